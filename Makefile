@@ -1,0 +1,44 @@
+# make demo   the whole thing with no account, in under a minute
+# make test   every check: format, lint, types, imports, tests
+# make lock   renew the lock files from pyproject.toml (needs uv)
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := $(shell find daemon migrations -name '*.py') pyproject.toml README.md LICENSE
+
+.PHONY: demo test check lock clean
+
+demo: $(VENV)/.gemwatch
+	$(BIN)/gemwatch demo
+
+test: check
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev $(VENV)/.gemwatch
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# The program as users get it: built and installed, not run from the checkout.
+$(VENV)/.gemwatch: $(VENV)/.run $(SOURCES)
+	$(BIN)/python -m pip install --quiet --no-deps --force-reinstall .
+	touch $@
+
+$(VENV)/.run: requirements.lock
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gemwatch needs Python 3.11 or later: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.run
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
+	touch $@
+
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

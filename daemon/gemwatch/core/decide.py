@@ -1,0 +1,197 @@
+"""What one look at a job means: its new memory, a transition, what to tell, and when to look again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from gemwatch.core.backoff import poll_pause
+from gemwatch.core.events import Event, EventKind
+from gemwatch.core.job import Failed, JobDetails, NotFound, Observation, Refused, Seen, Status, Throttled, is_end
+
+JITTER = 0.1  # of the interval, either way: watches that were added together drift apart
+LOST_EVERY = timedelta(minutes=15)  # how often a job is looked for that the API does not know
+SECOND_LOOK = timedelta(seconds=2)  # after a refusal; once the login is known to be refused, polling slows as a whole
+_TOLD: Mapping[str, EventKind] = {
+    Status.IN_PROGRESS: EventKind.STARTED,
+    Status.SUCCESS: EventKind.SUCCESS,
+    Status.FAILED: EventKind.FAILED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What is known of a watched job from the looks so far. `status` None: never seen yet."""
+
+    status: str | None = None
+    status_since: datetime | None = None  # first seen with this status
+    seen_at: datetime | None = None  # last seen at all
+    running_since: datetime | None = None  # first seen IN_PROGRESS in the present run
+    misses: int = 0  # 404s in a row
+    failures: int = 0  # looks in a row without a usable answer
+    refused_at: datetime | None = None  # the first refusal of this job since it was last answered
+    told_missing: bool = False
+    told_refused: bool = False
+    last_error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tracked:
+    """A watch with its memory, as it was when it was claimed for a look."""
+
+    job_id: int
+    every: timedelta
+    memory: Memory
+    name: str | None = None
+    notify: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """A change of status between two observations. `before` is None at first sight."""
+
+    job: JobDetails
+    before: str | None
+    last_seen_before: datetime | None
+    observed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What the decision needs to know besides the job. `last_good_at`: when the API last answered about any job."""
+
+    not_found_after: int = 3
+    last_good_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What is to be recorded of one look. `due_at` None: the job is finished and polled no more."""
+
+    job_id: int
+    memory: Memory
+    due_at: datetime | None
+    document: str | None = None
+    transition: Transition | None = None
+    events: tuple[Event, ...] = ()
+
+
+def decide(tracked: Tracked, seen: Observation, policy: Policy, roll: float) -> Verdict:
+    """The verdict on one look. `roll`, drawn from [0, 1), is all the chance there is in it."""
+    match seen:
+        case Seen():
+            return _seen(tracked, seen, roll)
+        case NotFound():
+            return _not_found(tracked, seen, policy, roll)
+        case Refused():
+            return _refused(tracked, seen, policy)
+        case Throttled():
+            return _again(tracked, seen.at + poll_pause(1, roll), last_error="HTTP 429: the API asks to wait")
+        case Failed():
+            failures = tracked.memory.failures + 1
+            due = seen.at + poll_pause(failures, roll)
+            return _again(tracked, due, failures=failures, last_error=seen.reason)
+
+
+def next_look(every: timedelta, roll: float) -> timedelta:
+    """The time to the next look: the interval, up to a tenth longer or shorter."""
+    return every * (1 - JITTER + 2 * JITTER * roll)
+
+
+def _again(tracked: Tracked, due_at: datetime, **changes: Any) -> Verdict:
+    return Verdict(job_id=tracked.job_id, memory=replace(tracked.memory, **changes), due_at=due_at)
+
+
+def _seen(tracked: Tracked, seen: Seen, roll: float) -> Verdict:
+    job, before = seen.job, tracked.memory
+    moved = job.status != before.status
+    memory = Memory(
+        status=job.status,
+        status_since=seen.at if moved else before.status_since,
+        seen_at=seen.at,
+        running_since=_running_since(before, seen) if moved else before.running_since,
+    )
+    due_at = None if is_end(job.status) else seen.at + next_look(tracked.every, roll)
+    verdict = Verdict(job_id=tracked.job_id, memory=memory, due_at=due_at, document=job.document)
+    events = (_answered_again(tracked, seen.at),) if before.told_refused else ()
+    if not moved:
+        return replace(verdict, events=events)
+    move = Transition(job=job, before=before.status, last_seen_before=before.seen_at, observed_at=seen.at)
+    return replace(verdict, transition=move, events=(*events, *_events_of(tracked, move, memory)))
+
+
+def _running_since(before: Memory, seen: Seen) -> datetime | None:
+    """When this run was first seen running. None where it was seen only before and after."""
+    if seen.job.status == Status.IN_PROGRESS:
+        return seen.at
+    return None if is_end(before.status) else before.running_since
+
+
+def _events_of(tracked: Tracked, move: Transition, memory: Memory) -> tuple[Event, ...]:
+    """First sight of an unfinished job is recorded only; of a finished one it is told, and says so."""
+    kind = _TOLD.get(move.job.status)
+    if kind is None or (kind is EventKind.STARTED and move.before is None):
+        return ()
+    facts = {
+        "name": tracked.name,
+        "status": move.job.status,
+        "before": move.before,
+        "first_sight": move.before is None,
+        "last_seen_before": _text(move.last_seen_before),
+        "running_since": _text(memory.running_since),
+        "document": move.job.document,
+    }
+    return (Event(kind=kind, at=move.observed_at, job_id=tracked.job_id, facts=facts),)
+
+
+def _not_found(tracked: Tracked, seen: NotFound, policy: Policy, roll: float) -> Verdict:
+    misses = tracked.memory.misses + 1
+    lost = misses >= policy.not_found_after
+    events: tuple[Event, ...] = (_answered_again(tracked, seen.at),) if tracked.memory.told_refused else ()
+    if lost and not tracked.memory.told_missing:
+        facts = {
+            "name": tracked.name,
+            "status": tracked.memory.status,
+            "misses": misses,
+            "last_seen_before": _text(tracked.memory.seen_at),
+        }
+        events += (Event(kind=EventKind.NOT_FOUND, at=seen.at, job_id=tracked.job_id, facts=facts),)
+    memory = replace(
+        tracked.memory,
+        misses=misses,
+        failures=0,
+        refused_at=None,
+        told_refused=False,
+        told_missing=tracked.memory.told_missing or lost,
+        last_error="HTTP 404: the API knows no such job",
+    )
+    every = max(tracked.every, LOST_EVERY) if lost else tracked.every
+    # Never sooner than the floor: jitter may only lengthen the wait for a lost job.
+    pause = max(every, next_look(every, roll)) if lost else next_look(every, roll)
+    return Verdict(job_id=tracked.job_id, memory=memory, due_at=seen.at + pause, events=events)
+
+
+def _refused(tracked: Tracked, seen: Refused, policy: Policy) -> Verdict:
+    """A refusal says nothing about the job. Whether the login is at fault, or just this job, others show."""
+    first = tracked.memory.refused_at
+    alone = first is not None and policy.last_good_at is not None and policy.last_good_at > first
+    if not alone:
+        refused_at = first or (None if seen.certain else seen.at)
+        return _again(tracked, seen.at + SECOND_LOOK, refused_at=refused_at, last_error=seen.reason)
+    event = Event(
+        kind=EventKind.LOGIN,
+        at=seen.at,
+        job_id=tracked.job_id,
+        facts={"name": tracked.name, "over": False, "reason": seen.reason, "since": _text(first)},
+    )
+    verdict = _again(tracked, seen.at + max(tracked.every, LOST_EVERY), told_refused=True, last_error=seen.reason)
+    return replace(verdict, events=() if tracked.memory.told_refused else (event,))
+
+
+def _answered_again(tracked: Tracked, at: datetime) -> Event:
+    facts: Mapping[str, Any] = {"name": tracked.name, "over": True, "since": _text(tracked.memory.refused_at)}
+    return Event(kind=EventKind.LOGIN, at=at, job_id=tracked.job_id, facts=facts)
+
+
+def _text(time: datetime | None) -> str | None:
+    return None if time is None else time.isoformat()

@@ -1,0 +1,57 @@
+"""The kinds of event, what an event holds, and who hears of it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class EventKind(StrEnum):
+    """What can be told. The words are the ones a target's `on` takes."""
+
+    STARTED = "started"
+    SUCCESS = "success"
+    FAILED = "failed"
+    NOT_FOUND = "not-found"
+    LOGIN = "login"
+    API = "api"
+    CONFIG = "config"
+
+
+JOB_EVENTS = frozenset({EventKind.STARTED, EventKind.SUCCESS, EventKind.FAILED, EventKind.NOT_FOUND})
+DEFAULT_EVENTS = frozenset(EventKind) - {EventKind.STARTED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something worth telling, with the facts frozen at that moment so that a late message is still right.
+
+    Facts are JSON values. Events about a job have `status`, `name`, `before`, `first_sight`,
+    `last_seen_before`, `running_since` and `document` (the details as the API sent them) where they apply;
+    events about the service have `over` (the trouble has ended), `reason`, `since` and `remedy`.
+    """
+
+    kind: EventKind
+    at: datetime
+    job_id: int | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A named Apprise URL and the events that go there. The URL is a secret."""
+
+    name: str
+    url: str = field(repr=False)
+    on: frozenset[EventKind] = DEFAULT_EVENTS
+
+
+def audience(event: Event, targets: Iterable[Target], narrowed: Iterable[str] | None = None) -> tuple[str, ...]:
+    """The names of the targets that hear of an event.
+
+    `narrowed` is the watch's own `notify`: it chooses among the targets that list the event's kind.
+    Events about the service are never narrowed, nor is an event about a job whose kind is `login`.
+    """
+    chosen = None if narrowed is None or event.kind not in JOB_EVENTS else frozenset(narrowed)
+    return tuple(t.name for t in targets if event.kind in t.on and (chosen is None or t.name in chosen))

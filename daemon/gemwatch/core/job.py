@@ -1,0 +1,181 @@
+"""A GEM job as one answer describes it, and everything that one look at it can tell."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+
+class Status(StrEnum):
+    """The statuses that TomTom documents. The API may send others: they are kept as they came."""
+
+    REQUESTED = "REQUESTED"
+    IN_PROGRESS = "IN_PROGRESS"
+    FAILED = "FAILED"
+    SUCCESS = "SUCCESS"
+
+
+def is_end(status: str | None) -> bool:
+    """Whether a job with this status is finished. A status that nobody documented never is."""
+    return status in (Status.SUCCESS, Status.FAILED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistics:
+    """What GEM counted, as far as it said so; ratios are 0 to 1."""
+
+    confidence_threshold: int | None = None
+    execution_time: timedelta | None = None
+    kilometres: float | None = None
+    roads: int | None = None
+    matched: float | None = None
+    fully_matched: float | None = None
+    partially_matched: float | None = None
+    unmatched: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobDetails:
+    """One answer about one job. Only id and status are certain; `document` is the JSON text as it came."""
+
+    job_id: int
+    status: str
+    document: str
+    storage_id: str | None = None
+    input_filename: str | None = None
+    result_filename: str | None = None
+    job_type: str | None = None
+    overture_release: str | None = None
+    orbis_version: str | None = None
+    requested_at: datetime | None = None
+    statistics: Statistics | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A well-formed answer about the job that was asked for: the only thing that can change its status."""
+
+    at: datetime
+    job: JobDetails
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotFound:
+    """404: the API knows no such job."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """401 or 403 although the token was renewed, or no token could be had at all (`certain`)."""
+
+    at: datetime
+    reason: str
+    certain: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throttled:
+    """429: the API asks everybody to wait, for `retry_after` where it says how long."""
+
+    at: datetime
+    retry_after: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """No usable answer: a fault on the way, a 5xx, a time-out, or (`bad`) an answer that makes no sense."""
+
+    at: datetime
+    sent_at: datetime
+    reason: str
+    bad: bool = False
+
+
+_LONGEST_STATUS = 64
+
+Observation = Seen | NotFound | Refused | Throttled | Failed
+
+
+def read_details(document: str) -> JobDetails:
+    """A job's details from the JSON text that the API, the store or an event holds.
+
+    Id and status must be there and be sound. Every other field is taken if it has the documented type (or is
+    a number written as a string) and is None otherwise, so that a surprise in one never costs the status.
+
+    Raises ValueError with a reason that can be shown, free of the document's own text.
+    """
+    try:
+        raw = json.loads(document)
+    except (ValueError, RecursionError):
+        raise ValueError("the answer is not JSON") from None
+    if not isinstance(raw, dict):
+        raise ValueError("the answer is JSON but not an object")
+    job_id, status = raw.get("job_id"), raw.get("status")
+    if isinstance(job_id, str) and job_id.isascii() and job_id.isdigit():
+        job_id = int(job_id[:20])
+    if not isinstance(job_id, int) or isinstance(job_id, bool):
+        raise ValueError("the answer has no job_id")
+    if not isinstance(status, str) or not 0 < len(status) <= _LONGEST_STATUS or not status.isprintable():
+        raise ValueError("the answer has no status")
+    return JobDetails(
+        job_id=job_id,
+        status=status,
+        document=document,
+        storage_id=_text(raw, "storage_id"),
+        input_filename=_text(raw, "input_filename"),
+        result_filename=_text(raw, "result_filename"),
+        job_type=_text(raw, "job_type"),
+        overture_release=_text(raw, "overture_release"),
+        orbis_version=_text(raw, "orbis_version"),
+        requested_at=_time(raw, "requested_at"),
+        statistics=_statistics(raw.get("statistics")),
+    )
+
+
+def _statistics(raw: Any) -> Statistics | None:
+    if not isinstance(raw, dict):
+        return None
+    seconds = _number(raw, "execution_time_sec", most=1e9)
+    roads, threshold = _number(raw, "num_roads_processed"), _number(raw, "confidence_threshold")
+    return Statistics(
+        confidence_threshold=None if threshold is None else int(threshold),
+        execution_time=None if seconds is None else timedelta(seconds=seconds),
+        kilometres=_number(raw, "kms_processed"),
+        roads=None if roads is None else int(roads),
+        matched=_number(raw, "roads_matched_ratio", most=1),
+        fully_matched=_number(raw, "roads_fully_matched_ratio", most=1),
+        partially_matched=_number(raw, "roads_partially_matched_ratio", most=1),
+        unmatched=_number(raw, "roads_unmatched_ratio", most=1),
+    )
+
+
+def _text(raw: Mapping[str, Any], key: str) -> str | None:
+    value = raw.get(key)
+    return value if isinstance(value, str) and value else None
+
+
+def _number(raw: Mapping[str, Any], key: str, *, most: float = 1e15) -> float | None:
+    """A number from 0 to `most`. NaN and infinities, which Python's JSON accepts, fail the comparison."""
+    value = raw.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if 0 <= number <= most else None
+
+
+def _time(raw: Mapping[str, Any], key: str) -> datetime | None:
+    value = raw.get(key)
+    if not isinstance(value, str):
+        return None
+    try:
+        time = datetime.fromisoformat(value)
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

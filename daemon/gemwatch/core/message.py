@@ -1,0 +1,184 @@
+"""An event in words: what is sent to people when one thing happened."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from gemwatch.core import service_words, wording
+from gemwatch.core.events import JOB_EVENTS, Event, EventKind
+from gemwatch.core.harmless import harmless, shortened
+from gemwatch.core.job import JobDetails, Statistics, Status
+from gemwatch.core.wording import Facts
+
+
+class Tone(StrEnum):
+    """How a message feels; services that can show it give it a colour."""
+
+    GOOD = "good"
+    BAD = "bad"
+    WARNING = "warning"
+    PLAIN = "plain"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """Plain text, ready to be sent: a title of one line and a body of several."""
+
+    title: str
+    body: str
+    tone: Tone = Tone.PLAIN
+
+
+LONGEST_TITLE = 140
+
+OUTCOMES = {
+    EventKind.STARTED: "STARTED",
+    EventKind.SUCCESS: "SUCCESS",
+    EventKind.FAILED: "FAILED",
+    EventKind.NOT_FOUND: "NOT FOUND",
+}
+_TONES = {EventKind.SUCCESS: Tone.GOOD, EventKind.FAILED: Tone.BAD, EventKind.STARTED: Tone.PLAIN}
+_LAST_SEEN: Mapping[str, str] = {Status.REQUESTED: "waiting", Status.IN_PROGRESS: "running"}
+
+
+def compose(event_id: int, event: Event, *, now: datetime, most: int | None = None) -> Message:
+    """The message about one event, with at most `most` characters of body.
+
+    Lines stand in the order of their weight, so what does not fit is left out from below. The foot with the
+    event's id always stays: by it a repeated message is known.
+    """
+    facts = Facts(event.facts)
+    lines = _job_lines(event, facts) if event.kind in JOB_EVENTS else service_words.lines(event, facts)
+    return Message(
+        title=title(event),
+        body=_fitted([*late_line(event, now), *lines], foot(event_id), most),
+        tone=_tone(event, facts),
+    )
+
+
+def title(event: Event) -> str:
+    facts = Facts(event.facts)
+    if event.kind not in JOB_EVENTS:
+        return service_words.title(event, facts)
+    return f"{OUTCOMES[event.kind]}: {wording.job(event.job_id, facts.text('name', wording.LONGEST_NAME))}"
+
+
+def foot(event_id: int) -> str:
+    return f"gw-{event_id}"
+
+
+def late_line(event: Event, now: datetime) -> Iterator[str]:
+    if now - event.at > wording.LATE:
+        yield f"Told late: observed {wording.point(event.at)}, {wording.span(now - event.at)} before this was sent"
+
+
+def _tone(event: Event, facts: Facts) -> Tone:
+    if event.kind in JOB_EVENTS:
+        return _TONES.get(event.kind, Tone.WARNING)
+    return Tone.GOOD if facts.flag("over") else Tone.WARNING
+
+
+def _fitted(lines: Sequence[str], foot: str, most: int | None) -> str:
+    body = "\n".join([*lines, "", foot])
+    if most is None or len(body) <= most:
+        return body
+    room = most - len(foot) - 2
+    kept = list(lines)
+    while len(kept) > 1 and len("\n".join(kept)) > room:
+        kept.pop()
+    text = shortened("\n".join(kept), room)
+    return f"{text}\n\n{foot}" if text else foot
+
+
+def _job_lines(event: Event, facts: Facts) -> Iterator[str]:
+    if event.kind is EventKind.NOT_FOUND:
+        yield from _not_found_lines(event, facts)
+        return
+    details = facts.details()
+    statistics = details.statistics if details else None
+    yield from _files(details)
+    if statistics:
+        yield from _matching(statistics)
+    yield from _times(event, facts, details)
+    yield from _origin(details)
+
+
+def _files(details: JobDetails | None) -> Iterator[str]:
+    if details is None:
+        return
+    for label, value in (
+        ("Result", details.result_filename),
+        ("Input", details.input_filename),
+        ("Storage", details.storage_id),
+    ):
+        if value:
+            yield f"{label}: {harmless(value)}"
+
+
+def _matching(statistics: Statistics) -> Iterator[str]:
+    parts = [
+        f"{wording.share(ratio)} {word}"
+        for word, ratio in (("fully", statistics.fully_matched), ("partially", statistics.partially_matched))
+        if ratio is not None
+    ]
+    if statistics.matched is not None:
+        yield f"Matched: {wording.share(statistics.matched)}" + (f" ({', '.join(parts)})" if parts else "")
+    elif parts:
+        yield f"Matched: {', '.join(parts)}"
+    if statistics.unmatched is not None:
+        yield f"Unmatched: {wording.share(statistics.unmatched)}"
+    length = None if statistics.kilometres is None else wording.kilometres(statistics.kilometres)
+    if statistics.roads is not None:
+        yield f"Roads: {statistics.roads:,}" + (f" ({length})" if length else "")
+    elif length:
+        yield f"Length: {length}"
+    if statistics.confidence_threshold is not None:
+        yield f"Confidence threshold: {statistics.confidence_threshold}"
+
+
+def _times(event: Event, facts: Facts, details: JobDetails | None) -> Iterator[str]:
+    started = event.kind is EventKind.STARTED
+    yield f"Seen {'running' if started else 'finished'}: {wording.point(event.at)}{_uncertainty(event, facts)}"
+    running_since = facts.time("running_since")
+    if details and details.statistics and details.statistics.execution_time is not None:
+        yield f"Execution time: {wording.span(details.statistics.execution_time)}"
+    elif not started and running_since and running_since < event.at:
+        yield f"Seen running for: {wording.span(event.at - running_since)}"
+    if details and details.requested_at:
+        yield f"Requested: {wording.point(details.requested_at)}"
+
+
+def _uncertainty(event: Event, facts: Facts) -> str:
+    """The API does not say when a job ended, so both sides of the gap are told."""
+    if facts.flag("first_sight"):
+        return " (had already ended when gemwatch first looked)"
+    seen, before = facts.time("last_seen_before"), facts.text("before", 40)
+    if seen is None or before is None:
+        return ""
+    how = _LAST_SEEN.get(before, before)
+    return f" (last seen {how} {wording.near(seen, event.at)})"
+
+
+def _origin(details: JobDetails | None) -> Iterator[str]:
+    if details is None:
+        return
+    parts = [harmless(details.job_type)] if details.job_type else []
+    parts += [f"Overture release {harmless(details.overture_release)}"] if details.overture_release else []
+    parts += [f"Orbis version {harmless(details.orbis_version)}"] if details.orbis_version else []
+    if parts:
+        yield f"Type: {', '.join(parts)}"
+
+
+def _not_found_lines(event: Event, facts: Facts) -> Iterator[str]:
+    times = wording.counted(misses, "time", "times") if (misses := facts.count("misses")) else "several times"
+    yield f"The GEM API has answered {times} in a row that it knows no such job."
+    status, seen = facts.text("status", 64), facts.time("last_seen_before")
+    if status:
+        yield f"Last seen: {status}" + (f", {wording.point(seen)}" if seen else "")
+    else:
+        yield "It has never been seen: the id may be mistyped."
+    yield "Meaning: its end cannot be told while this lasts. gemwatch goes on asking, a few times an hour."
+    number = event.job_id if event.job_id is not None else "JOB_ID"
+    yield f"To do: check the id and the account. If the job was deleted: gemwatch unwatch {number}"
+    yield f"Observed: {wording.point(event.at)}"

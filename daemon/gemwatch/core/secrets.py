@@ -1,0 +1,62 @@
+"""The secrets that this process knows, and texts without them."""
+
+import re
+from collections.abc import Iterable
+from urllib.parse import unquote, urlsplit
+
+MASK = "***"
+_SHORTEST = 6  # masking shorter pieces would blot out ordinary words and protect nothing
+_MOST = 2000  # pieces remembered; tokens are renewed for months, so the oldest are let go
+
+
+class Secrets:
+    """Remembers secrets and masks them in texts that come from outside our own code.
+
+    Our own code never puts a secret into a text. This is the second line, for what libraries, the token
+    command and servers say.
+    """
+
+    def __init__(self) -> None:
+        self._pieces: dict[str, None] = {}
+        self._pattern: re.Pattern[str] | None = None
+
+    def add(self, *secrets: str | None) -> None:
+        """Remember secrets (keys, tokens, passwords) as they are."""
+        self._remember(s for s in secrets if s)
+
+    def add_url(self, url: str) -> None:
+        """Remember a target URL: the whole, its user, password, and each part of host, path and query that
+        could be a token. A host with a dot stays readable, since error messages need it."""
+        self._remember([url, *_parts_of(url)])
+
+    def mask(self, text: str) -> str:
+        """The text with every known secret replaced by `***`."""
+        return self._pattern.sub(MASK, text) if self._pattern else text
+
+    def _remember(self, secrets: Iterable[str]) -> None:
+        for secret in secrets:
+            if len(secret) >= _SHORTEST:
+                self._pieces.pop(secret, None)
+                self._pieces[secret] = None
+        while len(self._pieces) > _MOST:
+            del self._pieces[next(iter(self._pieces))]
+        longest_first = sorted(self._pieces, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+
+
+def _parts_of(url: str) -> Iterable[str]:
+    rest = url.partition("://")[2]
+    try:
+        password = urlsplit(url).password
+    except ValueError:
+        password = None
+    if password:
+        yield from (password, unquote(password))
+    for part in re.split(r"[/:?&=#,;]", rest):
+        piece = part.rpartition("@")[0] or part
+        if "." not in piece and piece.lower() not in _WORDS:
+            yield from {piece, unquote(piece)}
+
+
+# Names that URLs of common services hold and that are no secrets.
+_WORDS = frozenset({"localhost", "services", "webhook", "webhooks", "smtp", "format", "overflow", "verify", "footer"})

@@ -1,0 +1,115 @@
+"""The configuration as frozen values, and what changes between two of them."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from gemwatch.core.events import Target
+
+DEFAULT_BASE_URL = "https://api.tomtom.com/maps/orbis/platform/gem"
+DEFAULT_TOKEN_COMMAND = (
+    "az",
+    "account",
+    "get-access-token",
+    "--scope",
+    "https://gem.core.orbis.tomtom.com/user_impersonation",
+    "--output",
+    "json",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenSource:
+    """Where the bearer token comes from: exactly one of the three is set."""
+
+    command: tuple[str, ...] | None = None
+    file: Path | None = None
+    value: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiSettings:
+    """How the GEM API is asked. `timeout` is for a whole request; `max_rate` is requests a second, 0 = no limit."""
+
+    key: str = field(repr=False)
+    base_url: str = DEFAULT_BASE_URL
+    token: TokenSource = field(default_factory=lambda: TokenSource(command=DEFAULT_TOKEN_COMMAND))
+    timeout: timedelta = timedelta(seconds=30)
+    max_in_flight: int = 16
+    max_rate: float = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollSettings:
+    every: timedelta = timedelta(seconds=60)
+    not_found_after: int = 3
+    alert_after: timedelta = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """An entry of the watch list. `notify` None: every target; `every` None: the general interval."""
+
+    job_id: int
+    name: str | None = None
+    notify: tuple[str, ...] | None = None
+    every: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSettings:
+    """`url` is absolute here: the configuration's folder is already in it."""
+
+    url: str
+    keep: timedelta = timedelta(days=365)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebSettings:
+    """Where the HTTP server listens; `host` None: it does not."""
+
+    host: str | None = "127.0.0.1"
+    port: int = 8042
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSettings:
+    level: str = "info"  # debug | info | warning | error
+    format: str = "auto"  # auto | console | json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that a configuration says, checked."""
+
+    api: ApiSettings
+    store: StoreSettings
+    poll: PollSettings = PollSettings()
+    targets: tuple[Target, ...] = ()
+    watches: tuple[Watch, ...] = ()
+    web: WebSettings = WebSettings()
+    log: LogSettings = LogSettings()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One mistake in the configuration, with its place. Line and column count from 1.
+
+    `entry` problems concern one entry of the watch list: that entry is set aside and the rest is applied.
+    Every other problem refuses the whole configuration.
+    """
+
+    file: Path
+    line: int
+    column: int
+    where: str
+    what: str
+    entry: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}: {self.where}: {self.what}"
+
+
+def needs_restart(old: Settings, new: Settings) -> tuple[str, ...]:
+    """The sections that differ but are only read at a start."""
+    return tuple(name for name in ("store", "web", "log") if getattr(old, name) != getattr(new, name))

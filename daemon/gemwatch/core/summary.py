@@ -1,0 +1,101 @@
+"""Many events in one message, for the moment when many deliveries wait for one target."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from gemwatch.core import wording
+from gemwatch.core.events import JOB_EVENTS, Event, EventKind
+from gemwatch.core.harmless import harmless, shortened
+from gemwatch.core.message import OUTCOMES, Message, Tone, foot, title
+from gemwatch.core.wording import Facts
+
+# What somebody has to act on stands first; within a group, things stay in the order in which they happened.
+_ORDER = (
+    EventKind.LOGIN,
+    EventKind.API,
+    EventKind.CONFIG,
+    EventKind.FAILED,
+    EventKind.NOT_FOUND,
+    EventKind.SUCCESS,
+    EventKind.STARTED,
+)
+_ENDS = (EventKind.SUCCESS, EventKind.FAILED)
+_CLOSING = "These waited at the same moment, so they come as one message."
+
+
+def summarise(letters: Sequence[tuple[int, Event]], *, now: datetime, most: int | None = None) -> Message:
+    """One message about several events, with at most `most` characters of body.
+
+    Each event has its line with its own id. Where `fitting` was not asked before and they do not fit, lines
+    get shorter, and at last the rest is only counted.
+    """
+    ordered = sorted(letters, key=lambda letter: _ORDER.index(letter[1].kind))
+    full = [_line(event_id, event, now) for event_id, event in ordered]
+    short = [_short_line(event_id, event) for event_id, event in ordered]
+    room = sys.maxsize if most is None else most
+    bodies = ("\n".join(lines) for lines in ([*full, "", _CLOSING], full, short))
+    body = next((body for body in bodies if len(body) <= room), None) or _counted_off(short, room)
+    events = [event for _, event in letters]
+    return Message(title=_title(events), body=body, tone=_tone(events))
+
+
+def fitting(letters: Sequence[tuple[int, Event]], most: int) -> int:
+    """How many of the letters, from the first on, fit into one summary of `most` characters: one at least."""
+    room = most
+    for number, (event_id, event) in enumerate(letters):
+        room -= len(_line(event_id, event, None)) + 1
+        if room < -1:  # the last line has no line break
+            return max(1, number)
+    return len(letters)
+
+
+def _title(events: Sequence[Event]) -> str:
+    counts = Counter(event.kind for event in events)
+    ends = ", ".join(f"{counts[kind]} {OUTCOMES[kind]}" for kind in _ENDS if counts[kind])
+    others = sum(counts[kind] for kind in counts if kind not in _ENDS)
+    jobs = {event.job_id for event in events}
+    if not others and len(jobs) == len(events):
+        return f"{wording.counted(len(jobs), 'job', 'jobs')} ended: {ends}"
+    parts = [ends, f"{wording.counted(others, 'other', 'others')}"] if others else [ends]
+    told = wording.counted(len(events), "message", "messages")
+    return f"{told}: {', '.join(parts)}" if ends else told
+
+
+def _tone(events: Sequence[Event]) -> Tone:
+    if any(event.kind is EventKind.FAILED for event in events):
+        return Tone.BAD
+    return Tone.GOOD if all(event.kind is EventKind.SUCCESS for event in events) else Tone.WARNING
+
+
+def _line(event_id: int, event: Event, now: datetime | None) -> str:
+    """`SUCCESS: Netherlands weekly (job 7) · nl.results.parquet · matched 84.7 % · gw-12`. `now` None: as if late."""
+    parts = [title(event)]
+    if event.kind in JOB_EVENTS:
+        parts += _details(Facts(event.facts))
+    if now is None or now - event.at > wording.LATE:
+        parts.append(f"observed {wording.point(event.at)}")
+    return " · ".join([*parts, foot(event_id)])
+
+
+def _details(facts: Facts) -> Iterator[str]:
+    details = facts.details()
+    if details and details.result_filename:
+        yield harmless(details.result_filename, 120)
+    if details and details.statistics and details.statistics.matched is not None:
+        yield f"matched {wording.share(details.statistics.matched)}"
+
+
+def _short_line(event_id: int, event: Event) -> str:
+    if event.kind not in JOB_EVENTS:
+        return f"{title(event)} · {foot(event_id)}"
+    return f"{OUTCOMES[event.kind]}: {wording.job(event.job_id, None)} · {foot(event_id)}"
+
+
+def _counted_off(lines: Sequence[str], most: int) -> str:
+    for kept in range(len(lines) - 1, 0, -1):
+        body = "\n".join([*lines[:kept], f"and {len(lines) - kept} more"])
+        if len(body) <= most:
+            return body
+    return shortened(lines[0], most) if lines else ""

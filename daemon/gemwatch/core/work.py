@@ -1,0 +1,125 @@
+"""What the engine claims from the store and gives back: looks to take, deliveries to make."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from gemwatch.core.backoff import delivery_pause
+from gemwatch.core.decide import Tracked, Verdict
+from gemwatch.core.events import Event
+
+KEEP_TRYING = timedelta(hours=48)  # how long a delivery is retried
+MANY = 5  # more than this many deliveries that wait for one target go out as one summary
+MOST_IN_SUMMARY = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchClaim:
+    """A due watch, ours until the lease ends. `claim` is the ticket that its report must show."""
+
+    tracked: Tracked
+    claim: datetime
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addressed:
+    """An event and the names of the targets that hear of it."""
+
+    event: Event
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """One look to be recorded. Recorded only while the claim still stands: an unwatched job stays as it is."""
+
+    claim: datetime
+    at: datetime
+    verdict: Verdict
+    messages: tuple[Addressed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One event to one target, claimed for an attempt. `attempts` are those before this one."""
+
+    id: int
+    event_id: int
+    event: Event
+    attempts: int
+    expires_at: datetime
+    claim: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """What goes to one target next, oldest first: one delivery, or more than MANY for a summary."""
+
+    target: str
+    deliveries: tuple[Delivery, ...]
+
+
+class DeliveryState(StrEnum):
+    PENDING = "pending"
+    SENT = "sent"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """The service took the message."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotSent:
+    """The service did not take it, or (`unknown`) nobody can tell, and a repetition may double it."""
+
+    reason: str
+    unknown: bool = False
+
+
+Outcome = Sent | NotSent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """How an attempt ended, as it is to be recorded. `due_at` None: there is no further attempt."""
+
+    id: int
+    claim: datetime
+    state: DeliveryState
+    attempts: int
+    due_at: datetime | None = None
+    sent_at: datetime | None = None
+    last_error: str | None = None
+
+
+def settle(delivery: Delivery, outcome: Outcome, now: datetime) -> Settled:
+    """What an attempt means: sent, another one after a growing pause, or failed once its time is over.
+
+    The last attempt is made when the time ends, so that a target that was down until then gets its message.
+    """
+    attempts = delivery.attempts + 1
+    if isinstance(outcome, Sent):
+        return Settled(id=delivery.id, claim=delivery.claim, state=DeliveryState.SENT, attempts=attempts, sent_at=now)
+    over = now >= delivery.expires_at
+    return Settled(
+        id=delivery.id,
+        claim=delivery.claim,
+        state=DeliveryState.FAILED if over else DeliveryState.PENDING,
+        attempts=attempts,
+        due_at=None if over else min(now + delivery_pause(attempts), delivery.expires_at),
+        last_error=outcome.reason,
+    )
+
+
+def put_off(delivery: Delivery, until: datetime | None) -> Settled:
+    """A claimed delivery given back untried, because the one before it to the same target failed."""
+    return Settled(
+        id=delivery.id,
+        claim=delivery.claim,
+        state=DeliveryState.PENDING,
+        attempts=delivery.attempts,
+        due_at=min(until, delivery.expires_at) if until else delivery.expires_at,
+    )

@@ -1,0 +1,209 @@
+"""The decision about one look, as tables and properties."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gemwatch.core.decide import LOST_EVERY, Memory, Policy, Tracked, Verdict, decide
+from gemwatch.core.events import EventKind
+from gemwatch.core.job import Failed, NotFound, Observation, Refused, Seen, Throttled, is_end, read_details
+
+NOW = datetime(2026, 2, 18, 12, tzinfo=UTC)
+BEFORE = NOW - timedelta(seconds=60)
+MINUTE = timedelta(minutes=1)
+POLICY = Policy(not_found_after=3)
+
+
+def seen(status: str, at: datetime = NOW) -> Seen:
+    return Seen(at=at, job=read_details(json.dumps({"job_id": 7, "status": status})))
+
+
+def tracked(status: str | None = None, **memory: object) -> Tracked:
+    known = Memory(status=status, seen_at=BEFORE if status else None, status_since=BEFORE if status else None)
+    return Tracked(job_id=7, every=MINUTE, name="Weekly", memory=replace(known, **memory))  # type: ignore[arg-type]
+
+
+def kinds(verdict: Verdict) -> list[str]:
+    return [event.kind.value for event in verdict.events]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [
+        (None, "REQUESTED", []),
+        (None, "IN_PROGRESS", []),
+        (None, "SUCCESS", ["success"]),
+        (None, "FAILED", ["failed"]),
+        (None, "PAUSED", []),
+        ("REQUESTED", "IN_PROGRESS", ["started"]),
+        ("REQUESTED", "SUCCESS", ["success"]),
+        ("REQUESTED", "FAILED", ["failed"]),
+        ("REQUESTED", "PAUSED", []),
+        ("IN_PROGRESS", "SUCCESS", ["success"]),
+        ("IN_PROGRESS", "FAILED", ["failed"]),
+        ("IN_PROGRESS", "REQUESTED", []),
+        ("PAUSED", "SUCCESS", ["success"]),
+        ("SUCCESS", "IN_PROGRESS", ["started"]),
+        ("SUCCESS", "FAILED", ["failed"]),
+        ("FAILED", "SUCCESS", ["success"]),
+    ],
+)
+def test_a_change_of_status_is_a_transition_and_tells_what_people_wait_for(
+    before: str | None, now: str, told: list[str]
+) -> None:
+    verdict = decide(tracked(before), seen(now), POLICY, 0.5)
+    assert kinds(verdict) == told
+    assert verdict.transition is not None
+    assert (verdict.transition.before, verdict.transition.job.status) == (before, now)
+    assert verdict.transition.last_seen_before == (BEFORE if before else None)
+    assert verdict.memory.status_since == NOW
+
+
+@pytest.mark.parametrize("status", ["REQUESTED", "IN_PROGRESS", "SUCCESS", "FAILED", "PAUSED", "success"])
+def test_the_same_status_again_is_no_transition_and_tells_nothing(status: str) -> None:
+    verdict = decide(tracked(status), seen(status), POLICY, 0.5)
+    assert (verdict.transition, verdict.events) == (None, ())
+    assert verdict.memory.status_since == BEFORE
+    assert verdict.memory.seen_at == NOW
+
+
+@pytest.mark.parametrize("status", ["SUCCESS", "FAILED"])
+def test_a_finished_job_is_polled_no_more(status: str) -> None:
+    assert decide(tracked("IN_PROGRESS"), seen(status), POLICY, 0.5).due_at is None
+
+
+@pytest.mark.parametrize("status", ["REQUESTED", "IN_PROGRESS", "PAUSED", "success", "Done"])
+def test_any_other_status_is_looked_at_again(status: str) -> None:
+    assert decide(tracked("REQUESTED"), seen(status), POLICY, 0.5).due_at == NOW + MINUTE
+
+
+@pytest.mark.parametrize(("roll", "seconds"), [(0, 54), (0.5, 60), (0.999999, 66)])
+def test_the_next_look_is_due_after_the_interval_and_a_tenth_either_way(roll: float, seconds: float) -> None:
+    due = decide(tracked("REQUESTED"), seen("REQUESTED"), POLICY, roll).due_at
+    assert due is not None
+    assert (due - NOW).total_seconds() == pytest.approx(seconds, abs=0.001)
+
+
+def test_first_sight_of_a_finished_job_says_so() -> None:
+    facts = decide(tracked(), seen("SUCCESS"), POLICY, 0.5).events[0].facts
+    assert (facts["first_sight"], facts["before"], facts["name"]) == (True, None, "Weekly")
+
+
+def test_the_running_time_counts_from_the_look_that_first_saw_it_running() -> None:
+    running = decide(tracked("REQUESTED"), seen("IN_PROGRESS", BEFORE), POLICY, 0.5).memory
+    ended = decide(tracked("IN_PROGRESS", running_since=running.running_since), seen("SUCCESS"), POLICY, 0.5)
+    assert ended.events[0].facts["running_since"] == BEFORE.isoformat()
+
+
+def test_a_new_run_of_a_finished_job_does_not_inherit_the_old_running_time() -> None:
+    again = decide(tracked("SUCCESS", running_since=BEFORE), seen("REQUESTED"), POLICY, 0.5)
+    assert again.memory.running_since is None
+
+
+def test_not_found_is_told_once_after_so_many_in_a_row() -> None:
+    job, told = tracked("REQUESTED"), []
+    for _ in range(6):
+        verdict = decide(job, NotFound(at=NOW), POLICY, 0.5)
+        told.append(kinds(verdict))
+        job = replace(job, memory=verdict.memory)
+    assert told == [[], [], ["not-found"], [], [], []]
+    assert job.memory.status == "REQUESTED"
+
+
+def test_a_job_that_was_not_found_is_looked_for_every_quarter_of_an_hour_at_most() -> None:
+    for roll in (0, 0.5, 0.99):
+        due = decide(tracked(misses=2), NotFound(at=NOW), POLICY, roll).due_at
+        assert due is not None
+        assert due >= NOW + LOST_EVERY
+
+
+def test_seen_after_not_found_is_normal_again_and_a_later_loss_is_told_anew() -> None:
+    back = decide(tracked("REQUESTED", misses=5, told_missing=True), seen("REQUESTED"), POLICY, 0.5)
+    assert (back.memory.misses, back.memory.told_missing, back.due_at) == (0, False, NOW + MINUTE)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        NotFound(at=NOW),
+        Refused(at=NOW, reason="HTTP 401"),
+        Refused(at=NOW, reason="no token", certain=True),
+        Throttled(at=NOW, retry_after=timedelta(seconds=9)),
+        Failed(at=NOW, sent_at=NOW, reason="HTTP 500"),
+        Failed(at=NOW, sent_at=NOW, reason="HTML", bad=True),
+    ],
+)
+@pytest.mark.parametrize("status", [None, "REQUESTED", "IN_PROGRESS"])
+def test_only_an_observation_changes_a_job(status: str | None, answer: Observation) -> None:
+    verdict = decide(tracked(status), answer, POLICY, 0.5)
+    assert verdict.memory.status == status
+    assert verdict.transition is None
+    assert verdict.document is None
+    assert verdict.due_at is not None
+
+
+def test_failed_looks_are_retried_with_growing_pauses_up_to_five_minutes() -> None:
+    job, pauses = tracked("REQUESTED"), []
+    for _ in range(12):
+        verdict = decide(job, Failed(at=NOW, sent_at=NOW, reason="HTTP 500"), POLICY, 1 - 1e-9)
+        assert verdict.due_at is not None
+        pauses.append(round((verdict.due_at - NOW).total_seconds()))
+        job = replace(job, memory=verdict.memory)
+    assert pauses[:5] == [2, 4, 8, 16, 32]
+    assert pauses[-1] == max(pauses) == 300
+    assert job.memory.last_error == "HTTP 500"
+
+
+def test_an_answer_after_failures_forgets_them() -> None:
+    memory = decide(tracked("REQUESTED", failures=9, last_error="x"), seen("REQUESTED"), POLICY, 0.5).memory
+    assert (memory.failures, memory.last_error) == (0, None)
+
+
+def test_a_job_that_alone_is_refused_is_told_once_and_again_when_it_is_answered() -> None:
+    others_answered = replace(POLICY, last_good_at=NOW)
+    first = decide(tracked("REQUESTED"), Refused(at=BEFORE, reason="HTTP 403"), POLICY, 0.5)
+    job = replace(tracked("REQUESTED"), memory=first.memory)
+    second = decide(job, Refused(at=NOW, reason="HTTP 403"), others_answered, 0.5)
+    assert (kinds(first), kinds(second)) == ([], ["login"])
+    assert (second.events[0].job_id, second.due_at) == (7, NOW + LOST_EVERY)
+    job = replace(job, memory=second.memory)
+    assert kinds(decide(job, Refused(at=NOW, reason="HTTP 403"), others_answered, 0.5)) == []
+    answered = decide(job, seen("REQUESTED"), others_answered, 0.5)
+    assert [(event.kind, event.facts["over"]) for event in answered.events] == [(EventKind.LOGIN, True)]
+
+
+def test_a_refusal_while_nobody_else_was_answered_is_not_held_against_the_job() -> None:
+    job = tracked("REQUESTED", refused_at=NOW)
+    policy = replace(POLICY, last_good_at=BEFORE)
+    assert kinds(decide(job, Refused(at=NOW, reason="HTTP 401"), policy, 0.5)) == []
+
+
+STATUSES = st.sampled_from(["REQUESTED", "IN_PROGRESS", "SUCCESS", "FAILED", "PAUSED"])
+ANSWERS = st.one_of(
+    STATUSES,
+    st.just(NotFound(at=NOW)),
+    st.just(Throttled(at=NOW)),
+    st.just(Refused(at=NOW, reason="HTTP 401")),
+    st.just(Failed(at=NOW, sent_at=NOW, reason="HTTP 500")),
+)
+
+
+@given(st.lists(st.tuples(ANSWERS, st.floats(0, 1, exclude_max=True)), max_size=40))
+def test_whatever_comes_each_end_is_told_once_and_history_is_what_was_seen(
+    answers: list[tuple[str | Observation, float]],
+) -> None:
+    job, ends, history = tracked(), [], []
+    for answer, roll in answers:
+        verdict = decide(job, seen(answer) if isinstance(answer, str) else answer, POLICY, roll)
+        ends += [event.kind.value for event in verdict.events if event.kind in (EventKind.SUCCESS, EventKind.FAILED)]
+        if verdict.transition:
+            history.append(verdict.transition.job.status)
+        job = replace(job, memory=verdict.memory)
+    shown = [answer for answer, _ in answers if isinstance(answer, str)]
+    changes = [now for before, now in zip([None, *shown], shown, strict=False) if now != before]
+    assert history == changes
+    assert ends == [status.lower() for status in changes if is_end(status)]

@@ -1,0 +1,77 @@
+"""Reading a job's details: id and status must be sound, nothing else can cost them."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gemwatch.core.job import Statistics, read_details
+from support.gem import document
+
+
+def test_the_documented_example_is_read_whole() -> None:
+    job = read_details(json.dumps(document(123456789, "SUCCESS")))
+    assert (job.job_id, job.status, job.storage_id) == (123456789, "SUCCESS", "storage-001")
+    assert (job.input_filename, job.result_filename) == ("test_data.parquet", "test_data.results.parquet")
+    assert (job.job_type, job.overture_release, job.orbis_version) == ("ROAD_MATCHING", "2026-01-21.0", None)
+    assert job.requested_at == datetime(2026, 2, 18, 10, 38, 59, 31762, tzinfo=UTC)
+    assert job.statistics == Statistics(
+        confidence_threshold=60,
+        execution_time=timedelta(seconds=9751),
+        kilometres=80208.39,
+        roads=397613,
+        matched=0.8468,
+        fully_matched=0.675,
+        partially_matched=0.1718,
+        unmatched=0.1531,
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "null", "[]", '"x"', "{", "<html>", '{"job_id": 7}', '{"status": "SUCCESS"}', "NaN", "[" * 100_000]
+    + [json.dumps({"job_id": 7, "status": s}) for s in (None, 3, "", ["SUCCESS"], "x" * 65, "A\nB")]
+    + [json.dumps({"job_id": i, "status": "SUCCESS"}) for i in (None, True, 7.0, "seven", "-7", [7])],
+)
+def test_what_has_no_sound_id_and_status_is_no_observation(text: str) -> None:
+    with pytest.raises(ValueError, match="the answer"):
+        read_details(text)
+
+
+@pytest.mark.parametrize("status", ["success", "PAUSED", "In progress"])
+def test_an_unknown_status_is_kept_as_it_came(status: str) -> None:
+    assert read_details(json.dumps({"job_id": 7, "status": status})).status == status
+
+
+@pytest.mark.parametrize(
+    ("raw", "roads", "matched"),
+    [
+        ({"num_roads_processed": "397613", "roads_matched_ratio": "0.5"}, 397613, 0.5),
+        ({"num_roads_processed": None, "roads_matched_ratio": None}, None, None),
+        ({"num_roads_processed": True, "roads_matched_ratio": []}, None, None),
+        ({"num_roads_processed": -1, "roads_matched_ratio": 1.5}, None, None),
+        ({"num_roads_processed": float("nan"), "roads_matched_ratio": float("inf")}, None, None),
+    ],
+)
+def test_odd_numbers_are_read_where_they_make_sense(raw: dict[str, Any], roads: Any, matched: Any) -> None:
+    job = read_details(json.dumps({"job_id": 7, "status": "SUCCESS", "statistics": raw}))
+    assert job.statistics is not None
+    assert (job.statistics.roads, job.statistics.matched) == (roads, matched)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+
+
+@given(
+    st.fixed_dictionaries({}, optional={key: JSON for key in (*document(7, "SUCCESS"), "novelty") if key != "job_id"})
+)
+def test_no_optional_field_ever_costs_the_status(fields: dict[str, Any]) -> None:
+    job = read_details(json.dumps({**fields, "job_id": 7, "status": "SUCCESS"}))
+    assert (job.job_id, job.status) == (7, "SUCCESS")

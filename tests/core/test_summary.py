@@ -1,0 +1,105 @@
+"""Many events in one message."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gemwatch.core.events import Event, EventKind
+from gemwatch.core.message import Tone
+from gemwatch.core.summary import fitting, summarise
+from support.gem import document
+
+AT = datetime(2026, 2, 18, 13, 21, 7, tzinfo=UTC)
+
+
+def ended(job_id: int, status: str = "SUCCESS", name: str | None = None, *, at: datetime = AT) -> Event:
+    text = json.dumps(document(job_id, status, result_filename=f"{job_id}.parquet" if status == "SUCCESS" else None))
+    kind = EventKind.SUCCESS if status == "SUCCESS" else EventKind.FAILED
+    return Event(kind=kind, at=at, job_id=job_id, facts={"name": name, "document": text})
+
+
+def letters(events: Sequence[Event]) -> list[tuple[int, Event]]:
+    return list(enumerate(events, 101))
+
+
+STORM = letters(
+    [ended(1), ended(2, name="Belgium"), ended(3, "FAILED"), ended(4), ended(5, "FAILED", "Malta"), ended(6)]
+)
+
+
+def test_jobs_that_ended_are_counted_and_told_line_by_line_what_failed_first() -> None:
+    message = summarise(STORM, now=AT)
+    assert message.title == "6 jobs ended: 4 SUCCESS, 2 FAILED"
+    assert message.tone is Tone.BAD
+    assert (
+        message.body
+        == """\
+FAILED: job 3 · gw-103
+FAILED: Malta (job 5) · gw-105
+SUCCESS: job 1 · 1.parquet · matched 84.7 % · gw-101
+SUCCESS: Belgium (job 2) · 2.parquet · matched 84.7 % · gw-102
+SUCCESS: job 4 · 4.parquet · matched 84.7 % · gw-104
+SUCCESS: job 6 · 6.parquet · matched 84.7 % · gw-106
+
+These waited at the same moment, so they come as one message."""
+    )
+
+
+def test_other_events_among_them_make_it_messages_and_trouble_of_the_service_comes_first() -> None:
+    others = [
+        Event(kind=EventKind.STARTED, at=AT, job_id=7),
+        Event(kind=EventKind.NOT_FOUND, at=AT, job_id=8),
+        Event(kind=EventKind.LOGIN, at=AT, facts={"over": False}),
+        Event(kind=EventKind.LOGIN, at=AT, facts={"over": True}),
+    ]
+    message = summarise(letters([ended(1), *others]), now=AT)
+    assert message.title == "5 messages: 1 SUCCESS, 4 others"
+    assert message.tone is Tone.WARNING
+    assert message.body.splitlines()[:5] == [
+        "gemwatch: login refused · gw-104",
+        "gemwatch: login works again · gw-105",
+        "NOT FOUND: job 8 · gw-103",
+        "SUCCESS: job 1 · 1.parquet · matched 84.7 % · gw-101",
+        "STARTED: job 7 · gw-102",
+    ]
+    assert summarise(letters(others), now=AT).title == "4 messages"
+
+
+def test_a_job_that_ended_twice_is_not_counted_as_two() -> None:
+    assert summarise(letters([ended(1, "FAILED"), ended(1)]), now=AT).title == "2 messages: 1 SUCCESS, 1 FAILED"
+
+
+def test_only_good_news_is_good() -> None:
+    assert summarise(letters([ended(1), ended(2)]), now=AT).tone is Tone.GOOD
+
+
+def test_what_is_late_says_when_it_was_observed() -> None:
+    early = ended(1, at=AT - timedelta(hours=1))
+    first, second = summarise(letters([early, ended(2)]), now=AT).body.splitlines()[:2]
+    assert first == "SUCCESS: job 1 · 1.parquet · matched 84.7 % · observed 18 Feb 2026, 12:21:07 UTC · gw-101"
+    assert second == "SUCCESS: job 2 · 2.parquet · matched 84.7 % · gw-102"
+
+
+def test_lines_get_shorter_before_any_is_left_out() -> None:
+    assert summarise(STORM, now=AT, most=160).body.splitlines()[-1] == "SUCCESS: job 6 · gw-106"
+    assert summarise(STORM, now=AT, most=60).body == "FAILED: job 3 · gw-103\nFAILED: job 5 · gw-105\nand 4 more"
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 2**63 - 1), st.sampled_from(["SUCCESS", "FAILED"]), st.text()), min_size=1),
+    st.integers(40, 2000),
+    st.timedeltas(timedelta(0), timedelta(days=2)),
+)
+def test_as_many_as_fit_are_all_told_within_the_limit(
+    jobs: list[tuple[int, str, str]], most: int, late: timedelta
+) -> None:
+    waiting = letters([ended(job_id, status, name) for job_id, status, name in jobs])
+    number = fitting(waiting, most)
+    assert 1 <= number <= len(waiting)
+    body = summarise(waiting[:number], now=AT + late, most=most).body
+    assert len(body) <= most
+    lines = body.splitlines()
+    assert all(any(line.endswith(f" · gw-{event_id}") for line in lines) for event_id, _ in waiting[:number])

@@ -1,0 +1,148 @@
+"""The installed program as a process: started with a configuration, asked over HTTP, stopped by a signal."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import yaml
+
+from gemwatch.adapters.database import open_to_read
+from gemwatch.adapters.records import Records
+from support.gem import KEY, TOKEN, ScriptedGem
+from support.inbox import Inbox
+from support.waiting import PATIENCE, wait_until
+
+GEMWATCH = (sys.executable, "-m", "gemwatch")
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Ours without what a developer's shell may hold."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("GEMWATCH", "TOMTOM"))}
+    return {**kept, "NO_PROXY": "127.0.0.1", "COLUMNS": "200", **more}
+
+
+class Installation:
+    """A folder with a configuration and a store, and the commands that are run on it."""
+
+    def __init__(self, folder: Path, gem: ScriptedGem, inbox: Inbox) -> None:
+        self.folder, self.config = folder, folder / "config.yaml"
+        self.port = free_port()
+        self.document: dict[str, Any] = {
+            "api": {"base_url": gem.url, "key": KEY, "token": {"value": TOKEN}, "timeout": "5s", "max_rate": 0},
+            "poll": {"every": "1s"},
+            "notify": {"team": {"url": inbox.target_url("team")}},
+            "watch": [],
+            "web": {"listen": f"127.0.0.1:{self.port}"},
+            "log": {"level": "debug", "format": "json"},
+        }
+
+    def configure(self, **sections: Any) -> None:
+        """Write the configuration with these sections, replacing the file in one step."""
+        self.document.update(sections)
+        unfinished = self.config.with_suffix(".new")
+        unfinished.write_text(yaml.safe_dump(self.document, sort_keys=False))
+        unfinished.replace(self.config)
+
+    def run(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """One command, to its end."""
+        return subprocess.run(
+            [*GEMWATCH, *arguments, "--config", str(self.config)],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE * 2,
+            check=False,
+            env=environment(**more),
+        )
+
+    def json(self, *arguments: str) -> Any:
+        done = self.run(*arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    @property
+    def records(self) -> Records:
+        """The store, read in this process: quicker than a command, for conditions that are awaited."""
+        return Records(open_to_read(f"sqlite:///{self.folder / 'gemwatch.db'}"))
+
+    def job(self, job_id: int) -> dict[str, Any]:
+        found: dict[str, Any] = next(job for job in self.json("status")["jobs"] if job["job_id"] == job_id)
+        return found
+
+    def history(self, job_id: int) -> list[str]:
+        return [row["to"] for row in self.json("history", str(job_id))]
+
+    def daemon(self, **more: str) -> "Daemon":
+        return Daemon(self, more)
+
+
+class Daemon:
+    """`gemwatch run` for the length of a `with`; its log goes to a file."""
+
+    def __init__(self, installation: Installation, more: Mapping[str, str]) -> None:
+        self._installation, self._more = installation, more
+        self.log_file = installation.folder / "daemon.log"
+
+    def __enter__(self) -> Self:
+        with self.log_file.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*GEMWATCH, "run", "--config", str(self._installation.config)],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                env=environment(**self._more),
+            )
+        wait_until(lambda: self.process.poll() is not None or self.get("/readyz")[0] == 200, "the daemon to be ready")
+        assert self.process.poll() is None, self.log_file.read_text()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        if error is not None:
+            print(self.log_file.read_text()[-20_000:])  # noqa: T201 (pytest shows it with the failure)
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Status and text of one of the daemon's pages; 0 while it does not answer."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._installation.port}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    def stop(self, *signals: signal.Signals) -> int:
+        """Send the signals (SIGTERM if none is named) and return the exit code."""
+        for one in signals or (signal.SIGTERM,):
+            self.process.send_signal(one)
+        return self.process.wait(PATIENCE)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def log(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log_file.read_text().splitlines() if line.startswith("{")]
+
+    def logged(self, event: str) -> Sequence[dict[str, Any]]:
+        return [line for line in self.log() if line["event"] == event]

@@ -1,0 +1,142 @@
+"""The real engine on a real store, API and inbox, with a clock that the test moves."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from gemwatch.adapters.credentials import Credentials
+from gemwatch.adapters.database import DatabaseThread, open_to_write
+from gemwatch.adapters.gem_api import GemApi
+from gemwatch.adapters.housekeeping import Housekeeping
+from gemwatch.adapters.records import Records
+from gemwatch.adapters.schema import upgrade
+from gemwatch.adapters.store import Store
+from gemwatch.adapters.targets import Targets
+from gemwatch.adapters.watch_list import WatchList
+from gemwatch.core.events import Target
+from gemwatch.core.secrets import Secrets
+from gemwatch.core.settings import ApiSettings, PollSettings, Settings, StoreSettings, TokenSource, Watch
+from gemwatch.engine.courier import Courier, Delivering
+from gemwatch.engine.live import Live
+from gemwatch.engine.pace import Pace
+from gemwatch.engine.poller import Poller, Polling
+from gemwatch.engine.vitals import Vitals
+from gemwatch.metrics import Metrics
+from support.clock import FakeClock
+from support.gem import KEY, TOKEN, ScriptedGem
+from support.waiting import until
+
+EVERY = timedelta(minutes=1)
+
+
+def settings_for(
+    gem: ScriptedGem,
+    folder: Path,
+    targets: Sequence[Target] = (),
+    watches: Sequence[int | Watch] = (),
+    token: TokenSource | None = None,
+) -> Settings:
+    return Settings(
+        api=ApiSettings(
+            key=KEY,
+            base_url=gem.url,
+            token=token or TokenSource(value=TOKEN),
+            timeout=timedelta(seconds=5),
+            max_rate=0,
+        ),
+        store=StoreSettings(url=f"sqlite:///{folder / 'gemwatch.db'}"),
+        poll=PollSettings(every=EVERY),
+        targets=tuple(targets),
+        watches=tuple(Watch(job_id=one) if isinstance(one, int) else one for one in watches),
+    )
+
+
+class Rig:
+    """`await rig.poll()` takes every look that is due after another interval; `await rig.deliver()` sends."""
+
+    def __init__(self, settings: Settings, clock: FakeClock) -> None:
+        upgrade(settings.store.url)
+        self.settings, self.clock = settings, clock
+        self.engine = open_to_write(settings.store.url)
+        self.database = DatabaseThread()
+        self.records, self.housekeeping = Records(self.engine), Housekeeping(self.engine)
+        self.watch_list = WatchList(self.engine)
+        self.store, metrics, secrets = Store(self.engine), Metrics("test"), Secrets()
+        self.beats: Counter[str] = Counter()
+        self.live = Live(
+            settings=settings,
+            api=GemApi(settings.api, clock),
+            credentials=Credentials(settings.api.token, clock, secrets),
+            targets=Targets(settings.targets, secrets),
+            pace=Pace(clock, at_once=settings.api.max_in_flight, rate=settings.api.max_rate),
+        )
+        self.courier = Courier(
+            Delivering(
+                live=self.live,
+                store=self.store,
+                database=self.database,
+                clock=clock,
+                metrics=metrics,
+                progress=lambda: self.beats.update(["deliveries"]),
+            )
+        )
+        self.vitals = Vitals(self.live, clock, self.housekeeping.notes())
+        self.poller = Poller(
+            Polling(
+                live=self.live,
+                store=self.store,
+                database=self.database,
+                clock=clock,
+                vitals=self.vitals,
+                metrics=metrics,
+                recorded=lambda: None,
+                progress=lambda name: self.beats.update([name]),
+                roll=lambda: 0.5,
+            )
+        )
+
+    def watch(self, *watches: int | Watch) -> None:
+        wanted = [Watch(job_id=one) if isinstance(one, int) else one for one in watches]
+        self.watch_list.apply(wanted, self.settings.poll.every, self.clock.now())
+
+    async def poll(self, times: int = 1, *, after: timedelta = EVERY * 1.2) -> None:
+        """Let this much time pass, so many times, and each time everything that is due be looked at."""
+        for _ in range(times):
+            self.clock.advance(after.total_seconds())
+            await self._round("polls")
+
+    async def deliver(self, times: int = 1, *, after: float = 0.0) -> None:
+        """Let `after` seconds pass, so many times, and each time everything that is due be sent."""
+        for _ in range(times):
+            self.clock.advance(after)
+            await self._round("deliveries")
+
+    async def _round(self, loop: str) -> None:
+        part = self.poller if loop == "polls" else self.courier
+        quiet = 0
+        while quiet < 3:  # a round that began before the clock moved, one that claims, one that finds nothing
+            before = self.beats[loop]
+            part.bell.ring()
+            await until(lambda: self.beats[loop] > before and part.idle, f"a round of {loop}")  # noqa: B023
+            quiet += 1
+
+
+@asynccontextmanager
+async def running(settings: Settings, clock: FakeClock) -> AsyncIterator[Rig]:
+    """A rig whose loops run. Leaving stops them the way the program does."""
+    rig = Rig(settings, clock)
+    rig.housekeeping.release_claims()
+    rig.watch(*settings.watches)
+    tasks = [asyncio.create_task(rig.poller.run()), asyncio.create_task(rig.courier.run())]
+    try:
+        yield rig
+    finally:
+        await asyncio.gather(rig.poller.stop(5), rig.courier.stop(5))
+        await asyncio.gather(*tasks)
+        rig.live.targets.close()
+        await rig.live.api.close()
+        rig.database.close()
+        rig.engine.dispose()

@@ -1,0 +1,170 @@
+"""The SQLite file: how it is opened, who may write to it, and the one thread that does."""
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import ParamSpec, Self, TypeVar
+
+import sqlalchemy as sa
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_RETRY_FIRST, _RETRY_MOST = 0.1, 5.0  # seconds between tries while the store is in trouble
+
+
+class StoreError(Exception):
+    """The store cannot be used. The message says why and what to do; whoever starts the program shows it."""
+
+
+class AlreadyRunningError(StoreError):
+    """Another process writes to this store: a second one would tell everything twice."""
+
+
+def file_of(url: str) -> Path:
+    """The path of the SQLite file that a store URL names."""
+    return Path(sa.make_url(url).database or "")
+
+
+def open_to_write(url: str, *, foreign_keys: bool = True, checkpoints: bool = True) -> sa.Engine:
+    """An engine with one connection, whose transactions take the write lock when they begin.
+
+    The driver's own transactions begin with a read lock and cannot be upgraded reliably: under contention they
+    lose updates. `synchronous = FULL` makes a commit survive a power cut; commits are grouped, so it costs nothing.
+    Without `checkpoints` the log is only added to: for a command that writes beside the daemon, since older
+    SQLites can corrupt a file that two processes write and checkpoint at the same instant.
+    """
+    engine = sa.create_engine(url, pool_size=1, max_overflow=0)
+
+    @sa.event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None
+        for pragma in (
+            "busy_timeout = 5000",
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            f"foreign_keys = {'ON' if foreign_keys else 'OFF'}",
+            "journal_size_limit = 67108864",
+            f"wal_autocheckpoint = {1000 if checkpoints else 0}",
+        ):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def open_to_read(url: str) -> sa.Engine:
+    """An engine that cannot write, for commands that look while the daemon runs, or does not.
+
+    Raises StoreError where there is no store yet.
+    """
+    path = file_of(url)
+    if not path.exists():
+        raise StoreError(f"there is no store at {path} yet: it is made by the first `gemwatch run`")
+    engine = sa.create_engine(
+        "sqlite://",
+        creator=lambda: sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5),
+        poolclass=sa.NullPool,
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        # One transaction is one snapshot: a table and its totals agree.
+        connection.exec_driver_sql("BEGIN")
+
+    return engine
+
+
+class WriterLock:
+    """Held by the daemon for as long as it runs. The kernel lets go of it however the process ends."""
+
+    def __init__(self, url: str) -> None:
+        self._path = Path(f"{file_of(url)}.lock")
+
+    def __enter__(self) -> Self:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise StoreError(
+                f"cannot write in {self._path.parent}: {error.strerror}. The store lives there: "
+                "let the user that runs gemwatch write in it, or set store.url to another place"
+            ) from None
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            owner = os.read(self._file, 32).decode(errors="replace").strip() or "unknown"
+            os.close(self._file)
+            raise AlreadyRunningError(
+                f"gemwatch already runs on this store, as process {owner}: two would tell everything twice. "
+                f"Stop that one first, or give this one a store.url of its own ({self._path})"
+            ) from None
+        os.truncate(self._file, 0)
+        os.write(self._file, f"{os.getpid()}\n".encode())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._file)
+
+
+class DatabaseThread:
+    """Runs the store's work, one transaction a call, in one thread of its own, in the order of the calls.
+
+    While the store is in trouble (locked, disk full, read-only) a call waits and tries again for as long as it
+    takes: what was to be recorded is kept, nothing is decided without it, and `trouble` says what is wrong.
+    """
+
+    def __init__(self, on_trouble: Callable[[str | None], None] = lambda _: None) -> None:
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+        self._on_trouble = on_trouble
+        self.trouble: str | None = None
+
+    async def __call__(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `work` returns. Errors other than trouble with the store are raised."""
+        pause = _RETRY_FIRST
+        while True:
+            try:
+                result = await self._run(work, *args, **kwargs)
+            except sa.exc.DatabaseError as error:
+                if not _is_trouble(error):
+                    raise
+                self._say(_reason(error))
+            else:
+                self._say(None)
+                return result
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _RETRY_MOST)
+
+    def close(self) -> None:
+        """Wait for the work in hand, which SQLite's own time limit bounds, and end the thread."""
+        self._thread.shutdown(cancel_futures=True)
+
+    async def _run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        # Shielded: once begun, a transaction ends on its own; cancelling the caller must not lose its outcome.
+        future = self._thread.submit(work, *args, **kwargs)
+        return await asyncio.shield(asyncio.wrap_future(future))
+
+    def _say(self, trouble: str | None) -> None:
+        if trouble != self.trouble:
+            self.trouble = trouble
+            self._on_trouble(trouble)
+
+
+def _is_trouble(error: sa.exc.DatabaseError) -> bool:
+    """Whether the world is at fault (lock, disk, file) rather than our own statement."""
+    return type(error) in (sa.exc.OperationalError, sa.exc.DatabaseError)
+
+
+def _reason(error: sa.exc.DatabaseError) -> str:
+    return str(error.orig)

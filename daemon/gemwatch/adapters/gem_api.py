@@ -1,0 +1,238 @@
+"""The GEM API over HTTP: one request about one job becomes an observation.
+
+The only module that imports httpx. It uses httpx's requests and responses with the aiohttp transport, and not
+its client: what the client adds (redirects, which would take the key to another host, cookies, a log line
+with each URL) must not happen here, and costs a good part of a request's time.
+"""
+
+import asyncio
+import re
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+import aiohttp
+import httpx
+from aiohttp.http_exceptions import HttpProcessingError
+from httpx_aiohttp import AiohttpTransport
+
+from gemwatch import __version__
+from gemwatch.adapters.http_session import NoAnswerError, fault, open_session, os_reason
+from gemwatch.core.clock import Clock
+from gemwatch.core.job import Failed, JobDetails, NotFound, Observation, Refused, Seen, Throttled, read_details
+from gemwatch.core.settings import ApiSettings
+
+MOST_BYTES = 1 << 20  # of an answer
+LONGEST_PAUSE = timedelta(hours=1)  # that a 429 can ask for
+_LIFE = 15 * 60.0  # seconds; a busy connection never looks its host's name up again by itself
+_LIFE_IN_DOUBT = 10.0  # seconds; a new set of connections costs some 20 ms, and must not be had for each request
+_TOO_LONG = f"the answer is longer than {MOST_BYTES >> 20} MiB"
+_FIT_FOR_A_HEADER = re.compile(r"[\x21-\x7e]+")
+_HOST = re.compile(r"[A-Za-z0-9.:-]{1,100}")
+
+# What can go wrong with a request: in httpx's words, in our own, and as httpx-aiohttp lets it through.
+_FAULTS = (
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    NoAnswerError,
+    aiohttp.ClientError,
+    HttpProcessingError,
+    OSError,
+    ValueError,
+)
+
+
+class GemApi:
+    """Asks about jobs. The caller keeps to `max_in_flight`: more than that would wait within their time limit."""
+
+    def __init__(self, settings: ApiSettings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._time_limit = settings.timeout.total_seconds()
+        self._jobs = f"{settings.base_url.rstrip('/')}/jobs/"
+        self._connections: _Connections | None = None
+        self._token: str | None = None
+        self._headers = httpx.Headers()
+
+    async def ask(self, job_id: int, token: str) -> Observation:
+        """Send one request. It never raises for what the world does.
+
+        Refused means this token or key: to renew the token and ask again is up to the caller.
+        """
+        for name, value in (("key", self._settings.key), ("token", token)):
+            if not _FIT_FOR_A_HEADER.fullmatch(value):
+                return Refused(
+                    at=self._clock.now(),
+                    reason=f"the {name} is empty or has characters that no HTTP header can carry",
+                )
+        sent_at = self._clock.now()
+        try:
+            async with asyncio.timeout(self._time_limit):
+                return await self._exchange(job_id, token)
+        except TimeoutError:
+            reason, bad = f"no answer within {self._time_limit:g} s", False
+        except _FAULTS as error:
+            reason, bad = fault(error)
+        return Failed(at=self._clock.now(), sent_at=sent_at, reason=reason, bad=bad)
+
+    async def close(self) -> None:
+        """Close the connections. Requests that are still on their way keep theirs until they end."""
+        connections, self._connections = self._connections, None
+        if connections is not None:
+            await connections.let_go()
+
+    async def _exchange(self, job_id: int, token: str) -> Observation:
+        request = httpx.Request("GET", f"{self._jobs}{job_id}", headers=self._headers_with(token))
+        connections, *outworn = self._hold()
+        try:
+            response = await connections.transport.handle_async_request(request)
+            try:
+                return await self._observation(response, job_id)
+            finally:
+                await response.aclose()  # gives a connection back if its answer was read to the end, or drops it
+        except NoAnswerError as error:
+            if error.bad:
+                connections.distrust()
+            raise
+        finally:
+            for held in (connections, *outworn):
+                await held.let_go()
+
+    def _headers_with(self, token: str) -> httpx.Headers:
+        if token != self._token:
+            self._token = token
+            self._headers = httpx.Headers(
+                {
+                    "tomtom-api-key": self._settings.key,
+                    "Authorization": f"Bearer {token}",
+                    "Accept": "application/json",
+                    "Accept-Encoding": "identity",
+                    "User-Agent": f"gemwatch/{__version__}",
+                }
+            )
+        return self._headers
+
+    def _hold(self) -> "list[_Connections]":
+        """The connections to use; after them the ones that this replaces, which are then ours to let go too."""
+        now, old = self._clock.monotonic(), self._connections
+        if old is not None and now < old.replace_at:
+            return [old.held()]
+        self._connections = _Connections(self._settings, opened_at=now)
+        return [self._connections.held(), *([old] if old else [])]
+
+    async def _observation(self, response: httpx.Response, job_id: int) -> Observation:
+        match response.status_code:
+            case HTTPStatus.OK:
+                return Seen(job=await _details(response, job_id), at=self._clock.now())
+            case HTTPStatus.NOT_FOUND:
+                return NotFound(at=self._clock.now())
+            case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN as status:
+                reason = f"{_named(status)}: the API does not accept the key or the token"
+                return Refused(at=self._clock.now(), reason=reason)
+            case HTTPStatus.TOO_MANY_REQUESTS:
+                now = self._clock.now()
+                return Throttled(at=now, retry_after=_retry_after(response.headers, now))
+            case status if response.is_redirect:
+                where = _towards(response.headers)
+                raise NoAnswerError(f"{_named(status)}, a redirect{where}, is not followed", bad=True)
+            case status:
+                raise NoAnswerError(_named(status), bad=not response.is_server_error)
+
+
+class _Connections:
+    """Kept-alive connections of one age, closed when the last of their holders lets go.
+
+    They are replaced now and then, so that a changed address or CA file is noticed, and what is on its way
+    ends undisturbed.
+    """
+
+    def __init__(self, settings: ApiSettings, *, opened_at: float) -> None:
+        try:
+            trust = httpx.create_ssl_context()  # SSL_CERT_FILE, else SSL_CERT_DIR, else certifi's list
+        except OSError as error:
+            raise NoAnswerError(
+                f"the CA certificates that SSL_CERT_FILE names cannot be read: {os_reason(error)}"
+            ) from None
+        session = open_session(settings.base_url, settings.max_in_flight, trust)
+        self.transport = AiohttpTransport(verify=trust, client=session)
+        self.replace_at = opened_at + _LIFE
+        self._opened_at = opened_at
+        self._holders = 1
+
+    def held(self) -> "_Connections":
+        self._holders += 1
+        return self
+
+    def distrust(self) -> None:
+        """End them soon. An answer that makes no sense may be the rest of an earlier one that was longer than it
+        said, and then each answer on its connection would be taken for that of the next request."""
+        self.replace_at = min(self.replace_at, self._opened_at + _LIFE_IN_DOUBT)
+
+    async def let_go(self) -> None:
+        self._holders -= 1
+        if not self._holders:
+            await self.transport.aclose()
+
+
+async def _details(response: httpx.Response, job_id: int) -> JobDetails:
+    body = await _body(response)
+    try:
+        job = read_details(body.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise NoAnswerError("the answer is not UTF-8 text", bad=True) from None
+    except ValueError as error:
+        raise NoAnswerError(str(error), bad=True) from None
+    if job.job_id != job_id:
+        raise NoAnswerError("the answer is about another job", bad=True)
+    return job
+
+
+async def _body(response: httpx.Response) -> bytearray:
+    if response.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
+        raise NoAnswerError("the answer is compressed, which was not asked for", bad=True)
+    body, length = bytearray(), response.headers.get("Content-Length", "")
+    if length.isdecimal() and int(length) > MOST_BYTES:
+        raise NoAnswerError(_TOO_LONG, bad=True)
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) > MOST_BYTES:
+            raise NoAnswerError(_TOO_LONG, bad=True)
+    return body
+
+
+def _named(status: int) -> str:
+    """`HTTP 503 Service Unavailable`, in the standard's words and not in the server's."""
+    try:
+        return f"HTTP {status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return f"HTTP {status}"
+
+
+def _towards(headers: httpx.Headers) -> str:
+    try:
+        host = urlsplit(headers.get("Location", "")).hostname or ""
+    except ValueError:
+        host = ""
+    return f" to {host}" if _HOST.fullmatch(host) else ""
+
+
+def _retry_after(headers: httpx.Headers, now: datetime) -> timedelta | None:
+    """How long a 429 asks to wait: seconds, or a date, which is read by the server's own clock if it tells it."""
+    value = headers.get("Retry-After", "")
+    try:
+        pause = timedelta(seconds=min(int(value), LONGEST_PAUSE.total_seconds()))
+    except (ValueError, OverflowError):
+        until = _date(value)
+        if until is None:
+            return None
+        pause = until - (_date(headers.get("Date", "")) or now)
+    return min(max(pause, timedelta()), LONGEST_PAUSE)
+
+
+def _date(value: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -1,0 +1,93 @@
+"""What keeps the store in order: at the start, after a clock jump, once a day, and by hand."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from gemwatch.adapters.store import write_notes
+from gemwatch.adapters.tables import deliveries, events, service, watches
+from gemwatch.core.work import KEEP_TRYING, DeliveryState
+
+
+class Housekeeping:
+    """Every method is one transaction, and safe to call again when it failed."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def expire_deliveries(self, now: datetime, known: Iterable[str]) -> int:
+        """Fail what waits for a target that is no longer configured, once its time is over; how many."""
+        over = sa.and_(
+            deliveries.c.due_at.is_not(None),
+            deliveries.c.expires_at <= now,
+            deliveries.c.target.not_in(list(known)),
+        )
+        reason = "the target is no longer in the configuration"
+        values = {"state": DeliveryState.FAILED.value, "due_at": None, "claim": None, "last_error": reason}
+        with self._engine.begin() as connection:
+            return connection.execute(sa.update(deliveries).where(over).values(values)).rowcount
+
+    def release_claims(self) -> None:
+        """At the start, when there is no other writer: what a process that died had claimed is due again."""
+        with self._engine.begin() as connection:
+            for table in (watches, deliveries):
+                held = table.c.claim.is_not(None)
+                connection.execute(sa.update(table).where(held).values(due_at=table.c.claim, claim=None))
+
+    def shift_schedule(self, by: timedelta) -> None:
+        """After the clock jumped: everything that waits goes on waiting as long as it had to."""
+        microseconds = by // timedelta(microseconds=1)
+        with self._engine.begin() as connection:
+            for table, columns in ((watches, ("due_at",)), (deliveries, ("due_at", "expires_at"))):
+                shifted = {name: sa.type_coerce(table.c[name], sa.BigInteger) + microseconds for name in columns}
+                connection.execute(sa.update(table).where(table.c.due_at.is_not(None)).values(shifted))
+
+    def pull_back(self, now: datetime, horizon: datetime) -> int:
+        """At the start, in case the clock was put back meanwhile: what is due beyond the horizon is due now."""
+        pulled = 0
+        with self._engine.begin() as connection:
+            for table in (watches, deliveries):
+                lost = table.c.due_at > horizon
+                pulled += connection.execute(sa.update(table).where(lost).values(due_at=now)).rowcount
+        return pulled
+
+    def prune(self, before: datetime) -> int:
+        """Delete finished jobs that are no longer watched and were last seen before this, with their history.
+
+        Old events of the service itself go as well. What is still to be delivered stays. Returns the jobs deleted.
+        """
+        pending = sa.select(events.c.job_id).join(deliveries).where(deliveries.c.due_at.is_not(None))
+        pending = pending.where(events.c.job_id.is_not(None))
+        old_jobs = sa.and_(watches.c.watched.is_(False), watches.c.seen_at < before, watches.c.job_id.not_in(pending))
+        waiting = sa.select(deliveries.c.event_id).where(deliveries.c.due_at.is_not(None))
+        old_events = sa.and_(events.c.job_id.is_(None), events.c.at < before, events.c.id.not_in(waiting))
+        with self._engine.begin() as connection:
+            deleted = connection.execute(sa.delete(watches).where(old_jobs)).rowcount
+            connection.execute(sa.delete(events).where(old_events))
+        return deleted
+
+    def retry_failed(self, ids: Sequence[int], now: datetime) -> list[int]:
+        """Put failed deliveries (all of them where no id is given) back for another 48 h; those it did."""
+        failed = deliveries.c.state == DeliveryState.FAILED.value
+        chosen = sa.and_(failed, deliveries.c.id.in_(ids)) if ids else failed
+        values = {"state": DeliveryState.PENDING.value, "due_at": now, "expires_at": now + KEEP_TRYING}
+        with self._engine.begin() as connection:
+            query = sa.update(deliveries).where(chosen).values(values).returning(deliveries.c.id)
+            return sorted(connection.execute(query).scalars())
+
+    def note(self, notes: Mapping[str, Any]) -> None:
+        """Write down what the service says of itself."""
+        with self._engine.begin() as connection:
+            write_notes(connection, notes)
+
+    def notes(self) -> dict[str, Any]:
+        """What the service wrote down of itself."""
+        with self._engine.begin() as connection:
+            return {row.name: row.value for row in connection.execute(sa.select(service))}
+
+    def checkpoint(self) -> None:
+        """Write the log into the file and empty it, so that it does not stay at its high-water mark."""
+        with self._engine.connect() as connection:
+            connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").close()

@@ -1,0 +1,161 @@
+"""What lies underneath httpx: aiohttp's connections, name lookups and proxies, and what their errors mean."""
+
+import asyncio
+import os
+import socket
+import ssl
+import threading
+from concurrent.futures import Future
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.http_exceptions import HttpProcessingError
+
+_KEEP_ALIVE = 75.0  # seconds: a job is asked for every minute as a rule, and each time should find its connection
+_PRIVATE_CA = {18, 19, 20, 21}  # OpenSSL's codes for "whoever signed this is unknown to us"
+
+
+class NoAnswerError(Exception):
+    """There is no usable answer. The message is fit to be shown; `bad`: there is one, and it makes no sense."""
+
+    def __init__(self, reason: str, *, bad: bool = False) -> None:
+        super().__init__(reason)
+        self.bad = bad
+
+
+def open_session(base_url: str, connections: int, trust: ssl.SSLContext) -> aiohttp.ClientSession:
+    """A session for requests to `base_url`: at most so many connections, and no cookies ever.
+
+    Raises NoAnswerError where the environment names a proxy that cannot be used.
+    """
+    proxy = _proxy_for(base_url)
+    connector = aiohttp.TCPConnector(
+        limit=connections, keepalive_timeout=_KEEP_ALIVE, ssl=trust, resolver=_OwnThreadResolver()
+    )
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), proxy=proxy)
+
+
+def _proxy_for(base_url: str) -> str | None:
+    """The proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names, unless NO_PROXY excepts this host.
+
+    aiohttp can read them by itself, but then does so for each request, together with ~/.netrc, in the loop's
+    default executor. A server on this machine is never asked through a proxy: that would be another machine's.
+    """
+    address = urlsplit(base_url)
+    host, proxies = address.hostname or "", getproxies()
+    proxy = proxies.get(address.scheme) or proxies.get("all")
+    if not proxy or _is_here(host) or proxy_bypass(address.netloc.rpartition("@")[2]):
+        return None
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    scheme = proxy.partition("://")[0].lower()
+    if scheme not in ("http", "https"):
+        raise NoAnswerError(
+            f"the environment names a {scheme}:// proxy, and only http:// and https:// ones can be used"
+        )
+    return proxy
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class _OwnThreadResolver(AbstractResolver):
+    """Looks a name up in a daemon thread of its own.
+
+    getaddrinfo cannot be cancelled. In the loop's default executor a name server that hangs would fill it, and
+    would hold up the program's end. aiohttp asks once at a time for one name, so there is one thread per host.
+    """
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        lookup: Future[list[ResolveResult]] = Future()
+        lookup.set_running_or_notify_cancel()  # from here on nobody can cancel it under the thread
+        threading.Thread(target=_look_up, args=(lookup, host, port, family), name="names", daemon=True).start()
+        return await asyncio.wrap_future(lookup)
+
+    async def close(self) -> None:
+        pass
+
+
+def _look_up(lookup: "Future[list[ResolveResult]]", host: str, port: int, family: socket.AddressFamily) -> None:
+    try:
+        found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+    except OSError as error:
+        lookup.set_exception(error)
+    except UnicodeError:
+        lookup.set_exception(socket.gaierror(socket.EAI_NONAME, "not a host name"))
+    else:
+        numeric = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+        lookup.set_result(
+            [
+                ResolveResult(
+                    hostname=host, host=str(address[0]), port=port, family=kind, proto=protocol, flags=numeric
+                )
+                for kind, _, protocol, _, address in found
+            ]
+        )
+
+
+def fault(error: Exception) -> tuple[str, bool]:
+    """Why there is no answer, in words a person can act on, and whether there was one that makes no sense.
+
+    Only our own words, numbers, host names from the configuration and the system's error texts: nothing that
+    could hold a header. httpx's names for these errors are not used, since its aiohttp transport calls a
+    connection that was reset a connect time-out.
+    """
+    cause = error.__cause__ if isinstance(error.__cause__, aiohttp.ClientError) else error
+    match cause:
+        case NoAnswerError():
+            return str(cause), cause.bad
+        case aiohttp.ClientConnectorError():
+            reason = _no_connection(cause)
+        case aiohttp.ClientHttpProxyError():
+            reason = f"the proxy refused the connection with HTTP {cause.status}"
+        case aiohttp.ClientResponseError() | HttpProcessingError():
+            return "the answer is not HTTP", True
+        case aiohttp.ClientPayloadError():
+            reason = "the connection broke in the middle of the answer"
+        case aiohttp.ServerDisconnectedError():
+            reason = "the server closed the connection without an answer"
+        case OSError():
+            reason = os_reason(cause)
+        case _:
+            reason = f"no request could be sent ({type(cause).__name__}): check api.base_url and the proxy settings"
+    return reason, False
+
+
+def _no_connection(error: aiohttp.ClientConnectorError) -> str:
+    place = f"{error.host}:{error.port}"
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return _untrusted(error.certificate_error)
+        case aiohttp.ClientConnectorSSLError():
+            return f"no TLS connection to {place}: {os_reason(error.os_error)}"
+        case aiohttp.ClientConnectorDNSError():
+            return f"the name {error.host} cannot be resolved: {error.strerror}"
+        case aiohttp.ClientProxyConnectionError():
+            return f"no connection to the proxy {place}: {os_reason(error)}"
+    return f"no connection to {place}: {os_reason(error)}"
+
+
+def _untrusted(error: Exception) -> str:
+    if not isinstance(error, ssl.SSLCertVerificationError):
+        return "certificate verify failed"
+    hint = ": SSL_CERT_FILE can name the CA to trust" if error.verify_code in _PRIVATE_CA else ""
+    return f"certificate verify failed: {error.verify_message.rstrip('.')}{hint}"
+
+
+def os_reason(error: OSError) -> str:
+    """The system's words for an error, without the addresses and source lines that exceptions add."""
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or "handshake failed").replace("_", " ").lower()
+    if error.errno is None:
+        return "no address of it can be reached"  # several were tried, and each failed in its own way
+    return os.strerror(error.errno).lower()

@@ -1,0 +1,106 @@
+"""Brings the store's schema to what this version needs, keeping a copy of a file that it changes."""
+
+import sqlite3
+from contextlib import closing
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from gemwatch.adapters.database import StoreError, file_of, open_to_write
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+REVISION = "0001"  # what tables.py describes; a test compares it with the newest migration
+
+
+def revision_of(engine: sa.Engine) -> str | None:
+    """The schema's revision; None for a store that has none yet. Raises StoreError for what is no store."""
+    try:
+        with engine.connect() as connection:
+            if not sa.inspect(connection).has_table("alembic_version"):
+                return None
+            return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+    except sa.exc.DatabaseError as error:
+        raise StoreError(f"the store cannot be read: {error.orig}") from None
+
+
+def check(engine: sa.Engine) -> None:
+    """Raise StoreError unless the schema is the one that this version reads."""
+    found = revision_of(engine)
+    if found != REVISION:
+        raise StoreError(
+            f"the store has schema {found or 'none'}, this gemwatch reads {REVISION}: "
+            "start the daemon of this version once, it brings the store up to date"
+        )
+
+
+def upgrade(url: str) -> Path | None:
+    """Run the migrations that are missing, all in one transaction; the copy made before, if there was one.
+
+    Raises StoreError where the file was made by a newer gemwatch, is no SQLite file, or cannot be written.
+    """
+    # Rebuilding a table drops it for a moment, and foreign keys would take the rows that point at it along.
+    engine = open_to_write(url, foreign_keys=False)
+    try:
+        found = revision_of(engine)
+        if found == REVISION:
+            return None
+        return _migrate(engine, url, found)
+    except sa.exc.DatabaseError as error:
+        raise StoreError(f"the store {file_of(url)} cannot be brought up to date: {error.orig}") from None
+    finally:
+        engine.dispose()
+
+
+def _migrate(engine: sa.Engine, url: str, found: str | None) -> Path | None:
+    # Imported only when there is something to do: Alembic takes 0.2 s to load.
+    from alembic import command  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    path, config = file_of(url), alembic_config()
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if found is not None and found not in known:
+        raise StoreError(
+            f"the store {path} has schema {found}, which a newer gemwatch made: install that version or a newer "
+            "one, or put back the copy that was made before its first start"
+        )
+    copy = copy_before(url, found) if found is not None else None
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+        if broken:
+            raise StoreError(f"the migration of {path} left {len(broken)} broken references and was taken back")
+    return copy
+
+
+def alembic_config() -> "Config":
+    """Alembic's configuration, pointing at the migrations in the wheel or in the checkout."""
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(_migrations()).replace("%", "%%"))
+    return config
+
+
+def _migrations() -> Path:
+    package = Path(str(files("gemwatch")))
+    for place in (package / "migrations", package.parents[1] / "migrations"):
+        if (place / "env.py").is_file():
+            return place
+    raise StoreError(f"the migrations are missing from {package}: install gemwatch again")
+
+
+def copy_before(url: str, found: str) -> Path:
+    """A consistent copy of the store beside it, named after the schema it has."""
+    path = file_of(url)
+    copy = path.with_name(f"{path.name}.schema-{found}.bak")
+    unfinished = copy.with_suffix(".part")
+    unfinished.unlink(missing_ok=True)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("VACUUM INTO ?", (str(unfinished),))
+    unfinished.replace(copy)
+    return copy

@@ -1,0 +1,142 @@
+"""The tables. Migrations are written from these, and a test proves that the two agree."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Time(sa.TypeDecorator[datetime]):
+    """An aware datetime as whole microseconds since 1970 UTC.
+
+    SQLite has no time type, and SQLAlchemy's own drops the offset without converting. Integers sort, index and
+    compare the same everywhere.
+    """
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        _ = dialect
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be stored")
+        return (value - EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        _ = dialect
+        return None if value is None else EPOCH + timedelta(microseconds=value)
+
+
+class Span(sa.TypeDecorator[timedelta]):
+    """A timedelta as whole microseconds."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: timedelta | None, dialect: Dialect) -> int | None:
+        _ = dialect
+        return None if value is None else value // _MICROSECOND
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> timedelta | None:
+        _ = dialect
+        return None if value is None else timedelta(microseconds=value)
+
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite numbers rows by itself only where the key's type is exactly INTEGER.
+_Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+watches = sa.Table(
+    "watches",
+    metadata,
+    sa.Column("job_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    # as configured
+    sa.Column("watched", sa.Boolean, nullable=False),
+    sa.Column("name", sa.Text),
+    sa.Column("notify", sa.JSON(none_as_null=True)),
+    sa.Column("every", Span, nullable=False),
+    # the memory of a job: core/decide.py
+    sa.Column("status", sa.Text),
+    sa.Column("status_since", Time),
+    sa.Column("seen_at", Time),
+    sa.Column("running_since", Time),
+    sa.Column("misses", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("refused_at", Time),
+    sa.Column("told_missing", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("told_refused", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("last_error", sa.Text),
+    sa.Column("document", sa.Text),
+    # the schedule
+    sa.Column("polled_at", Time),
+    sa.Column("due_at", Time),
+    sa.Column("claim", Time),
+    sa.Index(None, "due_at", sqlite_where=sa.text("due_at IS NOT NULL")),
+)
+
+transitions = sa.Table(
+    "transitions",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("job_id", sa.BigInteger, sa.ForeignKey("watches.job_id", ondelete="CASCADE"), nullable=False),
+    sa.Column("before", sa.Text),
+    sa.Column("after", sa.Text, nullable=False),
+    sa.Column("last_seen_before", Time),
+    sa.Column("observed_at", Time, nullable=False),
+    sa.Column("document", sa.Text, nullable=False),
+    sa.Index(None, "job_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("at", Time, nullable=False),
+    sa.Column("job_id", sa.BigInteger, sa.ForeignKey("watches.job_id", ondelete="CASCADE")),
+    sa.Column("facts", sa.JSON, nullable=False),
+    sa.Index(None, "job_id"),
+    sqlite_autoincrement=True,  # an event id stands in messages: it is never given twice
+)
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("event_id", sa.BigInteger, sa.ForeignKey("events.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("target", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),  # pending | sent | failed
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("expires_at", Time, nullable=False),
+    sa.Column("due_at", Time),  # NULL once it is sent or failed
+    sa.Column("claim", Time),
+    sa.Column("sent_at", Time),
+    sa.Column("last_error", sa.Text),
+    sa.UniqueConstraint("event_id", "target"),
+    sa.Index(None, "target", "due_at", sqlite_where=sa.text("due_at IS NOT NULL")),
+    sa.Index(None, "state"),
+    sqlite_autoincrement=True,
+)
+
+service = sa.Table(
+    "service",
+    metadata,
+    # What the daemon says of itself, for the commands and for the next start: one row a word.
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.JSON(none_as_null=True)),
+)

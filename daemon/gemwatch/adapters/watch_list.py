@@ -1,0 +1,95 @@
+"""The watch list as configured, brought into the store without touching what did not change."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+import sqlalchemy as sa
+
+from gemwatch.adapters.tables import watches
+from gemwatch.core.settings import Watch
+
+_bind = sa.bindparam
+
+_KNOWN = sa.select(
+    watches.c.job_id,
+    watches.c.watched,
+    watches.c.name,
+    watches.c.notify,
+    watches.c.every,
+    watches.c.polled_at,
+    watches.c.due_at,
+    watches.c.claim,
+)
+_CONFIGURE = (
+    sa.update(watches)
+    .where(watches.c.job_id == _bind("_job_id"))
+    .values(
+        watched=True,
+        name=_bind("name"),
+        notify=_bind("notify"),
+        every=_bind("every"),
+        due_at=_bind("due_at"),
+        claim=_bind("claim"),
+    )
+)
+_UNWATCH = (
+    sa.update(watches).where(watches.c.job_id == _bind("_job_id")).values(watched=False, due_at=None, claim=None)
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """How many watches an edit of the list added (or took up again), changed and removed."""
+
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+
+
+class WatchList:
+    """The configured side of the watches."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def apply(self, wanted: Sequence[Watch], every: timedelta, now: datetime) -> Applied:
+        """Make the watch list what the configuration says; `every` is the interval of watches without their own.
+
+        What did not change is not touched, so that no poll of it moves. A job that is watched again keeps its
+        history and its memory, and is looked at once more even if it had ended.
+        """
+        with self._engine.begin() as connection:
+            known = {row.job_id: row for row in connection.execute(_KNOWN)}
+            added, again, changed = [], [], []
+            for watch in wanted:
+                values = _configured(watch, every)
+                row = known.pop(watch.job_id, None)
+                if row is None:
+                    added.append({"job_id": watch.job_id, "due_at": now, "watched": True, **values})
+                elif not row.watched:
+                    again.append({"_job_id": watch.job_id, "due_at": now, "claim": None, **values})
+                elif (row.name, row.notify, row.every) != (watch.name, values["notify"], values["every"]):
+                    due_at = _due_after_change(row, values["every"])
+                    changed.append({"_job_id": watch.job_id, "due_at": due_at, "claim": row.claim, **values})
+            removed = [{"_job_id": job_id} for job_id, row in known.items() if row.watched]
+            if added:
+                connection.execute(sa.insert(watches), added)
+            if again or changed:
+                connection.execute(_CONFIGURE, again + changed)
+            if removed:
+                connection.execute(_UNWATCH, removed)
+        return Applied(added=len(added) + len(again), changed=len(changed), removed=len(removed))
+
+
+def _configured(watch: Watch, every: timedelta) -> dict[str, Any]:
+    notify = None if watch.notify is None else list(watch.notify)
+    return {"name": watch.name, "notify": notify, "every": watch.every or every}
+
+
+def _due_after_change(row: Any, every: timedelta) -> datetime | None:
+    """A shorter interval counts at once; a longer one from the next look on; a look in hand is left alone."""
+    if row.due_at is None or row.claim is not None or row.polled_at is None or every >= row.every:
+        return cast("datetime | None", row.due_at)
+    return cast("datetime", min(row.due_at, row.polled_at + every))

@@ -1,0 +1,763 @@
+"""A configuration becomes settings, or every mistake in it is told with its place."""
+
+import os
+import socket
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gemwatch.adapters.config_document import cut_short
+from gemwatch.adapters.config_file import Loaded, find, load
+from gemwatch.core.events import DEFAULT_EVENTS, EventKind, Target
+from gemwatch.core.settings import (
+    ApiSettings,
+    LogSettings,
+    PollSettings,
+    Settings,
+    StoreSettings,
+    TokenSource,
+    Watch,
+    WebSettings,
+)
+
+EXAMPLE = Path(__file__).parents[2] / "config.example.yaml"
+SECRET = "s3cret-hunter2"
+LEAST = "api: {key: k}\n"
+
+
+def url_problem(url: str) -> str | None:
+    return None if "://" in url else "is not a URL that Apprise can read"
+
+
+class Folder:
+    """A configuration in a folder of its own."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.main = path / "config.yaml"
+
+    def write(self, text: str | bytes, name: str = "config.yaml") -> Path:
+        file = self.path / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return file
+
+    def load(self, text: str | bytes | None = None, **environ: str) -> Loaded:
+        if text is not None:
+            self.write(text)
+        return load(self.main, environ, url_problem=url_problem)
+
+    def settings(self, text: str, **environ: str) -> Settings:
+        loaded = self.load(text, **environ)
+        assert loaded.problems == ()
+        assert loaded.settings is not None
+        return loaded.settings
+
+    def problems(self, text: str | bytes | None = None, **environ: str) -> list[str]:
+        problems = self.load(text, **environ).problems
+        return [str(problem).replace(f"{self.path}/", "") for problem in problems]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path)
+
+
+def test_the_example_in_the_contract_becomes_settings(folder: Folder) -> None:
+    folder.write("- 5\n- {job: '6', name: six}\n", "watch.d/more.yaml")
+    settings = folder.settings(
+        """\
+api:
+  base_url: https://api.tomtom.com/maps/orbis/platform/gem/
+  key: ${TOMTOM_API_KEY}
+  token: {file: token}
+  timeout: 45
+  max_in_flight: 8
+  max_rate: 2.5
+poll: {every: 90s, not_found_after: 5, alert_after: 1h}
+notify:
+  team-slack: {url: "${SLACK_URL}"}
+  data-mail: {url: "${MAIL_URL}", on: [success, failed]}
+  all.of_it: {url: "json://x", on: all}
+watch:
+  - 123456789
+  - {job: 123456790, name: Netherlands weekly, notify: [team-slack], every: 5m}
+watch_files: [watch.d/*.yaml]
+store: {url: sqlite:///data/gemwatch.db, keep: 7d}
+web: {listen: "[::1]:9000"}
+log: {level: debug, format: json}
+""",
+        TOMTOM_API_KEY="the-key",
+        SLACK_URL="slack://a/b/c",
+        MAIL_URL="mailto://u:p@example.org",
+    )
+    assert settings == Settings(
+        api=ApiSettings(
+            base_url="https://api.tomtom.com/maps/orbis/platform/gem",
+            key="the-key",
+            token=TokenSource(file=folder.path / "token"),
+            timeout=timedelta(seconds=45),
+            max_in_flight=8,
+            max_rate=2.5,
+        ),
+        poll=PollSettings(every=timedelta(seconds=90), not_found_after=5, alert_after=timedelta(hours=1)),
+        targets=(
+            Target(name="team-slack", url="slack://a/b/c", on=DEFAULT_EVENTS),
+            Target(
+                name="data-mail",
+                url="mailto://u:p@example.org",
+                on=frozenset({EventKind.SUCCESS, EventKind.FAILED}),
+            ),
+            Target(name="all.of_it", url="json://x", on=frozenset(EventKind)),
+        ),
+        watches=(
+            Watch(job_id=123456789),
+            Watch(job_id=123456790, name="Netherlands weekly", notify=("team-slack",), every=timedelta(minutes=5)),
+            Watch(job_id=5),
+            Watch(job_id=6, name="six"),
+        ),
+        store=StoreSettings(url=f"sqlite:///{folder.path}/data/gemwatch.db", keep=timedelta(days=7)),
+        web=WebSettings(host="::1", port=9000),
+        log=LogSettings(level="debug", format="json"),
+    )
+
+
+def test_what_is_not_given_has_the_defaults_of_the_core(folder: Folder) -> None:
+    expected = Settings(api=ApiSettings(key="k"), store=StoreSettings(url=f"sqlite:///{folder.path}/gemwatch.db"))
+    assert folder.settings(LEAST) == expected
+    nulls = "".join(f"{name}:\n" for name in ("poll", "notify", "watch", "watch_files", "store", "web", "log"))
+    assert folder.settings("api:\n  key: k\n  token:\n" + nulls) == expected
+
+
+def test_the_example_file_loads_without_problems() -> None:
+    environ = {"TOMTOM_API_KEY": "k", "SLACK_URL": "slack://a/b/c", "MAIL_URL": "mailto://a"}
+    loaded = load(EXAMPLE, environ, url_problem=url_problem)
+    assert loaded.problems == ()
+    assert loaded.settings is not None
+
+
+SQLITE_WANTED = "only a SQLite file is supported; write sqlite:///gemwatch.db or sqlite:////absolute/path.db"
+UNCLOSED = "has a quote or a backslash that is not closed; write it as a list instead"
+BROKEN = [
+    ("", "1:1: file: is empty"),
+    (" \n\n", "1:1: file: is empty"),
+    ("# nothing\n", "1:1: file: holds nothing but comments"),
+    (b"\x00\x01\n", "1:1: file: is not plain text: it holds U+0000 in line 1"),
+    (b"api: {key: k}\n# \x1b\n", "1:1: file: is not plain text: it holds U+001B in line 2"),
+    (b"api: {key: k}\n# \xff\n", "1:1: file: is not UTF-8 (line 2); save it as UTF-8"),
+    (b"#" * (16 * 1024 * 1024 + 1), "1:1: file: is larger than 16384 KiB"),
+    ("[" * 200_000, "1:41: YAML: nested deeper than 40 levels"),
+    ("api:\n\tkey: k\n", "2:1: YAML: a tab where YAML wants spaces"),
+    (LEAST + "---\n", "2:1: YAML: a second document begins here; a file holds one"),
+    ("- 1\n", "1:1: top level: must be a mapping with the sections api, poll, notify, watch, ..."),
+    ("~\n", "1:1: top level: must be a mapping with the sections api, poll, notify, watch, ..."),
+    ("watch: [1]\n", '1:1: api: the key "key" is missing'),
+    ("api:\nwatch: [1]\n", '1:5: api: the key "key" is missing'),
+    ("api:\n  timeout: 5\n", '2:3: api: the key "key" is missing'),
+    ("api: 5\n", "1:6: api: must be a mapping, KEY: VALUE"),
+    (LEAST + "pol: {}\n", '2:1: top level: unknown key "pol"; did you mean "poll"?'),
+    (
+        LEAST + "log: {zzz: 1}\n",
+        '2:7: log: unknown key "zzz"; known are level, format',
+    ),
+    (LEAST + "poll: {evry: 5m}\n", '2:8: poll: unknown key "evry"; did you mean "every"?'),
+    (LEAST + "poll: {}\nweb: {}\npoll: {}\n", '4:1: top level: duplicate key "poll"; first at line 2'),
+    (
+        LEAST + "poll:\n  every: 10 minutes\n",
+        '3:10: poll.every: "10 minutes" is not a duration; write 90s, 10m, 2h or 7d',
+    ),
+    (LEAST + "poll: {every: 1.5}\n", "2:15: poll.every: 1.5 is not a duration; write 90s, 10m, 2h or 7d"),
+    (LEAST + "poll: {every: 010}\n", '2:15: poll.every: "010" is not a duration; write 90s, 10m, 2h or 7d'),
+    (LEAST + "poll: {every: 1_0}\n", '2:15: poll.every: "1_0" is not a duration; write 90s, 10m, 2h or 7d'),
+    (LEAST + "poll: {every: 12:30}\n", '2:15: poll.every: "12:30" is not a duration; write 90s, 10m, 2h or 7d'),
+    (LEAST + "poll: {every: true}\n", "2:15: poll.every: true is not a duration; write 90s, 10m, 2h or 7d"),
+    (LEAST + "poll: {every: -5}\n", "2:15: poll.every: -5 is not a duration; write 90s, 10m, 2h or 7d"),
+    (LEAST + "poll: {every: 1w}\n", '2:15: poll.every: "1w" is not a duration; write 90s, 10m, 2h or 7d'),
+    (LEAST + "poll: {every: []}\n", "2:15: poll.every: a list is not a duration; write 90s, 10m, 2h or 7d"),
+    (LEAST + "poll:\n  every:\n", "3:9: poll.every: an empty value is not a duration; write 90s, 10m, 2h or 7d"),
+    (LEAST + "poll: {every: 0s}\n", "2:15: poll.every: must be longer than 0"),
+    (LEAST + "poll: {every: 99999d}\n", "2:15: poll.every: is longer than 36500d"),
+    (
+        LEAST + "poll: {not_found_after: yes}\n",
+        '2:25: poll.not_found_after: "yes" is not a whole number; write one from 1 to 1000000, without quotes',
+    ),
+    (LEAST + "poll: {not_found_after: 0}\n", "2:25: poll.not_found_after: must be from 1 to 1000000"),
+    (
+        "api: {key: k, max_in_flight: '16'}\n",
+        '1:30: api.max_in_flight: "16" is not a whole number; write one from 1 to 1000, without quotes',
+    ),
+    (
+        "api: {key: k, max_in_flight: 16.0}\n",
+        "1:30: api.max_in_flight: 16.0 is not a whole number; write one from 1 to 1000, without quotes",
+    ),
+    ("api: {key: k, max_in_flight: 1001}\n", "1:30: api.max_in_flight: must be from 1 to 1000"),
+    (
+        "api: {key: k, max_rate: -1}\n",
+        "1:25: api.max_rate: -1 is not a rate; write requests a second such as 10 or 0.5, or 0 for no limit",
+    ),
+    (
+        "api: {key: k, max_rate: true}\n",
+        "1:25: api.max_rate: true is not a rate; write requests a second such as 10 or 0.5, or 0 for no limit",
+    ),
+    (
+        "api: {key: k, max_rate: .inf}\n",
+        '1:25: api.max_rate: ".inf" is not a rate; write requests a second such as 10 or 0.5, or 0 for no limit',
+    ),
+    ("api: {key: 815}\n", "1:12: api.key: must be text; put it in quotes"),
+    (
+        "api: {key: 'a b'}\n",
+        "1:12: api.key: may hold only letters, digits and signs of ASCII, without spaces or line breaks",
+    ),
+    ("api: {key: ''}\n", "1:12: api.key: is empty; give it a value or take the key out"),
+    ("api: {key: []}\n", "1:12: api.key: must be text, not a list"),
+    (
+        "api: {key: k, token: {command: az, value: t}}\n",
+        "1:22: api.token: give exactly one of command, file, value",
+    ),
+    ("api: {key: k, token: {}}\n", "1:22: api.token: give exactly one of command, file, value"),
+    (
+        'api: {key: k, token: {command: "az \'x"}}\n',
+        f"1:32: api.token.command: {UNCLOSED}",
+    ),
+    (
+        "api: {key: k, token: {command: [az, 5]}}\n",
+        "1:32: api.token.command: must list a program and its arguments, each as text; put numbers in quotes",
+    ),
+    (
+        "api: {key: k, base_url: 'ftp://h'}\n",
+        "1:25: api.base_url: is not an http or https URL with a host; write https://HOST/PATH",
+    ),
+    (
+        "api: {key: k, base_url: 'https:///p'}\n",
+        "1:25: api.base_url: is not an http or https URL with a host; write https://HOST/PATH",
+    ),
+    ("api: {key: k, base_url: 'https://[h'}\n", "1:25: api.base_url: is not a URL; write https://HOST/PATH"),
+    ("api: {key: k, base_url: 'https://h:x'}\n", "1:25: api.base_url: is not a URL; write https://HOST/PATH"),
+    (
+        "api: {key: k, base_url: 'https://u:p@h'}\n",
+        "1:25: api.base_url: must not hold a user or password; write https://HOST/PATH",
+    ),
+    (
+        "api: {key: k, base_url: 'https://h/?a=b'}\n",
+        "1:25: api.base_url: must not hold a query (?) or fragment (#); write https://HOST/PATH",
+    ),
+    (LEAST + "notify: [a]\n", "2:9: notify: must be a mapping, KEY: VALUE"),
+    (LEAST + "notify: {a: json://x}\n", "2:13: notify.a: must be a mapping, KEY: VALUE"),
+    (LEAST + "notify: {a: {}}\n", '2:13: notify.a: the key "url" is missing'),
+    (LEAST + "notify: {a: {url: x}}\n", "2:19: notify.a.url: is not a URL that Apprise can read"),
+    (
+        LEAST + "notify: {a b: {url: 'json://x'}}\n",
+        "2:10: notify: is no name for a target; use up to 64 letters, digits, '.', '_' and '-'",
+    ),
+    (LEAST + "notify: {1: {url: 'json://x'}}\n", "2:10: notify: this key is not plain text; put it in quotes"),
+    (
+        LEAST + "notify: {a: {url: 'json://x', on: [succes]}}\n",
+        '2:36: notify.a.on[0]: "succes" is not known here; did you mean "success"?',
+    ),
+    (
+        LEAST + "notify: {a: {url: 'json://x', on: success}}\n",
+        '2:35: notify.a.on: "success" is not a list of events; write all, or a list such as [success, failed]',
+    ),
+    (LEAST + "watch: 5\n", "2:8: watch: must be a list"),
+    (LEAST + "watch_files: watch.yaml\n", "2:14: watch_files: must be a list"),
+    (LEAST + "watch_files: [5]\n", "2:15: watch_files[0]: must be text; put it in quotes"),
+    (LEAST + "watch_files: [none.yaml]\n", "2:15: watch_files[0]: there is no such file; create it or take it out"),
+    (
+        LEAST + "watch_files: ['*.yaml']\n",
+        "2:15: watch_files[0]: matches the configuration file itself; put the lists into a folder of their own",
+    ),
+    *(
+        (
+            LEAST + f"store: {{url: '{url}'}}\n",
+            f"2:14: store.url: {SQLITE_WANTED}",
+        )
+        for url in (
+            "postgresql://h/d",
+            "sqlite://",
+            "sqlite:///",
+            "sqlite:///:memory:",
+            "sqlite:///d/",
+            "sqlite+aiosqlite:///x.db",
+            "sqlite:///x.db?mode=ro",
+            "x.db",
+        )
+    ),
+    *(
+        (
+            LEAST + f"web: {{listen: '{address}'}}\n",
+            f'2:15: web.listen: "{address}" is not an address to listen on; write HOST:PORT, [IPv6]:PORT or off',
+        )
+        for address in (":8042", "localhost", "h:99999", "::1:8042", "h:-1")
+    ),
+    (
+        LEAST + "web: {listen: false}\n",
+        "2:15: web.listen: false is not an address to listen on; write HOST:PORT, [IPv6]:PORT or off",
+    ),
+    (LEAST + "web: {listen: '[1.2.3.4]:1'}\n", "2:15: web.listen: this text holds no IPv6 address; write [::1]:PORT"),
+    (LEAST + "log: {level: infos}\n", '2:14: log.level: "infos" is not known here; did you mean "info"?'),
+    (LEAST + "log: {format: xml}\n", '2:15: log.format: "xml" is not known here; write one of auto, console, json'),
+]
+
+
+@pytest.mark.parametrize(("text", "problem"), BROKEN, ids=[problem[:60] for _, problem in BROKEN])
+def test_a_mistake_outside_the_watch_list_refuses_the_whole(folder: Folder, text: str | bytes, problem: str) -> None:
+    assert folder.problems(text) == [f"config.yaml:{problem}"]
+    assert folder.load().settings is None
+
+
+ID_WANTED = "is not a job id; write a whole number from 1 to 9223372036854775807"
+ENTRIES = [
+    ("0123", f'3:5: watch[0]: "0123" {ID_WANTED}'),
+    ("'0123'", f'3:5: watch[0]: "0123" {ID_WANTED}'),
+    ("0o17", f'3:5: watch[0]: "0o17" {ID_WANTED}'),
+    ("0x1F", f'3:5: watch[0]: "0x1F" {ID_WANTED}'),
+    ("1_000", f'3:5: watch[0]: "1_000" {ID_WANTED}'),
+    ("12:30", f'3:5: watch[0]: "12:30" {ID_WANTED}'),
+    ("1e3", f'3:5: watch[0]: "1e3" {ID_WANTED}'),
+    ("+5", f'3:5: watch[0]: "+5" {ID_WANTED}'),
+    ("5.0", f"3:5: watch[0]: 5.0 {ID_WANTED}"),
+    ("-5", f"3:5: watch[0]: -5 {ID_WANTED}"),
+    ("0", f"3:5: watch[0]: 0 {ID_WANTED}"),
+    ("true", f"3:5: watch[0]: true {ID_WANTED}"),
+    ("yes", f'3:5: watch[0]: "yes" {ID_WANTED}'),
+    ("9223372036854775808", f"3:5: watch[0]: 9223372036854775808 {ID_WANTED}"),
+    ("", "3:4: watch[0]: an empty value is not a watch; write a job id or {job: ID, name: NAME}"),
+    ("[5]", "3:5: watch[0]: a list is not a watch; write a job id or {job: ID, name: NAME}"),
+    ("{name: x}", '3:5: watch[0]: the key "job" is missing'),
+    ("{job: x}", f'3:11: watch[0].job: "x" {ID_WANTED}'),
+    ("{job: 5, evry: 5m}", '3:14: watch[0]: unknown key "evry"; did you mean "every"?'),
+    ("{job: 5, job: 6}", '3:14: watch[0]: duplicate key "job"; first at line 3'),
+    ("{job: 5, name: 2026}", "3:20: watch[0].name: must be text; put it in quotes"),
+    ("{job: 5, name: ''}", "3:20: watch[0].name: is empty; give it a value or take the key out"),
+    ("{job: 5, name: ' '}", "3:20: watch[0].name: is empty; give it a value or take the key out"),
+    ('{job: 5, name: "a\\nb"}', "3:20: watch[0].name: must be a single line of text"),
+    ('{job: 5, name: "a\\u2028b"}', "3:20: watch[0].name: must be a single line of text"),
+    ('{job: 5, name: "a\\0b"}', "3:20: watch[0].name: holds a control character"),
+    ("{job: 5, name: " + "x" * 201 + "}", "3:20: watch[0].name: is longer than 200 characters"),
+    ("{job: 5, notify: mail}", "3:22: watch[0].notify: must be a list"),
+    ("{job: 5, notify: [mial]}", '3:23: watch[0].notify[0]: no target is named "mial"; did you mean "mail"?'),
+    ("{job: 5, notify: [chat]}", '3:23: watch[0].notify[0]: no target is named "chat"; name one from notify'),
+    ("{job: 5, every: 5x}", '3:21: watch[0].every: "5x" is not a duration; write 90s, 10m, 2h or 7d'),
+    ("'${JOB}'", "3:5: watch[0]: variable JOB is not set; set it, or write ${JOB:-default}"),
+]
+
+
+@pytest.mark.parametrize(("entry", "problem"), ENTRIES, ids=[entry[:30] or "empty" for entry, _ in ENTRIES])
+def test_a_bad_entry_is_set_aside_and_the_others_are_applied(folder: Folder, entry: str, problem: str) -> None:
+    text = f"api: {{key: k}}\nwatch:\n  - {entry}\n  - 7\nnotify: {{mail: {{url: 'json://x'}}}}\n"
+    loaded = folder.load(text)
+    assert folder.problems() == [f"config.yaml:{problem}"]
+    assert all(p.entry for p in loaded.problems)
+    assert loaded.settings is not None
+    assert loaded.settings.watches == (Watch(job_id=7),)
+
+
+def test_all_mistakes_are_told_at_once_in_the_order_of_their_lines(folder: Folder) -> None:
+    folder.write("- 0\n- {job: 7, nam: x}\n", "more.yaml")
+    assert folder.problems(
+        """\
+api: {key: "${NONE}", tokn: 1, token: {value: 5, command: "'"}}
+watch:
+  - {job: 7, every: never, notify: [x], nam: y}
+  - 8
+  - 8
+watch_files: [more.yaml, none.yaml]
+poll: {every: 0, alert_after: x}
+poll: {}
+"""
+    ) == [
+        "config.yaml:1:12: api.key: variable NONE is not set; set it, or write ${NONE:-default}",
+        'config.yaml:1:23: api: unknown key "tokn"; did you mean "token"?',
+        "config.yaml:1:39: api.token: give exactly one of command, file, value",
+        "config.yaml:1:47: api.token.value: must be text; put it in quotes",
+        f"config.yaml:1:59: api.token.command: {UNCLOSED}",
+        'config.yaml:3:21: watch[0].every: "never" is not a duration; write 90s, 10m, 2h or 7d',
+        'config.yaml:3:37: watch[0].notify[0]: no target is named "x"; name one from notify',
+        'config.yaml:3:41: watch[0]: unknown key "nam"; did you mean "name"?',
+        "config.yaml:5:5: watch[2]: job 8 is watched already; first at config.yaml:4:5",
+        "config.yaml:6:26: watch_files[1]: there is no such file; create it or take it out",
+        "config.yaml:7:15: poll.every: must be longer than 0",
+        'config.yaml:7:31: poll.alert_after: "x" is not a duration; write 90s, 10m, 2h or 7d',
+        'config.yaml:8:1: top level: duplicate key "poll"; first at line 7',
+        f"more.yaml:1:3: watch[0]: 0 {ID_WANTED}",
+        'more.yaml:2:12: watch[1]: unknown key "nam"; did you mean "name"?',
+    ]
+
+
+def test_of_two_watches_on_one_id_the_second_is_the_bad_one_across_files_too(folder: Folder) -> None:
+    folder.write("- 5\n- '5'\n- 6\n", "more.yaml")
+    loaded = folder.load(LEAST + "watch:\n- {job: 5, name: first}\nwatch_files: [more.yaml]\n")
+    assert folder.problems() == [
+        "more.yaml:1:3: watch[0]: job 5 is watched already; first at config.yaml:3:3",
+        "more.yaml:2:3: watch[1]: job 5 is watched already; first at config.yaml:3:3",
+    ]
+    assert loaded.settings is not None
+    assert loaded.settings.watches == (Watch(job_id=5, name="first"), Watch(job_id=6))
+
+
+def test_a_bad_entry_does_not_keep_a_good_one_on_the_same_id_out(folder: Folder) -> None:
+    loaded = folder.load(LEAST + "watch: [{job: 5, every: x}, 5]\n")
+    assert len(loaded.problems) == 1
+    assert loaded.settings is not None
+    assert loaded.settings.watches == (Watch(job_id=5),)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "1:1: file: is empty"),
+        ("# none\n", "1:1: file: holds nothing but comments"),
+        ("watch: [1]\n", "1:1: watch: must be a list of watches; write [] for none"),
+        ("~\n", "1:1: watch: must be a list of watches; write [] for none"),
+        ("- [\n", None),
+        (b"\x00", "1:1: file: is not plain text: it holds U+0000 in line 1"),
+    ],
+)
+def test_a_watch_file_that_says_nothing_clear_refuses_the_whole(
+    folder: Folder, text: str | bytes, problem: str | None
+) -> None:
+    folder.write(text, "watch.d/a.yaml")
+    problems = folder.problems(LEAST + "watch_files: [watch.d/*.yaml]\n")
+    assert len(problems) == 1
+    assert problem is None or problems == [f"watch.d/a.yaml:{problem}"]
+    assert folder.load().settings is None
+
+
+def test_an_empty_list_in_a_watch_file_and_a_pattern_without_matches_are_fine(folder: Folder) -> None:
+    folder.write("[]\n", "a.yaml")
+    assert folder.settings(LEAST + "watch_files: [a.yaml, none.d/*.yaml]\n").watches == ()
+
+
+def test_a_file_that_two_patterns_match_is_read_once(folder: Folder) -> None:
+    folder.write("[5]\n", "w/a.yaml")
+    assert folder.settings(LEAST + "watch_files: [w/*.yaml, w/a.yaml]\n").watches == (Watch(job_id=5),)
+
+
+def test_a_folder_whose_name_looks_like_a_pattern_is_taken_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "[x]*").mkdir()
+    folder = Folder(tmp_path / "[x]*")
+    folder.write("[5]\n", "w/a.yaml")
+    assert folder.settings(LEAST + "watch_files: [w/*.yaml]\n").watches == (Watch(job_id=5),)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_may_not_be_read_is_not_an_empty_one(folder: Folder) -> None:
+    folder.write("[5]\n", "w/a.yaml").parent.chmod(0)
+    [problem] = folder.problems(LEAST + "watch_files: [w/*.yaml]\n")
+    (folder.path / "w").chmod(0o700)
+    assert problem == "config.yaml:2:15: watch_files[0]: the folder w may not be read; permit it"
+
+
+def test_what_is_no_regular_file_is_refused_and_never_waited_for(folder: Folder) -> None:
+    assert folder.problems() == ["config.yaml:1:1: file: cannot be read: No such file or directory"]
+    folder.main.mkdir()
+    assert folder.problems() == ["config.yaml:1:1: file: cannot be read: Is a directory"]
+    folder.main.rmdir()
+    os.mkfifo(folder.main)
+    assert folder.problems() == ["config.yaml:1:1: file: is not a regular file"]
+    folder.main.unlink()
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(os.path.relpath(folder.main))
+        assert folder.problems() == ["config.yaml:1:1: file: cannot be read: No such device or address"]
+    folder.main.unlink()
+    folder.main.symlink_to(folder.main)
+    assert folder.problems() == ["config.yaml:1:1: file: cannot be read: Too many levels of symbolic links"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_refused(folder: Folder) -> None:
+    folder.write(LEAST).chmod(0)
+    assert folder.problems() == ["config.yaml:1:1: file: cannot be read: Permission denied"]
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_tolerated(folder: Folder) -> None:
+    folder.write(b"\xef\xbb\xbfapi: {key: k}\r\nwatch:\r\n  - 5\r\n")
+    loaded = folder.load()
+    assert loaded.problems == ()
+    assert loaded.settings is not None
+    assert loaded.settings.watches == (Watch(job_id=5),)
+
+
+def test_an_alias_bomb_ends_at_once(folder: Folder) -> None:
+    bomb = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 100))
+    assert folder.problems(bomb)
+    assert folder.load().settings is None
+
+
+def unset(name: str) -> str:
+    return f"variable {name} is not set; set it, or write ${{{name}:-default}}"
+
+
+REFERENCES = [
+    ("${NAME}", "Ärger & Co"),
+    ("a ${NAME} b ${ONE}", "a Ärger & Co b 1"),
+    ("${NONE:-some default}", "some default"),
+    ("${NOTHING:-some default}", "some default"),
+    ("${NONE:-a$$b}", "a$b"),
+    ("$$ and $${NAME}", "$ and ${NAME}"),
+    ("costs 5$ or $x", "costs 5$ or $x"),
+    ("${file:name.txt}", "from a file"),
+    ("${CUNNING}", "${NAME} $$"),
+]
+
+
+@pytest.mark.parametrize(("written", "meant"), REFERENCES)
+def test_references_work_inside_any_string(folder: Folder, written: str, meant: str) -> None:
+    folder.write("from a file\r\n", "name.txt")
+    environ = {"NAME": "Ärger & Co", "ONE": "1", "NOTHING": "", "CUNNING": "${NAME} $$"}
+    settings = folder.settings(LEAST + f"watch: [{{job: 5, name: '{written}'}}]\n", **environ)
+    assert settings.watches[0].name == meant
+
+
+@pytest.mark.parametrize(
+    ("written", "what"),
+    [
+        ("${NONE}", "variable NONE is not set; set it, or write ${NONE:-default}"),
+        (
+            "${A}${B}",
+            f"{unset('A')}; {unset('B')}",
+        ),
+        ("${NAME", "${ without a closing }; write ${NAME}, ${NAME:-default} or ${file:PATH}, and $$ for a dollar"),
+        (
+            "${}",
+            "${...} holds no variable name; write ${NAME}, ${NAME:-default} or ${file:PATH}, and $$ for a dollar",
+        ),
+        (
+            "${a b}",
+            "${...} holds no variable name; write ${NAME}, ${NAME:-default} or ${file:PATH}, and $$ for a dollar",
+        ),
+        ("${NONE:-${NAME}}", "a reference inside a reference is not supported"),
+    ],
+)
+def test_a_reference_that_leads_nowhere_is_an_error(folder: Folder, written: str, what: str) -> None:
+    assert folder.problems(f"api: {{key: '{written}'}}\n", NAME="x") == [f"config.yaml:1:12: api.key: {what}"]
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("none", "cannot be read: No such file or directory"),
+        (".", "cannot be read: Is a directory"),
+        ("binary", "is not plain text: it holds U+0000 in line 1"),
+        ("large", "is larger than 1024 KiB"),
+    ],
+)
+def test_a_file_that_cannot_be_put_in_is_an_error_that_names_it(folder: Folder, name: str, why: str) -> None:
+    folder.write(b"\0", "binary")
+    folder.write(b"x" * 1_048_577, "large")
+    [problem] = folder.problems(f"api: {{key: '${{file:{name}}}'}}\n")
+    path = str(folder.path / name)
+    assert problem.replace(path, name) == f'config.yaml:1:12: api.key: file "{name}" {why}'
+
+
+def test_numbers_durations_and_ids_may_come_from_references(folder: Folder) -> None:
+    settings = folder.settings(
+        "api: {key: k, timeout: '${T}', max_in_flight: '${N}', max_rate: '${R}'}\n"
+        "notify: {a: {url: '${U}', on: ['${E}']}}\n"
+        "watch: ['${J}', {job: '${K}', every: '${T}', notify: ['${A}']}]\n",
+        T="5m", N="7", R="0.5", J="11", K="12", U="json://x", E="failed", A="a",
+    )  # fmt: skip
+    assert settings.api.timeout == timedelta(minutes=5)
+    assert (settings.api.max_in_flight, settings.api.max_rate) == (7, 0.5)
+    assert settings.targets == (Target(name="a", url="json://x", on=frozenset({EventKind.FAILED})),)
+    assert settings.watches == (
+        Watch(job_id=11),
+        Watch(job_id=12, notify=("a",), every=timedelta(minutes=5)),
+    )
+
+
+PLACES_FOR_SECRETS = [
+    "api: {key: '${S} x', base_url: '${S}', timeout: '${S}', max_in_flight: '${S}', max_rate: '${S}'}",
+    'api: {key: k, token: {command: "${S} \'"}}',
+    "api: {key: k, token: {value: '${S} x'}}",
+    "api: {key: k, token: '${S}'}",
+    "api: {key: '${file:secret} x'}",
+    "api: {key: k, max_in_flight: '${none:-s3cret-hunter2}'}",
+    "api: {key: 's3cret-hunter2 x'}",
+    "api: {key: k, token: {value: 's3cret-hunter2 x'}}",
+    "api: {key: k, base_url: 'ftp://s3cret-hunter2'}",
+    "{api: {key: k}, notify: {a: {url: '${S}', on: ['${S}']}}}",
+    "{api: {key: k}, notify: {a: {url: s3cret-hunter2, on: '${S}'}}}",
+    "{api: {key: k}, notify: {'slack://s3cret-hunter2': {url: x}}}",
+    "{api: {key: k}, notify: ['slack://s3cret-hunter2']}",
+    "{api: {key: k}, notify: {a: 'slack://s3cret-hunter2'}}",
+    "{api: {key: k}, watch: ['${S}', {job: '${S}', every: '${S}', notify: ['${S}', 'slack://s3cret-hunter2']}]}",
+    "{api: {key: k}, watch_files: '${S}', store: {url: '${S}'}, web: {listen: '${S}'}, log: {level: '${S}'}}",
+    "api: {key: !s3cret-hunter2 x}",
+    "api: {key: *s3cret-hunter2}",
+    "api: {key: ${s3cret-hunter2}}",
+    "api: {'slack://s3cret-hunter2': x, 'slack://s3cret-hunter2': y}",
+]
+
+
+@pytest.mark.parametrize("text", PLACES_FOR_SECRETS)
+def test_no_problem_shows_a_secret(folder: Folder, text: str) -> None:
+    folder.write(SECRET, "secret")
+    problems = folder.problems(text, S=SECRET)
+    assert problems
+    assert SECRET not in str(problems)
+
+
+def test_settings_and_problems_show_no_secret_when_printed(folder: Folder) -> None:
+    text = f"api: {{key: {SECRET}, token: {{value: {SECRET}}}}}\nnotify: {{a: {{url: 'x://{SECRET}'}}}}\n"
+    assert folder.settings(text)
+    assert SECRET not in repr(folder.load())
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("0.0.0.0:80", WebSettings(host="0.0.0.0", port=80)),
+        ("localhost:0", WebSettings(host="localhost", port=0)),
+        ("[::1]:8042", WebSettings(host="::1", port=8042)),
+        ("off", WebSettings(host=None)),
+    ],
+)
+def test_the_web_server_listens_where_it_is_told(folder: Folder, written: str, meant: WebSettings) -> None:
+    assert (
+        folder.settings(LEAST + f"web: {{listen: {written if written == 'off' else repr(written)}}}\n").web == meant
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("az token --x 'a b'", ("az", "token", "--x", "a b")),
+        ("[az, token]", ("az", "token")),
+        (">-\n      az\n      token\n", ("az", "token")),
+    ],
+)
+def test_a_token_command_is_a_line_or_a_list(folder: Folder, written: str, meant: tuple[str, ...]) -> None:
+    settings = folder.settings(f"api:\n  key: k\n  token:\n    command: {written}\n")
+    assert settings.api.token == TokenSource(command=meant)
+
+
+def test_relative_paths_start_from_the_folder_of_the_configuration(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.write("- 5\n", "w/a.yaml")
+    folder.write("api: {key: k, token: {file: t}}\nwatch_files: [w/a.yaml]\nstore: {url: 'sqlite:///x.db'}\n")
+    monkeypatch.chdir(folder.path.parent)
+    loaded = load(Path(folder.path.name) / "config.yaml", {}, url_problem=url_problem)
+    assert loaded.settings is not None
+    assert loaded.settings.store.url == f"sqlite:///{folder.path}/x.db"
+    assert loaded.settings.api.token.file == folder.path / "t"
+    assert loaded.settings.watches == (Watch(job_id=5),)
+
+
+def test_an_absolute_store_path_stays_where_it_is(folder: Folder) -> None:
+    assert folder.settings(LEAST + "store: {url: 'sqlite:////var/x.db'}\n").store.url == "sqlite:////var/x.db"
+
+
+def test_a_large_list_is_read_whole(folder: Folder) -> None:
+    text = LEAST + "watch:\n" + "".join(f"  - {n}\n" for n in range(1, 20_001))
+    assert len(folder.settings(text).watches) == 20_000
+
+
+def test_the_sources_are_all_that_was_read_but_the_token_file(folder: Folder) -> None:
+    folder.write("- 5\n", "w/a.yaml")
+    folder.write("k", "key")
+    loaded = folder.load(
+        "api: {key: '${file:key}', token: {file: token}}\nwatch_files: [w/*.yaml, none.yaml]\n",
+    )
+    sources = loaded.sources
+    assert set(sources.files) == {folder.main, folder.path / "key", folder.path / "none.yaml"}
+    assert sources.patterns == (f"{folder.path}/w/*.yaml",)
+    assert sources.seen.keys() == {*sources.files, folder.path / "w/a.yaml"}
+    assert sources.look() == sources.seen
+    assert loaded.texts.keys() == {folder.main, folder.path / "w/a.yaml"}
+
+
+@pytest.mark.parametrize("text", ["", "a: [", "- 1", LEAST + "watch_files: ['*.yaml']\n", LEAST + "poll: 5\n"])
+def test_a_refused_configuration_is_looked_at_as_it_was_read_too(folder: Folder, text: str) -> None:
+    folder.write("- 5\n", "other.yaml")
+    sources = folder.load(text).sources
+    assert folder.main in sources.files
+    assert sources.look() == sources.seen
+
+
+def test_the_option_comes_first_then_the_environment_then_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    environ = {"GEMWATCH_CONFIG": "from-environment.yaml"}
+    assert find(Path("x.yaml"), environ) == Path("x.yaml")
+    assert find(None, environ) == Path("from-environment.yaml")
+    assert find(None, {}) == Path("/etc/gemwatch/config.yaml")
+    Path("config.yaml").touch()
+    assert find(None, {"GEMWATCH_CONFIG": ""}) == Path("config.yaml")
+
+
+@pytest.mark.parametrize(
+    ("previous", "now", "cut"),
+    [
+        ("watch:\n- 1234\n", "watch:\n- 12", True),
+        ("watch:\n- 1234", "watch:\n- 12", True),
+        ("watch:\n- 1234\n", "watch:\n- 1234", False),
+        ("watch:\r\n- 1234\r\n", "watch:\r\n- 1234", False),
+        ("watch:\n- 1234\n", "watch:\n", False),
+        ("watch:\n- 1234\n", "watch:\n- 1234\n", False),
+        ("watch:\n- 1234\n", "watch:\n- 13", False),
+        ("watch:\n- 12\n", "watch:\n- 1234", False),
+        ("", "", False),
+    ],
+)
+def test_a_text_that_stops_inside_a_line_of_the_previous_one_is_cut_short(
+    previous: str, now: str, *, cut: bool
+) -> None:
+    assert cut_short(previous, now) is cut
+
+
+def test_a_file_that_is_cut_short_is_refused_and_its_texts_tell_the_next_load(folder: Folder) -> None:
+    whole = folder.load(LEAST + "watch:\n  - 1234\n")
+    folder.write(LEAST + "watch:\n  - 12")
+    cut = load(folder.main, {}, url_problem=url_problem, previous=whole.texts)
+    assert cut.settings is None
+    [problem] = cut.problems
+    assert str(problem) == (
+        f"{folder.main}:1:1: file: looks cut short in line 3: saved halfway? If it is complete, end that line"
+    )
+
+
+FULL = """\
+api:
+  key: ${KEY}   # comment
+notify: {mail: {url: "json://x"}}
+watch:
+  - 1234
+  - {job: 5678, name: "six", notify: [mail], every: 5m}
+  - job: 91011
+    every: 10m
+  - "4711"
+poll:
+  every: 30s
+"""
+
+
+@given(st.integers(0, len(FULL)))
+def test_a_cut_at_any_place_yields_no_watch_that_the_full_file_did_not_have(
+    tmp_path_factory: pytest.TempPathFactory, length: int
+) -> None:
+    folder = Folder(tmp_path_factory.mktemp("cut"))
+    whole = folder.load(FULL, KEY="k")
+    assert whole.settings is not None
+    folder.write(FULL[:length])
+    cut = load(folder.main, {"KEY": "k"}, url_problem=url_problem, previous=whole.texts)
+    if cut.settings is not None:
+        assert {w.job_id for w in cut.settings.watches} <= {w.job_id for w in whole.settings.watches}
+
+
+WORDS = st.sampled_from(
+    [*"[]{}:,-?#&*!|>'\"%@`$~ \n\t", "\n  ", "- ", ": ", "${A}", "${", "5", "5m", "x", "\0", "é", *FULL.split()]
+)
+
+
+@given(st.binary() | st.lists(WORDS).map("".join).map(str.encode))
+def test_no_bytes_raise(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    folder = Folder(tmp_path_factory.mktemp("any"))
+    folder.write(content, "more.yaml")
+    folder.load(content)
+    folder.load(LEAST + "watch_files: [more.yaml]\n")

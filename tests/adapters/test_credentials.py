@@ -1,0 +1,539 @@
+"""Tokens from real commands and files: read, shared, renewed ahead of their end, and nothing left behind."""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from gemwatch.adapters.credentials import Credentials
+from gemwatch.adapters.token_command import command_output
+from gemwatch.core.login import LoginError, Token
+from gemwatch.core.secrets import Secrets
+from gemwatch.core.settings import TokenSource
+from support.clock import START, FakeClock
+from support.tokens import az_json, jwt
+from support.waiting import until
+
+HOUR = 3600
+LATER = START + timedelta(hours=1)
+
+
+def put(file: Path, content: str | bytes) -> None:
+    file.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+class Az:
+    """A token command: a shell script that counts its runs and waits while it is held."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.path = folder / "az"
+        self.command = (str(self.path), "account", "get-access-token")
+        self.does("exit 1")
+
+    def does(self, script: str) -> None:
+        head = f'#!/bin/sh\ncd "{self._folder}"\necho run >>runs\nwhile [ -e held ]; do sleep 0.01; done\n'
+        new = self.path.with_suffix(".new")
+        new.write_text(f"{head}{script}\n")
+        new.chmod(0o755)
+        new.rename(self.path)
+
+    def prints(self, text: str) -> None:
+        (self._folder / "answer").write_text(text)
+        self.does("cat answer")
+
+    def gives(self, token: str, lives: float, clock: FakeClock) -> None:
+        self.prints(az_json(token, clock.now() + timedelta(seconds=lives)))
+
+    def hold(self) -> None:
+        (self._folder / "held").touch()
+
+    def let_go(self) -> None:
+        (self._folder / "held").unlink()
+
+    @property
+    def runs(self) -> int:
+        runs = self._folder / "runs"
+        return len(runs.read_text().splitlines()) if runs.exists() else 0
+
+
+@pytest.fixture
+def az(tmp_path: Path) -> Az:
+    return Az(tmp_path)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def secrets() -> Secrets:
+    return Secrets()
+
+
+@pytest.fixture
+async def credentials(az: Az, clock: FakeClock, secrets: Secrets) -> AsyncIterator[Credentials]:
+    credentials = Credentials(TokenSource(command=az.command), clock, secrets)
+    yield credentials
+    await credentials.close()
+
+
+async def error_of(credentials: Credentials) -> str:
+    with pytest.raises(LoginError) as caught:
+        await credentials.token()
+    return str(caught.value)
+
+
+# The command
+
+
+async def test_a_token_is_fetched_once_and_then_at_hand(az: Az, clock: FakeClock, credentials: Credentials) -> None:
+    az.gives("token-1", HOUR, clock)
+    first = await credentials.token()
+    assert first == Token(value="token-1", fetched_at=START, expires_at=START + timedelta(hours=1))
+    assert "token-1" not in repr(first)
+    clock.advance(HOUR - 1)
+    assert await credentials.token() is first
+    assert az.runs == 1
+    assert credentials.expires_at == first.expires_at
+
+
+async def test_a_token_that_has_ended_is_never_handed_out(az: Az, clock: FakeClock, credentials: Credentials) -> None:
+    az.gives("token-1", HOUR, clock)
+    await credentials.token()
+    clock.advance(HOUR)
+    az.gives("token-2", HOUR, clock)
+    assert (await credentials.token()).value == "token-2"
+
+
+async def test_every_token_is_masked_from_then_on(
+    az: Az, clock: FakeClock, secrets: Secrets, credentials: Credentials
+) -> None:
+    az.gives("token-1", HOUR, clock)
+    await credentials.token()
+    assert secrets.mask("Bearer token-1") == "Bearer ***"
+    az.gives("expired-token", -1, clock)
+    with pytest.raises(LoginError):
+        await credentials.renew(None)
+    assert secrets.mask("expired-token") == "***"
+
+
+async def test_a_failing_command_is_told_with_its_last_words_and_what_to_do(
+    az: Az, secrets: Secrets, credentials: Credentials
+) -> None:
+    secrets.add("hunter22")
+    az.does(
+        """
+        echo token-on-stdout
+        jwt=eyJhbGciOiJub25l.eyJleHAiOjF9.x
+        printf "\\033[31mERROR: AADSTS700082: hunter22 has expired. \\001$jwt\\033[0m\\n" >&2
+        printf 'Trace ID: 1\\n\\n' >&2
+        exit 1
+        """
+    )
+    assert await error_of(credentials) == (
+        'az ended with 1: "AADSTS700082: *** has expired. ***". On the host, as the user that runs gemwatch: az login'
+    )
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("echo 'one' >&2; echo 'two' >&2; exit 3", 'az ended with 3: "two". '),
+        ("exit 2", "az ended with 2 and gave no reason. "),
+        ("kill -9 $$", "az was killed by signal 9 and gave no reason. "),
+        ("true", "az gave no token: nothing is there. "),
+        ("echo 'To sign in, use a web browser'", "az gave no token: it is neither JSON nor a single word. "),
+        ('echo \'{"accessToken": "to\'', "az gave no token: it is not whole JSON. "),
+        ("echo 'tokén-123'", "az gave a token with characters that no header can carry. "),
+        ("echo '\"two words\"'", "az gave a token with characters that no header can carry. "),
+        ("head -c 300000 /dev/zero", "az printed more than 256 KiB. "),
+        ("exec yes", "az printed more than 256 KiB. "),
+    ],
+)
+async def test_what_a_command_can_do_wrong_is_told(az: Az, credentials: Credentials, script: str, words: str) -> None:
+    az.does(script)
+    message = await error_of(credentials)
+    assert message.startswith(words)
+    assert message.isprintable()
+
+
+async def test_much_on_standard_error_is_no_failure_and_only_its_end_is_told(
+    az: Az, credentials: Credentials
+) -> None:
+    az.does("yes noise | head -c 1000000 >&2; yes word | head -n 200 | tr '\\n' ' ' >&2; exit 1")
+    assert len(await error_of(credentials)) < 400
+    az.does("yes noise | head -c 1000000 >&2; echo token-1")
+    assert (await credentials.renew(None)).value == "token-1"
+
+
+async def test_a_token_that_has_ended_already_points_to_the_clock(
+    az: Az, clock: FakeClock, credentials: Credentials
+) -> None:
+    az.gives("token-1", -60, clock)
+    assert await error_of(credentials) == (
+        "az gave a token that ended at 2026-03-01 11:59:00 UTC, and the clock here says 2026-03-01 12:00:00 UTC. "
+        "On the host, as the user that runs gemwatch: az login"
+    )
+
+
+async def test_a_command_that_is_not_there_names_the_program_and_the_path(
+    clock: FakeClock, secrets: Secrets, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    message = await error_of(Credentials(TokenSource(command=("az", "--secret=s3cret")), clock, secrets))
+    assert message.startswith(f"no program az on the PATH ({tmp_path}). ")
+    assert "s3cret" not in message
+
+
+@pytest.mark.parametrize("content", [None, "echo tok", "#!/no/such/interpreter\n"])
+async def test_a_command_that_cannot_be_started_says_so(
+    clock: FakeClock, secrets: Secrets, tmp_path: Path, content: str | None
+) -> None:
+    file = tmp_path / "tool"
+    if content is not None:
+        file.write_text(content)
+        file.chmod(0o755 if content.startswith("#!") else 0o644)
+    message = await error_of(Credentials(TokenSource(command=(str(file),)), clock, secrets))
+    assert message.startswith("tool cannot be started: ")
+
+
+async def test_an_argument_with_a_nul_is_no_crash(clock: FakeClock, secrets: Secrets) -> None:
+    message = await error_of(Credentials(TokenSource(command=("az", "a\0b")), clock, secrets))
+    assert message.startswith("az cannot be started: ")
+
+
+async def test_the_command_reads_nothing_and_has_our_environment(
+    az: Az, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZURE_CONFIG_DIR", "/somewhere")
+    az.does('read -r line; echo "token$line$AZURE_CONFIG_DIR"')
+    assert (await credentials.token()).value == "token/somewhere"
+
+
+# Nothing is left behind
+
+FAMILY = "sleep 1000 & echo $! >child; echo $$ >parent"
+
+
+def alive(pid_file: Path) -> bool:
+    """Whether that process still runs; one that has ended and was not collected yet does not."""
+    try:
+        status = Path("/proc", pid_file.read_text().strip(), "stat").read_text()
+    except FileNotFoundError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+def family_runs(folder: Path) -> Callable[[], bool]:
+    parent = folder / "parent"
+    return lambda: parent.exists() and parent.read_text().endswith("\n") and alive(parent) and alive(folder / "child")
+
+
+async def family_is_gone(folder: Path) -> None:
+    await until(lambda: not alive(folder / "parent") and not alive(folder / "child"), "the end of all processes")
+
+
+async def test_a_command_that_hangs_is_stopped_with_its_children(
+    az: Az, secrets: Secrets, clock: FakeClock, tmp_path: Path
+) -> None:
+    az.does(f"{FAMILY}; wait")
+    limit = timedelta(seconds=0.5)
+    message = await error_of(Credentials(TokenSource(command=az.command), clock, secrets, command_limit=limit))
+    assert message.startswith("az did not end within 0.5 s and was stopped. ")
+    await family_is_gone(tmp_path)
+
+
+async def test_a_cancelled_command_is_stopped_with_its_children(az: Az, secrets: Secrets, tmp_path: Path) -> None:
+    az.does(f"{FAMILY}; wait")
+    running = asyncio.create_task(command_output(az.command, secrets))
+    await until(family_runs(tmp_path), "the command")
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    await family_is_gone(tmp_path)
+
+
+async def test_a_child_that_holds_the_output_open_does_not_hold_up_the_token(
+    az: Az, credentials: Credentials, tmp_path: Path
+) -> None:
+    az.does(f"{FAMILY}; echo token-1")
+    assert (await credentials.token()).value == "token-1"
+    await family_is_gone(tmp_path)
+
+
+async def test_a_child_that_left_the_group_does_not_hold_up_the_token_either(
+    az: Az, credentials: Credentials, tmp_path: Path
+) -> None:
+    escape = "setsid sh -c 'echo $$ >escaped; while [ ! -e done ]; do sleep 0.02; done' &"
+    az.does(f"{escape} while [ ! -e escaped ]; do sleep 0.01; done; echo token-1")
+    assert (await credentials.token()).value == "token-1"
+    assert alive(tmp_path / "escaped")
+    put(tmp_path / "done", "")
+    await until(lambda: not alive(tmp_path / "escaped"))
+
+
+async def test_closing_ends_a_fetch_and_tells_who_waits(az: Az, credentials: Credentials, tmp_path: Path) -> None:
+    az.does(f"{FAMILY}; wait")
+    waiting = asyncio.create_task(credentials.token())
+    await until(family_runs(tmp_path), "the command")
+    await credentials.close()
+    with pytest.raises(LoginError):
+        await waiting
+    await family_is_gone(tmp_path)
+
+
+# One fetch for all
+
+
+async def test_all_who_ask_at_once_share_one_fetch(az: Az, clock: FakeClock, credentials: Credentials) -> None:
+    az.gives("token-1", HOUR, clock)
+    tokens = await asyncio.gather(*(credentials.token() for _ in range(100)), credentials.renew(None))
+    assert {token.value for token in tokens} == {"token-1"}
+    assert az.runs == 1
+
+
+async def test_one_who_stops_waiting_does_not_cancel_the_fetch_for_the_others(
+    az: Az, clock: FakeClock, credentials: Credentials
+) -> None:
+    az.gives("token-1", HOUR, clock)
+    az.hold()
+    first, second = asyncio.create_task(credentials.token()), asyncio.create_task(credentials.token())
+    await until(lambda: az.runs == 1, "the command")
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    az.let_go()
+    assert (await second).value == "token-1"
+    assert az.runs == 1
+
+
+async def test_a_fetch_that_fails_when_nobody_waits_any_more_is_no_loose_end(
+    az: Az, credentials: Credentials
+) -> None:
+    az.hold()
+    waiting = asyncio.create_task(credentials.token())
+    await until(lambda: az.runs == 1, "the command")
+    waiting.cancel()
+    az.let_go()
+    await until(lambda: credentials.last_error, "the failure")
+
+
+async def test_a_failure_is_remembered_for_half_a_minute(az: Az, clock: FakeClock, credentials: Credentials) -> None:
+    told = await error_of(credentials)
+    for _ in range(100):
+        assert await error_of(credentials) == told
+    assert az.runs == 1
+    clock.advance(31)
+    az.gives("token-1", HOUR, clock)
+    assert (await credentials.token()).value == "token-1"
+    assert credentials.last_error is None
+
+
+async def test_a_renewal_does_not_wait_for_a_failure_to_be_forgotten(
+    az: Az, clock: FakeClock, credentials: Credentials
+) -> None:
+    await error_of(credentials)
+    az.gives("token-1", HOUR, clock)
+    assert (await credentials.renew(None)).value == "token-1"
+    assert (await credentials.token()).value == "token-1"
+
+
+async def test_who_needs_a_token_after_a_failure_waits_for_the_renewal_under_way(
+    az: Az, clock: FakeClock, credentials: Credentials
+) -> None:
+    await error_of(credentials)
+    az.gives("token-1", HOUR, clock)
+    az.hold()
+    probe = asyncio.create_task(credentials.renew(None))
+    await until(lambda: az.runs == 2, "the command")
+    waiting = asyncio.create_task(credentials.token())
+    await asyncio.sleep(0)
+    az.let_go()
+    assert await waiting is await probe
+    assert az.runs == 2
+
+
+async def test_a_refused_token_is_renewed_once_for_all(az: Az, clock: FakeClock, credentials: Credentials) -> None:
+    az.gives("token-1", HOUR, clock)
+    stale = await credentials.token()
+    az.gives("token-2", HOUR, clock)
+    renewed = await asyncio.gather(*(credentials.renew(stale) for _ in range(20)))
+    late = await credentials.renew(stale)
+    assert {token.value for token in (*renewed, late)} == {"token-2"}
+    assert az.runs == 2
+
+
+async def test_a_command_that_gives_the_same_token_again_is_not_asked_by_each(
+    az: Az, clock: FakeClock, credentials: Credentials
+) -> None:
+    az.gives("token-1", HOUR, clock)
+    stale = await credentials.token()
+    again = await credentials.renew(stale)
+    assert await credentials.renew(stale) is again
+    assert (again.value, az.runs) == ("token-1", 2)
+    await credentials.renew(again)
+    assert az.runs == 3
+
+
+# Ahead of the end
+
+
+@pytest.mark.parametrize(
+    ("lives", "due"),
+    [
+        (90 * 60, 72 * 60),  # the last fifth
+        (HOUR, 48 * 60),
+        (12 * 60, 7 * 60),  # the last 5 minutes
+        (60, 30),  # the second half
+    ],
+)
+async def test_a_token_is_renewed_ahead_of_its_end(
+    az: Az, clock: FakeClock, credentials: Credentials, lives: float, due: float
+) -> None:
+    az.gives("token-1", lives, clock)
+    await credentials.token()
+    clock.advance(due - 1)
+    await credentials.refresh_if_due()
+    assert az.runs == 1
+    clock.advance(1)
+    az.gives("token-2", lives, clock)
+    await credentials.refresh_if_due()
+    assert (await credentials.token()).value == "token-2"
+    assert az.runs == 2
+
+
+async def test_nothing_is_refreshed_before_somebody_needs_a_token(az: Az, credentials: Credentials) -> None:
+    await credentials.refresh_if_due()
+    assert az.runs == 0
+
+
+async def test_while_refreshing_fails_the_old_token_stays_in_use_and_the_pauses_grow(
+    az: Az, clock: FakeClock, credentials: Credentials
+) -> None:
+    az.gives("token-1", 3 * HOUR, clock)
+    old = await credentials.token()
+    az.does("echo down >&2; exit 1")
+    clock.advance(2.5 * HOUR)
+    tried_at = []
+    for second in range(0, 1200, 10):
+        before = az.runs
+        await credentials.refresh_if_due()
+        if az.runs > before:
+            tried_at.append(second)
+        assert await credentials.token() is old
+        clock.advance(10)
+    pauses = [later - earlier for earlier, later in pairwise(tried_at)]
+    assert pauses == [20, 30, 60, 120, 240, 300, 300]  # 15 s, doubling to 5 min, seen every 10 s
+    assert "down" in str(credentials.last_error)
+    az.gives("token-2", HOUR, clock)
+    clock.advance(300)
+    await credentials.refresh_if_due()
+    assert (await credentials.token()).value == "token-2"
+    assert credentials.last_error is None
+
+
+async def test_a_token_is_handed_out_while_the_next_one_is_fetched(
+    az: Az, clock: FakeClock, credentials: Credentials
+) -> None:
+    az.gives("token-1", HOUR, clock)
+    await credentials.token()
+    clock.advance(50 * 60)
+    az.gives("token-2", HOUR, clock)
+    az.hold()
+    refresh = asyncio.create_task(credentials.refresh_if_due())
+    await until(lambda: az.runs == 2, "the command")
+    assert (await credentials.token()).value == "token-1"
+    az.let_go()
+    await refresh
+    assert (await credentials.token()).value == "token-2"
+
+
+# A file
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "token"
+
+
+@pytest.fixture
+def from_file(file: Path, clock: FakeClock, secrets: Secrets) -> Credentials:
+    return Credentials(TokenSource(file=file), clock, secrets)
+
+
+async def test_a_token_file_is_read_again_when_it_changes(file: Path, from_file: Credentials) -> None:
+    put(file, "token-1\n")
+    first = await from_file.token()
+    assert first.value == "token-1"
+    assert await from_file.token() is first
+    new = file.with_suffix(".new")
+    put(new, json.dumps({"accessToken": "token-2"}))
+    new.rename(file)
+    assert (await from_file.token()).value == "token-2"
+    put(file, jwt(exp=LATER.timestamp()))
+    assert (await from_file.token()).expires_at == LATER
+
+
+async def test_a_swapped_symlink_is_a_change(file: Path, from_file: Credentials, tmp_path: Path) -> None:
+    for token in ("token-1", "token-2"):
+        (tmp_path / f"{token}.txt").write_text(token)
+        link = tmp_path / "link"
+        link.symlink_to(f"{token}.txt")
+        link.rename(file)
+        assert (await from_file.token()).value == token
+
+
+async def test_a_token_file_that_breaks_does_not_take_a_good_token_away(
+    file: Path, clock: FakeClock, from_file: Credentials
+) -> None:
+    put(file, jwt(exp=LATER.timestamp()))
+    good = await from_file.token()
+    put(file, "")
+    assert await from_file.token() is good
+    assert "nothing is there" in str(from_file.last_error)
+    clock.advance(HOUR)
+    await error_of(from_file)
+    put(file, "token-2")
+    assert (await from_file.token()).value == "token-2"
+
+
+async def test_an_unchanged_file_can_only_give_the_same_token_again(file: Path, from_file: Credentials) -> None:
+    put(file, "token-1")
+    assert (await from_file.renew(await from_file.token())).value == "token-1"
+
+
+async def test_a_token_file_that_is_missing_or_unfit_is_named(file: Path, from_file: Credentials) -> None:
+    assert await error_of(from_file) == (
+        f"the token file {file} cannot be read: no such file or directory. Write a valid token to it"
+    )
+    for content in (b"", b"  \n", b"two words", b"\xff\xfe\x00", b"x" * 70_000):
+        put(file, content)
+        assert (await error_of(from_file)).startswith(f"the token file {file} ")
+    os.mkfifo(file.with_suffix(".pipe"))
+    file.with_suffix(".pipe").rename(file)
+    assert "not a regular file" in await error_of(from_file)
+
+
+# A value
+
+
+async def test_a_given_value_is_the_token(clock: FakeClock, secrets: Secrets) -> None:
+    credentials = Credentials(TokenSource(value="token-1"), clock, secrets)
+    token = await credentials.token()
+    assert (token.value, token.expires_at) == ("token-1", None)
+    assert (await credentials.renew(token)).value == "token-1"
+    assert secrets.mask("token-1") == "***"
+
+
+async def test_a_given_value_that_has_ended_is_not_used(clock: FakeClock, secrets: Secrets) -> None:
+    credentials = Credentials(TokenSource(value=jwt(exp=LATER.timestamp())), clock, secrets)
+    assert (await credentials.token()).expires_at == datetime(2026, 3, 1, 13, tzinfo=UTC)
+    clock.advance(HOUR)
+    assert (await error_of(credentials)).startswith("api.token.value gave a token that ended at ")

@@ -1,0 +1,122 @@
+"""The file and its one writer: locks, transactions, trouble."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from gemwatch.adapters.database import (
+    AlreadyRunningError,
+    DatabaseThread,
+    StoreError,
+    WriterLock,
+    file_of,
+    open_to_read,
+    open_to_write,
+)
+from support.waiting import until
+
+
+def test_a_second_writer_is_told_the_first_ones_process(store_url: str) -> None:
+    with WriterLock(store_url), pytest.raises(AlreadyRunningError, match=f"as process {os.getpid()}:"):
+        WriterLock(store_url).__enter__()
+    with WriterLock(store_url):
+        pass
+
+
+def test_the_lock_of_a_killed_process_is_free(store_url: str) -> None:
+    script = (
+        "import os, signal\n"
+        "from gemwatch.adapters.database import WriterLock\n"
+        f"WriterLock({store_url!r}).__enter__()\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=False)
+    assert Path(f"{file_of(store_url)}.lock").read_text().strip().isdigit()
+    with WriterLock(store_url):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"cannot write in .*file"):
+        WriterLock(f"sqlite:///{tmp_path}/file/gemwatch.db").__enter__()
+
+
+def test_concurrent_transactions_lose_no_update(store_url: str) -> None:
+    def count() -> None:
+        engine = open_to_write(store_url)
+        for _ in range(25):
+            with engine.begin() as connection:
+                value = connection.execute(sa.text("SELECT value FROM service WHERE name = 'n'")).scalar_one()
+                connection.execute(sa.text("UPDATE service SET value = :v WHERE name = 'n'"), {"v": int(value) + 1})
+        engine.dispose()
+
+    engine = open_to_write(store_url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("INSERT INTO service VALUES ('n', 0)"))
+    threads = [threading.Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with engine.begin() as connection:
+        assert int(connection.execute(sa.text("SELECT value FROM service")).scalar_one()) == 100
+    engine.dispose()
+
+
+def test_a_commit_is_synced_and_references_are_checked(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        found = [
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        ]
+    assert found == ["wal", 2, 1]
+
+
+def test_a_reader_cannot_write(store_url: str) -> None:
+    engine = open_to_read(store_url)
+    with pytest.raises(sa.exc.OperationalError, match="readonly"), engine.begin() as connection:
+        connection.execute(sa.text("DELETE FROM watches"))
+
+
+async def test_work_waits_out_trouble_with_the_store_and_says_so(store_url: str, engine: sa.Engine) -> None:
+    said: list[str | None] = []
+    database = DatabaseThread(said.append)
+    with engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE service RENAME TO hidden"))
+
+    def read() -> int:
+        with engine.begin() as connection:
+            return int(connection.execute(sa.text("SELECT count(*) FROM service")).scalar_one())
+
+    def mend() -> None:
+        with closing(engine.raw_connection()) as raw:
+            raw.cursor().execute("ALTER TABLE hidden RENAME TO service")
+
+    reading = asyncio.create_task(database(read))
+    await until(lambda: said, "the trouble to be said")
+    assert said == ["no such table: service"]
+    assert database.trouble == "no such table: service"
+    await database(mend)
+    assert await reading == 0
+    assert said[-1] is None
+    database.close()
+
+
+async def test_an_error_of_our_own_is_raised_at_once(engine: sa.Engine) -> None:
+    database = DatabaseThread()
+
+    def wrong() -> None:
+        with engine.begin() as connection:
+            connection.execute(sa.text("INSERT INTO service VALUES ('n', 0), ('n', 0)"))
+
+    with pytest.raises(sa.exc.IntegrityError):
+        await database(wrong)
+    database.close()

@@ -1,0 +1,269 @@
+"""Every answer of the contract's table, and answers that make no sense, from a real local server."""
+
+import gzip
+import json
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from gemwatch import __version__
+from gemwatch.adapters.gem_api import GemApi
+from gemwatch.core.job import NotFound, Refused, Seen, Throttled
+from support.asking import api_at, endless, failed, raw
+from support.clock import START, FakeClock
+from support.gem import KEY, TOKEN, Answer, ScriptedGem, document
+
+
+@pytest.fixture
+def gem() -> Iterator[ScriptedGem]:
+    with ScriptedGem() as gem:
+        yield gem
+
+
+@pytest.fixture
+async def api(gem: ScriptedGem) -> AsyncIterator[GemApi]:
+    async with api_at(gem.url) as api:
+        yield api
+
+
+# What a request looks like
+
+
+async def test_a_job_is_asked_for_with_both_secrets_and_nothing_else_of_interest(
+    gem: ScriptedGem, api: GemApi
+) -> None:
+    gem.answers(7, "IN_PROGRESS")
+    seen = await api.ask(7, TOKEN)
+    assert isinstance(seen, Seen)
+    assert (seen.job.job_id, seen.job.status) == (7, "IN_PROGRESS")
+    assert json.loads(seen.job.document) == document(7, "IN_PROGRESS")
+    [request] = gem.requests
+    assert request.path == "/jobs/7"
+    assert request.headers == {
+        "host": f"127.0.0.1:{gem.port}",
+        "tomtom-api-key": KEY,
+        "authorization": f"Bearer {TOKEN}",
+        "accept": "application/json",
+        "accept-encoding": "identity",
+        "user-agent": f"gemwatch/{__version__}",
+    }
+
+
+async def test_a_base_url_may_have_a_path_and_end_in_a_slash(gem: ScriptedGem) -> None:
+    async with api_at(f"{gem.url}/orbis/gem/") as api:
+        await api.ask(7, TOKEN)
+    assert [r.path for r in gem.requests] == ["/orbis/gem/jobs/7"]
+
+
+async def test_each_request_carries_the_token_it_was_given(gem: ScriptedGem, api: GemApi) -> None:
+    gem.answers(7, "IN_PROGRESS")
+    for token in ("first", "first", "second"):
+        await api.ask(7, token)
+    assert [r.headers["authorization"] for r in gem.requests] == ["Bearer first", "Bearer first", "Bearer second"]
+
+
+@pytest.mark.parametrize("token", ["", "two words", "line\r\nbreak", "nul\0", "umläut", "\U0001f511"])
+async def test_a_token_that_no_header_can_carry_is_refused_unsent(gem: ScriptedGem, api: GemApi, token: str) -> None:
+    seen = await api.ask(7, token)
+    assert isinstance(seen, Refused)
+    assert "token" in seen.reason
+    assert gem.requests == []
+
+
+@pytest.mark.parametrize("key", ["", "key\r\nX-Injected: 1", "schlüssel"])
+async def test_a_key_that_no_header_can_carry_is_refused_unsent(gem: ScriptedGem, key: str) -> None:
+    async with api_at(gem.url, key=key) as api:
+        seen = await api.ask(7, TOKEN)
+    assert isinstance(seen, Refused)
+    assert "key" in seen.reason
+    assert gem.requests == []
+
+
+# The table of answers
+
+
+async def test_no_such_job_is_not_found(gem: ScriptedGem, api: GemApi) -> None:
+    assert isinstance(await api.ask(7, TOKEN), NotFound)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_refused_login_is_refused_with_its_status(gem: ScriptedGem, api: GemApi, status: int) -> None:
+    gem.answers(7, Answer(status=status, body=b'{"detail": "no"}'))
+    seen = await api.ask(7, TOKEN)
+    assert isinstance(seen, Refused)
+    assert not seen.certain
+    assert seen.reason.startswith(f"HTTP {status} ")
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 599])
+async def test_trouble_at_the_server_is_no_bad_answer(gem: ScriptedGem, api: GemApi, status: int) -> None:
+    gem.answers(7, Answer(status=status, body=b"<html>Bad gateway</html>"))
+    seen = failed(await api.ask(7, TOKEN))
+    assert not seen.bad
+    assert seen.reason.startswith(f"HTTP {status}")
+
+
+@pytest.mark.parametrize("status", [201, 202, 204, 206, 304, 400, 402, 405, 410, 418, 451, 600, 999])
+async def test_any_other_status_is_a_bad_answer(gem: ScriptedGem, api: GemApi, status: int) -> None:
+    body = b"" if status in (204, 304) else json.dumps(document(7, "SUCCESS")).encode()
+    gem.answers(7, Answer(status=status, body=body))
+    seen = failed(await api.ask(7, TOKEN))
+    assert seen.bad
+    assert seen.reason.startswith(f"HTTP {status}")
+
+
+@pytest.mark.parametrize(
+    ("headers", "pause"),
+    [
+        ({}, None),
+        ({"Retry-After": "0"}, 0),
+        ({"Retry-After": "120"}, 120),
+        ({"Retry-After": "-5"}, 0),
+        ({"Retry-After": "86400"}, 3600),
+        ({"Retry-After": "9" * 400}, 3600),
+        ({"Retry-After": "9" * 5000}, None),
+        ({"Retry-After": "soon"}, None),
+        ({"Retry-After": ""}, None),
+        ({"Retry-After": "1.5"}, None),
+        ({"Retry-After": format_datetime(START + timedelta(seconds=90), usegmt=True)}, 90),
+        ({"Retry-After": format_datetime(START - timedelta(days=1), usegmt=True)}, 0),
+        ({"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}, 3600),
+        ({"Retry-After": "Sun, 01 Mar 2026 12:00:30 -0000"}, 30),
+        ({"Retry-After": "Mon, 99 Foo 2026 99:99:99 GMT"}, None),
+    ],
+)
+async def test_too_many_requests_says_how_long_to_wait(
+    gem: ScriptedGem, headers: dict[str, str], pause: float | None
+) -> None:
+    gem.answers(7, raw(b"HTTP/1.1 429 Slow\r\n", *(f"{k}: {v}\r\n".encode() for k, v in headers.items()), b"\r\n"))
+    async with api_at(gem.url, FakeClock()) as api:
+        seen = await api.ask(7, TOKEN)
+    assert seen == Throttled(at=START, retry_after=None if pause is None else timedelta(seconds=pause))
+
+
+async def test_a_date_to_wait_for_is_read_by_the_servers_own_clock(gem: ScriptedGem) -> None:
+    theirs = datetime(2031, 5, 5, 5, 5, tzinfo=UTC)
+    date, later = (format_datetime(t, usegmt=True).encode() for t in (theirs, theirs + timedelta(seconds=40)))
+    gem.answers(7, raw(b"HTTP/1.1 429 Slow\r\nDate: " + date + b"\r\nRetry-After: " + later + b"\r\n\r\n"))
+    async with api_at(gem.url, FakeClock()) as api:
+        assert await api.ask(7, TOKEN) == Throttled(at=START, retry_after=timedelta(seconds=40))
+
+
+# Answers with status 200 that make no sense
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>Please sign in</html>",
+        b'{"job_id": 7, "status": "SUCC',
+        b"[]",
+        b"null",
+        b'{"jobs": []}',
+        b'{"job_id": 7}',
+        b'{"status": "SUCCESS"}',
+        b'{"job_id": true, "status": "SUCCESS"}',
+        b'{"job_id": 7, "status": null}',
+        b'{"job_id": 7, "status": ""}',
+        b'{"job_id": 7, "status": ["SUCCESS"]}',
+        b'{"job_id": 8, "status": "SUCCESS"}',
+        b'{"job_id": ' + b"7" * 5000 + b', "status": "SUCCESS"}',
+        b'{"job_id": 7, "status": "\xff\xfe"}',
+        json.dumps(document(7, "SUCCESS")).encode("utf-16"),
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+    ],
+    ids=lambda body: repr(body[:30]),
+)
+async def test_a_body_that_is_not_that_job_is_a_bad_answer(gem: ScriptedGem, api: GemApi, body: bytes) -> None:
+    gem.answers(7, Answer(body=body))
+    assert failed(await api.ask(7, TOKEN)).bad
+
+
+async def test_what_is_odd_in_a_field_does_not_cost_the_status(gem: ScriptedGem, api: GemApi) -> None:
+    odd = {"storage_id": 5, "input_filename": None, "requested_at": "yesterday", "statistics": [1], "new": {"a": 1}}
+    gem.answers(7, {"job_id": "7", "status": "PAUSED", **odd})
+    seen = await api.ask(7, TOKEN)
+    assert isinstance(seen, Seen)
+    assert (seen.job.job_id, seen.job.status, seen.job.storage_id) == (7, "PAUSED", None)
+    assert json.loads(seen.job.document)["new"] == {"a": 1}
+
+
+async def test_a_byte_order_mark_is_no_obstacle(gem: ScriptedGem, api: GemApi) -> None:
+    gem.answers(7, Answer(body=json.dumps(document(7, "SUCCESS")).encode("utf-8-sig")))
+    assert isinstance(await api.ask(7, TOKEN), Seen)
+
+
+async def test_a_compressed_answer_is_not_unpacked(gem: ScriptedGem, api: GemApi) -> None:
+    packed = gzip.compress(json.dumps(document(7, "SUCCESS")).encode())
+    gem.answers(7, Answer(body=packed, headers={"Content-Encoding": "gzip"}))
+    seen = failed(await api.ask(7, TOKEN))
+    assert seen.bad
+    assert "compressed" in seen.reason
+
+
+async def test_a_body_at_the_limit_is_read_and_one_byte_more_is_not(gem: ScriptedGem, api: GemApi) -> None:
+    details = json.dumps(document(7, "SUCCESS")).encode()
+    gem.answers(7, Answer(body=details.ljust(1 << 20)), Answer(body=details.ljust((1 << 20) + 1)))
+    assert isinstance(await api.ask(7, TOKEN), Seen)
+    seen = failed(await api.ask(7, TOKEN))
+    assert seen.bad
+    assert "1 MiB" in seen.reason
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ],
+)
+async def test_a_body_without_end_is_cut_at_the_limit(gem: ScriptedGem, api: GemApi, head: bytes) -> None:
+    gem.answers(7, endless(head, b"4000\r\n" + b" " * 0x4000 + b"\r\n"))
+    seen = failed(await api.ask(7, TOKEN))
+    assert seen.bad
+    assert "1 MiB" in seen.reason
+
+
+# Redirects
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_not_followed_and_nothing_reaches_the_other_host(
+    gem: ScriptedGem, api: GemApi, status: int
+) -> None:
+    with ScriptedGem() as other:
+        other.answers(7, "SUCCESS")
+        gem.answers(
+            7, Answer(status=status, headers={"Location": f"http://user:pw@127.0.0.1:{other.port}/jobs/7?t=1"})
+        )
+        seen = failed(await api.ask(7, TOKEN))
+        assert other.requests == []
+    assert seen.bad
+    assert seen.reason.startswith(f"HTTP {status} ")
+    assert seen.reason.endswith("a redirect to 127.0.0.1, is not followed")
+
+
+@pytest.mark.parametrize(
+    "location", ["", "/jobs/7", "http://[broken", "http://\x01/", "https://" + "a" * 5000, "//\xff"]
+)
+async def test_a_redirect_to_nowhere_sane_names_no_host(gem: ScriptedGem, api: GemApi, location: str) -> None:
+    gem.answers(7, raw(f"HTTP/1.1 302 F\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode()))
+    seen = failed(await api.ask(7, TOKEN))
+    assert seen.bad
+    assert "to" not in seen.reason.split()
+
+
+# Cookies
+
+
+async def test_cookies_are_never_kept(gem: ScriptedGem, api: GemApi) -> None:
+    body = json.dumps(document(7, "IN_PROGRESS")).encode()
+    gem.answers(7, Answer(body=body, headers={"Set-Cookie": "session=1; Path=/"}))
+    for _ in range(2):
+        assert isinstance(await api.ask(7, TOKEN), Seen)
+    assert not any("cookie" in r.headers for r in gem.requests)

@@ -1,0 +1,366 @@
+"""Claims, reports and settlements on a real file."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from gemwatch.adapters.housekeeping import Housekeeping
+from gemwatch.adapters.records import Records
+from gemwatch.adapters.store import Store
+from gemwatch.adapters.tables import watches
+from gemwatch.adapters.watch_list import Applied, WatchList
+from gemwatch.core.decide import Policy, decide
+from gemwatch.core.events import Event, EventKind
+from gemwatch.core.job import Seen, read_details
+from gemwatch.core.settings import Watch
+from gemwatch.core.work import (
+    KEEP_TRYING,
+    Addressed,
+    Bundle,
+    NotSent,
+    Report,
+    Sent,
+    WatchClaim,
+    put_off,
+    settle,
+)
+
+NOW = datetime(2026, 2, 18, 12, tzinfo=UTC)
+MINUTE, LEASE = timedelta(minutes=1), timedelta(minutes=5)
+TEAM, MAIL = "team", "mail"
+
+
+class Bench:
+    """The store with its neighbours, and the few moves that every test makes."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine, self.store, self.records = engine, Store(engine), Records(engine)
+        self.keeping, self.list = Housekeeping(engine), WatchList(engine)
+
+    def watch(self, *watches: int | Watch, now: datetime = NOW) -> Applied:
+        wanted = [Watch(job_id=one) if isinstance(one, int) else one for one in watches]
+        return self.list.apply(wanted, MINUTE, now)
+
+    def claim(self, now: datetime = NOW, most: int = 100) -> list[WatchClaim]:
+        return self.store.claim_watches(now, most, LEASE)
+
+    def see(
+        self, claim: WatchClaim, status: str, at: datetime = NOW, targets: Sequence[str] = (TEAM,)
+    ) -> list[Report]:
+        document = json.dumps({"job_id": claim.tracked.job_id, "status": status})
+        verdict = decide(claim.tracked, Seen(at=at, job=read_details(document)), Policy(), 0.5)
+        messages = tuple(Addressed(event=event, targets=tuple(targets)) for event in verdict.events)
+        return self.store.record([Report(claim=claim.claim, at=at, verdict=verdict, messages=messages)])
+
+    def tell(self, number: int, *targets: str, at: datetime = NOW) -> None:
+        event = Event(kind=EventKind.LOGIN, at=at, facts={"over": False, "reason": "no"})
+        self.store.record([], [Addressed(event=event, targets=targets or (TEAM,))] * number)
+
+    def bundle(self, now: datetime = NOW, target: str = TEAM) -> Bundle | None:
+        return next(iter(self.store.claim_deliveries(now, [target], LEASE)), None)
+
+    def job(self, job_id: int) -> dict[str, Any]:
+        return next(job for job in self.records.status()["jobs"] if job["job_id"] == job_id)
+
+
+@pytest.fixture
+def bench(engine: sa.Engine) -> Bench:
+    return Bench(engine)
+
+
+def test_a_new_watch_is_due_at_once_and_is_claimed_only_once(bench: Bench) -> None:
+    assert bench.watch(1, 2, 3) == Applied(added=3)
+    assert [claim.tracked.job_id for claim in bench.claim(most=2)] == [1, 2]
+    assert [claim.tracked.job_id for claim in bench.claim()] == [3]
+    assert bench.claim() == []
+
+
+def test_a_claim_comes_due_again_when_its_lease_ends(bench: Bench) -> None:
+    bench.watch(1)
+    bench.claim()
+    assert bench.claim(NOW + LEASE - timedelta(seconds=1)) == []
+    assert len(bench.claim(NOW + LEASE)) == 1
+
+
+def test_a_start_releases_what_a_dead_process_had_claimed(bench: Bench) -> None:
+    bench.watch(1)
+    bench.tell(1)
+    assert bench.claim()
+    assert bench.bundle()
+    bench.keeping.release_claims()
+    assert bench.claim()
+    assert bench.bundle()
+
+
+def test_the_longest_due_is_claimed_first(bench: Bench) -> None:
+    bench.watch(2, now=NOW - MINUTE)
+    bench.watch(1, 2)
+    assert [claim.tracked.job_id for claim in bench.claim()] == [2, 1]
+
+
+def test_a_transition_its_state_and_its_deliveries_are_recorded_together(bench: Bench) -> None:
+    bench.watch(7)
+    bench.see(bench.claim()[0], "IN_PROGRESS")
+    later = NOW + 2 * MINUTE
+    bench.see(bench.claim(later)[0], "SUCCESS", later, [TEAM, MAIL])
+    assert [(row["from"], row["to"]) for row in bench.records.history(7)] == [
+        (None, "IN_PROGRESS"),
+        ("IN_PROGRESS", "SUCCESS"),
+    ]
+    assert bench.records.history(7)[1]["last_seen_before"] == "2026-02-18T12:00:00.000Z"
+    assert bench.records.history(7)[1]["observed_at"] == "2026-02-18T12:02:00.000Z"
+    assert [(row["kind"], row["target"], row["state"]) for row in bench.records.deliveries()] == [
+        ("success", "team", "pending"),
+        ("success", "mail", "pending"),
+    ]
+    job = bench.job(7)
+    assert (job["status"], job["finished"], job["next_poll_at"]) == ("SUCCESS", True, None)
+    assert job["details"] == {"job_id": 7, "status": "SUCCESS"}
+
+
+def test_a_record_that_fails_half_way_leaves_nothing_and_can_be_made_again(bench: Bench) -> None:
+    bench.watch(7)
+    claim = bench.claim()[0]
+    with bench.engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE deliveries RENAME TO hidden"))
+    with pytest.raises(sa.exc.OperationalError):
+        bench.see(claim, "SUCCESS")
+    with bench.engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE hidden RENAME TO deliveries"))
+    assert (bench.job(7)["status"], bench.records.history()) == (None, [])
+    assert len(bench.see(claim, "SUCCESS")) == 1
+    assert [row["to"] for row in bench.records.history()] == ["SUCCESS"]
+
+
+def test_a_report_on_a_job_that_was_unwatched_meanwhile_leaves_no_trace(bench: Bench) -> None:
+    bench.watch(7)
+    claim = bench.claim()[0]
+    assert bench.watch() == Applied(removed=1)
+    assert bench.see(claim, "SUCCESS") == []
+    assert (bench.job(7)["status"], bench.records.history(), bench.records.deliveries()) == (None, [], [])
+
+
+def test_two_reports_on_one_claim_tell_it_once(bench: Bench) -> None:
+    bench.watch(7)
+    claim = bench.claim()[0]
+    assert len(bench.see(claim, "SUCCESS")) == 1
+    assert bench.see(claim, "SUCCESS") == []
+    assert len(bench.records.deliveries()) == 1
+
+
+def test_an_edit_touches_only_what_changed(bench: Bench) -> None:
+    bench.watch(1, 2, 3)
+    for claim in bench.claim():
+        bench.see(claim, "REQUESTED")
+    due = {job_id: bench.job(job_id)["next_poll_at"] for job_id in (1, 2)}
+    edited = bench.watch(1, Watch(job_id=2, name="Two", notify=(MAIL,)), 4, now=NOW + timedelta(seconds=30))
+    assert edited == Applied(added=1, changed=1, removed=1)
+    assert {job_id: bench.job(job_id)["next_poll_at"] for job_id in (1, 2)} == due
+    assert (bench.job(2)["name"], bench.job(3)["watched"], bench.job(3)["next_poll_at"]) == ("Two", False, None)
+    assert bench.watch(1, Watch(job_id=2, name="Two", notify=(MAIL,)), 4) == Applied()
+
+
+def test_a_shorter_interval_counts_at_once_and_a_longer_one_from_the_next_look(bench: Bench) -> None:
+    bench.watch(1)
+    bench.see(bench.claim()[0], "REQUESTED")
+    bench.watch(Watch(job_id=1, every=timedelta(seconds=10)))
+    assert bench.job(1)["next_poll_at"] == "2026-02-18T12:00:10.000Z"
+    bench.watch(Watch(job_id=1, every=timedelta(hours=1)))
+    assert bench.job(1)["next_poll_at"] == "2026-02-18T12:00:10.000Z"
+
+
+def test_a_job_watched_anew_is_looked_at_once_more_and_tells_nothing_that_was_told(bench: Bench) -> None:
+    bench.watch(7)
+    bench.see(bench.claim()[0], "SUCCESS")
+    bench.watch()
+    assert bench.watch(7) == Applied(added=1)
+    bench.see(bench.claim()[0], "SUCCESS")
+    assert (len(bench.records.history(7)), len(bench.records.deliveries())) == (1, 1)
+    assert bench.claim(NOW + timedelta(days=9)) == []
+
+
+def test_up_to_five_deliveries_go_one_by_one_and_more_than_five_as_a_bundle_of_fifty_at_most(bench: Bench) -> None:
+    bench.tell(5)
+    sizes = []
+    for _ in range(5):
+        bundle = bench.bundle()
+        assert bundle is not None
+        sizes.append(len(bundle.deliveries))
+    assert (sizes, bench.bundle()) == ([1, 1, 1, 1, 1], None)
+    bench.tell(56)
+    sizes = []
+    while (bundle := bench.bundle()) is not None:
+        sizes.append(len(bundle.deliveries))
+    assert sizes == [50, 6]
+
+
+def test_targets_are_claimed_for_by_themselves(bench: Bench) -> None:
+    bench.tell(1, TEAM, MAIL)
+    bundles = bench.store.claim_deliveries(NOW, [TEAM, MAIL, "gone"], LEASE)
+    assert [(bundle.target, len(bundle.deliveries)) for bundle in bundles] == [(TEAM, 1), (MAIL, 1)]
+
+
+def test_what_was_sent_is_not_claimed_again_and_what_failed_comes_due_later(bench: Bench) -> None:
+    bench.tell(2)
+    first, second = bench.bundle(), bench.bundle()
+    assert first is not None
+    assert second is not None
+    bench.store.settle(
+        [settle(first.deliveries[0], Sent(), NOW), settle(second.deliveries[0], NotSent(reason="refused"), NOW)],
+        now=NOW,
+    )
+    assert bench.bundle() is None
+    again = bench.bundle(NOW + timedelta(seconds=5))
+    assert again is not None
+    assert (again.deliveries[0].id, again.deliveries[0].attempts) == (second.deliveries[0].id, 1)
+    rows = bench.records.deliveries()
+    assert [(row["state"], row["attempts"], row["last_error"]) for row in rows] == [
+        ("sent", 1, None),
+        ("pending", 1, "refused"),
+    ]
+
+
+def test_a_settlement_that_comes_after_its_claim_was_given_to_another_is_void(bench: Bench) -> None:
+    bench.tell(1)
+    stale = bench.bundle()
+    fresh = bench.bundle(NOW + LEASE)
+    assert stale is not None
+    assert fresh is not None
+    bench.store.settle([settle(stale.deliveries[0], NotSent(reason="late"), NOW)], now=NOW)
+    assert bench.records.deliveries()[0]["attempts"] == 0
+    bench.store.settle([settle(fresh.deliveries[0], Sent(), NOW)], now=NOW)
+    assert bench.records.deliveries()[0]["state"] == "sent"
+
+
+def test_when_a_target_works_again_what_waits_for_it_is_due_at_once(bench: Bench) -> None:
+    bench.tell(2, TEAM)
+    bench.tell(1, MAIL)
+    one, two, other = bench.bundle(), bench.bundle(), bench.bundle(target=MAIL)
+    assert one is not None
+    assert two is not None
+    assert other is not None
+    far = NOW + timedelta(minutes=15)
+    bench.store.settle([put_off(two.deliveries[0], far), put_off(other.deliveries[0], far)], now=NOW)
+    bench.store.settle([settle(one.deliveries[0], Sent(), NOW)], pull_forward=TEAM, now=NOW)
+    assert bench.bundle(target=MAIL) is None
+    assert bench.bundle() is not None
+
+
+def test_a_removed_target_keeps_its_deliveries_until_they_expire(bench: Bench) -> None:
+    bench.tell(1, TEAM)
+    bench.tell(1, MAIL)
+    assert bench.keeping.expire_deliveries(NOW + KEEP_TRYING - MINUTE, [MAIL]) == 0
+    assert bench.keeping.expire_deliveries(NOW + KEEP_TRYING, [MAIL]) == 1
+    assert [(row["target"], row["state"]) for row in bench.records.deliveries()] == [
+        (TEAM, "failed"),
+        (MAIL, "pending"),
+    ]
+
+
+def test_failed_deliveries_can_be_put_back_by_hand(bench: Bench) -> None:
+    bench.tell(2)
+    for _ in range(2):
+        bundle = bench.bundle()
+        assert bundle is not None
+        late = NOW + KEEP_TRYING
+        bench.store.settle([settle(bundle.deliveries[0], NotSent(reason="refused"), late)], now=late)
+    assert bench.keeping.retry_failed([1, 99], NOW + KEEP_TRYING) == [1]
+    assert bench.keeping.retry_failed([], NOW + KEEP_TRYING) == [2]
+    assert [row["state"] for row in bench.records.deliveries()] == ["pending", "pending"]
+    bundle = bench.bundle(NOW + KEEP_TRYING)
+    assert bundle is not None
+    assert bundle.deliveries[0].expires_at == NOW + 2 * KEEP_TRYING
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=1), timedelta(hours=-1)])
+def test_when_the_clock_jumps_the_schedule_moves_along(bench: Bench, jump: timedelta) -> None:
+    bench.watch(1)
+    bench.see(bench.claim()[0], "REQUESTED")
+    bench.tell(1)
+    bench.keeping.shift_schedule(jump)
+    assert bench.claim(NOW + jump + timedelta(seconds=59)) == []
+    assert len(bench.claim(NOW + jump + MINUTE)) == 1
+    bundle = bench.bundle(NOW + jump)
+    assert bundle is not None
+    assert bundle.deliveries[0].expires_at == NOW + jump + KEEP_TRYING
+
+
+def test_at_a_start_after_the_clock_was_put_back_nothing_waits_for_the_old_time(bench: Bench) -> None:
+    bench.watch(1)
+    early = NOW - timedelta(days=1)
+    assert bench.keeping.pull_back(early, early + timedelta(hours=1)) == 1
+    assert len(bench.claim(early)) == 1
+
+
+def test_retention_deletes_old_unwatched_jobs_with_their_history_but_nothing_undelivered(bench: Bench) -> None:
+    bench.watch(1, 2, 3)
+    claims = {claim.tracked.job_id: claim for claim in bench.claim()}
+    bench.see(claims[1], "SUCCESS", targets=[])
+    bench.see(claims[2], "SUCCESS")
+    bench.see(claims[3], "SUCCESS", targets=[])
+    bench.watch(3)
+    assert bench.keeping.prune(NOW) == 0
+    assert bench.keeping.prune(NOW + MINUTE) == 1
+    assert [job["job_id"] for job in bench.records.status()["jobs"]] == [3, 2]
+    assert [row["job_id"] for row in bench.records.history()] == [2, 3]
+    assert len(bench.records.deliveries()) == 1
+
+
+def test_notes_outlive_the_process(bench: Bench) -> None:
+    bench.store.record([], [], {"login": "refused", "told": ["a", "b"]})
+    bench.store.record([], [], {"login": "ok"})
+    assert bench.keeping.notes() == {"login": "ok", "told": ["a", "b"]}
+
+
+def test_the_snapshot_counts_watched_jobs_and_what_waits(bench: Bench) -> None:
+    bench.watch(1, 2, 3)
+    claims = bench.claim(most=2)
+    bench.see(claims[0], "SUCCESS")
+    bench.see(claims[1], "REQUESTED")
+    bench.tell(1, at=NOW - MINUTE)
+    snapshot = bench.records.snapshot()
+    assert snapshot.jobs == {None: 1, "SUCCESS": 1, "REQUESTED": 1}
+    assert (snapshot.pending, snapshot.failed, snapshot.oldest_pending) == (2, 0, NOW - MINUTE)
+
+
+def test_times_keep_their_zone_and_naive_ones_are_refused(bench: Bench) -> None:
+    elsewhere = NOW.astimezone(tz=None).astimezone(datetime.now().astimezone().tzinfo)
+    bench.watch(1, now=elsewhere)
+    assert bench.claim()[0].due_at == NOW
+    with pytest.raises(sa.exc.StatementError, match="without a zone"):
+        bench.watch(2, now=NOW.replace(tzinfo=None))
+
+
+def test_the_hot_queries_use_their_indexes(bench: Bench) -> None:
+    with bench.engine.begin() as connection:
+        for query, index in (
+            ("SELECT job_id FROM watches WHERE due_at <= 5 ORDER BY due_at LIMIT 9", "ix_watches_due_at"),
+            (
+                "SELECT id FROM deliveries WHERE target = 'a' AND due_at <= 5 ORDER BY due_at, id LIMIT 50",
+                "ix_deliveries_target_due_at",
+            ),
+        ):
+            plan = " ".join(row.detail for row in connection.execute(sa.text(f"EXPLAIN QUERY PLAN {query}")))
+            assert index in plan
+            assert "SCAN" not in plan
+
+
+def test_a_claim_holds_everything_that_is_remembered(bench: Bench) -> None:
+    watch = Watch(job_id=9, name="Nine", notify=(MAIL, TEAM), every=timedelta(minutes=5))
+    bench.watch(watch)
+    memory = replace(bench.claim()[0].tracked.memory, misses=2, refused_at=NOW, told_missing=True, last_error="x")
+    with bench.engine.begin() as connection:
+        values = {"misses": 2, "refused_at": NOW, "told_missing": True, "last_error": "x", "due_at": NOW}
+        connection.execute(sa.update(watches).values(values))
+    tracked = bench.claim()[0].tracked
+    assert (tracked.memory, tracked.name, tracked.notify, tracked.every) == (
+        memory,
+        "Nine",
+        (MAIL, TEAM),
+        timedelta(minutes=5),
+    )

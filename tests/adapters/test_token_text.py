@@ -1,0 +1,83 @@
+"""A token and its end, in every form that is known, and in forms that are none."""
+
+import base64
+import json
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import pytest
+
+from gemwatch.adapters.token_text import read_token
+from support.clock import START
+from support.tokens import az_json, jwt
+
+LATER = START + timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "expires_at"),
+    [
+        (az_json("tok", LATER), "tok", LATER),
+        (json.dumps({"accessToken": "tok", "expires_on": str(int(LATER.timestamp()))}), "tok", LATER),
+        (json.dumps({"accessToken": "tok", "expiresOn": "2026-03-01T15:00:00+02:00"}), "tok", LATER),
+        (json.dumps({"accessToken": "tok", "expires_on": None, "expiresOn": "2026-03-01 13:00:00Z"}), "tok", LATER),
+        (json.dumps({"accessToken": "tok", "expires_on": "soon", "expiresOn": 5}), "tok", None),
+        (json.dumps({"accessToken": "tok", "expires_on": 1e300}), "tok", None),
+        (json.dumps({"accessToken": "tok", "expires_on": True}), "tok", None),
+        (json.dumps({"accessToken": jwt(exp=LATER.timestamp())}), jwt(exp=LATER.timestamp()), LATER),
+        (json.dumps({"access_token": "tok", "expires_in": 3600}), "tok", LATER),
+        (json.dumps({"access_token": "tok", "expires_in": "3600"}), "tok", LATER),
+        ('\n {"accessToken": "tok"}\n', "tok", None),
+        ('"tok"\n', "tok", None),
+        ("tok\n", "tok", None),
+        (jwt(exp=LATER.timestamp()) + "\r\n", jwt(exp=LATER.timestamp()), LATER),
+    ],
+)
+def test_a_token_and_its_end_are_read_in_every_known_form(text: str, value: str, expires_at: datetime | None) -> None:
+    assert read_token(text, START) == (value, expires_at)
+
+
+@pytest.fixture
+def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+def test_an_older_az_gives_local_time(berlin: None) -> None:
+    winter = json.dumps({"accessToken": "tok", "expiresOn": "2026-03-01 14:00:00.000000"})
+    assert read_token(winter, START) == ("tok", LATER)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "a.b.c",
+        "..",
+        "a.!!!.c",
+        "é.é.é",
+        jwt(),
+        jwt(exp=None),
+        jwt(exp="never"),
+        jwt(exp=1e400),
+        jwt(exp=[1]),
+        f"a.{base64.b64encode(b'[1]').decode()}.c",
+        f"a.{base64.b64encode(b'[' * 9999).decode()}.c",
+        "a._w.c",
+        "a.b.c.d.e",
+    ],
+)
+def test_an_odd_jwt_is_a_token_without_a_known_end(odd: str) -> None:
+    assert read_token(odd, START) == (odd, None)
+
+
+@pytest.mark.parametrize(
+    "text", ["", " \n", "please log in", "tok\ntok2", "{", "[]", "{}", '""', '{"accessToken": 5}', "[" * 100_000]
+)
+def test_what_is_no_token_is_refused_without_being_shown(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^(nothing|it|its) ") as caught:
+        read_token(text, START)
+    assert "log in" not in str(caught.value)

@@ -1,0 +1,41 @@
+"""The configuration of a running program: where it is, what it was, and reading it again."""
+
+import asyncio
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from gemwatch.adapters.apprise_urls import url_problem
+from gemwatch.adapters.config_file import Loaded, load
+from gemwatch.adapters.file_watch import FileWatch
+
+
+class Configuration:
+    """Reads in a thread of its own: a long watch list or a slow disk must not hold up the polls."""
+
+    def __init__(self, path: Path, environ: Mapping[str, str]) -> None:
+        self.path = path
+        self._environ = environ
+        self._good: Mapping[Path, str] | None = None  # to notice a file that was saved halfway
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="configuration")
+        self.first = self._read()
+        self._watch = FileWatch(self.first.sources)
+
+    def edited(self) -> bool:
+        """Whether the files have changed since they were read, and are no longer being written."""
+        return self._watch.changed()
+
+    async def read(self) -> Loaded:
+        """Read and check everything again."""
+        loaded = await asyncio.wrap_future(self._thread.submit(self._read))
+        self._watch.watch(loaded.sources)
+        return loaded
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _read(self) -> Loaded:
+        loaded = load(self.path, self._environ, url_problem=url_problem, previous=self._good)
+        if loaded.settings is not None:
+            self._good = loaded.texts
+        return loaded

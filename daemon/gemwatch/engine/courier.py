@@ -1,0 +1,158 @@
+"""Claims due deliveries, puts them in words, sends them, and settles each with its own outcome."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from gemwatch.core.clock import Clock
+from gemwatch.core.events import Event
+from gemwatch.core.message import compose
+from gemwatch.core.summary import fitting, summarise
+from gemwatch.core.work import Bundle, Delivery, DeliveryState, NotSent, Outcome, Sent, Settled, put_off, settle
+from gemwatch.engine.bell import Bell
+from gemwatch.engine.live import Live
+from gemwatch.engine.ports import Database, Metrics, Store, Targets
+
+log = structlog.get_logger()
+
+LEASE = timedelta(minutes=30)  # a process that dies with a send in hand is restarted long before
+BUNDLE_TIME = timedelta(minutes=10)  # what of a bundle is not sent by then is given back
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivering:
+    """What a courier is made of."""
+
+    live: Live
+    store: Store
+    database: Database
+    clock: Clock
+    metrics: Metrics
+    progress: Callable[[], None]
+
+
+class Courier:
+    """One bundle at a time to each target, all targets side by side."""
+
+    def __init__(self, parts: Delivering) -> None:
+        self._parts = parts
+        self.bell = Bell()
+        self._busy: dict[str, asyncio.Task[None]] = {}
+        self._down: set[str] = set()
+        self._stopping = False
+
+    async def run(self) -> None:
+        """Deliver until stopped. Anything unforeseen ends it, and with it the program."""
+        async with asyncio.TaskGroup() as group:
+            while not self._stopping:
+                await self._claim(group)
+                self._parts.progress()
+                await self.bell.heard(within=1)
+
+    async def stop(self, patience: float) -> None:
+        """Claim no more and give the sends in hand `patience` seconds.
+
+        A send that is cut off has an outcome that nobody knows: its claim stays, and the next start repeats it.
+        """
+        self._stopping = True
+        self.bell.ring()
+        if self._busy:
+            await asyncio.wait(set(self._busy.values()), timeout=patience)
+        for task in set(self._busy.values()):
+            task.cancel()
+        self.bell.ring()
+
+    @property
+    def idle(self) -> bool:
+        """Whether no message is being sent."""
+        return not self._busy
+
+    async def _claim(self, group: asyncio.TaskGroup) -> None:
+        parts = self._parts
+        targets = parts.live.targets
+        idle = [name for name in targets.names if name not in self._busy]
+        if not idle:
+            return
+        bundles = await parts.database(parts.store.claim_deliveries, parts.clock.now(), idle, LEASE)
+        for bundle in bundles:
+            self._busy[bundle.target] = group.create_task(self._deliver(bundle, targets))
+
+    async def _deliver(self, bundle: Bundle, targets: Targets) -> None:
+        try:
+            await self._send_all(bundle, targets)
+        except asyncio.CancelledError:
+            if not self._stopping:
+                raise
+        finally:
+            del self._busy[bundle.target]
+            self.bell.ring()
+
+    async def _send_all(self, bundle: Bundle, targets: Targets) -> None:
+        """Send a bundle, in parts where the service takes only short messages; after a failure, no further part."""
+        rest = bundle.deliveries
+        give_back_at = rest[0].claim + BUNDLE_TIME
+        while rest:
+            if self._stopping or self._parts.clock.now() > give_back_at:
+                await self._settle(bundle.target, [put_off(one, self._parts.clock.now()) for one in rest])
+                return
+            size = 1 if len(rest) == 1 else fitting(_letters(rest), targets.body_limit(bundle.target))
+            part, rest = rest[:size], rest[size:]
+            if not await self._send(bundle.target, part, rest, targets):
+                return
+
+    async def _send(self, target: str, part: Sequence[Delivery], rest: Sequence[Delivery], targets: Targets) -> bool:
+        """Send one message and settle what stands in it; whether it went out. If not, the rest is put off too."""
+        clock, limit = self._parts.clock, targets.body_limit(target)
+        now = clock.now()
+        if len(part) == 1:
+            message = compose(part[0].event_id, part[0].event, now=now, most=limit)
+        else:
+            message = summarise(_letters(part), now=now, most=limit)
+        outcome = await targets.send(target, message)
+        settled = [settle(one, outcome, clock.now()) for one in part]
+        for delivery, one in zip(part, settled, strict=True):
+            self._say(target, delivery, one, outcome)
+        if isinstance(outcome, Sent):
+            await self._settle(target, settled, works_again=target in self._down)
+            self._down.discard(target)
+            return True
+        self._down.add(target)
+        await self._settle(target, [*settled, *(put_off(one, settled[0].due_at) for one in rest)])
+        return False
+
+    async def _settle(self, target: str, settled: Sequence[Settled], *, works_again: bool = False) -> None:
+        parts = self._parts
+        await parts.database(
+            parts.store.settle, settled, pull_forward=target if works_again else None, now=parts.clock.now()
+        )
+
+    def _say(self, target: str, delivery: Delivery, settled: Settled, outcome: Outcome) -> None:
+        about = {
+            "delivery": delivery.id,
+            "event_id": f"gw-{delivery.event_id}",
+            "target": target,
+            "kind": delivery.event.kind.value,
+            "job": delivery.event.job_id,
+        }
+        if isinstance(outcome, NotSent):
+            last = settled.state is DeliveryState.FAILED
+            self._parts.metrics.delivery(target, "failed" if last else "retried")
+            log.log(
+                logging.ERROR if last else logging.WARNING,
+                "given up" if last else "not delivered",
+                **about,
+                reason=outcome.reason,
+                attempts=settled.attempts,
+                next_attempt=settled.due_at and settled.due_at.isoformat(timespec="seconds"),
+            )
+        else:
+            self._parts.metrics.delivery(target, "sent")
+            log.info("delivered", **about, attempts=settled.attempts)
+
+
+def _letters(deliveries: Sequence[Delivery]) -> list[tuple[int, Event]]:
+    return [(one.event_id, one.event) for one in deliveries]

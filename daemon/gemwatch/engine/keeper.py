@@ -1,0 +1,102 @@
+"""Keeps things in order beside the polling: the token ahead of its end, clock jumps, retention."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from gemwatch.core.clock import Clock
+from gemwatch.core.login import LoginError
+from gemwatch.engine.bell import Bell
+from gemwatch.engine.live import Live
+from gemwatch.engine.ports import Database, Housekeeping
+
+log = structlog.get_logger()
+
+JUMP = timedelta(seconds=10)  # more than this between the two clocks is a jump, not drift
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+ORPHANS_EVERY, RETENTION_EVERY = 60.0, 86400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    live: Live
+    housekeeping: Housekeeping
+    database: Database
+    clock: Clock
+
+
+class Keeper:
+    """One loop for the store; the token has a loop of its own, since its command may take a minute."""
+
+    def __init__(self, parts: Keeping) -> None:
+        self._parts = parts
+        self.token_bell, self.bell = Bell(), Bell()
+        self._noted: datetime | None = None
+        self._said: LoginError | None = None
+        self._offset = self._wall_less_monotonic()
+        self._next_orphans = self._next_retention = parts.clock.monotonic() + ORPHANS_EVERY
+
+    async def renew_tokens(self) -> None:
+        while True:
+            await self.token_bell.heard(within=30)
+            credentials = self._parts.live.credentials
+            await credentials.refresh_if_due()
+            self._say(credentials.last_error, credentials.expires_at)
+            await self._note_expiry(credentials.expires_at)
+
+    def _say(self, error: LoginError | None, expires_at: datetime | None) -> None:
+        """Log a renewal that fails while the old token is still good: there is time to mend it unnoticed."""
+        if error is not None and error is not self._said and expires_at is not None:
+            log.warning("token not renewed", reason=str(error), good_until=expires_at.isoformat(timespec="seconds"))
+        self._said = error
+
+    async def _note_expiry(self, expires_at: datetime | None) -> None:
+        """For `gemwatch status`, which reads the store."""
+        if expires_at != self._noted:
+            self._noted = expires_at
+            text = expires_at and expires_at.isoformat(timespec="seconds").replace("+00:00", "Z")
+            await self._parts.database(self._parts.housekeeping.note, {"token_expires_at": text})
+
+    async def run(self) -> None:
+        while True:
+            await self.bell.heard(within=2)
+            await self.round()
+
+    async def round(self) -> None:
+        """One round of whatever is due."""
+        await self._follow_the_clock()
+        now = self._parts.clock.monotonic()
+        if now >= self._next_orphans:
+            self._next_orphans = now + ORPHANS_EVERY
+            await self._expire()
+        if now >= self._next_retention:
+            self._next_retention = now + RETENTION_EVERY
+            await self._prune()
+
+    async def _follow_the_clock(self) -> None:
+        """After the clock on the wall jumped, move the schedule along: no storm of polls and no silence."""
+        jump = self._wall_less_monotonic() - self._offset
+        if abs(jump) < JUMP:
+            return
+        self._offset += jump
+        log.warning("the clock jumped", by=f"{jump.total_seconds():+.0f} s", schedule="moved along")
+        await self._parts.database(self._parts.housekeeping.shift_schedule, jump)
+
+    async def _expire(self) -> None:
+        parts = self._parts
+        known = parts.live.targets.names
+        expired = await parts.database(parts.housekeeping.expire_deliveries, parts.clock.now(), known)
+        if expired:
+            log.error("given up", deliveries=expired, reason="the target is no longer in the configuration")
+
+    async def _prune(self) -> None:
+        parts = self._parts
+        before = parts.clock.now() - parts.live.settings.store.keep
+        deleted = await parts.database(parts.housekeeping.prune, before)
+        await parts.database(parts.housekeeping.checkpoint)
+        log.info("retention", jobs_deleted=deleted, older_than=before.isoformat(timespec="seconds"))
+
+    def _wall_less_monotonic(self) -> timedelta:
+        clock = self._parts.clock
+        return clock.now() - _EPOCH - timedelta(seconds=clock.monotonic())

@@ -1,0 +1,202 @@
+"""Claims due watches, looks at the jobs, decides, and records what came of it in groups."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from gemwatch.core.clock import Clock
+from gemwatch.core.decide import Policy, decide
+from gemwatch.core.events import audience
+from gemwatch.core.job import Failed, NotFound, Observation, Refused, Seen, Throttled
+from gemwatch.core.work import Addressed, Report, WatchClaim
+from gemwatch.engine.bell import Bell
+from gemwatch.engine.live import Live
+from gemwatch.engine.look import Look, look
+from gemwatch.engine.ports import Database, Metrics, Store
+from gemwatch.engine.vitals import Change, Vitals
+
+log = structlog.get_logger()
+
+PROBE_EVERY = 60.0  # seconds between two probes while the login is refused
+TOKEN_LIMIT = timedelta(seconds=60)  # a look may wait this long for a token, twice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Polling:
+    """What a poller is made of. `recorded` is called after each commit that left something to deliver."""
+
+    live: Live
+    store: Store
+    database: Database
+    clock: Clock
+    vitals: Vitals
+    metrics: Metrics
+    recorded: Callable[[], None]
+    progress: Callable[[str], None]
+    roll: Callable[[], float] = random.random
+
+
+class Poller:
+    """Two loops: one claims and starts looks, the other records what has come in, then what came meanwhile."""
+
+    def __init__(self, parts: Polling) -> None:
+        self._parts = parts
+        self.bell = Bell()
+        self._results = Bell()
+        self._reports: list[Report] = []
+        self._change = Change()
+        self._looks: set[asyncio.Task[None]] = set()
+        self._next_probe = 0.0
+        self._recording = False
+        self._stopping = False
+
+    async def run(self) -> None:
+        """Poll until stopped. Anything unforeseen ends it, and with it the program."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._record_results())
+            while not self._stopping:
+                await self._claim(group)
+                self._parts.progress("polls")
+                await self.bell.heard(within=1)
+
+    async def stop(self, patience: float) -> None:
+        """Claim no more, give the looks in hand `patience` seconds, and have recorded what they gave.
+
+        A look that is cut off leaves its claim behind: the next start releases it.
+        """
+        self._stopping = True
+        self.bell.ring()
+        if self._looks:
+            await asyncio.wait(set(self._looks), timeout=patience)
+        for task in set(self._looks):
+            task.cancel()
+        await asyncio.gather(*self._looks, return_exceptions=True)
+        self._results.ring()
+
+    @property
+    def idle(self) -> bool:
+        """Whether no look is under way and everything that was seen is recorded."""
+        return not (self._looks or self._reports or self._change.messages or self._change.notes or self._recording)
+
+    def check_health(self) -> None:
+        """Notice that time has passed without a good answer."""
+        self._take(self._parts.vitals.check())
+
+    async def _claim(self, group: asyncio.TaskGroup) -> None:
+        parts, live = self._parts, self._parts.live
+        probe = parts.vitals.locked_out
+        room = live.pace.ahead - len(self._looks)
+        if probe:
+            now = parts.clock.monotonic()
+            room = 1 if not self._looks and now >= self._next_probe else 0
+        if room <= 0 or live.pace.held:
+            return
+        # Longer than any look can take: only a process that died lets a lease run out.
+        lease = 2 * (live.settings.api.timeout + TOKEN_LIMIT) + timedelta(minutes=2)
+        claims = await parts.database(parts.store.claim_watches, parts.clock.now(), room, lease)
+        if probe and claims:
+            self._next_probe = parts.clock.monotonic() + PROBE_EVERY
+        for claim in claims:
+            task = group.create_task(self._look(claim, probe=probe))
+            self._looks.add(task)
+            task.add_done_callback(self._looks.discard)
+
+    async def _look(self, claim: WatchClaim, *, probe: bool) -> None:
+        parts = self._parts
+        try:
+            barred = None if probe else (lambda: parts.vitals.locked_out)
+            result = await look(parts.live, parts.clock, claim.tracked.job_id, barred=barred)
+        except asyncio.CancelledError:
+            if self._stopping:
+                return
+            raise
+        self._count(claim, result)
+        self._decide(claim, result.seen)
+        self.bell.ring()
+
+    def _decide(self, claim: WatchClaim, seen: Observation) -> None:
+        parts, tracked, settings = self._parts, claim.tracked, self._parts.live.settings
+        policy = Policy(not_found_after=settings.poll.not_found_after, last_good_at=parts.vitals.health.last_good_at)
+        verdict = decide(tracked, seen, policy, parts.roll())
+        messages = tuple(
+            Addressed(event=event, targets=audience(event, settings.targets, tracked.notify))
+            for event in verdict.events
+        )
+        self._reports.append(Report(claim=claim.claim, at=seen.at, verdict=verdict, messages=messages))
+        self._take(parts.vitals.observe(seen))
+        _say(tracked.job_id, seen, verdict.memory.failures)
+
+    def _take(self, change: Change) -> None:
+        self._change.messages += change.messages
+        self._change.notes |= change.notes
+        self._results.ring()
+
+    async def _record_results(self) -> None:
+        while True:
+            await self._results.heard(within=1)
+            while self._reports or self._change.messages or self._change.notes:
+                await self._record()
+            self._parts.progress("records")
+            if self._stopping and not self._looks:
+                return
+
+    async def _record(self) -> None:
+        parts = self._parts
+        reports, self._reports = self._reports, []
+        change, self._change = self._change, Change()
+        self._recording = True
+        recorded = await parts.database(parts.store.record, reports, change.messages, change.notes)
+        self._recording = False
+        for report in recorded:
+            _say_recorded(report)
+            if report.verdict.transition:
+                parts.metrics.transition(report.verdict.transition.job.status)
+        if change.messages or any(report.messages for report in recorded):
+            parts.recorded()
+
+    def _count(self, claim: WatchClaim, result: Look) -> None:
+        metrics = self._parts.metrics
+        metrics.poll(_outcome(result.seen), result.seconds)
+        if result.sent_at is not None:
+            metrics.lateness(max(0.0, (result.sent_at - claim.due_at).total_seconds()))
+
+
+def _outcome(seen: Observation) -> str:
+    match seen:
+        case Seen():
+            return "seen"
+        case NotFound():
+            return "not_found"
+        case Refused():
+            return "refused"
+        case Throttled():
+            return "throttled"
+        case Failed():
+            return "bad" if seen.bad else "failed"
+
+
+def _say(job_id: int, seen: Observation, failures: int) -> None:
+    match seen:
+        case Seen():
+            log.debug("seen", job=job_id, status=seen.job.status)
+        case NotFound():
+            log.warning("not found", job=job_id)
+        case Refused():
+            log.warning("refused", job=job_id, reason=seen.reason)
+        case Throttled():
+            log.warning("throttled", job=job_id, retry_after=seen.retry_after and seen.retry_after.total_seconds())
+        case Failed():
+            what = "bad answer" if seen.bad else "no answer"
+            log.warning(what, job=job_id, reason=seen.reason, in_a_row=failures)
+
+
+def _say_recorded(report: Report) -> None:
+    move = report.verdict.transition
+    if move is not None:
+        log.info("transition", job=report.verdict.job_id, before=move.before, after=move.job.status)
+    for message in report.messages:
+        log.info("event", job=report.verdict.job_id, kind=message.event.kind.value, targets=message.targets)

@@ -1,0 +1,127 @@
+"""What the engine needs of the world, in its own words. The adapters fit these shapes."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+from gemwatch.core.job import Observation
+from gemwatch.core.login import LoginError, Token
+from gemwatch.core.message import Message
+from gemwatch.core.settings import Problem, Settings, Watch
+from gemwatch.core.work import Addressed, Bundle, Outcome, Report, Settled, WatchClaim
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Database(Protocol):
+    """Runs one of the store's methods in the store's thread; comes back when it is committed."""
+
+    async def __call__(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T: ...
+
+
+class Store(Protocol):
+    """Due watches and due deliveries."""
+
+    def claim_watches(self, now: datetime, most: int, lease: timedelta) -> list[WatchClaim]: ...
+
+    def record(
+        self,
+        reports: Sequence[Report],
+        messages: Sequence[Addressed] = (),
+        notes: Mapping[str, Any] | None = None,
+    ) -> list[Report]: ...
+
+    def claim_deliveries(self, now: datetime, targets: Iterable[str], lease: timedelta) -> list[Bundle]: ...
+
+    def settle(self, settled: Sequence[Settled], *, pull_forward: str | None = None, now: datetime) -> None: ...
+
+
+class Api(Protocol):
+    """The GEM API: one request, one value. Never raises for what the world does."""
+
+    async def ask(self, job_id: int, token: str) -> Observation: ...
+
+    async def close(self) -> None: ...
+
+
+class Credentials(Protocol):
+    """Where tokens come from. Raises LoginError."""
+
+    async def token(self) -> Token: ...
+
+    async def renew(self, stale: Token | None) -> Token: ...
+
+    async def refresh_if_due(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    @property
+    def expires_at(self) -> datetime | None: ...
+
+    @property
+    def last_error(self) -> LoginError | None: ...
+
+
+class Targets(Protocol):
+    """The places that messages go to."""
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    def body_limit(self, name: str) -> int: ...
+
+    async def send(self, name: str, message: Message) -> Outcome: ...
+
+    def close(self) -> None: ...
+
+
+class Metrics(Protocol):
+    def poll(self, outcome: str, seconds: float) -> None: ...
+
+    def lateness(self, seconds: float) -> None: ...
+
+    def transition(self, to: str) -> None: ...
+
+    def delivery(self, target: str, outcome: str) -> None: ...
+
+    def reload(self, ok: bool, at: datetime) -> None: ...  # noqa: FBT001 (called with its name)
+
+
+class WatchList(Protocol):
+    def apply(self, wanted: Sequence[Watch], every: timedelta, now: datetime) -> "Applied": ...
+
+
+class Applied(Protocol):
+    """How many watches an edit added, changed and removed."""
+
+    @property
+    def added(self) -> int: ...
+
+    @property
+    def changed(self) -> int: ...
+
+    @property
+    def removed(self) -> int: ...
+
+
+class Loaded(Protocol):
+    """A configuration as read: settings, or None where it is refused, and what is wrong with it."""
+
+    @property
+    def settings(self) -> Settings | None: ...
+
+    @property
+    def problems(self) -> Sequence[Problem]: ...
+
+
+class Housekeeping(Protocol):
+    def expire_deliveries(self, now: datetime, known: Iterable[str]) -> int: ...
+
+    def shift_schedule(self, by: timedelta) -> None: ...
+
+    def prune(self, before: datetime) -> int: ...
+
+    def note(self, notes: Mapping[str, Any]) -> None: ...
+
+    def checkpoint(self) -> None: ...

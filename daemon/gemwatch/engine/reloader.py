@@ -1,0 +1,135 @@
+"""Reads an edited configuration, checks it, and applies it as a whole or not at all."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from gemwatch.core.clock import Clock
+from gemwatch.core.events import Event, EventKind, audience
+from gemwatch.core.settings import Problem, Settings, needs_restart
+from gemwatch.core.work import Addressed
+from gemwatch.engine.bell import Bell
+from gemwatch.engine.live import Live
+from gemwatch.engine.ports import Database, Loaded, Metrics, Store, WatchList
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reloading:
+    """What a reloader is made of.
+
+    `edited` says whether the files have changed and settled; `read` reads and checks them; `prepare` builds what
+    new settings need, raising ValueError where that fails, and touches nothing that runs; `retire` closes what is
+    in use no longer.
+    """
+
+    live: Live
+    store: Store
+    watch_list: WatchList
+    database: Database
+    clock: Clock
+    metrics: Metrics
+    edited: Callable[[], bool]
+    read: Callable[[], Awaitable[Loaded]]
+    prepare: Callable[[Live, Settings], Live]
+    retire: Callable[[Live, Live], Awaitable[None]]
+    applied: Callable[[], None]
+
+
+class Reloader:
+    """Tells of each mistake once, and once when all are mended; the notes keep what was told over a restart."""
+
+    def __init__(self, parts: Reloading, notes: Mapping[str, Any]) -> None:
+        self._parts = parts
+        self.bell = Bell()
+        self._forced = False
+        told = notes.get("config") or {}
+        self._told: list[str] = told.get("told", [])
+        self._refused: bool = told.get("refused", False)
+
+    def force(self) -> None:
+        """Read at once, whether or not the files look changed (SIGHUP)."""
+        self._forced = True
+        self.bell.ring()
+
+    async def run(self) -> None:
+        while True:
+            await self.bell.heard(within=2)
+            if self._forced or self._parts.edited():
+                self._forced = False
+                await self.reload()
+
+    async def start(self, loaded: Loaded, settings: Settings) -> None:
+        """Apply the first configuration, whose settings the live parts were built from."""
+        await self._apply(settings)
+        await self._tell(loaded.problems, refused=False)
+        self._parts.metrics.reload(ok=not loaded.problems, at=self._parts.clock.now())
+
+    async def reload(self) -> None:
+        """Read, check and apply the configuration; the one in force goes on where the new one is refused."""
+        parts = self._parts
+        loaded = await parts.read()
+        problems, settings = list(loaded.problems), loaded.settings
+        if settings is not None:
+            try:
+                fresh = parts.prepare(parts.live, settings)
+            except ValueError as error:
+                log.error("configuration cannot be applied", reason=str(error))  # noqa: TRY400 (no trace for users)
+                settings = None
+            else:
+                for section in needs_restart(parts.live.settings, settings):
+                    log.warning("needs a restart", section=section, meanwhile="the old values stay in force")
+                before = Live(**{name: getattr(parts.live, name) for name in Live.__slots__})
+                await self._apply(settings)
+                parts.live.take(fresh)
+                await parts.retire(before, parts.live)
+        await self._tell(problems, refused=settings is None)
+        parts.metrics.reload(ok=settings is not None and not problems, at=parts.clock.now())
+
+    async def _apply(self, settings: Settings) -> None:
+        parts = self._parts
+        applied = await parts.database(
+            parts.watch_list.apply, settings.watches, settings.poll.every, parts.clock.now()
+        )
+        log.info(
+            "configuration applied",
+            watches=len(settings.watches),
+            added=applied.added,
+            changed=applied.changed,
+            removed=applied.removed,
+        )
+        parts.applied()
+
+    async def _tell(self, problems: Sequence[Problem], *, refused: bool) -> None:
+        for problem in problems:
+            log.error("configuration", problem=str(problem), entry_set_aside=problem.entry and not refused)
+        if refused:
+            log.error("configuration refused", meanwhile="the last good one goes on")
+        now = [_identity(problem) for problem in problems]
+        was_refused, told = self._refused, self._told
+        if sorted(now) == sorted(told) and refused == was_refused:
+            return
+        self._refused, self._told = refused, now
+        worse = refused != was_refused or not set(now) <= set(told)
+        messages = [self._event(problems, refused=refused)] if worse or not now else []
+        notes = {"config": {"told": now, "refused": refused}}
+        await self._parts.database(self._parts.store.record, [], messages, notes)
+        self._parts.applied()
+
+    def _event(self, problems: Sequence[Problem], *, refused: bool) -> Addressed:
+        facts = {
+            "over": not problems and not refused,
+            "refused": refused,
+            "problems": [str(problem) for problem in problems],
+            "reason": str(problems[0]) if problems else None,
+        }
+        event = Event(kind=EventKind.CONFIG, at=self._parts.clock.now(), facts=facts)
+        return Addressed(event=event, targets=audience(event, self._parts.live.settings.targets))
+
+
+def _identity(problem: Problem) -> str:
+    """What makes a mistake the same one after lines were added above it."""
+    return f"{problem.file.name}: {problem.what}"

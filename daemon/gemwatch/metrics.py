@@ -1,0 +1,157 @@
+"""What Prometheus sees of the program, with a fixed set of labels: never a job id."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import prometheus_client
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
+
+from gemwatch.core.job import Status
+
+POLL_OUTCOMES = ("seen", "not_found", "refused", "throttled", "failed", "bad")
+DELIVERY_OUTCOMES = ("sent", "retried", "failed")
+UNSEEN, OTHER = "unseen", "other"
+_POLL_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60)
+_LATENESS_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The state at the moment of a scrape. `jobs` counts the watched ones by status, None being never seen."""
+
+    jobs: Mapping[str | None, int] = field(default_factory=dict)
+    deliveries_pending: int = 0
+    oldest_pending_seconds: float = 0.0
+    last_good_at: datetime | None = None
+    token_expires_at: datetime | None = None
+
+
+class Metrics:
+    """Counts as things happen and renders on demand. An outcome that is not in the lists above is a KeyError.
+
+    Every label's child is made beforehand: rates work from the start, and counting costs no look-up.
+    """
+
+    def __init__(self, version: str) -> None:
+        # Otherwise each counter has a second series, the time it was made, which nobody asks for.
+        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
+        self._registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)  # memory and open files: what grows when something leaks
+        Info("gemwatch_build", "The running version.", registry=registry).info({"version": version})
+
+        polls = Counter("gemwatch_polls_total", "Looks at jobs, by outcome.", ["outcome"], registry=registry)
+        self._polls = {outcome: polls.labels(outcome) for outcome in POLL_OUTCOMES}
+        self._poll_seconds = Histogram(
+            "gemwatch_poll_seconds", "How long a look took.", buckets=_POLL_BUCKETS, registry=registry
+        )
+        self._lateness = Histogram(
+            "gemwatch_poll_lateness_seconds",
+            "From the moment a look was due to its request.",
+            buckets=_LATENESS_BUCKETS,
+            registry=registry,
+        )
+        transitions = Counter(
+            "gemwatch_transitions_total", "Changes of a job's status, by new status.", ["to"], registry=registry
+        )
+        self._transitions = {to: transitions.labels(to) for to in (*Status, OTHER)}
+        self._deliveries = Counter(
+            "gemwatch_deliveries_total",
+            "Attempts to deliver: sent, retried later, or failed for good.",
+            ["target", "outcome"],
+            registry=registry,
+        )
+        self._delivery: dict[str, dict[str, Counter]] = {}
+        self._reload_ok = Gauge(
+            "gemwatch_config_last_reload_successful", "1: the last configuration was taken.", registry=registry
+        )
+        self._reload_at = Gauge(
+            "gemwatch_config_last_reload_success_timestamp_seconds",
+            "When a configuration was last taken.",
+            registry=registry,
+        )
+        self._gauges = _Gauges(registry)
+
+    def poll(self, outcome: str, seconds: float) -> None:
+        self._polls[outcome].inc()
+        self._poll_seconds.observe(seconds)
+
+    def lateness(self, seconds: float) -> None:
+        self._lateness.observe(max(0.0, seconds))  # below zero only when the clock was set back
+
+    def transition(self, to: str) -> None:
+        self._transitions.get(to, self._transitions[OTHER]).inc()
+
+    def targets(self, names: Iterable[str]) -> None:
+        """Show these targets from now on, although nothing was delivered to them yet."""
+        for name in names:
+            self._outcomes(name)
+
+    def delivery(self, target: str, outcome: str) -> None:
+        self._outcomes(target)[outcome].inc()
+
+    def reload(self, ok: bool, at: datetime) -> None:  # noqa: FBT001 (called once, with a named result)
+        self._reload_ok.set(ok)
+        if ok:
+            self._reload_at.set(at.timestamp())
+
+    def render(self, snapshot: Snapshot) -> bytes:
+        """The Prometheus text (format 0.0.4)."""
+        self._gauges.take(snapshot)
+        return generate_latest(self._registry)
+
+    def _outcomes(self, target: str) -> dict[str, Counter]:
+        known = self._delivery.get(target)
+        if known is None:
+            known = {outcome: self._deliveries.labels(target, outcome) for outcome in DELIVERY_OUTCOMES}
+            self._delivery[target] = known
+        return known
+
+
+class _Gauges:
+    """What is read from the state when somebody looks."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        jobs = Gauge("gemwatch_jobs", "Watched jobs, by last seen status.", ["status"], registry=registry)
+        self._jobs = {status: jobs.labels(status) for status in (*Status, UNSEEN, OTHER)}
+        self._pending = Gauge(
+            "gemwatch_deliveries_pending", "Deliveries that are still to be made.", registry=registry
+        )
+        self._oldest = Gauge(
+            "gemwatch_delivery_oldest_pending_seconds",
+            "How long the oldest of them has waited; 0 without any.",
+            registry=registry,
+        )
+        self._last_good = Gauge(
+            "gemwatch_last_good_answer_timestamp_seconds",
+            "When the API last answered about a job; 0 before the first answer.",
+            registry=registry,
+        )
+        self._token_expiry = Gauge(
+            "gemwatch_token_expiry_timestamp_seconds",
+            "When the API token expires; NaN when that is not known.",
+            registry=registry,
+        )
+
+    def take(self, snapshot: Snapshot) -> None:
+        counts = dict.fromkeys(self._jobs, 0)
+        for status, count in snapshot.jobs.items():
+            counts[_label(status)] += count
+        for label, count in counts.items():
+            self._jobs[label].set(count)
+        self._pending.set(snapshot.deliveries_pending)
+        self._oldest.set(snapshot.oldest_pending_seconds)
+        self._last_good.set(_seconds(snapshot.last_good_at, unknown=0.0))
+        self._token_expiry.set(_seconds(snapshot.token_expires_at, unknown=math.nan))
+
+
+def _label(status: str | None) -> str:
+    """The API may send any status, so only those that TomTom documents become a label of their own."""
+    if status is None:
+        return UNSEEN
+    return status if status in tuple(Status) else OTHER
+
+
+def _seconds(at: datetime | None, *, unknown: float) -> float:
+    return unknown if at is None else at.timestamp()

@@ -1,0 +1,82 @@
+"""Makes what a configuration needs that runs: API client, credentials, targets, pace."""
+
+from dataclasses import replace
+
+from gemwatch.adapters.credentials import Credentials
+from gemwatch.adapters.gem_api import GemApi
+from gemwatch.adapters.targets import Targets
+from gemwatch.core.clock import Clock
+from gemwatch.core.secrets import Secrets
+from gemwatch.core.settings import ApiSettings, Settings, TokenSource
+from gemwatch.engine.live import Live
+from gemwatch.engine.pace import Pace
+from gemwatch.metrics import Metrics
+
+
+class Workshop:
+    """Builds the first parts, and for an edit only those that it changes: the rest goes on undisturbed."""
+
+    def __init__(self, clock: Clock, secrets: Secrets, metrics: Metrics) -> None:
+        self._clock = clock
+        self._secrets = secrets
+        self._metrics = metrics
+
+    def build(self, settings: Settings) -> Live:
+        """The parts for a configuration. Raises ValueError where a target cannot be made."""
+        self._learn(settings)
+        return Live(
+            settings=settings,
+            api=GemApi(settings.api, self._clock),
+            credentials=Credentials(settings.api.token, self._clock, self._secrets),
+            targets=Targets(settings.targets, self._secrets),
+            pace=self._pace(settings.api),
+        )
+
+    def rebuild(self, live: Live, settings: Settings) -> Live:
+        """The same for an edit, touching nothing that runs."""
+        self._learn(settings)
+        old, new = live.settings.api, settings.api
+        assert isinstance(live.targets, Targets)  # noqa: S101 (for mypy: this is who built them)
+        return Live(
+            settings=settings,
+            targets=live.targets
+            if live.settings.targets == settings.targets
+            else live.targets.replaced(settings.targets),
+            credentials=live.credentials
+            if old.token == new.token
+            else Credentials(new.token, self._clock, self._secrets),
+            api=live.api if _connection(old) == _connection(new) else GemApi(new, self._clock),
+            pace=live.pace
+            if (old.max_in_flight, old.max_rate) == (new.max_in_flight, new.max_rate)
+            else self._pace(new),
+        )
+
+    async def retire(self, old: Live, new: Live) -> None:
+        """Close what is no longer used. What is on its way, a request or a send, ends undisturbed.
+
+        Old credentials are just dropped: who waits for their token would take a closing for a refused login.
+        """
+        if old.targets is not new.targets:
+            old.targets.close()  # threads of targets that were kept go on in the new object
+        if old.api is not new.api:
+            await old.api.close()
+
+    async def close(self, live: Live) -> None:
+        """Close everything."""
+        await live.credentials.close()
+        await live.api.close()
+        live.targets.close()
+
+    def _pace(self, api: ApiSettings) -> Pace:
+        return Pace(self._clock, at_once=api.max_in_flight, rate=api.max_rate)
+
+    def _learn(self, settings: Settings) -> None:
+        self._secrets.add(settings.api.key, settings.api.token.value)
+        for target in settings.targets:
+            self._secrets.add_url(target.url)
+        self._metrics.targets(target.name for target in settings.targets)
+
+
+def _connection(api: ApiSettings) -> ApiSettings:
+    """What a client is made of: not the token, nor how fast it is used."""
+    return replace(api, token=TokenSource(), max_rate=0)

@@ -1,0 +1,141 @@
+"""Deliveries as they happen: real sends to a real inbox, pauses on a clock that the test moves."""
+
+import json
+import threading
+from pathlib import Path
+
+from gemwatch.core.events import Event, EventKind, Target
+from gemwatch.core.work import KEEP_TRYING, Addressed
+from support.clock import FakeClock
+from support.gem import ScriptedGem
+from support.inbox import Inbox
+from support.rig import Rig, running, settings_for
+from support.waiting import until
+
+
+def team(inbox: Inbox, name: str = "team") -> Target:
+    return Target(name=name, url=inbox.target_url(name))
+
+
+def tell(rig: Rig, *job_ids: int, targets: tuple[str, ...] = ("team",)) -> None:
+    """Record that these jobs ended, as the poller would."""
+    rig.watch(*job_ids)
+    for job_id in job_ids:
+        document = json.dumps({"job_id": job_id, "status": "SUCCESS"})
+        facts = {"status": "SUCCESS", "document": document}
+        event = Event(kind=EventKind.SUCCESS, at=rig.clock.now(), job_id=job_id, facts=facts)
+        rig.store.record([], [Addressed(event=event, targets=targets)])
+
+
+async def test_a_failed_attempt_is_repeated_after_five_seconds_then_later_and_later(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    inbox.fails_with = 503
+    async with running(settings_for(gem, tmp_path, [team(inbox)]), clock) as rig:
+        tell(rig, 1)
+        await rig.deliver()
+        refused = [inbox.refused]
+        for seconds in (4, 1, 9, 1, 19, 1):
+            await rig.deliver(after=seconds)
+            refused.append(inbox.refused)
+        assert refused == [1, 1, 2, 2, 3, 3, 4]
+        inbox.fails_with = None
+        await rig.deliver(after=40)
+        assert inbox.titles() == ["SUCCESS: job 1"]
+        assert rig.records.deliveries()[0]["attempts"] == 5
+
+
+async def test_after_48_hours_a_delivery_is_given_up_kept_and_can_be_put_back(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    inbox.fails_with = 503
+    async with running(settings_for(gem, tmp_path, [team(inbox)]), clock) as rig:
+        tell(rig, 1)
+        await rig.deliver()
+        await rig.deliver(after=KEEP_TRYING.total_seconds())
+        row = rig.records.deliveries()[0]
+        assert (row["state"], row["next_attempt_at"]) == ("failed", None)
+        assert "503" in row["last_error"]
+        inbox.fails_with = None
+        await rig.deliver(times=3, after=900)
+        assert inbox.titles() == []
+        assert rig.housekeeping.retry_failed([], clock.now()) == [1]
+        await rig.deliver()
+        assert inbox.titles() == ["SUCCESS: job 1"]
+        assert "Told late" in inbox.messages[0].body
+
+
+async def test_a_dead_target_neither_delays_nor_repeats_another(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    with Inbox() as stuck:
+        stuck.hold = threading.Event()
+        targets = [team(inbox), Target(name="stuck", url=stuck.target_url())]
+        async with running(settings_for(gem, tmp_path, targets), clock) as rig:
+            tell(rig, 1, 2, 3, targets=("stuck", "team"))
+            rig.courier.bell.ring()
+            await until(lambda: len(inbox.messages) == 3, "the healthy target's messages")
+            stuck.hold.set()
+            await until(lambda: len(stuck.messages) == 3, "the slow target's messages")
+        assert len(inbox.messages) == 3
+
+
+async def test_six_that_wait_at_once_are_one_message_with_each_event_in_it(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    async with running(settings_for(gem, tmp_path, [team(inbox)]), clock) as rig:
+        inbox.fails_with = 503
+        tell(rig, 1)
+        await rig.deliver()
+        tell(rig, *range(2, 8))
+        inbox.fails_with = None
+        await rig.deliver(after=5)
+        assert [row["state"] for row in rig.records.deliveries()] == ["sent"] * 7
+    assert inbox.titles() == ["7 jobs ended: 7 SUCCESS"]
+    assert all(f"gw-{number}" in inbox.messages[0].body for number in range(1, 8))
+
+
+async def test_a_failed_summary_is_repeated_whole_and_nothing_in_it_twice(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    async with running(settings_for(gem, tmp_path, [team(inbox)]), clock) as rig:
+        inbox.hold = threading.Event()
+        tell(rig, 1)
+        rig.courier.bell.ring()
+        tell(rig, *range(2, 122))
+        inbox.hold.set()
+        inbox.fails_with = 503
+        await rig.deliver(times=2)
+        inbox.fails_with = None
+        await rig.deliver(times=8, after=5)
+        assert [row["state"] for row in rig.records.deliveries()] == ["sent"] * 121
+    text = "".join(f"{message.body}\n" for message in inbox.messages)
+    assert all(text.count(f"gw-{number}\n") == 1 for number in range(1, 122))
+
+
+async def test_when_a_target_works_again_all_that_waited_for_it_comes_at_once(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    inbox.fails_with = 503
+    async with running(settings_for(gem, tmp_path, [team(inbox)]), clock) as rig:
+        tell(rig, 1)
+        await rig.deliver()
+        await rig.deliver(times=6, after=300)
+        tell(rig, 2)
+        inbox.fails_with = None
+        await rig.deliver(times=2)
+    assert inbox.titles() == ["SUCCESS: job 2", "SUCCESS: job 1"]
+
+
+async def test_ten_thousand_that_wait_at_a_start_all_arrive(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    settings = settings_for(gem, tmp_path, [team(inbox)])
+    async with running(settings, clock) as rig:
+        event = Event(kind=EventKind.LOGIN, at=clock.now(), facts={"over": False, "reason": "no"})
+        rig.store.record([], [Addressed(event=event, targets=("away",))] * 10_000)
+    renamed = settings_for(gem, tmp_path, [team(inbox, "away")])
+    async with running(renamed, clock) as rig:
+        rig.courier.bell.ring()
+        await until(lambda: rig.records.snapshot().pending == 0, "all to be delivered")
+    assert len(inbox.messages) == 200

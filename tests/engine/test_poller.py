@@ -1,0 +1,272 @@
+"""Polling as it happens: real requests, real rows, a clock that the test moves."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gemwatch.core.events import Target
+from gemwatch.core.settings import TokenSource, Watch
+from support.clock import FakeClock
+from support.gem import Answer, ScriptedGem, document
+from support.inbox import Inbox
+from support.rig import running, settings_for
+
+
+def team(inbox: Inbox, name: str = "team") -> Target:
+    return Target(name=name, url=inbox.target_url(name))
+
+
+async def test_each_end_is_told_once_however_often_we_look(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    gem.answers(7, "REQUESTED", "IN_PROGRESS", "FAILED", "FAILED")
+    gem.answers(8, "REQUESTED", "IN_PROGRESS", "SUCCESS", "FAILED")
+    async with running(settings_for(gem, tmp_path, [team(inbox)], [7, 8]), clock) as rig:
+        await rig.poll(times=6)
+        await rig.deliver(times=3)
+        assert sorted(inbox.titles()) == ["FAILED: job 7", "SUCCESS: job 8"]
+        assert [(row["from"], row["to"]) for row in rig.records.history(8)] == [
+            (None, "REQUESTED"),
+            ("REQUESTED", "IN_PROGRESS"),
+            ("IN_PROGRESS", "SUCCESS"),
+        ]
+        assert (gem.asked(7), gem.asked(8)) == (3, 3)
+
+
+async def test_the_first_status_may_be_the_last(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    gem.answers(7, "SUCCESS")
+    async with running(settings_for(gem, tmp_path, [team(inbox)], [7]), clock) as rig:
+        await rig.poll()
+        await rig.deliver()
+        assert inbox.titles() == ["SUCCESS: job 7"]
+        assert "had already ended" in inbox.messages[0].body
+
+
+async def test_a_stop_and_a_start_tell_nothing_twice(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    gem.answers(7, "IN_PROGRESS", "SUCCESS")
+    settings = settings_for(gem, tmp_path, [team(inbox)], [7])
+    for _ in range(3):
+        async with running(settings, clock) as rig:
+            await rig.poll(times=2)
+            await rig.deliver(times=2)
+    assert inbox.titles() == ["SUCCESS: job 7"]
+
+
+async def test_an_end_that_was_recorded_is_told_after_a_restart(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    gem.answers(7, "SUCCESS")
+    inbox.fails_with = 500
+    settings = settings_for(gem, tmp_path, [team(inbox)], [7])
+    async with running(settings, clock) as rig:
+        await rig.poll()
+        await rig.deliver()
+    inbox.fails_with = None
+    async with running(settings, clock) as rig:
+        await rig.deliver(after=5)
+    assert inbox.titles() == ["SUCCESS: job 7"]
+
+
+async def test_a_watch_narrows_who_hears_of_it(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    gem.answers(7, "SUCCESS")
+    gem.answers(8, "SUCCESS")
+    targets = [team(inbox), team(inbox, "mail")]
+    watches = [Watch(job_id=7, notify=("mail",)), Watch(job_id=8, name="Weekly")]
+    async with running(settings_for(gem, tmp_path, targets, watches), clock) as rig:
+        await rig.poll()
+        await rig.deliver(times=2)
+    assert inbox.titles("team") == ["SUCCESS: Weekly (job 8)"]
+    assert sorted(inbox.titles("mail")) == ["SUCCESS: Weekly (job 8)", "SUCCESS: job 7"]
+
+
+async def test_a_job_that_is_not_found_is_told_once_and_its_end_when_it_turns_up(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    async with running(settings_for(gem, tmp_path, [team(inbox)], [7]), clock) as rig:
+        await rig.poll(times=5)
+        asked = gem.asked(7)
+        assert asked == 3
+        gem.answers(7, "IN_PROGRESS", "SUCCESS")
+        await rig.poll(after=timedelta(minutes=16))
+        assert rig.records.status()["jobs"][0]["misses"] == 0
+        await rig.poll()
+        await rig.deliver(times=2)
+    assert inbox.titles() == ["NOT FOUND: job 7", "SUCCESS: job 7"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(status=500, body=b"<html>"),
+        Answer(status=503),
+        Answer(status=302, headers={"Location": "http://127.0.0.1:9/"}),
+        Answer(body=b"<html>SUCCESS</html>"),
+        Answer(body=b'{"job_id": 99, "status": "SUCCESS"}'),
+        Answer(body=b'{"job_id": 7, "status": null}'),
+        Answer(status=429, headers={"Retry-After": "0"}),
+    ],
+    ids=["500", "503", "redirect", "html", "another job", "no status", "429"],
+)
+async def test_no_other_answer_changes_a_job(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path, answer: Answer
+) -> None:
+    gem.answers(7, "IN_PROGRESS", answer, answer, "SUCCESS")
+    async with running(settings_for(gem, tmp_path, [team(inbox)], [7]), clock) as rig:
+        await rig.poll(times=3, after=timedelta(minutes=6))
+        assert [row["to"] for row in rig.records.history(7)] == ["IN_PROGRESS"]
+        assert rig.records.status()["jobs"][0]["last_error"]
+        await rig.poll(after=timedelta(minutes=6))
+        await rig.deliver()
+    assert inbox.titles() == ["SUCCESS: job 7"]
+
+
+async def test_a_refused_login_is_told_once_probed_once_a_minute_and_its_end_is_told_once(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    for job_id in range(1, 21):
+        gem.answers(job_id, "IN_PROGRESS")
+    async with running(settings_for(gem, tmp_path, [team(inbox)], range(1, 21)), clock) as rig:
+        await rig.poll()
+        gem.for_all = Answer(status=401)
+        await rig.poll()
+        refused = len(gem.requests)
+        await rig.poll(times=10, after=timedelta(seconds=61))
+        assert len(gem.requests) == refused + 10
+        await rig.poll(times=5, after=timedelta(seconds=10))
+        assert len(gem.requests) == refused + 10
+        assert {job["status"] for job in rig.records.status()["jobs"]} == {"IN_PROGRESS"}
+        assert rig.records.status()["service"]["login"] == "refused"
+        gem.for_all = None
+        await rig.poll(times=2, after=timedelta(seconds=61))
+        assert {job["last_error"] for job in rig.records.status()["jobs"]} == {None}
+        assert rig.records.status()["service"]["login"] == "ok"
+        await rig.deliver(times=3)
+    assert inbox.titles() == ["gemwatch: login refused", "gemwatch: login works again"]
+
+
+async def test_a_token_that_ends_in_mid_run_is_renewed_and_no_poll_is_missed(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    file = tmp_path / "token"
+    file.write_text("first-token")
+    gem.accepted_tokens = {"first-token"}
+    gem.answers(7, "IN_PROGRESS", "IN_PROGRESS", "SUCCESS")
+    settings = settings_for(gem, tmp_path, [team(inbox)], [7], TokenSource(command=("cat", str(file))))
+    async with running(settings, clock) as rig:
+        await rig.poll()
+        file.write_text("second-token")
+        gem.accepted_tokens = {"second-token"}
+        await rig.poll(times=2)
+        await rig.deliver()
+        assert [row["to"] for row in rig.records.history(7)] == ["IN_PROGRESS", "SUCCESS"]
+    assert inbox.titles() == ["SUCCESS: job 7"]
+    sent = [request.headers["authorization"] for request in gem.requests]
+    assert sent == ["Bearer first-token", "Bearer first-token", "Bearer second-token", "Bearer second-token"]
+
+
+async def test_without_any_token_nothing_is_asked_and_the_login_is_told(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    gem.answers(7, "SUCCESS")
+    file = tmp_path / "token"
+    token = TokenSource(command=("cat", str(file)))
+    async with running(settings_for(gem, tmp_path, [team(inbox)], [7], token), clock) as rig:
+        await rig.poll(times=3)
+        assert gem.requests == []
+        file.write_text("a-token")
+        await rig.poll()
+        await rig.deliver(times=3)
+    assert inbox.titles() == ["gemwatch: login refused", "gemwatch: login works again", "SUCCESS: job 7"]
+
+
+async def test_a_login_that_was_told_before_a_restart_is_not_told_again(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    gem.for_all = Answer(status=401)
+    settings = settings_for(gem, tmp_path, [team(inbox)], [7, 8])
+    for _ in range(3):
+        async with running(settings, clock) as rig:
+            await rig.poll(times=2)
+            await rig.deliver()
+    assert inbox.titles() == ["gemwatch: login refused"]
+
+
+async def test_one_job_that_is_refused_among_others_neither_slows_them_nor_flaps(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    gem.answers(1, "IN_PROGRESS")
+    gem.answers(2, Answer(status=403))
+    gem.answers(3, "IN_PROGRESS")
+    async with running(settings_for(gem, tmp_path, [team(inbox)], [1, 2, 3]), clock) as rig:
+        await rig.poll(times=10)
+        assert (gem.asked(1), gem.asked(3)) == (10, 10)
+        gem.answers(2, "SUCCESS")
+        await rig.poll(after=timedelta(minutes=16))
+        await rig.deliver(times=5)
+    assert len(inbox.titles()) == 3
+    assert inbox.titles()[-1] == "SUCCESS: job 2"
+
+
+async def test_an_api_that_does_not_answer_is_told_once_and_again_when_it_does(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    gem.answers(7, "IN_PROGRESS")
+    async with running(settings_for(gem, tmp_path, [team(inbox)], [7]), clock) as rig:
+        await rig.poll()
+        gem.for_all = Answer(status=502, body=b"<html>")
+        await rig.poll(times=4, after=timedelta(minutes=2))
+        assert rig.records.status()["service"]["api"] == "ok"
+        await rig.poll(times=10, after=timedelta(minutes=2))
+        assert rig.records.status()["service"]["api"] == "down"
+        gem.for_all = None
+        await rig.poll(times=2, after=timedelta(minutes=6))
+        await rig.deliver(times=2)
+    assert inbox.titles() == ["gemwatch: the GEM API does not answer", "gemwatch: the GEM API answers again"]
+
+
+async def test_a_removed_watch_is_asked_for_no_more_and_added_again_tells_nothing_old(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    gem.answers(7, "IN_PROGRESS", "SUCCESS")
+    gem.answers(8, "IN_PROGRESS")
+    async with running(settings_for(gem, tmp_path, [team(inbox)], [7, 8]), clock) as rig:
+        await rig.poll(times=2)
+        rig.watch(7)
+        await rig.poll(times=3)
+        assert gem.asked(8) == 2
+        rig.watch(8)
+        await rig.poll()
+        rig.watch(7, 8)
+        await rig.poll(times=2)
+        await rig.deliver(times=2)
+        assert len(rig.records.history(7)) == 2
+    assert inbox.titles() == ["SUCCESS: job 7"]
+
+
+async def test_a_finished_job_that_runs_again_is_told_again(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    gem.answers(7, "SUCCESS", "IN_PROGRESS", "FAILED")
+    async with running(settings_for(gem, tmp_path, [team(inbox)], [7]), clock) as rig:
+        await rig.poll()
+        rig.watch()
+        rig.watch(7)
+        await rig.poll(times=2)
+        await rig.deliver(times=2)
+    assert inbox.titles() == ["SUCCESS: job 7", "FAILED: job 7"]
+
+
+async def test_what_the_api_adds_to_a_job_is_kept(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    gem.answers(7, document(7, "IN_PROGRESS", progress={"per_cent": 12}))
+    async with running(settings_for(gem, tmp_path, [], [7]), clock) as rig:
+        await rig.poll()
+        assert rig.records.status()["jobs"][0]["details"]["progress"] == {"per_cent": 12}

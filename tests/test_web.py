@@ -1,0 +1,250 @@
+"""The HTTP server over real sockets."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+import pytest
+
+from gemwatch.web import Web, WebError, bind
+from support.waiting import until
+
+ONCE = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+
+class Program:
+    """What the pages show, set by the test."""
+
+    def __init__(self) -> None:
+        self.trouble: str | None = None
+        self.not_ready: str | None = None
+        self.text = b"gemwatch_jobs 1\n"
+        self.scrapes = 0
+
+    def stalled(self) -> str | None:
+        return self.trouble
+
+    def ready(self) -> str | None:
+        return self.not_ready
+
+    async def metrics(self) -> bytes:
+        self.scrapes += 1
+        if not self.text:
+            raise RuntimeError("the store is at secret://place")
+        return self.text
+
+
+@contextlib.asynccontextmanager
+async def served(program: Program, host: str = "127.0.0.1", patience: float = 30.0) -> AsyncIterator[int]:
+    """The port of a running server, which ends cleanly."""
+    sock = bind(host, 0)
+    web = Web(program, sock, patience=patience)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(web.serve())
+        yield sock.getsockname()[1]
+        web.stop()
+
+
+@pytest.fixture
+def program() -> Program:
+    return Program()
+
+
+@pytest.fixture
+async def port(program: Program) -> AsyncIterator[int]:
+    async with served(program) as port:
+        yield port
+
+
+@pytest.fixture
+async def client(port: int) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+        yield client
+
+
+async def talk(port: int, text: bytes) -> bytes:
+    """Everything the server says to these bytes until it closes the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(text)
+    answer = await reader.read()
+    writer.close()
+    return answer
+
+
+async def test_health_follows_progress(program: Program, client: httpx.AsyncClient) -> None:
+    answer = await client.get("/healthz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    program.trouble = "polls: no progress for 75 s"
+    answer = await client.get("/healthz")
+    assert (answer.status_code, answer.json()) == (503, {"status": "stalled", "reason": program.trouble})
+
+
+async def test_readiness_says_what_is_missing(program: Program, client: httpx.AsyncClient) -> None:
+    assert (await client.get("/readyz")).json() == {"status": "ready"}
+    program.not_ready = "stopping"
+    answer = await client.get("/readyz")
+    assert (answer.status_code, answer.json()) == (503, {"status": "not ready", "reason": "stopping"})
+
+
+async def test_metrics_are_prometheus_text(program: Program, client: httpx.AsyncClient) -> None:
+    answer = await client.get("/metrics")
+    assert answer.content == program.text
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+async def test_head_is_get_without_the_body(client: httpx.AsyncClient, path: str) -> None:
+    head, get = await client.head(path), await client.get(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == get.headers["content-length"]
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz/", "/docs", "/..%2f..%2fetc/passwd", "/healthz%00"])
+async def test_anything_else_is_a_json_404(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.get(path)
+    assert (answer.status_code, answer.json()) == (404, {"error": "Not Found"})
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "BREW"])
+async def test_other_methods_are_a_json_405(client: httpx.AsyncClient, method: str) -> None:
+    answer = await client.request(method, "/healthz", content=b"body")
+    assert (answer.status_code, answer.json()) == (405, {"error": "Method Not Allowed"})
+    assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD"}
+
+
+@pytest.mark.parametrize(("path", "status"), [("/healthz", 200), ("/nothing", 404), ("/metrics", 500)])
+async def test_every_answer_has_the_strict_headers_and_names_no_software(
+    program: Program, client: httpx.AsyncClient, path: str, status: int
+) -> None:
+    program.text = b""
+    answer = await client.get(path)
+    assert answer.status_code == status
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+    assert "server" not in answer.headers
+
+
+async def test_a_fault_says_nothing_about_its_cause_and_the_next_request_is_served(
+    program: Program, client: httpx.AsyncClient
+) -> None:
+    program.text = b""
+    answer = await client.get("/metrics")
+    assert (answer.status_code, answer.json()) == (500, {"error": "Internal Server Error"})
+    assert (await client.get("/healthz")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "request_text",
+    [
+        b"nonsense\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\n\r\n",  # no Host
+        b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 40 + b"\r\n\r\n",  # TLS
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * 20_000,
+    ],
+)
+async def test_what_is_not_http_is_refused_and_the_connection_closed(port: int, request_text: bytes) -> None:
+    answer = await talk(port, request_text)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+async def test_a_slow_client_does_not_hold_up_others(port: int, client: httpx.AsyncClient) -> None:
+    _, slow = await asyncio.open_connection("127.0.0.1", port)
+    slow.write(b"GET /healthz HT")
+    await slow.drain()
+    assert (await client.get("/healthz")).status_code == 200
+    slow.close()
+
+
+@pytest.mark.parametrize(
+    "begun", [b"", b"GET /healthz HT", b"POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab"]
+)
+async def test_a_client_that_never_finishes_is_cut(program: Program, begun: bytes) -> None:
+    async with served(program, patience=0.05) as port:
+        await talk(port, begun)
+
+
+async def test_a_client_that_never_reads_does_not_hold_up_the_end(program: Program) -> None:
+    program.text = b"#" * 50_000_000
+    with socket.socket() as deaf:
+        deaf.setblocking(False)
+        async with served(program, patience=0.05) as port:
+            await asyncio.get_running_loop().sock_connect(deaf, ("127.0.0.1", port))
+            await asyncio.get_running_loop().sock_sendall(deaf, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+            await until(lambda: program.scrapes, "the scrape")
+
+
+async def test_a_crowd_of_silent_clients_is_answered_in_turn(program: Program) -> None:
+    async with served(program, patience=0.05) as port, contextlib.AsyncExitStack() as stack:
+        for _ in range(100):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            stack.callback(writer.close)
+        answer = b""
+        while not answer.startswith(b"HTTP/1.1 200"):
+            with contextlib.suppress(ConnectionError):
+                answer = await talk(port, ONCE)
+
+
+async def test_the_port_is_free_again_after_the_end(program: Program) -> None:
+    async with served(program) as port:
+        pass
+    with bind("127.0.0.1", port):
+        pass
+
+
+async def test_a_cancelled_server_lets_go_of_its_port(program: Program) -> None:
+    sock = bind("127.0.0.1", 0)
+    port = sock.getsockname()[1]
+    task = asyncio.create_task(Web(program, sock).serve())
+    await talk(port, ONCE)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    with bind("127.0.0.1", port):
+        pass
+
+
+async def test_a_server_that_was_stopped_before_it_began_returns(program: Program) -> None:
+    web = Web(program, bind("127.0.0.1", 0))
+    web.stop()
+    await web.serve()
+
+
+async def test_signals_stay_the_programs(program: Program) -> None:
+    def handlers() -> list[object]:
+        return [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
+
+    before = handlers()
+    async with served(program) as port:
+        await talk(port, ONCE)
+        assert handlers() == before
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with bind("127.0.0.1", 0) as sock:
+        yield sock.getsockname()[1]
+
+
+def test_a_port_in_use_is_an_error_that_says_what_to_do(taken: int) -> None:
+    with pytest.raises(WebError, match=rf"^web: 127\.0\.0\.1:{taken} is in use by another program\. Set web\.listen"):
+        bind("127.0.0.1", taken)
+
+
+def test_an_address_of_another_machine_is_an_error() -> None:
+    with pytest.raises(WebError, match=r"^web: 192\.0\.2\.1:8042 is no address of this machine"):
+        bind("192.0.2.1", 8042)
+
+
+@pytest.mark.parametrize("host", ["::1", "::"])
+async def test_ipv6_is_served(program: Program, host: str) -> None:
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("this machine has no IPv6")
+    async with served(program, host) as port, httpx.AsyncClient(trust_env=False) as client:
+        assert (await client.get(f"http://[::1]:{port}/healthz")).status_code == 200
+        if host == "::":
+            assert (await client.get(f"http://127.0.0.1:{port}/healthz")).status_code == 200

@@ -17,6 +17,7 @@ class EventKind(StrEnum):
     LOGIN = "login"
     API = "api"
     CONFIG = "config"
+    STORE = "store"
 
 
 JOB_EVENTS = frozenset({EventKind.STARTED, EventKind.SUCCESS, EventKind.FAILED, EventKind.NOT_FOUND})

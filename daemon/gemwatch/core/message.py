@@ -42,11 +42,11 @@ _TONES = {EventKind.SUCCESS: Tone.GOOD, EventKind.FAILED: Tone.BAD, EventKind.ST
 _LAST_SEEN: Mapping[str, str] = {Status.REQUESTED: "waiting", Status.IN_PROGRESS: "running"}
 
 
-def compose(event_id: int, event: Event, *, now: datetime, most: int | None = None) -> Message:
+def compose(event_id: int | None, event: Event, *, now: datetime, most: int | None = None) -> Message:
     """The message about one event, with at most `most` characters of body.
 
     Lines stand in the order of their weight, so what does not fit is left out from below. The foot with the
-    event's id always stays: by it a repeated message is known.
+    event's id always stays: by it a repeated message is known. None: the event is told without being kept.
     """
     facts = Facts(event.facts)
     lines = _job_lines(event, facts) if event.kind in JOB_EVENTS else service_words.lines(event, facts)
@@ -64,8 +64,8 @@ def title(event: Event) -> str:
     return f"{OUTCOMES[event.kind]}: {wording.job(event.job_id, facts.text('name', wording.LONGEST_NAME))}"
 
 
-def foot(event_id: int) -> str:
-    return f"gw-{event_id}"
+def foot(event_id: int | None) -> str:
+    return "sent directly, since it could not be kept" if event_id is None else f"gw-{event_id}"
 
 
 def late_line(event: Event, now: datetime) -> Iterator[str]:

@@ -19,6 +19,8 @@ def title(event: Event, facts: Facts) -> str:
                 words += f" for {wording.job(event.job_id, facts.text('name', wording.LONGEST_NAME))}"
         case EventKind.API:
             words = "the GEM API answers again" if over else "the GEM API does not answer"
+        case EventKind.STORE:
+            words = "the store works again" if over else "the store does not work"
         case _:
             words = _config_title(facts)
     return f"gemwatch: {words}"
@@ -33,6 +35,8 @@ def lines(event: Event, facts: Facts) -> Iterator[str]:
             yield from _login_works(event, facts) if over else _login_refused(event, facts)
         case EventKind.API:
             yield from _api_back(event, facts) if over else _api_gone(event, facts)
+        case EventKind.STORE:
+            yield from _store_works(event, facts) if over else _store_fails(event, facts)
         case _:
             yield from _config_mended(event, facts) if over else _config_refused(event, facts)
 
@@ -89,6 +93,22 @@ def _api_gone(event: Event, facts: Facts) -> Iterator[str]:
 
 def _api_back(event: Event, facts: Facts) -> Iterator[str]:
     yield "The GEM API answers again."
+    yield "Meaning: all jobs are polled again, and what ended meanwhile is told now."
+    yield "To do: nothing."
+    yield _lasted(event, facts)
+
+
+def _store_fails(event: Event, facts: Facts) -> Iterator[str]:
+    yield "gemwatch can neither read nor write its database."
+    yield from _reason(facts)
+    yield "Meaning: no job is polled and no message is sent, since none could be recorded. No end is lost: what ends"
+    yield "meanwhile is told once the database works again. gemwatch goes on trying by itself."
+    yield _to_do(facts, "on the host, look at the disk (full? read-only?) and at who else has the database open")
+    yield _since(event, facts)
+
+
+def _store_works(event: Event, facts: Facts) -> Iterator[str]:
+    yield "gemwatch can use its database again."
     yield "Meaning: all jobs are polled again, and what ended meanwhile is told now."
     yield "To do: nothing."
     yield _lasted(event, facts)

@@ -16,6 +16,7 @@ _ORDER = (
     EventKind.LOGIN,
     EventKind.API,
     EventKind.CONFIG,
+    EventKind.STORE,
     EventKind.FAILED,
     EventKind.NOT_FOUND,
     EventKind.SUCCESS,

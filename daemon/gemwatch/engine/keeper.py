@@ -40,10 +40,14 @@ class Keeper:
     async def renew_tokens(self) -> None:
         while True:
             await self.token_bell.heard(within=30)
-            credentials = self._parts.live.credentials
-            await credentials.refresh_if_due()
-            self._say(credentials.last_error, credentials.expires_at)
-            await self._note_expiry(credentials.expires_at)
+            await self.tend_token()
+
+    async def tend_token(self) -> None:
+        """Renew the token if it nears its end, and write down how long it is good."""
+        credentials = self._parts.live.credentials
+        await credentials.refresh_if_due()
+        self._say(credentials.last_error, credentials.expires_at)
+        await self._note_expiry(credentials.expires_at)
 
     def _say(self, error: LoginError | None, expires_at: datetime | None) -> None:
         """Log a renewal that fails while the old token is still good: there is time to mend it unnoticed."""

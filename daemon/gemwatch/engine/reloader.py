@@ -1,6 +1,7 @@
 """Reads an edited configuration, checks it, and applies it as a whole or not at all."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,7 @@ class Reloading:
 
     `edited` says whether the files have changed and settled; `read` reads and checks them; `prepare` builds what
     new settings need, raising ValueError where that fails, and touches nothing that runs; `retire` closes what is
-    in use no longer.
+    in use no longer; `around` is entered for as long as a reload takes.
     """
 
     live: Live
@@ -37,6 +38,7 @@ class Reloading:
     prepare: Callable[[Live, Settings], Live]
     retire: Callable[[Live, Live], Awaitable[None]]
     applied: Callable[[], None]
+    around: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 class Reloader:
@@ -60,7 +62,8 @@ class Reloader:
             await self.bell.heard(within=2)
             if self._forced or self._parts.edited():
                 self._forced = False
-                await self.reload()
+                with self._parts.around():
+                    await self.reload()
 
     async def start(self, loaded: Loaded, settings: Settings) -> None:
         """Apply the first configuration, whose settings the live parts were built from."""
@@ -72,13 +75,12 @@ class Reloader:
         """Read, check and apply the configuration; the one in force goes on where the new one is refused."""
         parts = self._parts
         loaded = await parts.read()
-        problems, settings = list(loaded.problems), loaded.settings
+        problems, settings, reason = loaded.problems, loaded.settings, None
         if settings is not None:
             try:
                 fresh = parts.prepare(parts.live, settings)
             except ValueError as error:
-                log.error("configuration cannot be applied", reason=str(error))  # noqa: TRY400 (no trace for users)
-                settings = None
+                settings, reason = None, f"it cannot be applied: {error}"
             else:
                 for section in needs_restart(parts.live.settings, settings):
                     log.warning("needs a restart", section=section, meanwhile="the old values stay in force")
@@ -86,7 +88,7 @@ class Reloader:
                 await self._apply(settings)
                 parts.live.take(fresh)
                 await parts.retire(before, parts.live)
-        await self._tell(problems, refused=settings is None)
+        await self._tell(problems, refused=settings is None, reason=reason)
         parts.metrics.reload(ok=settings is not None and not problems, at=parts.clock.now())
 
     async def _apply(self, settings: Settings) -> None:
@@ -103,28 +105,28 @@ class Reloader:
         )
         parts.applied()
 
-    async def _tell(self, problems: Sequence[Problem], *, refused: bool) -> None:
+    async def _tell(self, problems: Sequence[Problem], *, refused: bool, reason: str | None = None) -> None:
         for problem in problems:
             log.error("configuration", problem=str(problem), entry_set_aside=problem.entry and not refused)
         if refused:
-            log.error("configuration refused", meanwhile="the last good one goes on")
+            log.error("configuration refused", reason=reason, meanwhile="the last good one goes on")
         now = [_identity(problem) for problem in problems]
         was_refused, told = self._refused, self._told
         if sorted(now) == sorted(told) and refused == was_refused:
             return
         self._refused, self._told = refused, now
         worse = refused != was_refused or not set(now) <= set(told)
-        messages = [self._event(problems, refused=refused)] if worse or not now else []
+        messages = [self._event(problems, refused=refused, reason=reason)] if worse or not now else []
         notes = {"config": {"told": now, "refused": refused}}
         await self._parts.database(self._parts.store.record, [], messages, notes)
         self._parts.applied()
 
-    def _event(self, problems: Sequence[Problem], *, refused: bool) -> Addressed:
+    def _event(self, problems: Sequence[Problem], *, refused: bool, reason: str | None) -> Addressed:
         facts = {
             "over": not problems and not refused,
             "refused": refused,
             "problems": [str(problem) for problem in problems],
-            "reason": str(problems[0]) if problems else None,
+            "reason": reason,
         }
         event = Event(kind=EventKind.CONFIG, at=self._parts.clock.now(), facts=facts)
         return Addressed(event=event, targets=audience(event, self._parts.live.settings.targets))

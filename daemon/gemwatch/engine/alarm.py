@@ -1,0 +1,98 @@
+"""Trouble with the store, told directly: what cannot be recorded cannot wait in the outbox either."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from gemwatch.core.backoff import delivery_pause
+from gemwatch.core.clock import Clock
+from gemwatch.core.events import Event, EventKind, audience
+from gemwatch.core.message import compose
+from gemwatch.core.work import Addressed, Sent
+from gemwatch.engine.bell import Bell
+from gemwatch.engine.live import Live
+from gemwatch.engine.ports import Database, Store
+
+log = structlog.get_logger()
+
+PATIENCE = 30.0  # seconds: a lock that is held for a moment, by a backup say, wakes nobody
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarming:
+    """What an alarm is made of. `trouble` says what is wrong with the store, or None."""
+
+    live: Live
+    store: Store
+    database: Database
+    clock: Clock
+    trouble: Callable[[], str | None]
+    recorded: Callable[[], None]
+
+
+class Alarm:
+    """Tells once that the store does not work, and through the store itself that it works again."""
+
+    def __init__(self, parts: Alarming) -> None:
+        self._parts = parts
+        self.bell = Bell()
+        self._since: tuple[float, datetime] | None = None  # on the monotonic clock, and on the wall
+        self._sends: set[asyncio.Task[None]] = set()
+        self._told = False
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self.round(group)
+                await self.bell.heard(within=1)
+
+    async def round(self, group: asyncio.TaskGroup) -> None:
+        """See how the store is, and tell what is to be told."""
+        clock, trouble = self._parts.clock, self._parts.trouble()
+        if trouble is not None:
+            self._since = self._since or (clock.monotonic(), clock.now())
+            if not self._told and clock.monotonic() - self._since[0] >= PATIENCE:
+                self._told = True
+                self._tell(group, self._event(over=False, since=self._since[1], reason=trouble))
+            return
+        since, self._since = self._since, None
+        if self._told and since is not None:
+            self._told = False
+            for task in self._sends:
+                task.cancel()
+            await self._record(self._event(over=True, since=since[1], reason=None))
+
+    def _event(self, *, over: bool, since: datetime, reason: str | None) -> Event:
+        facts = {"over": over, "since": since.isoformat(), "reason": reason}
+        return Event(kind=EventKind.STORE, at=self._parts.clock.now(), facts=facts)
+
+    def _tell(self, group: asyncio.TaskGroup, event: Event) -> None:
+        for name in audience(event, self._parts.live.settings.targets):
+            task = group.create_task(self._send(name, event))
+            self._sends.add(task)
+            task.add_done_callback(self._sends.discard)
+
+    async def _send(self, name: str, event: Event) -> None:
+        """Send to one target until it takes it, or the trouble is over."""
+        clock, attempts = self._parts.clock, 0
+        while True:
+            targets = self._parts.live.targets
+            if name not in targets.names:
+                return
+            message = compose(None, event, now=clock.now(), most=targets.body_limit(name))
+            outcome = await targets.send(name, message)
+            attempts += 1
+            if isinstance(outcome, Sent):
+                log.info("delivered", target=name, kind=event.kind.value, attempts=attempts)
+                return
+            log.warning("not delivered", target=name, kind=event.kind.value, reason=outcome.reason)
+            await asyncio.sleep(delivery_pause(attempts).total_seconds())
+
+    async def _record(self, event: Event) -> None:
+        parts = self._parts
+        messages = [Addressed(event=event, targets=audience(event, parts.live.settings.targets))]
+        await parts.database(parts.store.record, [], messages)
+        parts.recorded()

@@ -1,0 +1,72 @@
+"""A store that does not work is told once, directly, and its recovery through the store itself."""
+
+import asyncio
+from pathlib import Path
+
+from gemwatch.core.events import Target
+from gemwatch.engine.alarm import PATIENCE, Alarm, Alarming
+from support.clock import FakeClock
+from support.gem import ScriptedGem
+from support.inbox import Inbox
+from support.rig import running, settings_for
+from support.waiting import until
+
+
+async def test_trouble_that_lasts_is_told_once_and_so_is_its_end(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    store_is: list[str | None] = [None]
+    team = Target(name="team", url=inbox.target_url())
+    async with running(settings_for(gem, tmp_path, [team]), clock) as rig, asyncio.TaskGroup() as group:
+        alarm = Alarm(
+            Alarming(
+                live=rig.live,
+                store=rig.store,
+                database=rig.database,
+                clock=clock,
+                trouble=lambda: store_is[0],
+                recorded=lambda: None,
+            )
+        )
+        for store_is[0] in ("database is locked", None, "database is locked"):
+            clock.advance(PATIENCE - 1)
+            await alarm.round(group)
+        assert inbox.titles() == []
+        for store_is[0] in ("database is locked", "database or disk is full", "database or disk is full"):
+            clock.advance(PATIENCE)
+            await alarm.round(group)
+        await until(inbox.titles, "word of the trouble")
+        store_is[0] = None
+        await alarm.round(group)
+        await alarm.round(group)
+        await rig.deliver(times=2)
+        assert [row["kind"] for row in rig.records.deliveries()] == ["store"]
+    assert inbox.titles() == ["gemwatch: the store does not work", "gemwatch: the store works again"]
+    assert "Reason: database is locked" in inbox.messages[0].body
+    assert inbox.messages[0].body.endswith("sent directly, since it could not be kept")
+    assert inbox.messages[1].body.endswith("gw-1")
+
+
+async def test_a_target_that_is_down_hears_of_it_when_it_is_back(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    team = Target(name="team", url=inbox.target_url())
+    inbox.fails_with = 503
+    async with running(settings_for(gem, tmp_path, [team]), clock) as rig, asyncio.TaskGroup() as group:
+        alarm = Alarm(
+            Alarming(
+                live=rig.live,
+                store=rig.store,
+                database=rig.database,
+                clock=clock,
+                trouble=lambda: "attempt to write a readonly database",
+                recorded=lambda: None,
+            )
+        )
+        await alarm.round(group)
+        clock.advance(PATIENCE)
+        await alarm.round(group)
+        await until(lambda: inbox.refused, "the first attempt")
+        inbox.fails_with = None
+        await until(inbox.titles, "the second attempt")
+    assert inbox.titles() == ["gemwatch: the store does not work"]

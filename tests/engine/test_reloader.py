@@ -1,0 +1,175 @@
+"""What an edit does, and what is told of it: real files, read by the real loader."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from gemwatch.configuration import Configuration
+from gemwatch.core.secrets import Secrets
+from gemwatch.engine.reloader import Reloader, Reloading
+from gemwatch.metrics import Metrics
+from gemwatch.parts import Workshop
+from support.clock import FakeClock
+from support.gem import KEY, TOKEN, ScriptedGem
+from support.inbox import Inbox
+from support.rig import Rig, running
+
+
+class Edits:
+    """A configuration file, the reloader that reads it, and the engine that it is applied to."""
+
+    def __init__(self, rig: Rig, configuration: Configuration, document: dict[str, Any]) -> None:
+        self.rig, self.path, self._document = rig, configuration.path, document
+        workshop = Workshop(rig.clock, Secrets(), Metrics("test"))
+        self.reloader = Reloader(
+            Reloading(
+                live=rig.live,
+                store=rig.store,
+                watch_list=rig.watch_list,
+                database=rig.database,
+                clock=rig.clock,
+                metrics=Metrics("test"),
+                edited=configuration.edited,
+                read=configuration.read,
+                prepare=workshop.rebuild,
+                retire=workshop.retire,
+                applied=lambda: None,
+            ),
+            rig.housekeeping.notes(),
+        )
+
+    async def save(self, text: str | None = None, **sections: Any) -> None:
+        self._document.update(sections)
+        self.path.write_text(yaml.safe_dump(self._document) if text is None else text)
+        await self.reloader.reload()
+
+    def watched(self) -> list[int]:
+        return [job["job_id"] for job in self.rig.records.status()["jobs"] if job["watched"]]
+
+
+Open = Callable[[], Any]
+
+
+@pytest.fixture
+def edits(gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path) -> Open:
+    """Opens the engine on a configuration that watches job 1; opened again, it is a restart."""
+    path = tmp_path / "config.yaml"
+    document: dict[str, Any] = {
+        "api": {"base_url": gem.url, "key": KEY, "token": {"value": TOKEN}, "timeout": "5s", "max_rate": 0},
+        "notify": {"team": {"url": inbox.target_url("team")}},
+        "watch": [1],
+    }
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Edits]:
+        if not path.exists():
+            path.write_text(yaml.safe_dump(document))
+        configuration = Configuration(path, {})
+        settings = configuration.first.settings
+        assert settings is not None, configuration.first.problems
+        async with running(settings, clock) as rig:
+            edits = Edits(rig, configuration, document)
+            await edits.reloader.start(configuration.first, settings)
+            yield edits
+        configuration.close()
+
+    return opened
+
+
+async def test_each_mistake_is_told_once_and_their_end_once(edits: Open, inbox: Inbox) -> None:
+    async with edits() as it:
+        await it.save(watch=[1, "one"])
+        await it.save(watch=[5, 1, "one"])
+        await it.save(watch=[5, 1, "one", "two"])
+        await it.save(watch=[5, 1, "two"])
+        await it.save(watch=[5, 1])
+        await it.save(watch=[5, 1, 6])
+        await it.rig.deliver(times=4)
+        assert it.watched() == [1, 5, 6]
+    assert inbox.titles() == [
+        "gemwatch: 1 watch entry set aside",
+        "gemwatch: 2 watch entries set aside",
+        "gemwatch: configuration in order again",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "# nothing\n", "watch: [1, 2", "\twatch: []", "poll: {every: 1s}", "- 1\n", "a: &a [*a]\n", "\x00"]
+)
+async def test_a_file_that_cannot_be_taken_whole_is_refused_and_the_last_good_one_goes_on(
+    edits: Open, inbox: Inbox, gem: ScriptedGem, text: str
+) -> None:
+    gem.answers(1, "IN_PROGRESS")
+    async with edits() as it:
+        await it.save(text)
+        await it.save(text)
+        assert it.watched() == [1]
+        await it.rig.poll()
+        asked = gem.asked(1)
+        await it.rig.poll()
+        assert gem.asked(1) == asked + 1
+        await it.save(watch=[1, 2])
+        assert it.watched() == [1, 2]
+        await it.rig.deliver(times=2)
+    assert inbox.titles() == ["gemwatch: configuration refused", "gemwatch: configuration in order again"]
+
+
+async def test_what_was_told_of_the_configuration_is_not_told_again_after_a_restart(
+    edits: Open, inbox: Inbox
+) -> None:
+    async with edits() as it:
+        await it.save(watch=[1, "one"])
+        await it.rig.deliver()
+    for _ in range(2):
+        async with edits() as it:
+            await it.rig.deliver()
+    async with edits() as it:
+        await it.save(watch=[1])
+        await it.rig.deliver()
+    assert inbox.titles() == ["gemwatch: 1 watch entry set aside", "gemwatch: configuration in order again"]
+
+
+async def test_an_edit_of_the_api_is_used_from_the_next_look_on(edits: Open, inbox: Inbox, gem: ScriptedGem) -> None:
+    gem.answers(1, "IN_PROGRESS")
+    with ScriptedGem() as other:
+        other.answers(1, "SUCCESS")
+        async with edits() as it:
+            await it.rig.poll()
+            asked = gem.asked(1)
+            api = {"base_url": other.url, "key": "another-key", "token": {"value": "another-token"}, "max_rate": 0}
+            await it.save(api=api)
+            await it.rig.poll()
+            await it.rig.deliver()
+        sent = other.requests[0].headers
+        assert (sent["tomtom-api-key"], sent["authorization"]) == ("another-key", "Bearer another-token")
+    assert gem.asked(1) == asked
+    assert inbox.titles() == ["SUCCESS: job 1"]
+
+
+async def test_an_edit_that_changes_nothing_keeps_every_part_that_runs(edits: Open) -> None:
+    async with edits() as it:
+        live = it.rig.live
+        before = (live.api, live.credentials, live.targets, live.pace)
+        await it.save(watch=[1, 2, 3])
+        assert (live.api, live.credentials, live.targets, live.pace) == before
+
+
+async def test_a_removed_target_keeps_what_waits_for_it_until_it_is_named_again(
+    edits: Open, inbox: Inbox, gem: ScriptedGem
+) -> None:
+    gem.answers(1, "SUCCESS")
+    inbox.fails_with = 503
+    async with edits() as it:
+        await it.rig.poll()
+        await it.rig.deliver()
+        await it.save(notify={"chat": {"url": inbox.target_url("chat")}})
+        inbox.fails_with = None
+        await it.rig.deliver(after=60)
+        assert inbox.titles() == []
+        await it.save(notify={"team": {"url": inbox.target_url("team")}})
+        await it.rig.deliver()
+    assert inbox.titles("team") == ["SUCCESS: job 1"]

@@ -1,0 +1,49 @@
+"""The command line: one command a file, each of which imports what it needs when it is called."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gemwatch.cli import check, deliveries, demo, healthcheck, history, run, sample, status, token, version, watch
+from gemwatch.cli.common import Chosen
+
+app = typer.Typer(
+    name="gemwatch",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def top(
+    context: typer.Context,
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="The configuration file.")] = None,
+) -> None:
+    """Watch TomTom GEM matching jobs and be told the moment one ends.
+
+    The configuration is --config, else $GEMWATCH_CONFIG, else ./config.yaml, else /etc/gemwatch/config.yaml.
+    Exit codes: 0 done, 1 something failed, 2 usage or configuration.
+    """
+    context.obj = Chosen(config)
+
+
+app.command("run")(run.run)
+app.command("check")(check.check)
+app.command("status")(status.status)
+app.command("history")(history.history)
+app.add_typer(deliveries.app, name="deliveries")
+app.command("watch")(watch.watch)
+app.command("unwatch")(watch.unwatch)
+app.command("test-notify")(sample.send_sample)
+app.command("token")(token.token)
+app.command("healthcheck")(healthcheck.healthcheck)
+app.command("demo")(demo.demo)
+app.command("version")(version.version)
+
+
+def main() -> None:
+    """The entry point of the `gemwatch` script."""
+    app()

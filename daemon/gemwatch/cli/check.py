@@ -1,0 +1,83 @@
+"""`gemwatch check`: everything that `run` would read, and with `--online` everything that it would reach."""
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gemwatch.cli.common import FAILED, MISUSED, Config, config_path, say_problems
+
+if TYPE_CHECKING:
+    from gemwatch.core.settings import Settings
+
+Online = Annotated[bool, typer.Option("--online", help="Also fetch a token and ask the API once.")]
+
+
+def check(context: typer.Context, config: Config = None, *, online: Online = False) -> None:
+    """Read the configuration the way `run` would, and say everything that is wrong with it."""
+    from gemwatch.adapters.apprise_urls import url_advice, url_problem
+    from gemwatch.adapters.config_file import load
+
+    path = config_path(context, config)
+    loaded = load(path, os.environ, url_problem=url_problem)
+    say_problems(loaded.problems)
+    settings = loaded.settings
+    if settings is None:
+        typer.echo(f"{path}: refused, {_counted(len(loaded.problems), 'mistake')}", err=True)
+        raise typer.Exit(MISUSED)
+    for target in settings.targets:
+        advice = url_advice(target.url)
+        if advice is not None:
+            typer.echo(f"{path}: notify.{target.name}: {advice}", err=True)
+    if not settings.targets:
+        typer.echo(f"{path}: notify: no target is named, so nobody is told of anything", err=True)
+    if loaded.problems:
+        aside = _counted(len(loaded.problems), "mistake")
+        typer.echo(f"{path}: {aside} in the watch list: those entries are set aside, the rest is watched", err=True)
+        raise typer.Exit(MISUSED)
+    watches, targets = _counted(len(settings.watches), "watch", "es"), _counted(len(settings.targets), "target")
+    typer.echo(f"{path}: in order: {watches}, {targets}")
+    if online and not asyncio.run(_reaches(settings)):
+        raise typer.Exit(FAILED)
+
+
+async def _reaches(settings: "Settings") -> bool:
+    """Fetch a token and ask about one job, as the daemon would; whether both worked."""
+    from gemwatch.adapters.credentials import Credentials
+    from gemwatch.adapters.gem_api import GemApi
+    from gemwatch.adapters.system_clock import SystemClock
+    from gemwatch.cli.token import until
+    from gemwatch.core.job import NotFound, Seen
+    from gemwatch.core.login import LoginError
+    from gemwatch.core.secrets import Secrets
+
+    clock = SystemClock()
+    try:
+        token = await Credentials(settings.api.token, clock, Secrets()).token()
+    except LoginError as error:
+        typer.echo(f"login: {error}", err=True)
+        return False
+    typer.echo(f"login: a token was had, {until(token, clock.now())}")
+    api = GemApi(settings.api, clock)
+    job_id = settings.watches[0].job_id if settings.watches else 1
+    try:
+        seen = await api.ask(job_id, token.value)
+    finally:
+        await api.close()
+    match seen:
+        case Seen():
+            typer.echo(f"api: job {job_id} is {seen.job.status}")
+        case NotFound() if settings.watches:
+            typer.echo(f"api: key and token are good, but there is no job {job_id}: check the id")
+        case NotFound():
+            typer.echo("api: key and token are good")
+        case _:
+            reason = getattr(seen, "reason", "HTTP 429: the API asks to wait")
+            typer.echo(f"api: {reason}", err=True)
+            return False
+    return True
+
+
+def _counted(number: int, word: str, plural: str = "s") -> str:
+    return f"{number} {word}{'' if number == 1 else plural}"

@@ -1,0 +1,22 @@
+"""`gemwatch demo`: the real daemon at work on a simulated GEM API."""
+
+import asyncio
+import io
+import sys
+from typing import Annotated
+
+import typer
+
+from gemwatch.cli.common import FAILED
+
+KeepRunning = Annotated[bool, typer.Option("--keep-running", help="Go on after the last job, until Ctrl-C.")]
+
+
+def demo(*, keep_running: KeepRunning = False) -> None:
+    """See the whole thing at work for less than a minute, with no account: all of it is simulated."""
+    from gemwatch.demo.play import play
+
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without arrows is no reason to fail
+    if not asyncio.run(play(keep_running=keep_running)):
+        raise typer.Exit(FAILED)

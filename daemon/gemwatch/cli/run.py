@@ -1,0 +1,43 @@
+"""`gemwatch run`: the daemon."""
+
+import asyncio
+import os
+
+import typer
+
+from gemwatch.cli.common import FAILED, MISUSED, Config, config_path, fail, say_problems
+
+
+def run(context: typer.Context, config: Config = None) -> None:
+    """Watch the jobs until SIGTERM or SIGINT; SIGHUP reads the configuration again."""
+    import structlog
+
+    from gemwatch import logs, service
+    from gemwatch.adapters.database import StoreError, WriterLock
+    from gemwatch.adapters.schema import upgrade
+    from gemwatch.configuration import Configuration
+    from gemwatch.core.secrets import Secrets
+    from gemwatch.web import WebError
+
+    configuration = Configuration(config_path(context, config), os.environ)
+    settings = configuration.first.settings
+    if settings is None:
+        say_problems(configuration.first.problems)
+        fail("the configuration is refused, nothing was started. Try it with: gemwatch check", MISUSED)
+    secrets = Secrets()
+    secrets.add(settings.api.key, settings.api.token.value)
+    logging = logs.configure(settings.log.level, settings.log.format, secrets)
+    log = structlog.get_logger()
+    try:
+        with WriterLock(settings.store.url):
+            copy = upgrade(settings.store.url)
+            if copy is not None:
+                log.info("the store was brought up to date", copy_of_before=str(copy))
+            asyncio.run(service.run(configuration, settings, secrets))
+    except (StoreError, WebError) as error:
+        fail(secrets.mask(str(error)))
+    except Exception:
+        log.exception("a part of the daemon died, so all of it ends: its supervisor has to start it again")
+        raise typer.Exit(FAILED) from None
+    finally:
+        logging.close()

@@ -1,0 +1,85 @@
+"""`gemwatch test-notify`: a sample message to each target, and whether it arrived."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gemwatch.cli.common import FAILED, MISUSED, Config, config_path, fail, settings_of
+
+if TYPE_CHECKING:
+    from gemwatch.core.message import Message
+    from gemwatch.core.settings import Settings
+    from gemwatch.core.work import Outcome
+
+Names = Annotated[list[str] | None, typer.Argument(metavar="[TARGET]...", help="Which; all if none is named.")]
+
+
+def send_sample(context: typer.Context, targets: Names = None, config: Config = None) -> None:
+    """Send a sample success to targets, and say for each whether it arrived."""
+    from gemwatch.core.work import Sent
+
+    settings = settings_of(config_path(context, config))
+    known = [target.name for target in settings.targets]
+    names = list(dict.fromkeys(targets or known))
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        fail(f"no target is called {', '.join(unknown)}; there are: {', '.join(known) or 'none'}", MISUSED)
+    if not names:
+        fail("the configuration names no target under notify", MISUSED)
+    failed = False
+    for name, outcome in zip(names, asyncio.run(_send(settings, names)), strict=True):
+        if isinstance(outcome, Sent):
+            typer.echo(f"{name}: arrived")
+        else:
+            failed = True
+            typer.echo(f"{name}: {outcome.reason}", err=True)
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+async def _send(settings: "Settings", names: list[str]) -> "list[Outcome]":
+    from gemwatch.adapters.targets import Targets
+    from gemwatch.core.secrets import Secrets
+
+    places = Targets([target for target in settings.targets if target.name in names], Secrets())
+    try:
+        return await asyncio.gather(*(places.send(name, _sample()) for name in names))
+    finally:
+        places.close()
+
+
+def _sample() -> "Message":
+    """The example of TomTom's documentation, as a message."""
+    import json
+
+    from gemwatch.core.events import Event, EventKind
+    from gemwatch.core.message import Message, compose
+
+    now = datetime.now(UTC)
+    document = {
+        "job_id": 123456789,
+        "status": "SUCCESS",
+        "storage_id": "storage-001",
+        "input_filename": "test_data.parquet",
+        "result_filename": "test_data.results.parquet",
+        "job_type": "ROAD_MATCHING",
+        "overture_release": "2026-01-21.0",
+        "requested_at": "2026-02-18T10:38:59.031762Z",
+        "statistics": {
+            "confidence_threshold": 60,
+            "execution_time_sec": 9751,
+            "kms_processed": 80208.39,
+            "num_roads_processed": 397613,
+            "roads_matched_ratio": 0.8468,
+            "roads_fully_matched_ratio": 0.675,
+            "roads_partially_matched_ratio": 0.1718,
+            "roads_unmatched_ratio": 0.1531,
+        },
+    }
+    facts = {"name": "a test of gemwatch", "status": "SUCCESS", "document": json.dumps(document)}
+    message = compose(0, Event(kind=EventKind.SUCCESS, at=now, job_id=123456789, facts=facts), now=now)
+    return Message(
+        title=f"TEST: {message.title}", body=f"This is a test. No job has ended.\n\n{message.body}", tone=message.tone
+    )

@@ -1,0 +1,41 @@
+"""`gemwatch watch` and `unwatch`: edit the watch list in the configuration file."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from gemwatch.cli.common import MISUSED, Config, config_path, fail
+
+JobId = Annotated[int, typer.Argument(metavar="JOB_ID", min=1, max=2**63 - 1, help="The GEM job's number.")]
+Name = Annotated[str | None, typer.Option("--name", help="What to call the job in messages.")]
+Notify = Annotated[list[str] | None, typer.Option("--notify", help="Tell only this target; may be repeated.")]
+
+
+def watch(
+    context: typer.Context, job_id: JobId, name: Name = None, notify: Notify = None, config: Config = None
+) -> None:
+    """Add a job to the watch list. A running daemon takes it within 5 s."""
+    from gemwatch.adapters.apprise_urls import url_problem
+    from gemwatch.adapters.config_edit import EditRefused, add_watch
+    from gemwatch.core.settings import Watch
+
+    path = config_path(context, config)
+    entry = Watch(job_id=job_id, name=name, notify=tuple(notify) if notify else None)
+    try:
+        add_watch(path, entry, os.environ, url_problem)
+    except EditRefused as error:
+        fail(str(error), MISUSED)
+    typer.echo(f"{path}: job {job_id} is on the watch list. A running daemon takes it within 5 s.")
+
+
+def unwatch(context: typer.Context, job_id: JobId, config: Config = None) -> None:
+    """Take a job off the watch list. Its history is kept."""
+    from gemwatch.adapters.apprise_urls import url_problem
+    from gemwatch.adapters.config_edit import EditRefused, remove_watch
+
+    try:
+        edited = remove_watch(config_path(context, config), job_id, os.environ, url_problem)
+    except EditRefused as error:
+        fail(str(error), MISUSED)
+    typer.echo(f"{edited}: job {job_id} is off the watch list. Its history is kept.")

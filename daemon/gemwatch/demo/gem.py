@@ -1,0 +1,115 @@
+"""A simulated GEM API: its answers, its errors and its login, on whatever address it is served."""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from gemwatch.core.clock import Clock
+from gemwatch.demo.lives import Life
+from gemwatch.demo.logins import Logins
+
+BASE_PATH = "/maps/orbis/platform/gem"
+TOKEN_PATH = "/demo/token"  # noqa: S105 (a path)
+KEY = "demo-key"
+FAULTS = 0.03  # the share of requests that is answered with a 500
+SEED = 20
+
+_FAULT_PAGE = "<html><body><h1>500 Internal Server Error</h1></body></html>"
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    time: datetime
+    monotonic: float
+
+
+class Gem:
+    """Jobs that live by their scripts. `told` hears of what a client cannot see, in a sentence."""
+
+    def __init__(
+        self,
+        lives: Iterable[Life],
+        clock: Clock,
+        told: Callable[[str], None] = lambda _: None,
+        *,
+        seed: int = SEED,
+        faults: float = FAULTS,
+    ) -> None:
+        self.logins = Logins(clock)
+        self.answered: Counter[int] = Counter()  # by HTTP status
+        self._lives = {str(life.job_id): life for life in lives}
+        self._clock = clock
+        self._told = told
+        self._chance = random.Random(seed)  # noqa: S311 (no secret: the same faults in every run)
+        self._faults = faults
+        self._first: dict[int, _Moment] = {}  # when each job was first asked for
+        self._refused: set[str] = set()
+
+    def routes(self) -> list[Route]:
+        return [
+            Route(f"{BASE_PATH}/jobs/{{job_id}}", self._job),
+            Route(f"{BASE_PATH}/jobs", self._jobs),
+            Route(TOKEN_PATH, self._token, methods=["POST"]),
+        ]
+
+    async def _job(self, request: Request) -> Response:
+        return self._counted(self._barred(request) or self._about(request.path_params["job_id"]))
+
+    async def _jobs(self, request: Request) -> Response:
+        return self._counted(self._barred(request) or self._list(request.query_params.get("job_type")))
+
+    async def _token(self, _: Request) -> Response:
+        given = self.logins.give()
+        if self.logins.given > 1:
+            self._told(f"login: a new token was given, good for {self.logins.life:g} s")
+        return JSONResponse(given)
+
+    def _barred(self, request: Request) -> Response | None:
+        """401 without both headers, and now and then a 500."""
+        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if request.headers.get("tomtom-api-key") != KEY or not self.logins.accepts(token):
+            if token not in self._refused:
+                self._refused.add(token)
+                self._told("GEM API: a token was refused with HTTP 401, since it is no longer good")
+            return _error(HTTPStatus.UNAUTHORIZED, "invalid credentials")
+        if self._chance.random() < self._faults:
+            return HTMLResponse(_FAULT_PAGE, HTTPStatus.INTERNAL_SERVER_ERROR)
+        return None
+
+    def _about(self, job_id: str) -> Response:
+        life = self._lives.get(job_id)
+        if life is not None:
+            self._first.setdefault(life.job_id, self._now())
+        document = life and self._document(life)
+        return JSONResponse(document) if document else _error(HTTPStatus.NOT_FOUND, "job not found")
+
+    def _list(self, job_type: str | None) -> Response:
+        if job_type is None:
+            return _error(HTTPStatus.BAD_REQUEST, "job_type is required")
+        documents = filter(None, map(self._document, self._lives.values()))
+        return JSONResponse({"jobs": [document for document in documents if document["job_type"] == job_type]})
+
+    def _document(self, life: Life) -> dict[str, Any] | None:
+        now = self._now()
+        first = self._first.get(life.job_id, now)
+        status = life.status(now.monotonic - first.monotonic)
+        return None if status is None else life.document(status, first.time)
+
+    def _now(self) -> _Moment:
+        return _Moment(self._clock.now(), self._clock.monotonic())
+
+    def _counted(self, answer: Response) -> Response:
+        self.answered[answer.status_code] += 1
+        return answer
+
+
+def _error(status: HTTPStatus, detail: str) -> Response:
+    return JSONResponse({"detail": detail}, status)

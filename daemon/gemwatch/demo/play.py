@@ -1,0 +1,189 @@
+"""The demo from its beginning to its end: simulations, daemon, the few things that happen by script, the verdict."""
+
+import asyncio
+import shutil
+import signal
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Coroutine, Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from gemwatch.adapters.database import open_to_read
+from gemwatch.adapters.records import Records
+from gemwatch.adapters.system_clock import SystemClock
+from gemwatch.demo.config import DATA_MAIL, PLACES, TEAM_CHAT, configuration
+from gemwatch.demo.daemon import Daemon, command, running
+from gemwatch.demo.gem import Gem
+from gemwatch.demo.inbox import Inbox, Letter
+from gemwatch.demo.lives import ADDED, SPARE, WATCHED, Life
+from gemwatch.demo.server import LOOPBACK, free_port, serving
+from gemwatch.demo.show import Row, Screen, Show
+
+EDIT_AFTER, CUT_OFF_AFTER = 8.0, 9.0  # seconds until the watch list is edited, and from then until logins are cut off
+LIMIT = 48.0  # seconds; with a daemon that takes its time to stop, all is over within a minute
+LATER_LIFE = 3600.0  # seconds of a token once the demo only goes on: a line for each renewal would be a bore
+NOT_FOUND = "NOT FOUND"
+
+Told = tuple[str, int, str]  # outcome, job, target
+
+
+class DemoFailed(Exception):  # noqa: N818 (it says what became of the demo)
+    """Something did not go as it should. To be shown, with the daemon's last words."""
+
+
+class DemoStopped(Exception):  # noqa: N818 (as above)
+    """The user ended it before everything was told."""
+
+
+async def play(*, keep_running: bool) -> bool:
+    """Run the demo; whether everybody was told what they should be. Its folder stays only where something failed."""
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    show = Show(
+        Screen(gone=stopped.set), SystemClock(), {life.job_id: life.name for life in (*WATCHED, ADDED, *SPARE)}
+    )
+    with ExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="gemwatch-demo-"))
+        stack.callback(shutil.rmtree, folder)
+        one = Play(folder, show, stopped)
+        try:
+            await one.run(keep_running=keep_running)
+        except DemoStopped:
+            show.line("stopped before everything was told")
+            return False
+        except Exception as failed:  # a mistake of the demo's own is shown the same way, and then with its trace
+            stack.pop_all()
+            show.failure(str(failed), one.log_tail, folder)
+            if not isinstance(failed, DemoFailed):
+                raise
+            return False
+    show.next_step()
+    return True
+
+
+class Play:
+    """One run, in a folder of its own."""
+
+    def __init__(self, folder: Path, show: Show, stopped: asyncio.Event) -> None:
+        self.log_tail: Iterable[str] = ()
+        self._config = folder / "config.yaml"
+        self._store = folder / "gemwatch.db"
+        self._show = show
+        self._stopped = stopped
+        self._all_told = asyncio.Event()
+        self._gem = Gem([*WATCHED, ADDED, *SPARE], SystemClock(), told=show.line)
+        self._inbox = Inbox(PLACES, self._arrived, down_once=DATA_MAIL)
+        self._expected = set(_expected([*WATCHED, ADDED]))
+        self._told: Counter[Told] = Counter()
+        self._letters: Counter[str] = Counter()  # by target
+
+    async def run(self, *, keep_running: bool) -> None:
+        """Raises DemoFailed where the messages are not those that the jobs' scripts let expect."""
+        async with serving([*self._gem.routes(), *self._inbox.routes()]) as port:
+            web_port = free_port()
+            self._config.write_text(configuration(WATCHED, port=port, web_port=web_port), encoding="utf-8")
+            self._show.opening(self._config, jobs=len(WATCHED), keep_running=keep_running)
+            self._show.command("gemwatch", "run", "--config", self._config)
+            async with running(self._config, self._show.entry) as daemon:
+                self.log_tail = daemon.tail
+                await self._until(self._script(), daemon, limit=LIMIT)
+                self._judge()
+                if keep_running:
+                    self._close()
+                    metrics = f"http://{LOOPBACK}:{web_port}/metrics"
+                    self._show.goes_on(self._config, metrics, [life.job_id for life in SPARE])
+                    self._gem.logins.life = LATER_LIFE
+                    await self._until(asyncio.Event().wait(), daemon)
+                if code := await daemon.stop():
+                    raise DemoFailed(f"the daemon did not stop in good order: exit code {code}")
+        if not keep_running:
+            self._close()
+
+    async def _until(self, done: Coroutine[Any, Any, Any], daemon: Daemon, limit: float | None = None) -> None:
+        """Wait until that is done, time is up, or the user has had enough. A daemon must not end before."""
+        waits = [asyncio.create_task(wait) for wait in (done, self._stopped.wait(), daemon.ended())]
+        try:
+            over, _ = await asyncio.wait(waits, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+            if waits[-1] in over:
+                raise DemoFailed(f"the daemon ended by itself with exit code {waits[-1].result()}")
+            for wait in over:
+                wait.result()  # raises what the script raised
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+
+    async def _script(self) -> None:
+        """What happens besides the lives of the jobs; over when everything is told."""
+        await asyncio.sleep(EDIT_AFTER)
+        await self._add_a_job()
+        await asyncio.sleep(CUT_OFF_AFTER)
+        self._show.line("login: all sessions are cut off, so the token in use is no longer good")
+        self._gem.logins.revoke_all()
+        await self._all_told.wait()
+
+    async def _add_a_job(self) -> None:
+        words = ["watch", str(ADDED.job_id), "--name", str(ADDED.name)]
+        self._show.command("gemwatch", *words, "--config", self._config)
+        code, output = await command(self._config, *words)
+        if code:
+            raise DemoFailed(f"`gemwatch watch` ended with exit code {code}: {output}")
+
+    def _arrived(self, letter: Letter) -> None:
+        self._show.letter(letter)
+        self._letters[letter.target] += 1
+        self._told.update((outcome, job_id, letter.target) for outcome, job_id in letter.told)
+        if self._told.keys() >= self._expected:
+            self._all_told.set()
+
+    def _judge(self) -> None:
+        missing = self._expected - self._told.keys()
+        if missing and self._stopped.is_set():
+            raise DemoStopped
+        if missing:
+            raise DemoFailed(f"not told within {LIMIT:g} s: {_listed(missing)}")
+        if twice := {told for told, times in self._told.items() if times > 1}:
+            raise DemoFailed(f"told more than once: {_listed(twice)}")
+
+    def _close(self) -> None:
+        """The table at the end: what the daemon's own store says, beside what arrived."""
+        self._judge()  # again: while the daemon stopped, something may have come a second time
+        records = Records(open_to_read(f"sqlite:///{self._store}"))
+        seen: defaultdict[int, list[str]] = defaultdict(list)
+        for move in records.history():
+            seen[move["job_id"]].append(move["to"])
+        rows = [
+            Row(
+                job_id=job["job_id"],
+                name=job["name"],
+                on_the_way=seen[job["job_id"]][:-1],
+                at_the_end=job["status"] or NOT_FOUND,
+                messages=sum(times for (_, job_id, _), times in self._told.items() if job_id == job["job_id"]),
+            )
+            for job in records.status()["jobs"]
+        ]
+        self._show.closing(rows, self._remarks())
+
+    def _remarks(self) -> Iterator[str]:
+        targets = ", ".join(f"{count} to {name}" for name, count in sorted(self._letters.items()))
+        yield f"{self._letters.total()} messages arrived ({targets}), each exactly once."
+        answers = self._gem.answered
+        odd = ", ".join(f"{answers[code]} with HTTP {code}" for code in (401, 404, 500))
+        yield f"The simulated API answered {answers.total()} requests: {odd}, the others with a job."
+        yield f"{self._gem.logins.given} tokens were given, each good for {self._gem.logins.life:g} s."
+
+
+def _expected(lives: Iterable[Life]) -> Iterator[Told]:
+    """How each job ends, to each target that is to hear of it."""
+    for life in lives:
+        outcome = NOT_FOUND if life.hidden is None else life.end.value
+        yield outcome, life.job_id, TEAM_CHAT
+        if life.hidden is not None and life.notify is None:
+            yield outcome, life.job_id, DATA_MAIL
+
+
+def _listed(told: Iterable[Told]) -> str:
+    return "; ".join(f"{outcome} of job {job_id} to {target}" for outcome, job_id, target in sorted(told))

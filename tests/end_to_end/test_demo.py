@@ -1,0 +1,243 @@
+"""`gemwatch demo` as a user starts it: a process whose output, exit code and remains are looked at."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from gemwatch.demo.lives import ADDED, WATCHED, Life
+
+ENDS = [
+    "SUCCESS: Netherlands roads (job 123456701)",
+    "SUCCESS: Belgium lanes (job 123456702)",
+    "FAILED: Spain roads (job 123456703)",
+    "SUCCESS: Malta roads (job 123456704)",
+    "SUCCESS: Denmark roads (job 123456705)",
+    "SUCCESS: Poland lanes (job 123456706)",
+    "SUCCESS: Portugal roads (job 123456707)",
+    "SUCCESS: Luxembourg roads (job 123456708)",
+    "NOT FOUND: job 123456799",
+]
+
+
+class Demo:
+    """A demo whose temporary folder is `folder`, by which its processes are known too."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.folder = folder
+        self.output = ""
+        astray = {"HTTP_PROXY": "http://127.0.0.1:9", "GEMWATCH_CONFIG": "/nowhere/config.yaml"}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "gemwatch", "demo", *options],
+            env={**os.environ, **astray, "TMPDIR": str(folder), "COLUMNS": "80"},
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+        )
+
+    def read_until(self, text: str) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.output += line
+            if text in line:
+                return
+        pytest.fail(f"ended without {text!r}:\n{self.output}")
+
+    def read_no_more(self) -> int:
+        """The exit code of one whose reader goes away, as in `gemwatch demo | head -1`."""
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        return self._process.wait()
+
+    def interrupt(self) -> None:
+        self._process.send_signal(signal.SIGINT)
+
+    def exit_code(self) -> int:
+        rest, _ = self._process.communicate()
+        self.output += rest
+        return self._process.returncode
+
+    def kill(self) -> None:
+        self._process.terminate()  # not SIGKILL: it has a daemon to end
+        with self._process:
+            pass  # waits, and closes the pipe
+
+
+def running_in(folder: Path) -> list[int]:
+    """The processes whose environment names the folder."""
+    found = []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            named = f"TMPDIR={folder}\0".encode() in environment.read_bytes()
+        except OSError:  # another user's, or gone
+            continue
+        if named:
+            found.append(int(environment.parent.name))
+    return found
+
+
+@pytest.fixture(scope="module")
+def folders() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="test-demo-") as folder:
+        yield Path(folder)
+
+
+def start(folders: Path, name: str, *options: str) -> Demo:
+    folder = folders / name
+    folder.mkdir()
+    return Demo(folder, *options)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    output: str
+    code: int
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def going_on(folders: Path) -> Iterator[Demo]:
+    """One that goes on; started first, so that the waiting for both is one."""
+    demo = start(folders, "going-on", "--keep-running")
+    yield demo
+    demo.kill()
+
+
+@pytest.fixture(scope="module")
+def ended(folders: Path, going_on: Demo) -> Iterator[Ended]:
+    """One that has run to its end."""
+    demo = start(folders, "ended")
+    try:
+        code = demo.exit_code()
+        yield Ended(output=demo.output, code=code, folder=demo.folder)
+    finally:
+        demo.kill()
+
+
+def test_it_ends_by_itself_and_well(ended: Ended) -> None:
+    assert ended.code == 0, ended.output
+
+
+@pytest.mark.parametrize("title", ENDS)
+def test_each_end_arrives_as_a_message(ended: Ended, title: str) -> None:
+    assert len(re.findall(rf"^╭─ {re.escape(title)} ─", ended.output, re.MULTILINE)) == 1
+    heard_twice = not title.startswith("NOT FOUND") and "Poland" not in title
+    told_again = re.findall(rf"^\d\d:\d\d  also to [\w-]+: {re.escape(title)}$", ended.output, re.MULTILINE)
+    assert len(told_again) == heard_twice
+
+
+def test_routing_shows(ended: Ended) -> None:
+    assert "STARTED: Netherlands roads" in ended.output
+    assert not re.search(r"also to [\w-]+: STARTED", ended.output)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Netherlands roads (job 123456701): first seen, REQUESTED",
+        "Netherlands roads (job 123456701): REQUESTED → IN_PROGRESS",
+        "Netherlands roads (job 123456701): IN_PROGRESS → SUCCESS",
+        "Spain roads (job 123456703): IN_PROGRESS → FAILED",
+        "Malta roads (job 123456704): REQUESTED → SUCCESS",
+        "Denmark roads (job 123456705): first seen, SUCCESS",
+        "Portugal roads (job 123456707): the API knows no such job (HTTP 404)",
+        "data-mail did not take gw-1",
+        "$ gemwatch watch 123456708 --name 'Luxembourg roads' --config",
+        "daemon: configuration applied, 9 jobs on the watch list",
+        "HTTP 500 Internal Server Error",
+        "login: all sessions are cut off",
+        "GEM API: a token was refused with HTTP 401",
+        "login: a new token was given",
+        "daemon: stopped in good order",
+    ],
+)
+def test_what_happens_is_told_as_it_happens(ended: Ended, line: str) -> None:
+    assert re.search(rf"^\d\d:\d\d  .*{re.escape(line)}", ended.output, re.MULTILINE)
+
+
+@pytest.mark.parametrize("life", [*WATCHED, ADDED], ids=lambda life: str(life.job_id))
+def test_the_table_has_each_job_with_its_end(ended: Ended, life: Life) -> None:
+    table = ended.output.partition("Messages\n")[2]
+    row = next(line for line in table.splitlines() if line.startswith(str(life.job_id)))
+    end = "NOT FOUND" if life.hidden is None else life.end
+    assert re.search(rf" {end} +[1-3]$", row)
+
+
+def test_it_says_what_to_do_next(ended: Ended) -> None:
+    assert "cp config.example.yaml config.yaml" in ended.output.splitlines()[-2]
+
+
+def test_a_file_gets_plain_text_of_eighty_columns(ended: Ended) -> None:
+    assert [c for c in set(ended.output) if not c.isprintable() and c != "\n"] == []
+    commands_and_paths = re.compile(r"--config|^Configuration")
+    assert [
+        line for line in ended.output.splitlines() if len(line) > 80 and not commands_and_paths.search(line)
+    ] == []
+
+
+def test_nothing_is_left_of_it(ended: Ended) -> None:
+    assert list(ended.folder.iterdir()) == []
+    assert running_in(ended.folder) == []
+
+
+def test_it_goes_on_until_it_is_interrupted(ended: Ended, going_on: Demo) -> None:
+    going_on.read_until("The daemon goes on until Ctrl-C")
+    assert running_in(going_on.folder) != []
+    going_on.interrupt()
+    assert going_on.exit_code() == 0
+    assert "daemon: stopped in good order" in going_on.output
+    assert list(going_on.folder.iterdir()) == []
+    assert running_in(going_on.folder) == []
+
+
+def test_an_interruption_ends_everything_in_order(folders: Path) -> None:
+    demo = start(folders, "interrupted")
+    try:
+        demo.read_until("first seen, REQUESTED")
+        demo.interrupt()
+        assert demo.exit_code() == 1
+    finally:
+        demo.kill()
+    assert "daemon: stopped in good order" in demo.output
+    assert "stopped before everything was told" in demo.output
+    assert "Traceback" not in demo.output
+    assert list(demo.folder.iterdir()) == []
+    assert running_in(demo.folder) == []
+
+
+def test_it_ends_in_order_when_nobody_reads_any_more(folders: Path) -> None:
+    demo = start(folders, "unread")
+    try:
+        demo.read_until("first seen, REQUESTED")
+        assert demo.read_no_more() == 1
+    finally:
+        demo.kill()
+    assert list(demo.folder.iterdir()) == []
+    assert running_in(demo.folder) == []
+
+
+def test_a_daemon_that_dies_is_told_with_its_log_and_the_folder_is_kept(folders: Path) -> None:
+    demo = start(folders, "died")
+    try:
+        demo.read_until("first seen, REQUESTED")
+        (config,) = demo.folder.glob("gemwatch-demo-*/config.yaml")
+        for process in running_in(demo.folder):
+            command = Path(f"/proc/{process}/cmdline").read_bytes().decode().split("\0")
+            if "run" in command and str(config) in command:
+                os.kill(process, signal.SIGKILL)
+        assert demo.exit_code() == 1
+    finally:
+        demo.kill()
+    assert "The demo failed: the daemon ended by itself with exit code -9" in demo.output
+    assert '"event": "configuration applied"' in demo.output
+    assert f"Configuration and store are kept in {config.parent}" in demo.output
+    assert config.exists()
+    assert running_in(demo.folder) == []

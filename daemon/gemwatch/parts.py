@@ -72,6 +72,7 @@ class Workshop:
 
     def _learn(self, settings: Settings) -> None:
         self._secrets.add(settings.api.key, settings.api.token.value)
+        self._secrets.publish(*(target.name for target in settings.targets))
         for target in settings.targets:
             self._secrets.add_url(target.url)
         self._metrics.targets(target.name for target in settings.targets)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from threading import Lock
 from urllib.parse import unquote, urlsplit
 
 MASK = "***"
@@ -18,30 +19,45 @@ class Secrets:
 
     def __init__(self) -> None:
         self._pieces: dict[str, None] = {}
+        self._public: set[str] = set()
+        self._lock = Lock()  # log lines are masked in a thread of their own
         self._pattern: re.Pattern[str] | None = None
 
     def add(self, *secrets: str | None) -> None:
         """Remember secrets (keys, tokens, passwords) as they are."""
         self._remember(s for s in secrets if s)
 
+    def publish(self, *words: str) -> None:
+        """Words that stay readable although a URL may hold them too, as a topic named like its target does."""
+        self._public.update(words)
+        with self._lock:
+            for word in words:
+                self._pieces.pop(word, None)
+            self._pattern = None
+
     def add_url(self, url: str) -> None:
         """Remember a target URL: the whole, its user, password, and each part of host, path and query that
         could be a token. A host with a dot stays readable, since error messages need it."""
-        self._remember([url, *_parts_of(url)])
+        self._remember([url, *(part for part in _parts_of(url) if part not in self._public)])
 
     def mask(self, text: str) -> str:
         """The text with every known secret replaced by `***`."""
-        return self._pattern.sub(MASK, text) if self._pattern else text
+        with self._lock:
+            if self._pattern is None:
+                longest_first = sorted(self._pieces, key=len, reverse=True)
+                self._pattern = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
+            pattern = self._pattern
+        return pattern.sub(MASK, text)
 
     def _remember(self, secrets: Iterable[str]) -> None:
-        for secret in secrets:
-            if len(secret) >= _SHORTEST:
-                self._pieces.pop(secret, None)
-                self._pieces[secret] = None
-        while len(self._pieces) > _MOST:
-            del self._pieces[next(iter(self._pieces))]
-        longest_first = sorted(self._pieces, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+        with self._lock:
+            for secret in secrets:
+                if len(secret) >= _SHORTEST:
+                    self._pieces.pop(secret, None)
+                    self._pieces[secret] = None
+            while len(self._pieces) > _MOST:
+                del self._pieces[next(iter(self._pieces))]
+            self._pattern = None  # made when it is next needed: configurations add many at once
 
 
 def _parts_of(url: str) -> Iterable[str]:
@@ -58,5 +74,24 @@ def _parts_of(url: str) -> Iterable[str]:
             yield from {piece, unquote(piece)}
 
 
-# Names that URLs of common services hold and that are no secrets.
-_WORDS = frozenset({"localhost", "services", "webhook", "webhooks", "smtp", "format", "overflow", "verify", "footer"})
+# Names that URLs of common services hold and that are no secrets, and our own words, which a topic may be called.
+_WORDS = frozenset(
+    [
+        "localhost",
+        "services",
+        "webhook",
+        "webhooks",
+        "format",
+        "overflow",
+        "verify",
+        "footer",
+        "gemwatch",
+        "notify",
+        "success",
+        "failed",
+        "started",
+        "not-found",
+        "config",
+        "pending",
+    ]
+)

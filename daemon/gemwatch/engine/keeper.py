@@ -60,6 +60,7 @@ class Keeper:
         if expires_at != self._noted:
             self._noted = expires_at
             text = expires_at and expires_at.isoformat(timespec="seconds").replace("+00:00", "Z")
+            log.info("token renewed", good_until=text)
             await self._parts.database(self._parts.housekeeping.note, {"token_expires_at": text})
 
     async def run(self) -> None:

@@ -9,7 +9,7 @@ from gemwatch.core.clock import Clock
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import ApiSettings, Settings, TokenSource
 from gemwatch.engine.live import Live
-from gemwatch.engine.pace import Pace
+from gemwatch.engine.pace import Pace, Turns
 from gemwatch.metrics import Metrics
 
 
@@ -48,7 +48,7 @@ class Workshop:
             api=live.api if _connection(old) == _connection(new) else GemApi(new, self._clock),
             pace=live.pace
             if (old.max_in_flight, old.max_rate) == (new.max_in_flight, new.max_rate)
-            else self._pace(new),
+            else self._pace(new, live.pace.turns),
         )
 
     async def retire(self, old: Live, new: Live) -> None:
@@ -67,8 +67,8 @@ class Workshop:
         await live.api.close()
         live.targets.close()
 
-    def _pace(self, api: ApiSettings) -> Pace:
-        return Pace(self._clock, at_once=api.max_in_flight, rate=api.max_rate)
+    def _pace(self, api: ApiSettings, turns: Turns | None = None) -> Pace:
+        return Pace(self._clock, at_once=api.max_in_flight, rate=api.max_rate, turns=turns)
 
     def _learn(self, settings: Settings) -> None:
         self._secrets.add(settings.api.key, settings.api.token.value)

@@ -1,14 +1,18 @@
 """How the program is: for the health pages, for Prometheus, for systemd."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
 
 from gemwatch.adapters.database import DatabaseThread
 from gemwatch.adapters.records import Records, Snapshot
 from gemwatch.core.clock import Clock
-from gemwatch.core.health import ApiState, Login
-from gemwatch.core.job import is_end
+from gemwatch.core.health import ApiState, Health, Login
+from gemwatch.core.job import Status, is_end
+from gemwatch.core.wording import counted
+from gemwatch.engine.bell import Bell
 from gemwatch.engine.live import Live
 from gemwatch.engine.vitals import Vitals
 from gemwatch.metrics import Metrics
@@ -18,6 +22,7 @@ from gemwatch.progress import Progress
 
 EVERY = 10.0  # seconds between two status lines
 STARTING, STOPPING = "the first configuration is not applied yet", "it is being stopped"
+_LAST_WORDS = "Stopping: what is being polled or sent may finish"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +45,28 @@ class Reporter:
     def __init__(self, parts: Reporting) -> None:
         self._parts = parts
         self._unready: str | None = STARTING
+        self._news = Bell()
 
     def started(self) -> None:
         self._unready = None
+        self._parts.notify.status("The first configuration is applied")
         self._parts.notify.ready()
+        self._news.ring()
 
     def stopping(self) -> None:
         self._unready = STOPPING
         self._parts.notify.stopping()
+        self._parts.notify.status(_LAST_WORDS)
+
+    @contextmanager
+    def reload(self) -> Iterator[None]:
+        """Tell systemd that the configuration is read again for as long as this lasts."""
+        if self._unready is None:
+            self._parts.notify.reloading()
+        yield
+        if self._unready is None:
+            self._parts.notify.ready()
+            self._news.ring()
 
     def ready(self) -> str | None:
         """Why the program is not ready; None when it is."""
@@ -73,10 +92,10 @@ class Reporter:
         return parts.metrics.render(gauges)
 
     async def run(self) -> None:
-        """Feed systemd's watchdog while there is progress, and its status line now and then."""
-        interval = self._parts.notify.watchdog_interval or EVERY
+        """Feed systemd's watchdog, if there is one, while there is progress, and its status line now and then."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._feed(interval))
+            if (interval := self._parts.notify.watchdog_interval) is not None:
+                group.create_task(self._feed(interval))
             group.create_task(self._describe())
 
     async def _feed(self, interval: float) -> None:
@@ -88,23 +107,57 @@ class Reporter:
 
     async def _describe(self) -> None:
         while True:
-            snapshot = await self._parts.database(self._parts.records.snapshot)
-            self._parts.notify.status(describe(snapshot, self._parts.vitals))
-            await asyncio.sleep(EVERY)
+            self._parts.notify.status(await self._line())
+            await self._news.heard(within=EVERY)
+
+    async def _line(self) -> str:
+        parts = self._parts
+        if self._unready is not None:
+            return _LAST_WORDS if self._unready == STOPPING else f"Starting: {self._unready}"
+        stuck = self.stalled()
+        if stuck is not None:  # the store may be what is stuck, so it is not asked
+            return f"STALLED: {stuck}"
+        try:
+            async with asyncio.timeout(EVERY):
+                snapshot = await parts.database(parts.records.snapshot)
+        except TimeoutError:
+            return f"STALLED: {self.stalled() or 'the store does not answer'}"
+        return describe(snapshot, parts.vitals.health, parts.clock.now())
 
 
-def describe(snapshot: Snapshot, vitals: Vitals) -> str:
-    """One line that a person wants to read in `systemctl status`."""
-    jobs: dict[str | None, int] = dict(snapshot.jobs)
-    running = sum(count for status, count in jobs.items() if not is_end(status))
-    words: list[Any] = [f"{sum(jobs.values())} jobs watched, {running} unfinished"]
-    if snapshot.next_poll_at is not None:
-        words.append(f"next poll {snapshot.next_poll_at:%H:%M:%S} UTC")
-    if vitals.health.login is Login.REFUSED:
-        words.append("LOGIN REFUSED")
-    if vitals.health.api is ApiState.DOWN:
-        words.append("API DOWN")
-    words.append(f"{snapshot.pending} deliveries pending")
-    if snapshot.failed:
-        words.append(f"{snapshot.failed} failed")
+def describe(snapshot: Snapshot, health: Health, now: datetime) -> str:
+    """One line that a person wants to read in `systemctl status`, trouble first."""
+    words = [*_troubles(health), _jobs(snapshot, health, now), _deliveries(snapshot)]
+    if health.login is Login.OK:
+        words.append("login ok")
+    return "; ".join(words)
+
+
+def _troubles(health: Health) -> Iterator[str]:
+    if health.login is Login.REFUSED:
+        yield f"LOGIN REFUSED{_since(health.login_since)}, no job is polled"
+    if health.api is ApiState.DOWN:
+        yield f"API DOWN{_since(health.api_since)}"
+
+
+def _jobs(snapshot: Snapshot, health: Health, now: datetime) -> str:
+    total = sum(snapshot.jobs.values())
+    running = snapshot.jobs.get(Status.IN_PROGRESS, 0)
+    ended = sum(count for status, count in snapshot.jobs.items() if is_end(status))
+    words = [f"{counted(total, 'job', 'jobs')} watched"]
+    words += [
+        f"{n:,} {of}" for n, of in ((running, "running"), (total - running - ended, "waiting"), (ended, "ended")) if n
+    ]
+    at = snapshot.next_poll_at
+    if at is not None and health.login is not Login.REFUSED:
+        words.append(f"next poll {at:%H:%M:%S} UTC" if at > now else "polling now")
     return ", ".join(words)
+
+
+def _deliveries(snapshot: Snapshot) -> str:
+    words = f"{counted(snapshot.pending, 'delivery', 'deliveries')} pending"
+    return f"{words}, {snapshot.failed} FAILED" if snapshot.failed else words
+
+
+def _since(time: datetime | None) -> str:
+    return f" since {time:%F %H:%M} UTC" if time is not None else ""

@@ -23,6 +23,7 @@ def upgrade() -> None:
         "watches",
         sa.Column("job_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("watched", sa.Boolean(), nullable=False),
+        sa.Column("unwatched_at", sa.BigInteger(), nullable=True),
         sa.Column("name", sa.Text(), nullable=True),
         sa.Column("notify", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("every", sa.BigInteger(), nullable=False),

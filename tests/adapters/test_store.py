@@ -15,12 +15,11 @@ from gemwatch.adapters.store import Store
 from gemwatch.adapters.tables import watches
 from gemwatch.adapters.watch_list import Applied, WatchList
 from gemwatch.core.decide import Policy, decide
-from gemwatch.core.events import Event, EventKind
+from gemwatch.core.events import Event, EventKind, Target
 from gemwatch.core.job import Seen, read_details
 from gemwatch.core.settings import Watch
 from gemwatch.core.work import (
     KEEP_TRYING,
-    Addressed,
     Bundle,
     NotSent,
     Report,
@@ -51,15 +50,19 @@ class Bench:
 
     def see(
         self, claim: WatchClaim, status: str, at: datetime = NOW, targets: Sequence[str] = (TEAM,)
-    ) -> list[Report]:
+    ) -> tuple[Report, ...]:
         document = json.dumps({"job_id": claim.tracked.job_id, "status": status})
         verdict = decide(claim.tracked, Seen(at=at, job=read_details(document)), Policy(), 0.5)
-        messages = tuple(Addressed(event=event, targets=tuple(targets)) for event in verdict.events)
-        return self.store.record([Report(claim=claim.claim, at=at, verdict=verdict, messages=messages)])
+        self.address(*targets)
+        return self.store.record([Report(claim=claim.claim, at=at, verdict=verdict)]).reports
+
+    def address(self, *names: str) -> None:
+        self.store.address([Target(name=name, url="json://127.0.0.1", on=frozenset(EventKind)) for name in names])
 
     def tell(self, number: int, *targets: str, at: datetime = NOW) -> None:
         event = Event(kind=EventKind.LOGIN, at=at, facts={"over": False, "reason": "no"})
-        self.store.record([], [Addressed(event=event, targets=targets or (TEAM,))] * number)
+        self.address(*(targets or (TEAM,)))
+        self.store.record([], [event] * number)
 
     def bundle(self, now: datetime = NOW, target: str = TEAM) -> Bundle | None:
         return next(iter(self.store.claim_deliveries(now, [target], LEASE)), None)
@@ -141,7 +144,7 @@ def test_a_report_on_a_job_that_was_unwatched_meanwhile_leaves_no_trace(bench: B
     bench.watch(7)
     claim = bench.claim()[0]
     assert bench.watch() == Applied(removed=1)
-    assert bench.see(claim, "SUCCESS") == []
+    assert bench.see(claim, "SUCCESS") == ()
     assert (bench.job(7)["status"], bench.records.history(), bench.records.deliveries()) == (None, [], [])
 
 
@@ -149,7 +152,7 @@ def test_two_reports_on_one_claim_tell_it_once(bench: Bench) -> None:
     bench.watch(7)
     claim = bench.claim()[0]
     assert len(bench.see(claim, "SUCCESS")) == 1
-    assert bench.see(claim, "SUCCESS") == []
+    assert bench.see(claim, "SUCCESS") == ()
     assert len(bench.records.deliveries()) == 1
 
 
@@ -254,8 +257,8 @@ def test_when_a_target_works_again_what_waits_for_it_is_due_at_once(bench: Bench
 def test_a_removed_target_keeps_its_deliveries_until_they_expire(bench: Bench) -> None:
     bench.tell(1, TEAM)
     bench.tell(1, MAIL)
-    assert bench.keeping.expire_deliveries(NOW + KEEP_TRYING - MINUTE, [MAIL]) == 0
-    assert bench.keeping.expire_deliveries(NOW + KEEP_TRYING, [MAIL]) == 1
+    assert bench.keeping.expire_deliveries(NOW + KEEP_TRYING - MINUTE, [MAIL]) == []
+    assert bench.keeping.expire_deliveries(NOW + KEEP_TRYING, [MAIL]) == [TEAM]
     assert [(row["target"], row["state"]) for row in bench.records.deliveries()] == [
         (TEAM, "failed"),
         (MAIL, "pending"),
@@ -297,17 +300,21 @@ def test_at_a_start_after_the_clock_was_put_back_nothing_waits_for_the_old_time(
     assert len(bench.claim(early)) == 1
 
 
-def test_retention_deletes_old_unwatched_jobs_with_their_history_but_nothing_undelivered(bench: Bench) -> None:
-    bench.watch(1, 2, 3)
+def test_retention_deletes_finished_jobs_that_nobody_has_watched_for_so_long_but_nothing_undelivered(
+    bench: Bench,
+) -> None:
+    bench.watch(1, 2, 3, 4, 5)
     claims = {claim.tracked.job_id: claim for claim in bench.claim()}
     bench.see(claims[1], "SUCCESS", targets=[])
     bench.see(claims[2], "SUCCESS")
     bench.see(claims[3], "SUCCESS", targets=[])
-    bench.watch(3)
-    assert bench.keeping.prune(NOW) == 0
-    assert bench.keeping.prune(NOW + MINUTE) == 1
-    assert [job["job_id"] for job in bench.records.status()["jobs"]] == [3, 2]
-    assert [row["job_id"] for row in bench.records.history()] == [2, 3]
+    bench.see(claims[4], "IN_PROGRESS")
+    later = NOW + timedelta(days=400)
+    bench.watch(3, now=later)
+    assert bench.keeping.prune(later) == 0
+    assert bench.keeping.prune(later + MINUTE) == 2
+    assert [job["job_id"] for job in bench.records.status()["jobs"]] == [3, 2, 4]
+    assert [row["job_id"] for row in bench.records.history()] == [2, 3, 4]
     assert len(bench.records.deliveries()) == 1
 
 
@@ -358,9 +365,47 @@ def test_a_claim_holds_everything_that_is_remembered(bench: Bench) -> None:
         values = {"misses": 2, "refused_at": NOW, "told_missing": True, "last_error": "x", "due_at": NOW}
         connection.execute(sa.update(watches).values(values))
     tracked = bench.claim()[0].tracked
-    assert (tracked.memory, tracked.name, tracked.notify, tracked.every) == (
-        memory,
-        "Nine",
-        (MAIL, TEAM),
-        timedelta(minutes=5),
-    )
+    assert (tracked.memory, tracked.every) == (memory, timedelta(minutes=5))
+
+
+def test_who_hears_of_an_end_is_decided_by_the_list_and_the_targets_of_the_moment_it_is_recorded(
+    bench: Bench,
+) -> None:
+    bench.watch(Watch(job_id=7, name="Old", notify=("old",)))
+    claim = bench.claim()[0]
+    bench.watch(Watch(job_id=7, name="New", notify=("new",)))
+    bench.see(claim, "SUCCESS", targets=["new", "other"])
+    bundle = bench.bundle(target="new")
+    assert bundle is not None
+    assert bundle.deliveries[0].event.facts["name"] == "New"
+    assert [row["target"] for row in bench.records.deliveries()] == ["new"]
+
+
+def test_a_shorter_interval_counts_also_for_a_job_that_is_being_looked_at(bench: Bench) -> None:
+    bench.watch(Watch(job_id=7, every=timedelta(days=1)))
+    stale = bench.claim()[0]
+    bench.watch(Watch(job_id=7, every=timedelta(seconds=1)))
+    assert bench.see(stale, "REQUESTED") == ()
+    assert bench.claim()[0].tracked.every == timedelta(seconds=1)
+
+
+def test_a_witness_is_another_job_that_was_not_refused_and_is_made_due(bench: Bench) -> None:
+    bench.watch(1, 2)
+    assert bench.store.call_witness(NOW, 1)
+    for claim in bench.claim():
+        bench.see(claim, "REQUESTED")
+    assert bench.claim() == []
+    assert bench.store.call_witness(NOW, 1)
+    assert [claim.tracked.job_id for claim in bench.claim()] == [2]
+    with bench.engine.begin() as connection:
+        connection.execute(sa.update(watches).where(watches.c.job_id == 2).values(refused_at=NOW))
+    assert not bench.store.call_witness(NOW, 1)
+
+
+def test_numbers_that_json_does_not_know_do_not_spoil_what_is_printed(bench: Bench) -> None:
+    bench.watch(7)
+    claim = bench.claim()[0]
+    document = '{"job_id": 7, "status": "REQUESTED", "novelty": NaN}'
+    verdict = decide(claim.tracked, Seen(at=NOW, job=read_details(document)), Policy(), 0.5)
+    bench.store.record([Report(claim=claim.claim, at=NOW, verdict=verdict)])
+    assert bench.job(7)["details"]["novelty"] is None

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gemwatch.core.health import ApiState, Health, Login, after, overdue
+from gemwatch.core.health import CERTAIN_FROM, ApiState, Health, Login, after, overdue
 from gemwatch.core.job import Failed, NotFound, Observation, Refused, Seen, Throttled, read_details
 
 START = datetime(2026, 2, 18, 12, tzinfo=UTC)
@@ -21,14 +21,20 @@ LETTERS = {
 }
 
 
-def told(looks: str, minutes: float = 1) -> list[str]:
+def told(looks: str, *, others: bool = False, minutes: float = 1) -> list[str]:
     """What is told when these looks come at such intervals: `login!` for trouble, `login` for its end."""
-    health, words = Health(), []
+    health, words, silent_from = Health(), [], None
     for number, letter in enumerate(looks):
-        seen: Observation = LETTERS[letter](START + timedelta(minutes=minutes * number))
-        checkup = after(health, seen, ALERT_AFTER)
-        health = checkup.health
-        words += [event.kind.value + ("" if event.facts["over"] else "!") for event in checkup.events]
+        at = START + timedelta(minutes=minutes * number)
+        seen: Observation = LETTERS[letter](at)
+        if letter in "snr":
+            silent_from = None
+        elif letter != "l":
+            silent_from = silent_from or at
+        checkup = after(health, seen, sent_at=at, others=others)
+        late = overdue(checkup.health, at, at - silent_from if silent_from else timedelta(0), ALERT_AFTER)
+        health = late.health
+        words += [e.kind.value + ("" if e.facts["over"] else "!") for e in (*checkup.events, *late.events)]
     return words
 
 
@@ -51,7 +57,7 @@ def told(looks: str, minutes: float = 1) -> list[str]:
         ("ffbbttfbtffn", ["api!", "api"]),
         ("fffff" + "s" + "ffffff", []),
         ("f" * 11 + "rrr", ["api!", "api", "login!"]),  # a 401 shows that the API is there
-        ("f" * 11 + "lll" + "s", ["api!", "login!", "login", "api"]),
+        ("f" * 11 + "lll" + "s", ["api!", "login!", "api", "login"]),
         ("r" * 600, ["login!"]),  # all 401 for hours is one message, and none about the API
     ],
 )
@@ -59,24 +65,31 @@ def test_edges_are_told_once(looks: str, expected: list[str]) -> None:
     assert told(looks) == expected
 
 
-def test_the_api_counts_as_silent_from_the_first_request_without_an_answer() -> None:
-    hung = Failed(at=START + timedelta(seconds=30), sent_at=START, reason="no answer within 30 s")
-    health = after(Health(), hung, ALERT_AFTER).health
-    assert overdue(health, START + ALERT_AFTER - timedelta(seconds=1), ALERT_AFTER).events == ()
-    late = overdue(health, START + ALERT_AFTER, ALERT_AFTER)
-    assert [event.kind.value for event in late.events] == ["api"]
-    assert late.events[0].facts["reason"] == "no answer within 30 s"
-    assert overdue(late.health, START + 2 * ALERT_AFTER, ALERT_AFTER).events == ()
+def test_while_other_jobs_can_bear_witness_refusals_must_be_many() -> None:
+    assert told("s" + "r" * (CERTAIN_FROM - 1), others=True) == []
+    assert told("s" + "r" * CERTAIN_FROM, others=True) == ["login!"]
+    assert told("s" + ("r" * 5 + "s") * 9, others=True) == []
 
 
-def test_without_a_request_silence_is_no_trouble() -> None:
-    assert overdue(Health(), START + timedelta(days=9), ALERT_AFTER).events == ()
+def test_an_answer_to_a_request_from_before_the_refusal_does_not_end_it() -> None:
+    refused = after(Health(), LETTERS["l"](START), sent_at=None, others=False).health
+    early, late = START - timedelta(seconds=1), START + timedelta(seconds=1)
+    still = after(refused, LETTERS["s"](late), sent_at=early, others=False)
+    assert (still.health.login, still.events) == (Login.REFUSED, ())
+    over = after(still.health, LETTERS["s"](late), sent_at=late, others=False)
+    assert (over.health.login, [event.facts["over"] for event in over.events]) == (Login.OK, [True])
+
+
+def test_silence_without_any_answer_has_a_reason_too() -> None:
+    checkup = overdue(Health(), START, ALERT_AFTER, ALERT_AFTER)
+    facts = checkup.events[0].facts
+    assert (facts["reason"], facts["since"]) == ("no answer so far", (START - ALERT_AFTER).isoformat())
+    assert overdue(checkup.health, START, 2 * ALERT_AFTER, ALERT_AFTER).events == ()
 
 
 def test_trouble_that_was_told_before_a_restart_is_not_told_again_but_its_end_is() -> None:
     restarted = Health(login=Login.REFUSED, api=ApiState.DOWN)
-    still = after(restarted, LETTERS["f"](START), timedelta(0))
-    assert still.events == ()
-    good = after(still.health, LETTERS["s"](START), ALERT_AFTER)
+    assert overdue(restarted, START, timedelta(days=1), ALERT_AFTER).events == ()
+    good = after(restarted, LETTERS["s"](START), sent_at=START, others=False)
     assert sorted(event.kind.value for event in good.events) == ["api", "login"]
     assert (good.health.login, good.health.api, good.health.last_good_at) == (Login.OK, ApiState.OK, START)

@@ -84,9 +84,8 @@ def test_a_bad_edit_is_told_with_its_place_and_the_last_good_configuration_goes_
         installation.config.write_text(good.replace("poll:", "pol:"))
         wait_until(lambda: inbox.titles() == ["gemwatch: configuration refused"], "word of the bad edit")
         line = good.splitlines().index("poll:") + 1
-        assert (
-            f'{installation.config}:{line}:1: pol: unknown key "pol"; did you mean "poll"?' in inbox.messages[0].body
-        )
+        mistake = 'top level: unknown key "pol"; did you mean "poll"?'
+        assert f"{installation.config}:{line}:1: {mistake}" in inbox.messages[0].body
         asked = gem.asked(1)
         wait_until(lambda: gem.asked(1) >= asked + 2, "polls that go on")
         assert "gemwatch_config_last_reload_successful 0.0" in daemon.get("/metrics")[1]

@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 
 from gemwatch.core.events import Event, EventKind, Target
-from gemwatch.core.work import KEEP_TRYING, Addressed
+from gemwatch.core.work import KEEP_TRYING
 from support.clock import FakeClock
 from support.gem import ScriptedGem
 from support.inbox import Inbox
@@ -17,14 +17,14 @@ def team(inbox: Inbox, name: str = "team") -> Target:
     return Target(name=name, url=inbox.target_url(name))
 
 
-def tell(rig: Rig, *job_ids: int, targets: tuple[str, ...] = ("team",)) -> None:
+def tell(rig: Rig, *job_ids: int) -> None:
     """Record that these jobs ended, as the poller would."""
     rig.watch(*job_ids)
     for job_id in job_ids:
         document = json.dumps({"job_id": job_id, "status": "SUCCESS"})
         facts = {"status": "SUCCESS", "document": document}
         event = Event(kind=EventKind.SUCCESS, at=rig.clock.now(), job_id=job_id, facts=facts)
-        rig.store.record([], [Addressed(event=event, targets=targets)])
+        rig.store.record([], [event])
 
 
 async def test_a_failed_attempt_is_repeated_after_five_seconds_then_later_and_later(
@@ -72,7 +72,7 @@ async def test_a_dead_target_neither_delays_nor_repeats_another(
         stuck.hold = threading.Event()
         targets = [team(inbox), Target(name="stuck", url=stuck.target_url())]
         async with running(settings_for(gem, tmp_path, targets), clock) as rig:
-            tell(rig, 1, 2, 3, targets=("stuck", "team"))
+            tell(rig, 1, 2, 3)
             rig.courier.bell.ring()
             await until(lambda: len(inbox.messages) == 3, "the healthy target's messages")
             stuck.hold.set()
@@ -133,7 +133,8 @@ async def test_ten_thousand_that_wait_at_a_start_all_arrive(
     settings = settings_for(gem, tmp_path, [team(inbox)])
     async with running(settings, clock) as rig:
         event = Event(kind=EventKind.LOGIN, at=clock.now(), facts={"over": False, "reason": "no"})
-        rig.store.record([], [Addressed(event=event, targets=("away",))] * 10_000)
+        rig.store.address([team(inbox, "away")])
+        rig.store.record([], [event] * 10_000)
     renamed = settings_for(gem, tmp_path, [team(inbox, "away")])
     async with running(renamed, clock) as rig:
         rig.courier.bell.ring()

@@ -13,7 +13,15 @@ from support.rig import EVERY, Rig, running, settings_for
 
 
 def keeper_of(rig: Rig) -> Keeper:
-    return Keeper(Keeping(live=rig.live, housekeeping=rig.housekeeping, database=rig.database, clock=rig.clock))
+    return Keeper(
+        Keeping(
+            live=rig.live,
+            housekeeping=rig.housekeeping,
+            database=rig.database,
+            clock=rig.clock,
+            metrics=rig.metrics,
+        )
+    )
 
 
 @pytest.mark.parametrize("jump", [timedelta(hours=1), timedelta(days=1), timedelta(hours=-1), timedelta(days=-1)])

@@ -53,10 +53,34 @@ async def test_after_a_pause_there_is_no_burst(clock: FakeClock) -> None:
     assert pace.waits == pytest.approx(0.05)
 
 
-async def test_a_hold_stops_everybody_and_a_shorter_one_does_not_lift_it(clock: FakeClock) -> None:
+async def test_a_hold_is_what_the_api_asked_for_and_a_shorter_one_does_not_lift_it(clock: FakeClock) -> None:
     pace = Pace(clock, at_once=10, rate=0)
-    pace.hold(timedelta(seconds=30))
-    pace.hold(timedelta(seconds=1))
-    assert (pace.waits, pace.held) == (30, True)
-    clock.advance(30)
-    assert (pace.waits, pace.held) == (0, False)
+    pace.throttle(timedelta(seconds=30))
+    pace.throttle(timedelta(seconds=1))
+    clock.advance(29)
+    assert pace.held
+    clock.advance(1)
+    assert not pace.held
+
+
+async def test_without_a_word_on_how_long_holds_grow_until_the_api_is_content(clock: FakeClock) -> None:
+    pace, holds = Pace(clock, at_once=10, rate=0), []
+    for _ in range(8):
+        for _ in range(16):  # all that were under way are told the same
+            pace.throttle(None)
+        start = clock.monotonic()
+        while pace.held:
+            clock.advance(1)
+        holds.append(clock.monotonic() - start)
+    assert holds == [2, 4, 8, 16, 32, 60, 60, 60]
+    pace.relax()
+    pace.throttle(None)
+    clock.advance(2)
+    assert not pace.held
+
+
+async def test_a_hold_outlives_an_edit_of_the_limits(clock: FakeClock) -> None:
+    old = Pace(clock, at_once=10, rate=10)
+    new = Pace(clock, at_once=5, rate=2, turns=old.turns)
+    old.throttle(timedelta(seconds=30))  # by a request that was under way during the edit
+    assert new.held

@@ -1,5 +1,8 @@
 """Polling as it happens: real requests, real rows, a clock that the test moves."""
 
+import json
+import random
+import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from support.clock import FakeClock
 from support.gem import Answer, ScriptedGem, document
 from support.inbox import Inbox
 from support.rig import running, settings_for
+from support.waiting import until
 
 
 def team(inbox: Inbox, name: str = "team") -> Target:
@@ -136,6 +140,7 @@ async def test_a_refused_login_is_told_once_probed_once_a_minute_and_its_end_is_
         await rig.poll()
         gem.for_all = Answer(status=401)
         await rig.poll()
+        await rig.poll(times=2, after=timedelta(seconds=5))
         refused = len(gem.requests)
         await rig.poll(times=10, after=timedelta(seconds=61))
         assert len(gem.requests) == refused + 10
@@ -198,20 +203,110 @@ async def test_a_login_that_was_told_before_a_restart_is_not_told_again(
     assert inbox.titles() == ["gemwatch: login refused"]
 
 
-async def test_one_job_that_is_refused_among_others_neither_slows_them_nor_flaps(
+@pytest.mark.parametrize("numbers", [(1, 1), (10, 1), (1, 2), (3, 3), (30, 5)])
+async def test_jobs_that_alone_are_refused_are_each_told_once_and_do_not_slow_the_others(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path, numbers: tuple[int, int]
+) -> None:
+    good, forbidden = numbers
+    for job_id in range(1, good + 1):
+        gem.answers(job_id, "IN_PROGRESS")
+    jobs = range(1, good + forbidden + 1)
+    for job_id in range(good + 1, good + forbidden + 1):
+        gem.answers(job_id, Answer(status=403))
+    async with running(settings_for(gem, tmp_path, [team(inbox)], jobs), clock, roll=random.Random(7).random) as rig:
+        await rig.poll(times=360, after=timedelta(seconds=20))  # two hours
+        assert all(gem.asked(job_id) >= 85 for job_id in range(1, good + 1))
+        gem.answers(good + 1, "SUCCESS")
+        await rig.poll(after=timedelta(minutes=20))
+        await rig.deliver(times=10)
+    text = "\n".join(f"{message.title}\n{message.body}" for message in inbox.messages)
+    assert text.count("login refused for") == forbidden
+    assert text.count("login works again for") == 1
+    assert text.count(f"SUCCESS: job {good + 1}\n") == 1
+    assert text.count("login refused") + text.count("login works again") == forbidden + 1
+
+
+async def test_an_answer_that_was_under_way_when_the_login_broke_does_not_mend_it(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
+    for job_id in range(1, 6):
+        gem.answers(job_id, "IN_PROGRESS")
+    async with running(settings_for(gem, tmp_path, [team(inbox)], range(1, 6)), clock) as rig:
+        await rig.poll()
+        slow = threading.Event()
+        held = Answer(hold=slow, body=json.dumps(document(1, "IN_PROGRESS")).encode())
+        gem.answers(1, held, Answer(status=401))
+        for job_id in range(2, 6):
+            gem.answers(job_id, Answer(status=401))
+
+        def refused() -> bool:
+            clock.advance(1)
+            rig.poller.bell.ring()
+            return bool(rig.records.status()["service"]["login"] == "refused")
+
+        await until(refused, "the refusal")
+        slow.set()
+        await rig.poll(times=3, after=timedelta(seconds=61))
+        await rig.deliver()
+    assert inbox.titles() == ["gemwatch: login refused"]
+
+
+async def test_an_api_that_only_hangs_is_told_too(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    hanging = threading.Event()
+    gem.answers(1, Answer(hold=hanging, body=json.dumps(document(1, "IN_PROGRESS")).encode()))
+    async with running(settings_for(gem, tmp_path, [team(inbox)], [1]), clock) as rig:
+        await until(lambda: gem.asked(1) == 1, "the request")
+        clock.advance(601)
+        await until(rig.records.deliveries, "word of it")
+        hanging.set()
+        await until(lambda: len(rig.records.deliveries()) == 2, "word that it is over")
+        await rig.deliver(times=2)
+    assert inbox.titles() == ["gemwatch: the GEM API does not answer", "gemwatch: the GEM API answers again"]
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=-1), timedelta(days=30)])
+async def test_silence_is_timed_whatever_the_clock_on_the_wall_does(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path, jump: timedelta
+) -> None:
     gem.answers(1, "IN_PROGRESS")
-    gem.answers(2, Answer(status=403))
-    gem.answers(3, "IN_PROGRESS")
-    async with running(settings_for(gem, tmp_path, [team(inbox)], [1, 2, 3]), clock) as rig:
-        await rig.poll(times=10)
-        assert (gem.asked(1), gem.asked(3)) == (10, 10)
-        gem.answers(2, "SUCCESS")
-        await rig.poll(after=timedelta(minutes=16))
-        await rig.deliver(times=5)
-    assert len(inbox.titles()) == 3
-    assert inbox.titles()[-1] == "SUCCESS: job 2"
+    async with running(settings_for(gem, tmp_path, [team(inbox)], [1]), clock) as rig:
+        await rig.poll()
+        gem.for_all = Answer(status=502)
+        await rig.poll()
+        clock.jump(jump.total_seconds())
+        rig.housekeeping.shift_schedule(jump)
+        await rig.poll(times=3)
+        assert rig.records.deliveries() == []
+        await rig.poll(times=4, after=timedelta(minutes=5))
+        assert [row["kind"] for row in rig.records.deliveries()] == ["api"]
+
+
+async def test_one_failure_and_then_nothing_to_ask_for_is_no_trouble(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    gem.answers(1, Answer(status=500))
+    async with running(settings_for(gem, tmp_path, [team(inbox)], [1]), clock) as rig:
+        await rig.poll()
+        rig.watch()
+        await rig.poll(times=10, after=timedelta(minutes=6))
+        assert rig.records.deliveries() == []
+
+
+async def test_an_api_that_asks_to_wait_is_asked_less_and_less(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    jobs = range(1, 101)
+    gem.for_all = Answer(status=429)
+    async with running(settings_for(gem, tmp_path, [team(inbox)], jobs), clock) as rig:
+        await rig.poll(times=120, after=timedelta(seconds=1))
+        assert len(gem.requests) < 400
+        gem.for_all = None
+        for job_id in jobs:
+            gem.answers(job_id, "IN_PROGRESS")
+        await rig.poll(times=3, after=timedelta(minutes=5))
+        assert len(rig.records.history()) == 100
 
 
 async def test_an_api_that_does_not_answer_is_told_once_and_again_when_it_does(

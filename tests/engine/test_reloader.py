@@ -1,5 +1,7 @@
 """What an edit does, and what is told of it: real files, read by the real loader."""
 
+import json
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,9 +16,10 @@ from gemwatch.engine.reloader import Reloader, Reloading
 from gemwatch.metrics import Metrics
 from gemwatch.parts import Workshop
 from support.clock import FakeClock
-from support.gem import KEY, TOKEN, ScriptedGem
+from support.gem import KEY, TOKEN, Answer, ScriptedGem, document
 from support.inbox import Inbox
 from support.rig import Rig, running
+from support.waiting import until
 
 
 class Edits:
@@ -173,3 +176,87 @@ async def test_a_removed_target_keeps_what_waits_for_it_until_it_is_named_again(
         await it.save(notify={"team": {"url": inbox.target_url("team")}})
         await it.rig.deliver()
     assert inbox.titles("team") == ["SUCCESS: job 1"]
+
+
+async def test_an_end_that_was_being_looked_at_during_an_edit_is_told_to_who_is_named_now(
+    edits: Open, inbox: Inbox, gem: ScriptedGem
+) -> None:
+    slow = threading.Event()
+    gem.answers(1, Answer(hold=slow, body=json.dumps(document(1, "SUCCESS")).encode()))
+    async with edits() as it:
+        await until(lambda: gem.asked(1) == 1, "the request")
+        url = inbox.target_url("renamed")
+        await it.save(notify={"renamed": {"url": url}}, watch=[{"job": 1, "notify": ["renamed"]}])
+        slow.set()
+        await until(it.rig.records.deliveries, "the end")
+        await it.rig.deliver()
+    assert inbox.titles("renamed") == ["SUCCESS: job 1"]
+
+
+async def test_no_token_goes_to_a_host_that_it_was_not_made_for(edits: Open, inbox: Inbox, gem: ScriptedGem) -> None:
+    slow = threading.Event()
+    gem.answers(1, Answer(hold=slow, body=json.dumps(document(1, "IN_PROGRESS")).encode()))
+    gem.answers(2, "IN_PROGRESS")
+    with ScriptedGem() as other:
+        other.answers(2, "IN_PROGRESS")
+        async with edits() as it:
+            api = {"base_url": gem.url, "key": KEY, "token": {"value": TOKEN}, "max_rate": 0, "max_in_flight": 1}
+            await it.save(api=api, watch=[1, 2])
+            await until(lambda: gem.asked(1) >= 1, "the request that keeps the others waiting")
+            moved = {**api, "base_url": other.url, "key": "another-key", "token": {"value": "another-token"}}
+            await it.save(api=moved)
+            slow.set()
+            await until(lambda: other.asked(2) >= 1, "the request to the new host")
+        sent = {(request.headers["tomtom-api-key"], request.headers["authorization"]) for request in other.requests}
+    assert sent == {("another-key", "Bearer another-token")}
+
+
+async def test_a_login_that_an_edit_has_replaced_is_not_held_against_the_new_one(
+    edits: Open, inbox: Inbox, gem: ScriptedGem, tmp_path: Path
+) -> None:
+    gem.answers(1, "IN_PROGRESS")
+    gate, script = tmp_path / "gate", tmp_path / "login"
+    script.write_text(f"#!/bin/sh\nuntil [ -e {gate} ]; do sleep 0.05; done\nexit 1\n")
+    script.chmod(0o755)
+    async with edits() as it:
+        api = {"base_url": gem.url, "key": KEY, "max_rate": 0}
+        await it.save(api={**api, "token": {"command": str(script)}}, watch=[1, 2])
+        it.rig.clock.advance(120)
+        it.rig.poller.bell.ring()
+        await until(lambda: not it.rig.poller.idle, "a look that waits for a token")
+        await it.save(api={**api, "token": {"value": TOKEN}})
+        gate.touch()
+        await until(lambda: it.rig.poller.idle, "the look to end")
+        await it.rig.poll()
+        assert it.rig.records.status()["service"]["login"] == "ok"
+        assert it.rig.records.deliveries() == []
+
+
+async def test_a_target_whose_url_was_mended_gets_what_waits_for_it_at_once(
+    edits: Open, inbox: Inbox, gem: ScriptedGem
+) -> None:
+    gem.answers(1, "SUCCESS")
+    inbox.fails_with = 404
+    async with edits() as it:
+        await it.rig.poll()
+        await it.rig.deliver(times=6, after=300)
+        inbox.fails_with = None
+        await it.save(notify={"team": {"url": inbox.target_url("mended")}})
+        await it.rig.deliver()
+    assert inbox.titles("mended") == ["SUCCESS: job 1"]
+
+
+async def test_sections_that_need_a_restart_stay_as_they_run_and_are_said_once(edits: Open) -> None:
+    async with edits() as it:
+        running_store = it.rig.live.settings.store
+        for keep in ("1d", "1d", "2d"):
+            await it.save(store={"keep": keep})
+            assert it.rig.live.settings.store == running_store
+
+
+async def test_a_second_entry_with_the_same_mistake_is_told_too(edits: Open, inbox: Inbox) -> None:
+    async with edits() as it:
+        await it.save(watch=[1, "one"])
+        await it.save(watch=[1, "one", "one"])
+        await it.rig.deliver(times=2)
+    assert inbox.titles() == ["gemwatch: 1 watch entry set aside", "gemwatch: 2 watch entries set aside"]

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -57,14 +57,14 @@ def settings_for(
 class Rig:
     """`await rig.poll()` takes every look that is due after another interval; `await rig.deliver()` sends."""
 
-    def __init__(self, settings: Settings, clock: FakeClock) -> None:
+    def __init__(self, settings: Settings, clock: FakeClock, roll: Callable[[], float] = lambda: 0.5) -> None:
         upgrade(settings.store.url)
         self.settings, self.clock = settings, clock
         self.engine = open_to_write(settings.store.url)
         self.database = DatabaseThread()
         self.records, self.housekeeping = Records(self.engine), Housekeeping(self.engine)
         self.watch_list = WatchList(self.engine)
-        self.store, metrics, secrets = Store(self.engine), Metrics("test"), Secrets()
+        self.store, self.metrics, secrets = Store(self.engine, settings.targets), Metrics("test"), Secrets()
         self.beats: Counter[str] = Counter()
         self.live = Live(
             settings=settings,
@@ -79,7 +79,7 @@ class Rig:
                 store=self.store,
                 database=self.database,
                 clock=clock,
-                metrics=metrics,
+                metrics=self.metrics,
                 progress=lambda: self.beats.update(["deliveries"]),
             )
         )
@@ -91,10 +91,10 @@ class Rig:
                 database=self.database,
                 clock=clock,
                 vitals=self.vitals,
-                metrics=metrics,
+                metrics=self.metrics,
                 recorded=lambda: None,
                 progress=lambda name: self.beats.update([name]),
-                roll=lambda: 0.5,
+                roll=roll,
             )
         )
 
@@ -125,9 +125,11 @@ class Rig:
 
 
 @asynccontextmanager
-async def running(settings: Settings, clock: FakeClock) -> AsyncIterator[Rig]:
+async def running(
+    settings: Settings, clock: FakeClock, *, roll: Callable[[], float] = lambda: 0.5
+) -> AsyncIterator[Rig]:
     """A rig whose loops run. Leaving stops them the way the program does."""
-    rig = Rig(settings, clock)
+    rig = Rig(settings, clock, roll)
     rig.housekeeping.release_claims()
     rig.watch(*settings.watches)
     tasks = [asyncio.create_task(rig.poller.run()), asyncio.create_task(rig.courier.run())]

@@ -14,6 +14,8 @@ import sqlalchemy as sa
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_GONE = "{} was deleted or replaced while in use: put it back, or restart gemwatch to go on with what is there now"
+BUSY_MS = 1000  # SQLite waits this long for another's lock; a stop waits for it too, so it is short
 _RETRY_FIRST, _RETRY_MOST = 0.1, 5.0  # seconds between tries while the store is in trouble
 
 
@@ -39,12 +41,13 @@ def open_to_write(url: str, *, foreign_keys: bool = True, checkpoints: bool = Tr
     SQLites can corrupt a file that two processes write and checkpoint at the same instant.
     """
     engine = sa.create_engine(url, pool_size=1, max_overflow=0)
+    path = file_of(url)
 
     @sa.event.listens_for(engine, "connect")
-    def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+    def _prepare(connection: sqlite3.Connection, record: sa.pool.ConnectionPoolEntry) -> None:
         connection.isolation_level = None
         for pragma in (
-            "busy_timeout = 5000",
+            f"busy_timeout = {BUSY_MS}",
             "journal_mode = WAL",
             "synchronous = FULL",
             f"foreign_keys = {'ON' if foreign_keys else 'OFF'}",
@@ -52,12 +55,24 @@ def open_to_write(url: str, *, foreign_keys: bool = True, checkpoints: bool = Tr
             f"wal_autocheckpoint = {1000 if checkpoints else 0}",
         ):
             connection.execute(f"PRAGMA {pragma}").close()
+        record.info["file"] = _inode(path)
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
+        # SQLite goes on writing to a file that has no name any more, and all of it would be gone at the next start.
+        if connection.info["file"] != _inode(path):
+            raise sa.exc.OperationalError("BEGIN", None, sqlite3.OperationalError(_GONE.format(path)))
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def open_to_read(url: str) -> sa.Engine:
@@ -68,11 +83,7 @@ def open_to_read(url: str) -> sa.Engine:
     path = file_of(url)
     if not path.exists():
         raise StoreError(f"there is no store at {path} yet: it is made by the first `gemwatch run`")
-    engine = sa.create_engine(
-        "sqlite://",
-        creator=lambda: sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5),
-        poolclass=sa.NullPool,
-    )
+    engine = sa.create_engine("sqlite://", creator=lambda: _reading(path), poolclass=sa.NullPool)
 
     @sa.event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _record: object) -> None:
@@ -86,11 +97,29 @@ def open_to_read(url: str) -> sa.Engine:
     return engine
 
 
+def _reading(path: Path) -> sqlite3.Connection:
+    """A connection that only reads. Who may not write in the folder can still look into a store at rest.
+
+    To read a file in WAL mode SQLite makes two files beside it. Where it may not, and there is no log to be read
+    either (nobody has the file open), the file alone is everything.
+    """
+    uri = path.resolve().as_uri()
+    connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=5)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master").close()
+    except sqlite3.OperationalError:
+        if Path(f"{path}-wal").exists():
+            return connection  # what is wrong shows when it is used
+        connection.close()
+        return sqlite3.connect(f"{uri}?immutable=1", uri=True)
+    return connection
+
+
 class WriterLock:
     """Held by the daemon for as long as it runs. The kernel lets go of it however the process ends."""
 
     def __init__(self, url: str) -> None:
-        self._path = Path(f"{file_of(url)}.lock")
+        self._path = Path(f"{file_of(url).resolve()}.lock")  # the same for all links to it
 
     def __enter__(self) -> Self:
         try:
@@ -128,23 +157,28 @@ class DatabaseThread:
     def __init__(self, on_trouble: Callable[[str | None], None] = lambda _: None) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._on_trouble = on_trouble
-        self.trouble: str | None = None
+        self._troubles: dict[object, str] = {}  # of the calls that are being tried again
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with the store, while there is work that it does not take."""
+        return next(iter(self._troubles.values()), None)
 
     async def __call__(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `work` returns. Errors other than trouble with the store are raised."""
-        pause = _RETRY_FIRST
-        while True:
-            try:
-                result = await self._run(work, *args, **kwargs)
-            except sa.exc.DatabaseError as error:
-                if not _is_trouble(error):
-                    raise
-                self._say(_reason(error))
-            else:
-                self._say(None)
-                return result
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _RETRY_MOST)
+        call, pause = object(), _RETRY_FIRST
+        try:
+            while True:
+                try:
+                    return await self._run(work, *args, **kwargs)
+                except sa.exc.DatabaseError as error:
+                    if not _is_trouble(error):
+                        raise
+                    self._say(call, str(error.orig))
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _RETRY_MOST)
+        finally:
+            self._say(call, None)
 
     def close(self) -> None:
         """Wait for the work in hand, which SQLite's own time limit bounds, and end the thread."""
@@ -152,19 +186,26 @@ class DatabaseThread:
 
     async def _run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         # Shielded: once begun, a transaction ends on its own; cancelling the caller must not lose its outcome.
-        future = self._thread.submit(work, *args, **kwargs)
-        return await asyncio.shield(asyncio.wrap_future(future))
+        future = asyncio.wrap_future(self._thread.submit(work, *args, **kwargs))
+        future.add_done_callback(_heard)
+        return await asyncio.shield(future)
 
-    def _say(self, trouble: str | None) -> None:
-        if trouble != self.trouble:
-            self.trouble = trouble
-            self._on_trouble(trouble)
+    def _say(self, call: object, trouble: str | None) -> None:
+        before = self.trouble
+        if trouble is None:
+            self._troubles.pop(call, None)
+        else:
+            self._troubles[call] = trouble
+        if self.trouble != before:
+            self._on_trouble(self.trouble)
+
+
+def _heard(future: "asyncio.Future[T]") -> None:
+    """The caller may be gone: then nobody is missing the error."""
+    if not future.cancelled():
+        future.exception()
 
 
 def _is_trouble(error: sa.exc.DatabaseError) -> bool:
     """Whether the world is at fault (lock, disk, file) rather than our own statement."""
     return type(error) in (sa.exc.OperationalError, sa.exc.DatabaseError)
-
-
-def _reason(error: sa.exc.DatabaseError) -> str:
-    return str(error.orig)

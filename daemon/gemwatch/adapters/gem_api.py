@@ -24,7 +24,7 @@ from gemwatch.core.job import Failed, JobDetails, NotFound, Observation, Refused
 from gemwatch.core.settings import ApiSettings
 
 MOST_BYTES = 1 << 20  # of an answer
-LONGEST_PAUSE = timedelta(hours=1)  # that a 429 can ask for
+LONGEST_PAUSE = timedelta(days=1)  # a 429 that asks for more is taken for nonsense
 _LIFE = 15 * 60.0  # seconds; a busy connection never looks its host's name up again by itself
 _LIFE_IN_DOUBT = 10.0  # seconds; a new set of connections costs some 20 ms, and must not be had for each request
 _TOO_LONG = f"the answer is longer than {MOST_BYTES >> 20} MiB"

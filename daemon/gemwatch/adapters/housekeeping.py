@@ -1,14 +1,17 @@
 """What keeps the store in order: at the start, after a clock jump, once a day, and by hand."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from gemwatch.adapters.store import write_notes
 from gemwatch.adapters.tables import deliveries, events, service, watches
+from gemwatch.core.job import ENDS
 from gemwatch.core.work import KEEP_TRYING, DeliveryState
+
+_ALWAYS = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 class Housekeeping:
@@ -17,8 +20,8 @@ class Housekeeping:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
-    def expire_deliveries(self, now: datetime, known: Iterable[str]) -> int:
-        """Fail what waits for a target that is no longer configured, once its time is over; how many."""
+    def expire_deliveries(self, now: datetime, known: Iterable[str]) -> list[str]:
+        """Fail what waits for a target that is no longer configured, once its time is over; the targets' names."""
         over = sa.and_(
             deliveries.c.due_at.is_not(None),
             deliveries.c.expires_at <= now,
@@ -27,7 +30,8 @@ class Housekeeping:
         reason = "the target is no longer in the configuration"
         values = {"state": DeliveryState.FAILED.value, "due_at": None, "claim": None, "last_error": reason}
         with self._engine.begin() as connection:
-            return connection.execute(sa.update(deliveries).where(over).values(values)).rowcount
+            query = sa.update(deliveries).where(over).values(values).returning(deliveries.c.target)
+            return list(connection.execute(query).scalars())
 
     def release_claims(self) -> None:
         """At the start, when there is no other writer: what a process that died had claimed is due again."""
@@ -36,13 +40,23 @@ class Housekeeping:
                 held = table.c.claim.is_not(None)
                 connection.execute(sa.update(table).where(held).values(due_at=table.c.claim, claim=None))
 
-    def shift_schedule(self, by: timedelta) -> None:
-        """After the clock jumped: everything that waits goes on waiting as long as it had to."""
+    def shift_schedule(self, by: timedelta, written_by: datetime = _ALWAYS) -> None:
+        """After the clock jumped: everything that waits goes on waiting as long as it had to.
+
+        `written_by` is for a jump forward: what was put down later than that goes by the new clock already.
+        """
         microseconds = by // timedelta(microseconds=1)
+        polled_at = sa.func.coalesce(watches.c.polled_at, watches.c.due_at)
+        moved = (
+            (watches.c.due_at, polled_at <= written_by),
+            (deliveries.c.due_at, deliveries.c.due_at <= written_by),
+            (deliveries.c.expires_at, deliveries.c.expires_at <= written_by + KEEP_TRYING),
+        )
         with self._engine.begin() as connection:
-            for table, columns in ((watches, ("due_at",)), (deliveries, ("due_at", "expires_at"))):
-                shifted = {name: sa.type_coerce(table.c[name], sa.BigInteger) + microseconds for name in columns}
-                connection.execute(sa.update(table).where(table.c.due_at.is_not(None)).values(shifted))
+            for column, old in moved:
+                waiting = sa.and_(column.table.c.due_at.is_not(None), old)
+                shifted = {column: sa.type_coerce(column, sa.BigInteger) + microseconds}
+                connection.execute(sa.update(column.table).where(waiting).values(shifted))
 
     def pull_back(self, now: datetime, horizon: datetime) -> int:
         """At the start, in case the clock was put back meanwhile: what is due beyond the horizon is due now."""
@@ -54,13 +68,16 @@ class Housekeeping:
         return pulled
 
     def prune(self, before: datetime) -> int:
-        """Delete finished jobs that are no longer watched and were last seen before this, with their history.
+        """Delete jobs that are finished or were never seen, and that nobody has watched since, with their history.
 
         Old events of the service itself go as well. What is still to be delivered stays. Returns the jobs deleted.
         """
         pending = sa.select(events.c.job_id).join(deliveries).where(deliveries.c.due_at.is_not(None))
-        pending = pending.where(events.c.job_id.is_not(None))
-        old_jobs = sa.and_(watches.c.watched.is_(False), watches.c.seen_at < before, watches.c.job_id.not_in(pending))
+        old_jobs = sa.and_(
+            watches.c.unwatched_at < before,
+            sa.or_(watches.c.status.is_(None), watches.c.status.in_(ENDS)),
+            watches.c.job_id.not_in(pending.where(events.c.job_id.is_not(None))),
+        )
         waiting = sa.select(deliveries.c.event_id).where(deliveries.c.due_at.is_not(None))
         old_events = sa.and_(events.c.job_id.is_(None), events.c.at < before, events.c.id.not_in(waiting))
         with self._engine.begin() as connection:

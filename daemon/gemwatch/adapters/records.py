@@ -120,8 +120,13 @@ def _job(row: Any) -> dict[str, Any]:
         "next_poll_at": as_text(row.claim or row.due_at),
         "misses": row.misses,
         "last_error": row.last_error,
-        "details": None if row.document is None else json.loads(row.document),
+        "details": None if row.document is None else _details(row.document),
     }
+
+
+def _details(document: str) -> Any:
+    # NaN and infinities, which Python reads and JSON does not know, would spoil what is printed.
+    return json.loads(document, parse_constant=lambda _: None)
 
 
 def _delivery(row: Any) -> dict[str, Any]:

@@ -47,12 +47,27 @@ def upgrade(url: str) -> Path | None:
     try:
         found = revision_of(engine)
         if found == REVISION:
+            _check_sound(engine, url)
             return None
         return _migrate(engine, url, found)
     except sa.exc.DatabaseError as error:
         raise StoreError(f"the store {file_of(url)} cannot be brought up to date: {error.orig}") from None
     finally:
         engine.dispose()
+
+
+def _check_sound(engine: sa.Engine, url: str) -> None:
+    """Before anything is polled: work with a damaged file would be tried again for ever, since it may be the disk."""
+    try:
+        with engine.connect() as connection:
+            said = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+    except sa.exc.DatabaseError as error:
+        said = str(error.orig)
+    if said != "ok":
+        raise StoreError(
+            f"the store {file_of(url)} is damaged ({said}): put back a copy of it, or move it away to begin with an "
+            "empty one, which tells every job that has ended once more"
+        )
 
 
 def _migrate(engine: sa.Engine, url: str, found: str | None) -> Path | None:

@@ -9,17 +9,18 @@ import sqlalchemy as sa
 
 from gemwatch.adapters.tables import deliveries, events, service, transitions, watches
 from gemwatch.core.decide import Memory, Tracked
-from gemwatch.core.events import Event, EventKind
+from gemwatch.core.events import Event, EventKind, Target, audience
 from gemwatch.core.work import (
     KEEP_TRYING,
     MANY,
     MOST_IN_SUMMARY,
-    Addressed,
     Bundle,
     Delivery,
     DeliveryState,
+    Recorded,
     Report,
     Settled,
+    Told,
     WatchClaim,
 )
 
@@ -30,8 +31,6 @@ _DUE_WATCHES = (
     sa.select(
         watches.c.job_id,
         watches.c.every,
-        watches.c.name,
-        watches.c.notify,
         watches.c.due_at,
         *(watches.c[name] for name in _MEMORY),
     )
@@ -91,12 +90,34 @@ _SETTLE = (
     )
 )
 
+_PULL_FORWARD = (
+    sa.update(deliveries)
+    .where(deliveries.c.target == _bind("name"), deliveries.c.due_at > _bind("now"), deliveries.c.claim.is_(None))
+    .values(due_at=_bind("now"))
+)
+_CALLED = sa.select(watches.c.name, watches.c.notify).where(watches.c.job_id == _bind("job_id"))
+_WITNESS = (
+    sa.select(watches.c.job_id, watches.c.claim, watches.c.due_at)
+    .where(
+        watches.c.due_at.is_not(None),
+        watches.c.refused_at.is_(None),
+        watches.c.job_id != _bind("job_id"),
+    )
+    .order_by(watches.c.claim.is_not(None), watches.c.seen_at.desc())
+    .limit(1)
+)
+
 
 class Store:
     """The one writer. Every method is one transaction, and safe to call again when it failed."""
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, targets: Sequence[Target] = ()) -> None:
         self._engine = engine
+        self._targets = tuple(targets)
+
+    def address(self, targets: Sequence[Target]) -> None:
+        """From now on these hear of what is recorded. To be called with the watch list that goes with them."""
+        self._targets = tuple(targets)
 
     def claim_watches(self, now: datetime, most: int, lease: timedelta) -> list[WatchClaim]:
         """Up to `most` due watches, the longest due first. Nobody else gets them until the lease ends."""
@@ -107,33 +128,40 @@ class Store:
                 connection.execute(_CLAIM_WATCHES, {"ids": ids, "ticket": now, "until": now + lease})
         return [WatchClaim(tracked=_tracked(row), claim=now, due_at=row.due_at) for row in rows]
 
+    def call_witness(self, now: datetime, job_id: int) -> bool:
+        """Whether there is another job that has not been refused; one that is not being looked at is made due.
+
+        Its answer shows whether a refusal of this job is about the login or about this job. One that is under
+        way already was perhaps asked for before the refusal, and would show nothing.
+        """
+        with self._engine.begin() as connection:
+            row = connection.execute(_WITNESS, {"job_id": job_id}).first()
+            if row is not None and row.claim is None and row.due_at > now:
+                connection.execute(sa.update(watches).where(watches.c.job_id == row.job_id).values(due_at=now))
+        return row is not None
+
     def record(
-        self,
-        reports: Sequence[Report],
-        messages: Sequence[Addressed] = (),
-        notes: Mapping[str, Any] | None = None,
-    ) -> list[Report]:
+        self, reports: Sequence[Report], happened: Sequence[Event] = (), notes: Mapping[str, Any] | None = None
+    ) -> Recorded:
         """Record looks with their transitions, events and deliveries, and what concerns the service itself.
 
-        A report whose claim no longer stands (the job was unwatched meanwhile) leaves no trace. Returns the
-        reports with a transition or messages that were recorded.
+        A report whose claim no longer stands (the job was unwatched meanwhile) leaves no trace. Who hears of an
+        event, and what the job is called, is decided here, by the watch list and the targets of this moment.
         """
-        plain = [report for report in reports if not (report.verdict.transition or report.messages)]
-        recorded = []
+        news = [report for report in reports if report.verdict.transition or report.verdict.events]
+        plain = [report for report in reports if not (report.verdict.transition or report.verdict.events)]
+        recorded, told = [], []
         with self._engine.begin() as connection:
-            _add_messages(connection, messages)
+            told += [self._tell(connection, event) for event in happened]
             write_notes(connection, notes or {})
             if plain:
                 connection.execute(_REPORT, [_row(report) for report in plain])
-            for report in reports:
-                if not (report.verdict.transition or report.messages):
-                    continue
-                if connection.execute(_REPORT, _row(report)).rowcount != 1:
-                    continue
-                _add_transition(connection, report)
-                _add_messages(connection, report.messages)
-                recorded.append(report)
-        return recorded
+            for report in news:
+                if connection.execute(_REPORT, _row(report)).rowcount == 1:
+                    _add_transition(connection, report)
+                    told += [self._tell(connection, event) for event in report.verdict.events]
+                    recorded.append(report)
+        return Recorded(reports=tuple(recorded), told=tuple(told))
 
     def claim_deliveries(self, now: datetime, targets: Iterable[str], lease: timedelta) -> list[Bundle]:
         """For each of these targets what goes out next: one delivery, or a bundle where more than MANY wait."""
@@ -163,21 +191,45 @@ class Store:
             }
             for one in settled
         ]
-        waiting = sa.and_(
-            deliveries.c.target == pull_forward, deliveries.c.due_at > now, deliveries.c.claim.is_(None)
-        )
         with self._engine.begin() as connection:
             connection.execute(_SETTLE, rows)
             if pull_forward is not None:
-                connection.execute(sa.update(deliveries).where(waiting).values(due_at=now))
+                connection.execute(_PULL_FORWARD, {"name": pull_forward, "now": now})
+
+    def pull_forward(self, target: str, now: datetime) -> None:
+        """What waits for a target is due now, since there is reason to think that it works again."""
+        with self._engine.begin() as connection:
+            connection.execute(_PULL_FORWARD, {"name": target, "now": now})
+
+    def _tell(self, connection: sa.Connection, event: Event) -> Told:
+        """Record an event, with a delivery for each target that hears of it."""
+        facts, narrowed = dict(event.facts), None
+        if event.job_id is not None:
+            row = connection.execute(_CALLED, {"job_id": event.job_id}).one()
+            facts["name"], narrowed = row.name, row.notify
+        values = {"kind": event.kind.value, "at": event.at, "job_id": event.job_id, "facts": facts}
+        key = connection.execute(sa.insert(events), values).inserted_primary_key
+        event_id = key[0]  # type: ignore[index]  # one row in, one key out
+        targets = audience(event, self._targets, narrowed)
+        rows = [
+            {
+                "event_id": event_id,
+                "target": target,
+                "state": DeliveryState.PENDING.value,
+                "due_at": event.at,
+                "expires_at": event.at + KEEP_TRYING,
+            }
+            for target in targets
+        ]
+        if rows:
+            connection.execute(sa.insert(deliveries), rows)
+        return Told(event_id=event_id, event=event, targets=targets)
 
 
 def _tracked(row: Any) -> Tracked:
     return Tracked(
         job_id=row.job_id,
         every=row.every,
-        name=row.name,
-        notify=None if row.notify is None else tuple(row.notify),
         memory=Memory(**{name: getattr(row, name) for name in _MEMORY}),
     )
 
@@ -218,25 +270,6 @@ def _add_transition(connection: sa.Connection, report: Report) -> None:
         "document": move.job.document,
     }
     connection.execute(sa.insert(transitions), values)
-
-
-def _add_messages(connection: sa.Connection, messages: Sequence[Addressed]) -> None:
-    for message in messages:
-        event = message.event
-        values = {"kind": event.kind.value, "at": event.at, "job_id": event.job_id, "facts": dict(event.facts)}
-        event_id = connection.execute(sa.insert(events), values).inserted_primary_key[0]  # type: ignore[index]  # one row in, one key out
-        rows = [
-            {
-                "event_id": event_id,
-                "target": target,
-                "state": DeliveryState.PENDING.value,
-                "due_at": event.at,
-                "expires_at": event.at + KEEP_TRYING,
-            }
-            for target in message.targets
-        ]
-        if rows:
-            connection.execute(sa.insert(deliveries), rows)
 
 
 def write_notes(connection: sa.Connection, notes: Mapping[str, Any]) -> None:

@@ -66,6 +66,7 @@ watches = sa.Table(
     sa.Column("job_id", sa.BigInteger, primary_key=True, autoincrement=False),
     # as configured
     sa.Column("watched", sa.Boolean, nullable=False),
+    sa.Column("unwatched_at", Time),
     sa.Column("name", sa.Text),
     sa.Column("notify", sa.JSON(none_as_null=True)),
     sa.Column("every", Span, nullable=False),

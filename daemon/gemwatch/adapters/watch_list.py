@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -27,6 +27,7 @@ _CONFIGURE = (
     .where(watches.c.job_id == _bind("_job_id"))
     .values(
         watched=True,
+        unwatched_at=None,
         name=_bind("name"),
         notify=_bind("notify"),
         every=_bind("every"),
@@ -35,7 +36,9 @@ _CONFIGURE = (
     )
 )
 _UNWATCH = (
-    sa.update(watches).where(watches.c.job_id == _bind("_job_id")).values(watched=False, due_at=None, claim=None)
+    sa.update(watches)
+    .where(watches.c.job_id == _bind("_job_id"))
+    .values(watched=False, unwatched_at=_bind("_now"), due_at=None, claim=None)
 )
 
 
@@ -71,9 +74,8 @@ class WatchList:
                 elif not row.watched:
                     again.append({"_job_id": watch.job_id, "due_at": now, "claim": None, **values})
                 elif (row.name, row.notify, row.every) != (watch.name, values["notify"], values["every"]):
-                    due_at = _due_after_change(row, values["every"])
-                    changed.append({"_job_id": watch.job_id, "due_at": due_at, "claim": row.claim, **values})
-            removed = [{"_job_id": job_id} for job_id, row in known.items() if row.watched]
+                    changed.append({"_job_id": watch.job_id, **_schedule(row, values["every"], now), **values})
+            removed = [{"_job_id": job_id, "_now": now} for job_id, row in known.items() if row.watched]
             if added:
                 connection.execute(sa.insert(watches), added)
             if again or changed:
@@ -88,8 +90,13 @@ def _configured(watch: Watch, every: timedelta) -> dict[str, Any]:
     return {"name": watch.name, "notify": notify, "every": watch.every or every}
 
 
-def _due_after_change(row: Any, every: timedelta) -> datetime | None:
-    """A shorter interval counts at once; a longer one from the next look on; a look in hand is left alone."""
-    if row.due_at is None or row.claim is not None or row.polled_at is None or every >= row.every:
-        return cast("datetime | None", row.due_at)
-    return cast("datetime", min(row.due_at, row.polled_at + every))
+def _schedule(row: Any, every: timedelta, now: datetime) -> dict[str, datetime | None]:
+    """A shorter interval counts at once, a longer one from the next look on.
+
+    A look in hand would still record the old interval, so its claim is taken back and the job is due again.
+    """
+    if row.due_at is None or every >= row.every:
+        return {"due_at": row.due_at, "claim": row.claim}
+    if row.claim is not None or row.polled_at is None:
+        return {"due_at": now, "claim": None}
+    return {"due_at": min(row.due_at, row.polled_at + every), "claim": None}

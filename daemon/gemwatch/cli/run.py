@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 
 import typer
 
@@ -10,6 +11,7 @@ from gemwatch.cli.common import FAILED, MISUSED, Config, config_path, fail, say_
 
 def run(context: typer.Context, config: Config = None) -> None:
     """Watch the jobs until SIGTERM or SIGINT; SIGHUP reads the configuration again."""
+    _before_the_loop()
     import structlog
 
     from gemwatch import logs, service
@@ -41,3 +43,14 @@ def run(context: typer.Context, config: Config = None) -> None:
         raise typer.Exit(FAILED) from None
     finally:
         logging.close()
+
+
+def _before_the_loop() -> None:
+    """Signals that come while the program is still starting: a stop ends it in order, a reload is what it does."""
+
+    def stop(*_: object) -> None:
+        raise SystemExit(0)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -42,8 +42,6 @@ class Tracked:
     job_id: int
     every: timedelta
     memory: Memory
-    name: str | None = None
-    notify: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +56,13 @@ class Transition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What the decision needs to know besides the job. `last_good_at`: when the API last answered about any job."""
+    """What the decision needs to know besides the job.
+
+    `last_good_sent_at`: when the last request was sent that was answered about any job at all.
+    """
 
     not_found_after: int = 3
-    last_good_at: datetime | None = None
+    last_good_sent_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +85,11 @@ def decide(tracked: Tracked, seen: Observation, policy: Policy, roll: float) -> 
         case NotFound():
             return _not_found(tracked, seen, policy, roll)
         case Refused():
-            return _refused(tracked, seen, policy)
+            return _refused(tracked, seen, policy, roll)
         case Throttled():
-            return _again(tracked, seen.at + poll_pause(1, roll), last_error="HTTP 429: the API asks to wait")
+            failures = tracked.memory.failures + 1
+            due = seen.at + poll_pause(failures, roll)
+            return _again(tracked, due, failures=failures, last_error="HTTP 429: the API asks to wait")
         case Failed():
             failures = tracked.memory.failures + 1
             due = seen.at + poll_pause(failures, roll)
@@ -133,7 +136,6 @@ def _events_of(tracked: Tracked, move: Transition, memory: Memory) -> tuple[Even
     if kind is None or (kind is EventKind.STARTED and move.before is None):
         return ()
     facts = {
-        "name": tracked.name,
         "status": move.job.status,
         "before": move.before,
         "first_sight": move.before is None,
@@ -150,7 +152,6 @@ def _not_found(tracked: Tracked, seen: NotFound, policy: Policy, roll: float) ->
     events: tuple[Event, ...] = (_answered_again(tracked, seen.at),) if tracked.memory.told_refused else ()
     if lost and not tracked.memory.told_missing:
         facts = {
-            "name": tracked.name,
             "status": tracked.memory.status,
             "misses": misses,
             "last_seen_before": _text(tracked.memory.seen_at),
@@ -171,25 +172,30 @@ def _not_found(tracked: Tracked, seen: NotFound, policy: Policy, roll: float) ->
     return Verdict(job_id=tracked.job_id, memory=memory, due_at=seen.at + pause, events=events)
 
 
-def _refused(tracked: Tracked, seen: Refused, policy: Policy) -> Verdict:
+def _refused(tracked: Tracked, seen: Refused, policy: Policy, roll: float) -> Verdict:
     """A refusal says nothing about the job. Whether the login is at fault, or just this job, others show."""
-    first = tracked.memory.refused_at
-    alone = first is not None and policy.last_good_at is not None and policy.last_good_at > first
+    if seen.certain:
+        return _again(tracked, seen.at + SECOND_LOOK, last_error=seen.reason)
+    first, failures = tracked.memory.refused_at, tracked.memory.failures + 1
+    good = policy.last_good_sent_at
+    alone = tracked.memory.told_refused or (first is not None and good is not None and good > first)
     if not alone:
-        refused_at = first or (None if seen.certain else seen.at)
-        return _again(tracked, seen.at + SECOND_LOOK, refused_at=refused_at, last_error=seen.reason)
+        due = seen.at + max(SECOND_LOOK, poll_pause(failures, roll))
+        return _again(tracked, due, failures=failures, refused_at=first or seen.at, last_error=seen.reason)
     event = Event(
         kind=EventKind.LOGIN,
         at=seen.at,
         job_id=tracked.job_id,
-        facts={"name": tracked.name, "over": False, "reason": seen.reason, "since": _text(first)},
+        facts={"over": False, "reason": seen.reason, "since": _text(first)},
     )
-    verdict = _again(tracked, seen.at + max(tracked.every, LOST_EVERY), told_refused=True, last_error=seen.reason)
+    # Spread, so that several such jobs do not come back together and look like a login that is refused.
+    due = seen.at + max(tracked.every, LOST_EVERY) * (1 + 2 * JITTER * roll)
+    verdict = _again(tracked, due, told_refused=True, last_error=seen.reason)
     return replace(verdict, events=() if tracked.memory.told_refused else (event,))
 
 
 def _answered_again(tracked: Tracked, at: datetime) -> Event:
-    facts: Mapping[str, Any] = {"name": tracked.name, "over": True, "since": _text(tracked.memory.refused_at)}
+    facts: Mapping[str, Any] = {"over": True, "since": _text(tracked.memory.refused_at)}
     return Event(kind=EventKind.LOGIN, at=at, job_id=tracked.job_id, facts=facts)
 
 

@@ -28,9 +28,9 @@ DEFAULT_EVENTS = frozenset(EventKind) - {EventKind.STARTED}
 class Event:
     """Something worth telling, with the facts frozen at that moment so that a late message is still right.
 
-    Facts are JSON values. Events about a job have `status`, `name`, `before`, `first_sight`,
-    `last_seen_before`, `running_since` and `document` (the details as the API sent them) where they apply;
-    events about the service have `over` (the trouble has ended), `reason`, `since` and `remedy`.
+    Facts are JSON values. Events about a job have `name` (added when they are recorded), `status`, `before`,
+    `first_sight`, `last_seen_before`, `running_since` and `document` (the details as the API sent them) where
+    they apply; events about the service have `over` (the trouble has ended), `reason`, `since` and `remedy`.
     """
 
     kind: EventKind

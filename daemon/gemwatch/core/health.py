@@ -3,10 +3,11 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import assert_never
 
 from gemwatch.core.events import Event, EventKind
 from gemwatch.core.job import Failed, NotFound, Observation, Refused, Seen, Throttled
+
+CERTAIN_FROM = 30  # refusals in a row, over all jobs: nobody waits for a witness any longer
 
 
 class Login(StrEnum):
@@ -30,9 +31,10 @@ class Health:
     api: ApiState = ApiState.UNKNOWN
     api_since: datetime | None = None
     refusals: int = 0  # in a row, over all jobs
-    failing_since: datetime | None = None  # when the first request without a usable answer was sent
-    last_reason: str | None = None
-    last_good_at: datetime | None = None
+    refused_at: datetime | None = None  # when the first of them came
+    last_reason: str | None = None  # of the last request without a usable answer
+    last_good_at: datetime | None = None  # when an answer about a job last came
+    last_good_sent_at: datetime | None = None  # and when its request had been sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,64 +45,66 @@ class Checkup:
     events: tuple[Event, ...] = ()
 
 
-def after(health: Health, seen: Observation, alert_after: timedelta) -> Checkup:
-    """Health after one look at any job.
+def after(health: Health, seen: Observation, *, sent_at: datetime | None, others: bool) -> Checkup:
+    """Health after the answer to a request that was sent at `sent_at`.
 
-    A 401 or 403 shows that the API is there; whether the login works, only an answer about a job shows. One
-    refusal alone may concern a single job, so a login counts as refused from the second one in a row on, or
-    at once when no token could be had.
+    A 401 or 403 shows that the API is there; whether the login works, only an answer about a job shows, and
+    only if its request was sent after the refusal. One refusal may concern one job only. So the login counts as
+    refused at once where no token could be had; else when there are no `others`, jobs that have not been
+    refused and could bear witness; or when there have been many refusals in a row.
     """
     match seen:
         case Seen() | NotFound():
-            return _good(health, seen.at)
+            return _good(health, seen.at, sent_at or seen.at)
         case Refused():
-            return _refused(health, seen)
+            return _refused(health, seen, others=others)
         case Throttled():
-            return overdue(_failing(health, seen.at, "HTTP 429: the API asks to wait"), seen.at, alert_after)
+            return Checkup(health=replace(health, last_reason="HTTP 429: the API asks to wait"))
         case Failed():
-            return overdue(_failing(health, seen.sent_at, seen.reason), seen.at, alert_after)
-    assert_never(seen)
+            return Checkup(health=replace(health, last_reason=seen.reason))
 
 
-def overdue(health: Health, now: datetime, alert_after: timedelta) -> Checkup:
-    """Health as time passes: tells once that there has been no good answer for `alert_after`."""
-    since = health.failing_since
-    if health.api is ApiState.DOWN or since is None or now - since < alert_after:
+def overdue(health: Health, now: datetime, silent_for: timedelta, alert_after: timedelta) -> Checkup:
+    """Health as time passes without a good answer: tells once that it has been so for `alert_after`."""
+    if health.api is ApiState.DOWN or silent_for < alert_after:
         return Checkup(health=health)
-    event = Event(
-        kind=EventKind.API,
-        at=now,
-        facts={"over": False, "reason": health.last_reason, "since": since.isoformat()},
-    )
+    since = now - silent_for
+    facts = {"over": False, "reason": health.last_reason or "no answer so far", "since": since.isoformat()}
+    event = Event(kind=EventKind.API, at=now, facts=facts)
     return Checkup(health=replace(health, api=ApiState.DOWN, api_since=since), events=(event,))
 
 
-def _failing(health: Health, since: datetime, reason: str) -> Health:
-    # Not max(): after a clock step back the earlier time would be a time that has not come yet.
-    return replace(health, failing_since=health.failing_since or since, last_reason=reason)
-
-
-def _good(health: Health, at: datetime) -> Checkup:
-    events: tuple[Event, ...] = ()
-    if health.login is Login.REFUSED:
+def _good(health: Health, at: datetime, sent_at: datetime) -> Checkup:
+    events = _api_over(health, at)
+    now = replace(
+        health, api=ApiState.OK, api_since=None, last_reason=None, last_good_at=at, last_good_sent_at=sent_at
+    )
+    if health.refused_at is None or sent_at > health.refused_at:
+        now = replace(now, refusals=0, refused_at=None)
+    if health.login is Login.UNKNOWN:
+        now = replace(now, login=Login.OK)
+    elif health.login is Login.REFUSED and (health.login_since is None or sent_at > health.login_since):
         events += (_over(EventKind.LOGIN, at, health.login_since),)
-    if health.api is ApiState.DOWN:
-        events += (_over(EventKind.API, at, health.api_since),)
-    return Checkup(health=Health(login=Login.OK, api=ApiState.OK, last_good_at=at), events=events)
+        now = replace(now, login=Login.OK, login_since=None, refusals=0, refused_at=None)
+    return Checkup(health=now, events=events)
 
 
-def _refused(health: Health, seen: Refused) -> Checkup:
+def _refused(health: Health, seen: Refused, *, others: bool) -> Checkup:
     events: tuple[Event, ...] = ()
-    if health.api is ApiState.DOWN and not seen.certain:
-        events += (_over(EventKind.API, seen.at, health.api_since),)
-    now = replace(health, refusals=health.refusals + 1)
+    now = replace(health, refusals=health.refusals + 1, refused_at=health.refused_at or seen.at)
     if not seen.certain:  # the API itself said so: it answers
-        now = replace(now, api=ApiState.OK, api_since=None, failing_since=None, last_reason=None)
-    if now.login is not Login.REFUSED and (seen.certain or now.refusals > 1):
+        events += _api_over(health, seen.at)
+        now = replace(now, api=ApiState.OK, api_since=None, last_reason=None)
+    certain = seen.certain or now.refusals >= CERTAIN_FROM or (now.refusals > 1 and not others)
+    if certain and health.login is not Login.REFUSED:
         now = replace(now, login=Login.REFUSED, login_since=seen.at)
         facts = {"over": False, "reason": seen.reason, "since": seen.at.isoformat()}
         events += (Event(kind=EventKind.LOGIN, at=seen.at, facts=facts),)
     return Checkup(health=now, events=events)
+
+
+def _api_over(health: Health, at: datetime) -> tuple[Event, ...]:
+    return (_over(EventKind.API, at, health.api_since),) if health.api is ApiState.DOWN else ()
 
 
 def _over(kind: EventKind, at: datetime, since: datetime | None) -> Event:

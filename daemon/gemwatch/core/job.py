@@ -17,9 +17,12 @@ class Status(StrEnum):
     SUCCESS = "SUCCESS"
 
 
+ENDS = (Status.SUCCESS, Status.FAILED)
+
+
 def is_end(status: str | None) -> bool:
     """Whether a job with this status is finished. A status that nobody documented never is."""
-    return status in (Status.SUCCESS, Status.FAILED)
+    return status in ENDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """The configuration as frozen values, and what changes between two of them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -108,6 +108,11 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}: {self.where}: {self.what}"
+
+
+def as_running(old: Settings, new: Settings) -> Settings:
+    """The new settings with the sections of the running ones that are only read at a start."""
+    return replace(new, store=old.store, web=old.web, log=old.log)
 
 
 def needs_restart(old: Settings, new: Settings) -> tuple[str, ...]:

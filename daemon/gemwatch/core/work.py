@@ -23,21 +23,29 @@ class WatchClaim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Addressed:
-    """An event and the names of the targets that hear of it."""
-
-    event: Event
-    targets: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """One look to be recorded. Recorded only while the claim still stands: an unwatched job stays as it is."""
 
     claim: datetime
     at: datetime
     verdict: Verdict
-    messages: tuple[Addressed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """An event as it was recorded, and the names of the targets that hear of it."""
+
+    event_id: int
+    event: Event
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What came of recording: the reports whose claims still stood and that held news, and what is told."""
+
+    reports: tuple[Report, ...] = ()
+    told: tuple[Told, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,12 +122,12 @@ def settle(delivery: Delivery, outcome: Outcome, now: datetime) -> Settled:
     )
 
 
-def put_off(delivery: Delivery, until: datetime | None) -> Settled:
-    """A claimed delivery given back untried, because the one before it to the same target failed."""
+def put_off(delivery: Delivery, until: datetime) -> Settled:
+    """A claimed delivery given back untried, because the one before it to the same target failed, or time ran out."""
     return Settled(
         id=delivery.id,
         claim=delivery.claim,
         state=DeliveryState.PENDING,
         attempts=delivery.attempts,
-        due_at=min(until, delivery.expires_at) if until else delivery.expires_at,
+        due_at=until,
     )

@@ -11,7 +11,7 @@ from gemwatch.core.backoff import delivery_pause
 from gemwatch.core.clock import Clock
 from gemwatch.core.events import Event, EventKind, audience
 from gemwatch.core.message import compose
-from gemwatch.core.work import Addressed, Sent
+from gemwatch.core.work import Sent
 from gemwatch.engine.bell import Bell
 from gemwatch.engine.live import Live
 from gemwatch.engine.ports import Database, Store
@@ -93,6 +93,5 @@ class Alarm:
 
     async def _record(self, event: Event) -> None:
         parts = self._parts
-        messages = [Addressed(event=event, targets=audience(event, parts.live.settings.targets))]
-        await parts.database(parts.store.record, [], messages)
+        await parts.database(parts.store.record, [], [event])
         parts.recorded()

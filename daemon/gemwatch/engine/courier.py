@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import structlog
 
+from gemwatch.core.backoff import DELIVERY_FIRST
 from gemwatch.core.clock import Clock
 from gemwatch.core.events import Event
 from gemwatch.core.message import compose
@@ -42,7 +43,7 @@ class Courier:
         self._parts = parts
         self.bell = Bell()
         self._busy: dict[str, asyncio.Task[None]] = {}
-        self._down: set[str] = set()
+        self._proven: set[str] = set()  # targets that took the last message
         self._stopping = False
 
     async def run(self) -> None:
@@ -117,11 +118,12 @@ class Courier:
         for delivery, one in zip(part, settled, strict=True):
             self._say(target, delivery, one, outcome)
         if isinstance(outcome, Sent):
-            await self._settle(target, settled, works_again=target in self._down)
-            self._down.discard(target)
+            await self._settle(target, settled, works_again=target not in self._proven)
+            self._proven.add(target)
             return True
-        self._down.add(target)
-        await self._settle(target, [*settled, *(put_off(one, settled[0].due_at) for one in rest)])
+        self._proven.discard(target)
+        again = max((one.due_at for one in settled if one.due_at), default=clock.now() + DELIVERY_FIRST)
+        await self._settle(target, [*settled, *(put_off(one, again) for one in rest)])
         return False
 
     async def _settle(self, target: str, settled: Sequence[Settled], *, works_again: bool = False) -> None:

@@ -1,5 +1,6 @@
 """Keeps things in order beside the polling: the token ahead of its end, clock jumps, retention."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +10,7 @@ from gemwatch.core.clock import Clock
 from gemwatch.core.login import LoginError
 from gemwatch.engine.bell import Bell
 from gemwatch.engine.live import Live
-from gemwatch.engine.ports import Database, Housekeeping
+from gemwatch.engine.ports import Database, Housekeeping, Metrics
 
 log = structlog.get_logger()
 
@@ -24,6 +25,7 @@ class Keeping:
     housekeeping: Housekeeping
     database: Database
     clock: Clock
+    metrics: Metrics
 
 
 class Keeper:
@@ -86,14 +88,22 @@ class Keeper:
             return
         self._offset += jump
         log.warning("the clock jumped", by=f"{jump.total_seconds():+.0f} s", schedule="moved along")
-        await self._parts.database(self._parts.housekeeping.shift_schedule, jump)
+        shift = self._parts.housekeeping.shift_schedule
+        if jump < timedelta():
+            await self._parts.database(shift, jump)
+        else:  # looks and sends of the last moments go by the new clock already, and must not wait for the jump again
+            await self._parts.database(shift, jump, self._parts.clock.now() - jump / 2)
 
     async def _expire(self) -> None:
         parts = self._parts
         known = parts.live.targets.names
         expired = await parts.database(parts.housekeeping.expire_deliveries, parts.clock.now(), known)
-        if expired:
-            log.error("given up", deliveries=expired, reason="the target is no longer in the configuration")
+        for target, number in Counter(expired).items():
+            log.error(
+                "given up", target=target, deliveries=number, reason="the target is no longer in the configuration"
+            )
+            for _ in range(number):
+                parts.metrics.delivery(target, "failed")
 
     async def _prune(self) -> None:
         parts = self._parts

@@ -1,52 +1,98 @@
 """One look at one job: a token, a turn, a request; on a refusal one renewal and one more try."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gemwatch.core.clock import Clock
 from gemwatch.core.job import Observation, Refused, Throttled
 from gemwatch.core.login import LoginError, Token
 from gemwatch.engine.live import Live
+from gemwatch.engine.ports import Credentials
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What was seen. `sent_at` None: no request was sent, for want of a token."""
+    """What was seen, by the request sent at `sent_at`; None: no request was sent. `first_sent_at` is for lateness."""
 
     seen: Observation
-    sent_at: datetime | None
-    seconds: float
+    sent_at: datetime | None = None
+    first_sent_at: datetime | None = None
+    seconds: float = 0.0
 
 
-async def look(live: Live, clock: Clock, job_id: int, *, barred: Callable[[], bool] | None) -> Look:
-    """Look at a job.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looking:
+    """What a look is taken with.
 
-    `barred` says, when the turn comes, whether the login has been found refused meanwhile: then nothing is
-    sent. None makes this the probe that finds out whether the login works again: a new token, one request.
+    `barred` says, when the turn comes, whether the login has been found refused meanwhile: then nothing is sent.
+    `asking` is entered for as long as a request is under way.
     """
-    try:
-        token = await (live.credentials.renew(None) if barred is None else live.credentials.token())
-        first = await _ask(live, clock, job_id, token, barred)
-        if barred is None or not isinstance(first.seen, Refused) or first.sent_at is None:
-            return first
-        token = await live.credentials.renew(token)
-    except LoginError as error:
-        return _not_sent(clock, str(error))
-    again = await _ask(live, clock, job_id, token, barred)
-    return Look(seen=again.seen, sent_at=first.sent_at, seconds=again.seconds)
+
+    live: Live
+    clock: Clock
+    barred: Callable[[], bool]
+    asking: Callable[[], AbstractContextManager[None]]
 
 
-async def _ask(live: Live, clock: Clock, job_id: int, token: Token, barred: Callable[[], bool] | None) -> Look:
+async def look(parts: Looking, job_id: int) -> Look:
+    """Look at a job."""
+    while True:
+        credentials = parts.live.credentials
+        try:
+            token = await credentials.token()
+            first = await _ask(parts, job_id, token, credentials, parts.barred)
+            if first is None:
+                continue
+            if not isinstance(first.seen, Refused) or first.sent_at is None:
+                return first
+            token = await credentials.renew(token)
+            again = await _ask(parts, job_id, token, credentials, parts.barred)
+        except LoginError as error:
+            if parts.live.credentials is credentials:
+                return Look(seen=Refused(at=parts.clock.now(), reason=str(error), certain=True))
+            continue  # an edit has brought other credentials: theirs counts
+        if again is not None:
+            return replace(again, first_sent_at=first.sent_at)
+
+
+async def probe(parts: Looking, job_id: int) -> Look:
+    """Find out whether the login works again: a new token, and one request."""
+    while True:
+        credentials = parts.live.credentials
+        try:
+            token = await credentials.renew(None)
+            seen = await _ask(parts, job_id, token, credentials, lambda: False)
+        except LoginError as error:
+            if parts.live.credentials is credentials:
+                return Look(seen=Refused(at=parts.clock.now(), reason=str(error), certain=True))
+            continue
+        if seen is not None:
+            return seen
+
+
+async def _ask(
+    parts: Looking, job_id: int, token: Token, credentials: Credentials, barred: Callable[[], bool]
+) -> Look | None:
+    """One request in its turn. None: an edit has brought other credentials, and this token may not be meant any more.
+
+    Token and host are taken in the same step, so that no token goes to a host it was not made for.
+    """
+    live, clock = parts.live, parts.clock
     async with live.pace.slot():
-        if barred is not None and barred():
-            return _not_sent(clock, "not asked, since the login is refused")
+        if live.credentials is not credentials:
+            return None
+        if barred():
+            reason = "not asked, since the login is refused"
+            return Look(seen=Refused(at=clock.now(), reason=reason, certain=True))
+        if live.pace.held:
+            return Look(seen=Throttled(at=clock.now()))
         sent_at, start = clock.now(), clock.monotonic()
-        seen = await live.api.ask(job_id, token.value)
-        if isinstance(seen, Throttled) and seen.retry_after is not None:
-            live.pace.hold(seen.retry_after)
-        return Look(seen=seen, sent_at=sent_at, seconds=clock.monotonic() - start)
-
-
-def _not_sent(clock: Clock, reason: str) -> Look:
-    return Look(seen=Refused(at=clock.now(), reason=reason, certain=True), sent_at=None, seconds=0)
+        with parts.asking():
+            seen = await live.api.ask(job_id, token.value)
+        if isinstance(seen, Throttled):
+            live.pace.throttle(seen.retry_after)
+        else:
+            live.pace.relax()
+        return Look(seen=seen, sent_at=sent_at, first_sent_at=sent_at, seconds=clock.monotonic() - start)

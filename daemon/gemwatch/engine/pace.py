@@ -3,44 +3,71 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 
 from gemwatch.core.clock import Clock
 
+_FIRST_HOLD, _MOST_HOLD = 2.0, 60.0  # seconds, after a 429 that does not say for how long
+
+
+@dataclass(slots=True)
+class Turns:
+    """When the next one is, on the monotonic clock. It outlives an edit of the limits."""
+
+    next_at: float = 0.0
+    held_until: float = 0.0
+    throttles: int = 0  # 429s in a row
+
 
 class Pace:
-    """Requests are spaced evenly: no burst, whatever became due at once. `rate` 0: no limit."""
+    """Requests are spaced evenly: no burst, whatever became due at once.
 
-    def __init__(self, clock: Clock, *, at_once: int, rate: float) -> None:
+    `rate` 0: no limit. `turns`: of the pace that this one replaces, since what the API said last still counts.
+    `ahead` is how many looks may be under way or waiting for their turn: enough to keep the turns filled, and
+    few enough that none waits for long.
+    """
+
+    def __init__(self, clock: Clock, *, at_once: int, rate: float, turns: Turns | None = None) -> None:
         self._clock = clock
         self._slots = asyncio.Semaphore(at_once)
         self._gap = 1 / rate if rate else 0.0
-        self._next = 0.0  # monotonic: when the next request may be sent
+        self.turns = turns or Turns()
         self.ahead = at_once + (at_once if not rate else min(at_once, max(1, int(rate))))
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        """Wait for a turn; the turn ends with the block."""
+        """Wait for a turn; the turn ends with the block. During a hold turns come without waiting: look at `held`."""
         async with self._slots:
-            await self._turn()
+            if not self.held:
+                await self._turn()
             yield
 
-    def hold(self, pause: timedelta) -> None:
-        """Send nothing for this long."""
-        self._next = max(self._next, self._clock.monotonic() + pause.total_seconds())
+    def throttle(self, pause: timedelta | None) -> None:
+        """The API said 429: send nothing for this long, or for a growing while if it does not say."""
+        if pause is None and self.held:
+            return  # one of many that were under way: the same word, not a further one
+        self.turns.throttles += 1
+        growing = min(_MOST_HOLD, _FIRST_HOLD * 2 ** min(self.turns.throttles - 1, 10))
+        seconds = growing if pause is None else pause.total_seconds()
+        self.turns.held_until = max(self.turns.held_until, self._clock.monotonic() + seconds)
 
-    @property
-    def waits(self) -> float:
-        """Seconds until the next request may be sent."""
-        return max(0.0, self._next - self._clock.monotonic())
+    def relax(self) -> None:
+        """The API took a request as usual."""
+        self.turns.throttles = 0
 
     @property
     def held(self) -> bool:
-        """Whether that is longer than the pace alone explains."""
-        return self.waits > max(1.0, 2 * self._gap)
+        """Whether nothing may be sent, since the API said to wait."""
+        return self.turns.held_until > self._clock.monotonic()
+
+    @property
+    def waits(self) -> float:
+        """Seconds until the next request may be sent, apart from a hold."""
+        return max(0.0, self.turns.next_at - self._clock.monotonic())
 
     async def _turn(self) -> None:
-        while self.waits > 0:  # noqa: ASYNC110 (no event, but a time that a hold may move)
+        while self.waits > 0:  # noqa: ASYNC110 (no event, but a time that others move)
             await asyncio.sleep(self.waits)
         # Half a gap may be made up for, so that late wake-ups do not add up to a lower rate.
-        self._next = max(self._next, self._clock.monotonic() - self._gap / 2) + self._gap
+        self.turns.next_at = max(self.turns.next_at, self._clock.monotonic() - self._gap / 2) + self._gap

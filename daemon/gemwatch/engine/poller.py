@@ -10,12 +10,11 @@ import structlog
 
 from gemwatch.core.clock import Clock
 from gemwatch.core.decide import Policy, decide
-from gemwatch.core.events import audience
 from gemwatch.core.job import Failed, NotFound, Observation, Refused, Seen, Throttled
-from gemwatch.core.work import Addressed, Report, WatchClaim
+from gemwatch.core.work import Report, WatchClaim
 from gemwatch.engine.bell import Bell
 from gemwatch.engine.live import Live
-from gemwatch.engine.look import Look, look
+from gemwatch.engine.look import Look, Looking, look, probe
 from gemwatch.engine.ports import Database, Metrics, Store
 from gemwatch.engine.vitals import Change, Vitals
 
@@ -45,6 +44,12 @@ class Poller:
 
     def __init__(self, parts: Polling) -> None:
         self._parts = parts
+        self._looking = Looking(
+            live=parts.live,
+            clock=parts.clock,
+            barred=lambda: parts.vitals.locked_out,
+            asking=parts.vitals.asking,
+        )
         self.bell = Bell()
         self._results = Bell()
         self._reports: list[Report] = []
@@ -80,17 +85,13 @@ class Poller:
     @property
     def idle(self) -> bool:
         """Whether no look is under way and everything that was seen is recorded."""
-        return not (self._looks or self._reports or self._change.messages or self._change.notes or self._recording)
-
-    def check_health(self) -> None:
-        """Notice that time has passed without a good answer."""
-        self._take(self._parts.vitals.check())
+        return not (self._looks or self._reports or self._change.events or self._change.notes or self._recording)
 
     async def _claim(self, group: asyncio.TaskGroup) -> None:
         parts, live = self._parts, self._parts.live
-        probe = parts.vitals.locked_out
+        probing = parts.vitals.locked_out
         room = live.pace.ahead - len(self._looks)
-        if probe:
+        if probing:
             now = parts.clock.monotonic()
             room = 1 if not self._looks and now >= self._next_probe else 0
         if room <= 0 or live.pace.held:
@@ -98,47 +99,53 @@ class Poller:
         # Longer than any look can take: only a process that died lets a lease run out.
         lease = 2 * (live.settings.api.timeout + TOKEN_LIMIT) + timedelta(minutes=2)
         claims = await parts.database(parts.store.claim_watches, parts.clock.now(), room, lease)
-        if probe and claims:
+        if probing and claims:
             self._next_probe = parts.clock.monotonic() + PROBE_EVERY
         for claim in claims:
-            task = group.create_task(self._look(claim, probe=probe))
+            task = group.create_task(self._look(claim, probing=probing))
             self._looks.add(task)
             task.add_done_callback(self._looks.discard)
 
-    async def _look(self, claim: WatchClaim, *, probe: bool) -> None:
-        parts = self._parts
+    async def _look(self, claim: WatchClaim, *, probing: bool) -> None:
+        parts, job_id = self._parts, claim.tracked.job_id
         try:
-            barred = None if probe else (lambda: parts.vitals.locked_out)
-            result = await look(parts.live, parts.clock, claim.tracked.job_id, barred=barred)
+            result = await (probe if probing else look)(self._looking, job_id)
+            others = True
+            if isinstance(result.seen, Refused) and not result.seen.certain and not parts.vitals.locked_out:
+                others = await parts.database(parts.store.call_witness, parts.clock.now(), job_id)
         except asyncio.CancelledError:
             if self._stopping:
                 return
             raise
         self._count(claim, result)
-        self._decide(claim, result.seen)
+        self._decide(claim, result, others=others)
         self.bell.ring()
 
-    def _decide(self, claim: WatchClaim, seen: Observation) -> None:
-        parts, tracked, settings = self._parts, claim.tracked, self._parts.live.settings
-        policy = Policy(not_found_after=settings.poll.not_found_after, last_good_at=parts.vitals.health.last_good_at)
-        verdict = decide(tracked, seen, policy, parts.roll())
-        messages = tuple(
-            Addressed(event=event, targets=audience(event, settings.targets, tracked.notify))
-            for event in verdict.events
+    def _decide(self, claim: WatchClaim, result: Look, *, others: bool) -> None:
+        vitals, settings, seen = self._parts.vitals, self._parts.live.settings, result.seen
+        policy = Policy(
+            not_found_after=settings.poll.not_found_after, last_good_sent_at=vitals.health.last_good_sent_at
         )
-        self._reports.append(Report(claim=claim.claim, at=seen.at, verdict=verdict, messages=messages))
-        self._take(parts.vitals.observe(seen))
-        _say(tracked.job_id, seen, verdict.memory.failures)
+        verdict = decide(claim.tracked, seen, policy, self._parts.roll())
+        self._reports.append(Report(claim=claim.claim, at=seen.at, verdict=verdict))
+        if isinstance(seen, Refused) and verdict.memory.told_refused and not seen.certain:
+            vitals.answered()  # the refusal concerns this job alone
+        else:
+            self._take(vitals.observe(seen, sent_at=result.sent_at, others=others))
+        self._results.ring()
+        _say(claim.tracked.job_id, seen, verdict.memory.failures)
 
     def _take(self, change: Change) -> None:
-        self._change.messages += change.messages
-        self._change.notes |= change.notes
-        self._results.ring()
+        if change.events or change.notes:
+            self._change.events += change.events
+            self._change.notes |= change.notes
+            self._results.ring()
 
     async def _record_results(self) -> None:
         while True:
             await self._results.heard(within=1)
-            while self._reports or self._change.messages or self._change.notes:
+            self._take(self._parts.vitals.check())
+            while self._reports or self._change.events or self._change.notes:
                 await self._record()
             self._parts.progress("records")
             if self._stopping and not self._looks:
@@ -149,20 +156,27 @@ class Poller:
         reports, self._reports = self._reports, []
         change, self._change = self._change, Change()
         self._recording = True
-        recorded = await parts.database(parts.store.record, reports, change.messages, change.notes)
+        recorded = await parts.database(parts.store.record, reports, change.events, change.notes)
         self._recording = False
-        for report in recorded:
-            _say_recorded(report)
-            if report.verdict.transition:
-                parts.metrics.transition(report.verdict.transition.job.status)
-        if change.messages or any(report.messages for report in recorded):
+        for report in recorded.reports:
+            self._say_moved(report)
+        for told in recorded.told:
+            event = told.event
+            log.info("event", id=f"gw-{told.event_id}", kind=event.kind.value, job=event.job_id, targets=told.targets)
+        if recorded.told:
             parts.recorded()
+
+    def _say_moved(self, report: Report) -> None:
+        move = report.verdict.transition
+        if move is not None:
+            self._parts.metrics.transition(move.job.status)
+            log.info("transition", job=report.verdict.job_id, before=move.before, after=move.job.status)
 
     def _count(self, claim: WatchClaim, result: Look) -> None:
         metrics = self._parts.metrics
-        metrics.poll(_outcome(result.seen), result.seconds)
-        if result.sent_at is not None:
-            metrics.lateness(max(0.0, (result.sent_at - claim.due_at).total_seconds()))
+        if result.sent_at is not None and result.first_sent_at is not None:
+            metrics.poll(_outcome(result.seen), result.seconds)
+            metrics.lateness(max(0.0, (result.first_sent_at - claim.due_at).total_seconds()))
 
 
 def _outcome(seen: Observation) -> str:
@@ -192,11 +206,3 @@ def _say(job_id: int, seen: Observation, failures: int) -> None:
         case Failed():
             what = "bad answer" if seen.bad else "no answer"
             log.warning(what, job=job_id, reason=seen.reason, in_a_row=failures)
-
-
-def _say_recorded(report: Report) -> None:
-    move = report.verdict.transition
-    if move is not None:
-        log.info("transition", job=report.verdict.job_id, before=move.before, after=move.job.status)
-    for message in report.messages:
-        log.info("event", job=report.verdict.job_id, kind=message.event.kind.value, targets=message.targets)

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ParamSpec, Protocol, TypeVar
 
+from gemwatch.core.events import Event, Target
 from gemwatch.core.job import Observation
 from gemwatch.core.login import LoginError, Token
 from gemwatch.core.message import Message
 from gemwatch.core.settings import Problem, Settings, Watch
-from gemwatch.core.work import Addressed, Bundle, Outcome, Report, Settled, WatchClaim
+from gemwatch.core.work import Bundle, Outcome, Recorded, Report, Settled, WatchClaim
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,12 +26,15 @@ class Store(Protocol):
 
     def claim_watches(self, now: datetime, most: int, lease: timedelta) -> list[WatchClaim]: ...
 
+    def call_witness(self, now: datetime, job_id: int) -> bool: ...
+
     def record(
-        self,
-        reports: Sequence[Report],
-        messages: Sequence[Addressed] = (),
-        notes: Mapping[str, Any] | None = None,
-    ) -> list[Report]: ...
+        self, reports: Sequence[Report], happened: Sequence[Event] = (), notes: Mapping[str, Any] | None = None
+    ) -> Recorded: ...
+
+    def address(self, targets: Sequence[Target]) -> None: ...
+
+    def pull_forward(self, target: str, now: datetime) -> None: ...
 
     def claim_deliveries(self, now: datetime, targets: Iterable[str], lease: timedelta) -> list[Bundle]: ...
 
@@ -116,9 +120,9 @@ class Loaded(Protocol):
 
 
 class Housekeeping(Protocol):
-    def expire_deliveries(self, now: datetime, known: Iterable[str]) -> int: ...
+    def expire_deliveries(self, now: datetime, known: Iterable[str]) -> list[str]: ...
 
-    def shift_schedule(self, by: timedelta) -> None: ...
+    def shift_schedule(self, by: timedelta, written_by: datetime = ...) -> None: ...
 
     def prune(self, before: datetime) -> int: ...
 

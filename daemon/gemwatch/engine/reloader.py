@@ -1,19 +1,20 @@
 """Reads an edited configuration, checks it, and applies it as a whole or not at all."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
 from gemwatch.core.clock import Clock
-from gemwatch.core.events import Event, EventKind, audience
-from gemwatch.core.settings import Problem, Settings, needs_restart
-from gemwatch.core.work import Addressed
+from gemwatch.core.events import Event, EventKind
+from gemwatch.core.settings import Problem, Settings, as_running, needs_restart
 from gemwatch.engine.bell import Bell
 from gemwatch.engine.live import Live
-from gemwatch.engine.ports import Database, Loaded, Metrics, Store, WatchList
+from gemwatch.engine.ports import Applied, Database, Loaded, Metrics, Store, WatchList
 
 log = structlog.get_logger()
 
@@ -48,6 +49,7 @@ class Reloader:
         self._parts = parts
         self.bell = Bell()
         self._forced = False
+        self._waiting: tuple[str, ...] = ()  # sections that are known to need a restart
         told = notes.get("config") or {}
         self._told: list[str] = told.get("told", [])
         self._refused: bool = told.get("refused", False)
@@ -82,20 +84,35 @@ class Reloader:
             except ValueError as error:
                 settings, reason = None, f"it cannot be applied: {error}"
             else:
-                for section in needs_restart(parts.live.settings, settings):
-                    log.warning("needs a restart", section=section, meanwhile="the old values stay in force")
-                before = Live(**{name: getattr(parts.live, name) for name in Live.__slots__})
-                await self._apply(settings)
-                parts.live.take(fresh)
-                await parts.retire(before, parts.live)
+                await self._put_in_force(fresh, loaded_settings=settings)
         await self._tell(problems, refused=settings is None, reason=reason)
         parts.metrics.reload(ok=settings is not None and not problems, at=parts.clock.now())
 
+    async def _put_in_force(self, fresh: Live, *, loaded_settings: Settings) -> None:
+        parts, before = self._parts, copy(self._parts.live)
+        unlike = needs_restart(before.settings, loaded_settings)
+        for section in sorted(set(unlike) - set(self._waiting)):
+            log.warning("needs a restart", section=section, meanwhile="the old values stay in force")
+        self._waiting = unlike
+        fresh.settings = as_running(before.settings, loaded_settings)
+        await self._apply(fresh.settings)
+        parts.live.take(fresh)
+        await parts.retire(before, parts.live)
+        urls = {target.name: target.url for target in before.settings.targets}
+        for target in fresh.settings.targets:
+            if target.url != urls.get(target.name):
+                await parts.database(parts.store.pull_forward, target.name, parts.clock.now())
+
     async def _apply(self, settings: Settings) -> None:
         parts = self._parts
-        applied = await parts.database(
-            parts.watch_list.apply, settings.watches, settings.poll.every, parts.clock.now()
-        )
+
+        def apply() -> Applied:
+            # In one step in the store's thread: who hears of a job belongs to the list that it stands on.
+            applied = parts.watch_list.apply(settings.watches, settings.poll.every, parts.clock.now())
+            parts.store.address(settings.targets)
+            return applied
+
+        applied = await parts.database(apply)
         log.info(
             "configuration applied",
             watches=len(settings.watches),
@@ -109,27 +126,27 @@ class Reloader:
         for problem in problems:
             log.error("configuration", problem=str(problem), entry_set_aside=problem.entry and not refused)
         if refused:
-            log.error("configuration refused", reason=reason, meanwhile="the last good one goes on")
+            why = {"reason": reason} if reason else {}
+            log.error("configuration refused", **why, meanwhile="the last good one goes on")
         now = [_identity(problem) for problem in problems]
         was_refused, told = self._refused, self._told
         if sorted(now) == sorted(told) and refused == was_refused:
             return
         self._refused, self._told = refused, now
-        worse = refused != was_refused or not set(now) <= set(told)
-        messages = [self._event(problems, refused=refused, reason=reason)] if worse or not now else []
+        worse = refused != was_refused or bool(Counter(now) - Counter(told))
+        happened = [self._event(problems, refused=refused, reason=reason)] if worse or not now else []
         notes = {"config": {"told": now, "refused": refused}}
-        await self._parts.database(self._parts.store.record, [], messages, notes)
+        await self._parts.database(self._parts.store.record, [], happened, notes)
         self._parts.applied()
 
-    def _event(self, problems: Sequence[Problem], *, refused: bool, reason: str | None) -> Addressed:
+    def _event(self, problems: Sequence[Problem], *, refused: bool, reason: str | None) -> Event:
         facts = {
             "over": not problems and not refused,
             "refused": refused,
             "problems": [str(problem) for problem in problems],
             "reason": reason,
         }
-        event = Event(kind=EventKind.CONFIG, at=self._parts.clock.now(), facts=facts)
-        return Addressed(event=event, targets=audience(event, self._parts.live.settings.targets))
+        return Event(kind=EventKind.CONFIG, at=self._parts.clock.now(), facts=facts)
 
 
 def _identity(problem: Problem) -> str:

@@ -1,17 +1,18 @@
 """The service's health as it goes along: what is to be written down of it, and told."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 
+from gemwatch.core.backoff import POLL_MOST
 from gemwatch.core.clock import Clock
-from gemwatch.core.events import Event, audience
+from gemwatch.core.events import Event
 from gemwatch.core.health import ApiState, Checkup, Health, Login, after, overdue
-from gemwatch.core.job import Observation
-from gemwatch.core.work import Addressed
+from gemwatch.core.job import NotFound, Observation, Refused, Seen
 from gemwatch.engine.live import Live
 
 log = structlog.get_logger()
@@ -21,44 +22,69 @@ log = structlog.get_logger()
 class Change:
     """What goes into the next transaction, so that an edge and its messages are recorded together."""
 
-    messages: list[Addressed] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)
 
 
 class Vitals:
-    """Login and API. The edges survive a restart through the notes."""
+    """Login and API. The edges survive a restart through the notes; silence is timed on the monotonic clock."""
 
     def __init__(self, live: Live, clock: Clock, notes: Mapping[str, Any]) -> None:
         self._live = live
         self._clock = clock
+        self._silent_from: float | None = None  # the first request since the last answer was sent then
+        self._asked_at = 0.0
+        self._under_way = 0  # requests
         self.health = _from_notes(notes)
-
-    def observe(self, seen: Observation) -> Change:
-        """Take in one look."""
-        return self._take(after(self.health, seen, self._live.settings.poll.alert_after))
-
-    def check(self) -> Change:
-        """Take in that time passes."""
-        return self._take(overdue(self.health, self._clock.now(), self._live.settings.poll.alert_after))
 
     @property
     def locked_out(self) -> bool:
         return self.health.login is Login.REFUSED
 
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """A request is under way for as long as this lasts."""
+        self._asked_at = self._clock.monotonic()
+        if self._silent_from is None:
+            self._silent_from = self._asked_at
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+
+    def answered(self) -> None:
+        """The API answered, be it with a refusal."""
+        self._silent_from = None
+
+    def observe(self, seen: Observation, *, sent_at: datetime | None, others: bool) -> Change:
+        """Take in one look."""
+        if isinstance(seen, Seen | NotFound) or (isinstance(seen, Refused) and not seen.certain):
+            self.answered()
+        return self._take(after(self.health, seen, sent_at=sent_at, others=others))
+
+    def check(self) -> Change:
+        """Take in that time passes."""
+        now, api = self._clock.monotonic(), self._live.settings.api
+        if self._silent_from is None:
+            return Change()
+        expecting = self._under_way or self._live.pace.held
+        if not expecting and now > self._asked_at + (POLL_MOST + api.timeout).total_seconds():
+            self._silent_from = None  # nothing is asked any more, so silence is no trouble
+            return Change()
+        silent_for = timedelta(seconds=now - self._silent_from)
+        alert_after = self._live.settings.poll.alert_after
+        return self._take(overdue(self.health, self._clock.now(), silent_for, alert_after))
+
     def _take(self, checkup: Checkup) -> Change:
         before, self.health = self.health, checkup.health
-        change = Change(messages=[self._addressed(event) for event in checkup.events])
-        if (before.login, before.api) != (self.health.login, self.health.api):
-            change.notes = _to_notes(self.health)
-        return change
-
-    def _addressed(self, event: Event) -> Addressed:
-        targets = audience(event, self._live.settings.targets)
-        if event.facts["over"]:
-            log.info("works again", what=event.kind.value, down_since=event.facts["since"], told=targets)
-        else:
-            log.error("in trouble", what=event.kind.value, reason=event.facts["reason"], told=targets)
-        return Addressed(event=event, targets=targets)
+        for event in checkup.events:
+            if event.facts["over"]:
+                log.info("works again", what=event.kind.value, down_since=event.facts["since"])
+            else:
+                log.error("in trouble", what=event.kind.value, reason=event.facts["reason"])
+        edge = (before.login, before.api) != (self.health.login, self.health.api)
+        return Change(events=list(checkup.events), notes=_to_notes(self.health) if edge else {})
 
 
 def _to_notes(health: Health) -> dict[str, Any]:

@@ -1,0 +1,179 @@
+"""Builds everything once, each thing beside its closing."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from socket import socket
+from typing import Any
+
+import structlog
+
+from gemwatch import __version__
+from gemwatch.adapters.database import DatabaseThread, open_to_write
+from gemwatch.adapters.housekeeping import Housekeeping
+from gemwatch.adapters.records import Records
+from gemwatch.adapters.store import Store
+from gemwatch.adapters.system_clock import SystemClock
+from gemwatch.adapters.watch_list import WatchList
+from gemwatch.configuration import Configuration
+from gemwatch.core.decide import LOST_EVERY
+from gemwatch.core.secrets import Secrets
+from gemwatch.core.settings import Settings
+from gemwatch.engine.alarm import Alarm, Alarming
+from gemwatch.engine.courier import Courier, Delivering
+from gemwatch.engine.keeper import Keeper, Keeping
+from gemwatch.engine.poller import Poller, Polling
+from gemwatch.engine.reloader import Reloader, Reloading
+from gemwatch.engine.vitals import Vitals
+from gemwatch.metrics import Metrics
+from gemwatch.notify_socket import NotifySocket
+from gemwatch.parts import Workshop
+from gemwatch.progress import Progress
+from gemwatch.reporter import Reporter, Reporting
+from gemwatch.web import Web
+
+log = structlog.get_logger()
+
+STALLED_AFTER = 60.0  # seconds without a beat of a loop that beats every second or so
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loops:
+    """What runs side by side."""
+
+    poller: Poller
+    courier: Courier
+    reloader: Reloader
+    keeper: Keeper
+    reporter: Reporter
+    alarm: Alarm
+    web: Web | None
+
+
+async def build(
+    stack: AsyncExitStack,
+    configuration: Configuration,
+    settings: Settings,
+    secrets: Secrets,
+    listening: socket | None,
+) -> Loops:
+    """Each thing beside its closing; what is opened last is closed first."""
+    clock, metrics, progress = SystemClock(), Metrics(__version__), Progress()
+    for name in ("polls", "records", "deliveries"):
+        progress.expect(name, within=STALLED_AFTER)
+    engine = open_to_write(settings.store.url)
+    stack.callback(engine.dispose)
+    database = DatabaseThread(on_trouble=_say_trouble)
+    stack.callback(database.close)
+    store, housekeeping = Store(engine, settings.targets), Housekeeping(engine)
+    notes = await _open_store(database, housekeeping, settings, clock)
+    stack.push_async_callback(_last_write, database, housekeeping)
+    workshop = Workshop(clock, secrets, metrics)
+    live = workshop.build(settings)
+    stack.push_async_callback(workshop.close, live)
+    courier = Courier(
+        Delivering(
+            live=live,
+            store=store,
+            database=database,
+            clock=clock,
+            metrics=metrics,
+            progress=lambda: progress.beat("deliveries"),
+        )
+    )
+    vitals = Vitals(live, clock, notes)
+    poller = Poller(
+        Polling(
+            live=live,
+            store=store,
+            database=database,
+            clock=clock,
+            vitals=vitals,
+            metrics=metrics,
+            recorded=courier.bell.ring,
+            progress=progress.beat,
+        )
+    )
+
+    def ring_both() -> None:
+        poller.bell.ring()
+        courier.bell.ring()
+
+    reporter = Reporter(
+        Reporting(
+            notify=NotifySocket(),
+            records=Records(engine),
+            database=database,
+            vitals=vitals,
+            live=live,
+            progress=progress,
+            metrics=metrics,
+            clock=clock,
+        )
+    )
+    reloader = Reloader(
+        Reloading(
+            live=live,
+            store=store,
+            watch_list=WatchList(engine),
+            database=database,
+            clock=clock,
+            metrics=metrics,
+            edited=configuration.edited,
+            read=configuration.read,
+            prepare=workshop.rebuild,
+            retire=workshop.retire,
+            applied=ring_both,
+            around=reporter.reload,
+        ),
+        notes,
+    )
+    keeper = Keeper(Keeping(live=live, housekeeping=housekeeping, database=database, clock=clock, metrics=metrics))
+    alarm = Alarm(
+        Alarming(
+            live=live,
+            store=store,
+            database=database,
+            clock=clock,
+            trouble=lambda: database.trouble,
+            recorded=courier.bell.ring,
+        )
+    )
+    web = Web(reporter, listening) if listening is not None else None
+    return Loops(
+        poller=poller,
+        courier=courier,
+        reloader=reloader,
+        keeper=keeper,
+        reporter=reporter,
+        alarm=alarm,
+        web=web,
+    )
+
+
+async def _open_store(
+    database: DatabaseThread, housekeeping: Housekeeping, settings: Settings, clock: SystemClock
+) -> dict[str, Any]:
+    """Release what a process that died had claimed. The notes that the service wrote of itself."""
+    longest = max([LOST_EVERY, settings.poll.every, *(watch.every for watch in settings.watches if watch.every)])
+    await database(housekeeping.release_claims)
+    await database(housekeeping.pull_back, clock.now(), clock.now() + longest * 1.2 + timedelta(minutes=1))
+    return await database(housekeeping.notes)
+
+
+async def _last_write(database: DatabaseThread, housekeeping: Housekeeping) -> None:
+    if database.trouble is not None:
+        return
+    try:
+        async with asyncio.timeout(1):
+            await database(housekeeping.checkpoint)
+    except TimeoutError:
+        log.warning("the store's log was not folded in; the next start does it")
+
+
+def _say_trouble(trouble: str | None) -> None:
+    if trouble is None:
+        log.info("the store works again")
+    else:
+        log.error("the store does not work", reason=trouble, meanwhile="nothing is polled or sent; trying again")

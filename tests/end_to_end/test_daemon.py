@@ -1,7 +1,9 @@
 """The whole program: watch jobs, keep their transitions, tell people, through stops, crashes and outages."""
 
 import signal
+import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -225,6 +227,38 @@ def test_a_second_signal_ends_it_at_once(installation: Installation, gem: Script
         wait_until(lambda: daemon.logged("stopping"), "the first signal to be heard")
         assert daemon.stop(signal.SIGTERM) == 1
     released.set()
+
+
+def test_a_start_on_a_locked_store_ends_with_a_sentence(
+    installation: Installation, gem: ScriptedGem, inbox: Inbox
+) -> None:
+    installation.configure(watch=[1])
+    with installation.daemon() as daemon:
+        assert daemon.stop() == 0
+    with closing(sqlite3.connect(installation.folder / "gemwatch.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        done = installation.run("run")
+    assert done.returncode == 1
+    assert "database is locked" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_store_that_is_locked_for_a_while_stops_the_polls_and_loses_nothing(
+    installation: Installation, gem: ScriptedGem, inbox: Inbox
+) -> None:
+    gem.answers(1, "IN_PROGRESS")
+    installation.configure(watch=[1])
+    with installation.daemon() as daemon:
+        wait_until(installation.records.history, "the first observation")
+        with closing(sqlite3.connect(installation.folder / "gemwatch.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            gem.answers(1, "SUCCESS")
+            wait_until(lambda: daemon.get("/healthz")[0] == 503, "health to say so")
+            assert "the store does not work: database is locked" in daemon.get("/healthz")[1]
+        wait_until(inbox.titles, "the end")
+        assert daemon.get("/healthz")[0] == 200
+        assert daemon.stop() == 0
+    assert inbox.titles() == ["SUCCESS: job 1"]
 
 
 def test_a_second_daemon_on_the_same_store_ends_and_names_the_first(

@@ -98,7 +98,8 @@ class Daemon:
         self._installation, self._more = installation, more
         self.log_file = installation.folder / "daemon.log"
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
+        """Start the process, and wait for nothing."""
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
                 [*GEMWATCH, "run", "--config", str(self._installation.config)],
@@ -107,6 +108,9 @@ class Daemon:
                 stdin=subprocess.DEVNULL,
                 env=environment(**self._more),
             )
+
+    def __enter__(self) -> Self:
+        self.start()
         wait_until(lambda: self.process.poll() is not None or self.get("/readyz")[0] == 200, "the daemon to be ready")
         assert self.process.poll() is None, self.log_file.read_text()
         return self

@@ -13,7 +13,7 @@ demo: $(VENV)/.gemwatch
 	$(BIN)/gemwatch demo
 
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto
 
 check: $(VENV)/.dev $(VENV)/.gemwatch
 	$(BIN)/ruff format --check .

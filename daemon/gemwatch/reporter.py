@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,6 +21,7 @@ from gemwatch.notify_socket import NotifySocket
 from gemwatch.progress import Progress
 
 EVERY = 10.0  # seconds between two status lines
+PATIENCE = 3.0  # seconds that a scrape waits for the store
 STARTING, STOPPING = "the first configuration is not applied yet", "it is being stopped"
 _LAST_WORDS = "Stopping: what is being polled or sent may finish"
 
@@ -46,6 +47,7 @@ class Reporter:
         self._parts = parts
         self._unready: str | None = STARTING
         self._news = Bell()
+        self._snapshot = Snapshot()
 
     def started(self) -> None:
         self._unready = None
@@ -80,8 +82,10 @@ class Reporter:
     async def metrics(self) -> bytes:
         """The Prometheus text."""
         parts = self._parts
-        snapshot = await parts.database(parts.records.snapshot)
-        oldest = snapshot.oldest_pending
+        with suppress(TimeoutError):  # a store in trouble: the last counts, beside what the process itself knows
+            async with asyncio.timeout(PATIENCE):
+                self._snapshot = await parts.database(parts.records.snapshot)
+        snapshot, oldest = self._snapshot, self._snapshot.oldest_pending
         gauges = Gauges(
             jobs=snapshot.jobs,
             deliveries_pending=snapshot.pending,

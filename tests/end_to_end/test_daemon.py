@@ -255,6 +255,7 @@ def test_a_store_that_is_locked_for_a_while_stops_the_polls_and_loses_nothing(
             gem.answers(1, "SUCCESS")
             wait_until(lambda: daemon.get("/healthz")[0] == 503, "health to say so")
             assert "the store does not work: database is locked" in daemon.get("/healthz")[1]
+            assert 'gemwatch_transitions_total{to="IN_PROGRESS"} 1.0' in daemon.get("/metrics")[1]
         wait_until(inbox.titles, "the end")
         assert daemon.get("/healthz")[0] == 200
         assert daemon.stop() == 0

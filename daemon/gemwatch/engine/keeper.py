@@ -34,7 +34,7 @@ class Keeper:
     def __init__(self, parts: Keeping) -> None:
         self._parts = parts
         self.token_bell, self.bell = Bell(), Bell()
-        self._noted: datetime | None = None
+        self._noted: tuple[datetime | None] | None = None  # None: not yet, by this process
         self._said: LoginError | None = None
         self._offset = self._wall_less_monotonic()
         self._next_orphans = self._next_retention = parts.clock.monotonic() + ORPHANS_EVERY
@@ -59,10 +59,11 @@ class Keeper:
 
     async def _note_expiry(self, expires_at: datetime | None) -> None:
         """For `gemwatch status`, which reads the store."""
-        if expires_at != self._noted:
-            self._noted = expires_at
+        if self._noted != (expires_at,):
+            self._noted = (expires_at,)
             text = expires_at and expires_at.isoformat(timespec="seconds").replace("+00:00", "Z")
-            log.info("token renewed", good_until=text)
+            if text is not None:
+                log.info("token renewed", good_until=text)
             await self._parts.database(self._parts.housekeeping.note, {"token_expires_at": text})
 
     async def run(self) -> None:

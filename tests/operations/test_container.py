@@ -1,0 +1,236 @@
+"""The image and what runs it: promises that can be read off the files, where no container engine is at hand."""
+
+import importlib.metadata
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+
+from gemwatch.adapters.config_file import load
+
+ROOT = Path(__file__).parents[2]
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["gemwatch"]
+KUBERNETES = {one["kind"]: one for one in yaml.safe_load_all((ROOT / "docs/kubernetes.yaml").read_text())}
+USER = 10001
+
+
+class Step(NamedTuple):
+    word: str
+    rest: str
+
+
+def steps() -> list[Step]:
+    lines = [line for line in DOCKERFILE.splitlines() if not line.lstrip().startswith("#")]
+    joined = re.sub(r"\\\n", " ", "\n".join(lines))
+    return [Step(*line.split(None, 1)) for line in joined.splitlines() if line.strip()]
+
+
+def image() -> list[Step]:
+    """The steps of the last stage."""
+    every = steps()
+    return every[max(number for number, step in enumerate(every) if step.word == "FROM") :]
+
+
+def only(word: str) -> str:
+    (found,) = [step.rest for step in image() if step.word == word]
+    return found
+
+
+def environment() -> dict[str, str]:
+    return dict(pair.split("=", 1) for pair in shlex.split(only("ENV")))
+
+
+def test_the_base_is_slim_and_pinned_to_one_version_for_every_stage() -> None:
+    names: set[str] = set()
+    for step in steps():
+        if step.word == "FROM":
+            source, *alias = step.rest.split(" AS ")
+            assert source in names or re.fullmatch(r"python:3\.\d+\.\d+-slim-[a-z]+", source)
+            names.update(alias)
+    assert len(re.findall(r"^FROM python:", DOCKERFILE, re.MULTILINE)) == 1
+
+
+def test_its_python_is_one_that_the_project_names() -> None:
+    version = re.search(r"^FROM python:(3\.\d+)", DOCKERFILE, re.MULTILINE)
+    assert version is not None
+    assert f"Python :: {version[1]}" in (ROOT / "pyproject.toml").read_text()
+
+
+def test_it_runs_as_an_ordinary_user_and_signals_arrive() -> None:
+    assert only("USER") == f"{USER}:{USER}"
+    assert json.loads(only("ENTRYPOINT")) == ["tini", "--", "gemwatch"]
+    assert json.loads(only("CMD")) == ["run"]
+    assert only("STOPSIGNAL") == "SIGTERM"
+
+
+def test_it_asks_itself_how_it_is() -> None:
+    options, _, command = only("HEALTHCHECK").partition("CMD ")
+    assert json.loads(command) == ["gemwatch", "healthcheck"]
+    assert "--start-period" in options
+    assert not re.search(r"\b(curl|wget)\b", DOCKERFILE)
+
+
+def test_everything_that_is_installed_has_a_hash_or_comes_from_this_folder() -> None:
+    installs = [
+        command
+        for step in steps()
+        if step.word == "RUN"
+        for command in re.split(r"&&|;", step.rest)
+        if re.search(r"\bpip\b.*\b(install|wheel)\b", command) and "uninstall" not in command
+    ]
+    assert len(installs) == 5
+    for command in installs:
+        assert "--require-hashes" in command or "--no-index" in command or "azure-cli==$AZURE_CLI" in command
+        assert "--no-index" in command or "--only-binary=:all:" in command  # nothing is compiled
+
+
+def test_what_builds_the_wheel_is_all_in_the_list() -> None:
+    listed = re.search(r"\^\(([a-z|-]+)\)==", DOCKERFILE)
+    assert listed is not None
+    needed, more = set(), {"hatchling"}
+    while more:
+        name = more.pop()
+        needed.add(name)
+        for requirement in importlib.metadata.requires(name) or []:
+            if ";" not in requirement:  # no extras, nothing for other Pythons
+                more |= {re.split(r"[^A-Za-z0-9-]", requirement)[0].lower()} - needed
+    assert set(listed[1].split("|")) == needed
+    locked = re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements-dev.lock").read_text(), re.MULTILINE)
+    assert needed <= set(locked)
+
+
+def test_nothing_that_only_builds_gets_into_the_image() -> None:
+    for step in image():
+        if step.word == "COPY":
+            assert step.rest.startswith("--from=")
+            assert step.rest.split()[-1].startswith("/opt/")
+        if step.word == "RUN":
+            assert not re.search(r"\b(gcc|g\+\+|make|build-essential|git)\b", step.rest)
+            assert "apt-get install" not in step.rest or "rm -rf /var/lib/apt/lists/*" in step.rest
+            assert "pip uninstall -y" in step.rest
+
+
+def test_the_dependencies_are_a_layer_of_their_own_before_the_code() -> None:
+    words = [step.rest for step in steps()]
+    lock = next(n for n, rest in enumerate(words) if "-r requirements.lock" in rest)
+    code = next(n for n, rest in enumerate(words) if rest.startswith("daemon "))
+    assert lock < code
+
+
+def test_it_names_no_place_to_download_from() -> None:
+    instructions = "\n".join(step.rest for step in steps() if step.word != "LABEL")
+    assert not re.search(r"://|\b[a-z0-9-]+\.(io|com|org|net)\b", instructions)
+
+
+def test_it_says_what_it_is() -> None:
+    labels = set(re.findall(r"org\.opencontainers\.image\.(\w+)=", only("LABEL")))
+    assert labels >= {"title", "description", "licenses", "version", "revision"}
+
+
+def test_what_is_written_goes_to_the_volume_and_the_clock_is_utc() -> None:
+    assert json.loads(only("VOLUME")) == ["/data"]
+    assert (
+        environment().items()
+        >= {
+            "GEMWATCH_CONFIG": "/config/config.yaml",
+            "HOME": "/data",
+            "AZURE_CONFIG_DIR": "/data/azure",
+            "TZ": "UTC",
+        }.items()
+    )
+
+
+def test_the_build_sees_all_that_it_copies_and_nothing_else() -> None:
+    first, *allowed = [
+        line for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] not in ("#", "")
+    ]
+    assert first == "*"
+    names = {line.removeprefix("!") for line in allowed if line.startswith("!")}
+    copied = {
+        source
+        for step in steps()
+        if step.word == "COPY" and "--from=" not in step.rest
+        for source in step.rest.split()[:-1]
+    }
+    assert copied == names
+    assert all((ROOT / name).exists() for name in names)
+
+
+def test_compose_mounts_folders_and_gives_no_rights() -> None:
+    assert COMPOSE["read_only"] is True
+    assert COMPOSE["cap_drop"] == ["ALL"]
+    assert COMPOSE["security_opt"] == ["no-new-privileges:true"]
+    assert COMPOSE["tmpfs"]
+    assert all(port.startswith("127.0.0.1:") for port in COMPOSE["ports"])
+    mounts = {mount["target"]: mount for mount in COMPOSE["volumes"]}
+    assert set(mounts) == {"/config", "/run/secrets", "/data"}
+    for target in ("/config", "/run/secrets"):
+        assert mounts[target]["read_only"] is True
+        assert not Path(mounts[target]["source"]).suffix
+
+
+def container_of() -> tuple[dict[str, Any], dict[str, Any]]:
+    pod = KUBERNETES["Deployment"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    return pod, container
+
+
+def test_kubernetes_never_runs_two_of_them() -> None:
+    spec = KUBERNETES["Deployment"]["spec"]
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+    assert spec["selector"]["matchLabels"] == spec["template"]["metadata"]["labels"]
+
+
+def test_kubernetes_gives_no_rights() -> None:
+    pod, container = container_of()
+    context = pod["securityContext"]
+    assert (context["runAsNonRoot"], context["runAsUser"], context["fsGroup"]) == (True, USER, USER)
+    assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert pod["automountServiceAccountToken"] is False
+
+
+def test_kubernetes_mounts_folders_and_asks_the_health_pages() -> None:
+    pod, container = container_of()
+    assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
+    assert {mount["mountPath"] for mount in container["volumeMounts"]} >= {"/config", "/run/secrets", "/data", "/tmp"}
+    assert not any("subPath" in mount for mount in container["volumeMounts"])
+    paths = {name: container[f"{name}Probe"]["httpGet"]["path"] for name in ("startup", "readiness", "liveness")}
+    assert paths == {"startup": "/readyz", "readiness": "/readyz", "liveness": "/healthz"}
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    assert volumes["config"]["configMap"]["name"] == KUBERNETES["ConfigMap"]["metadata"]["name"]
+    assert volumes["secrets"]["secret"]["secretName"] == KUBERNETES["Secret"]["metadata"]["name"]
+    assert (
+        volumes["data"]["persistentVolumeClaim"]["claimName"]
+        == KUBERNETES["PersistentVolumeClaim"]["metadata"]["name"]
+    )
+
+
+def in_the_guide() -> str:
+    """The configuration for a container, as docs/operations.md shows it."""
+    blocks: list[str] = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/operations.md").read_text(), re.DOTALL)
+    return next(block for block in blocks if "api:" in block)
+
+
+@pytest.mark.parametrize(
+    "text", [KUBERNETES["ConfigMap"]["data"]["config.yaml"], in_the_guide()], ids=["kubernetes", "operations.md"]
+)
+def test_the_configurations_that_are_shown_load_and_keep_the_store_on_the_volume(text: str, tmp_path: Path) -> None:
+    for name in KUBERNETES["Secret"]["stringData"]:
+        (tmp_path / name).write_text("json://127.0.0.1:9/x" if name.endswith("url") else "a-key")
+    config = tmp_path / "config.yaml"
+    config.write_text(text.replace("/run/secrets", str(tmp_path)))
+    loaded = load(config, {}, url_problem=lambda _: None)
+    assert loaded.problems == ()
+    assert loaded.settings is not None
+    assert loaded.settings.store.url == "sqlite:////data/gemwatch.db"
+    assert (loaded.settings.web.host, loaded.settings.web.port) == ("0.0.0.0", int(only("EXPOSE")))

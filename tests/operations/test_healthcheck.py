@@ -1,0 +1,85 @@
+"""`gemwatch healthcheck`: 0 where a daemon is well, 1 wherever it is not."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from support.daemon import Installation, free_port
+from support.gem import ScriptedGem
+from support.http import Handler, Server
+from support.inbox import Inbox
+
+
+@dataclass
+class Page:
+    """What a daemon would answer."""
+
+    status: int
+    body: bytes
+
+
+class Stuck(Server):
+    def __init__(self, page: Page) -> None:
+        class Answers(Handler):
+            def do_GET(self) -> None:
+                self.answer(page.status, page.body)
+
+        super().__init__(Answers)
+
+
+def stalled() -> Page:
+    return Page(503, json.dumps({"status": "stalled", "reason": "polls: no progress for 70 s"}).encode())
+
+
+@pytest.fixture
+def stuck() -> Iterator[Stuck]:
+    with Stuck(stalled()) as stuck:
+        yield stuck
+
+
+def test_a_daemon_at_work_is_well_whatever_has_become_of_its_configuration(
+    installation: Installation, gem: ScriptedGem, inbox: Inbox
+) -> None:
+    installation.configure(api={**installation.document["api"], "token": {"value": "${GONE}"}})
+    with installation.daemon(GONE="token") as daemon:
+        nowhere = {"HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": ""}
+        well = installation.run("healthcheck", **nowhere)
+        assert (well.returncode, well.stdout, well.stderr) == (0, "ok\n", "")
+        installation.configure(web={"listen": f"0.0.0.0:{installation.port}"}, pol={})
+        assert installation.run("healthcheck").returncode == 0
+        installation.config.write_text("watch: [")
+        assert installation.run("healthcheck", "--url", f"http://127.0.0.1:{installation.port}").returncode == 0
+        assert daemon.stop() == 0
+    gone = installation.run("healthcheck", "--url", f"http://127.0.0.1:{installation.port}")
+    assert gone.returncode == 1
+    assert f"no daemon answers at 127.0.0.1:{installation.port}: Connection refused" in gone.stderr
+
+
+def test_a_daemon_that_is_stuck_is_not_well_and_the_reason_is_said(installation: Installation, stuck: Stuck) -> None:
+    installation.configure(web={"listen": f"127.0.0.1:{stuck.port}"})
+    done = installation.run("healthcheck")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "gemwatch: stalled: polls: no progress for 70 s\n"
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"hello": "world"}'])
+def test_another_program_on_that_port_is_not_taken_for_it(installation: Installation, body: bytes) -> None:
+    installation.configure()
+    with Stuck(Page(200, body)) as other:
+        done = installation.run("healthcheck", "--url", other.url)
+    assert done.returncode == 1
+    assert "is not gemwatch" in done.stderr
+
+
+@pytest.mark.parametrize(("listen", "why"), [("off", "web.listen is off"), ("127.0.0.1:0", "--url")])
+def test_where_there_is_nobody_to_ask_it_says_so(installation: Installation, listen: str, why: str) -> None:
+    installation.configure(web={"listen": listen})
+    done = installation.run("healthcheck")
+    assert done.returncode == 1
+    assert why in done.stderr
+
+
+def test_an_address_that_is_none_is_a_misuse(installation: Installation) -> None:
+    assert installation.run("healthcheck", "--url", f"127.0.0.1:{free_port()}").returncode == 2

@@ -10,7 +10,7 @@ SOURCES := $(shell find daemon migrations -name '*.py') pyproject.toml README.md
 .PHONY: demo test check lock clean
 
 demo: $(VENV)/.gemwatch
-	$(BIN)/gemwatch demo
+	@$(BIN)/gemwatch demo
 
 test: check
 	$(BIN)/python -m pytest --numprocesses auto
@@ -23,18 +23,19 @@ check: $(VENV)/.dev $(VENV)/.gemwatch
 
 # The program as users get it: built and installed, not run from the checkout.
 $(VENV)/.gemwatch: $(VENV)/.run $(SOURCES)
-	$(BIN)/python -m pip install --quiet --no-deps --force-reinstall .
-	touch $@
+	@$(BIN)/python -m pip install --quiet --no-deps --force-reinstall .
+	@touch $@
 
 $(VENV)/.run: requirements.lock
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gemwatch needs Python 3.11 or later: make PYTHON=python3.12 ...")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
-	touch $@
+	@echo "Setting up in $(VENV), once."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gemwatch needs Python 3.11 or later: make PYTHON=python3.12 ...")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
-	touch $@
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
+	@touch $@
 
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements.lock

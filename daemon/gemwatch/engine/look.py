@@ -36,40 +36,33 @@ class Looking:
     asking: Callable[[], AbstractContextManager[None]]
 
 
-async def look(parts: Looking, job_id: int) -> Look:
-    """Look at a job."""
+async def look(parts: Looking, job_id: int, *, probing: bool = False) -> Look:
+    """Look at a job; or, probing, find out whether the login works again, by a new token and one request."""
     while True:
         credentials = parts.live.credentials
         try:
-            token = await credentials.token()
-            first = await _ask(parts, job_id, token, credentials, parts.barred)
-            if first is None:
-                continue
-            if not isinstance(first.seen, Refused) or first.sent_at is None:
-                return first
-            token = await credentials.renew(token)
-            again = await _ask(parts, job_id, token, credentials, parts.barred)
+            taken = await (_probe if probing else _try_twice)(parts, job_id, credentials)
         except LoginError as error:
             if parts.live.credentials is credentials:
                 return Look(seen=Refused(at=parts.clock.now(), reason=str(error), certain=True))
-            continue  # an edit has brought other credentials: theirs counts
-        if again is not None:
-            return replace(again, first_sent_at=first.sent_at)
+            continue  # an edit has brought other credentials: theirs count
+        if taken is not None:
+            return taken
 
 
-async def probe(parts: Looking, job_id: int) -> Look:
-    """Find out whether the login works again: a new token, and one request."""
-    while True:
-        credentials = parts.live.credentials
-        try:
-            token = await credentials.renew(None)
-            seen = await _ask(parts, job_id, token, credentials, lambda: False)
-        except LoginError as error:
-            if parts.live.credentials is credentials:
-                return Look(seen=Refused(at=parts.clock.now(), reason=str(error), certain=True))
-            continue
-        if seen is not None:
-            return seen
+async def _try_twice(parts: Looking, job_id: int, credentials: Credentials) -> Look | None:
+    token = await credentials.token()
+    first = await _ask(parts, job_id, token, credentials, parts.barred)
+    if first is None or first.sent_at is None or not isinstance(first.seen, Refused):
+        return first
+    token = await credentials.renew(token)
+    again = await _ask(parts, job_id, token, credentials, parts.barred)
+    return again and replace(again, first_sent_at=first.sent_at)
+
+
+async def _probe(parts: Looking, job_id: int, credentials: Credentials) -> Look | None:
+    token = await credentials.renew(None)
+    return await _ask(parts, job_id, token, credentials, lambda: False)
 
 
 async def _ask(

@@ -14,7 +14,7 @@ from gemwatch.core.job import Failed, NotFound, Observation, Refused, Seen, Thro
 from gemwatch.core.work import Report, WatchClaim
 from gemwatch.engine.bell import Bell
 from gemwatch.engine.live import Live
-from gemwatch.engine.look import Look, Looking, look, probe
+from gemwatch.engine.look import Look, Looking, look
 from gemwatch.engine.ports import Database, Metrics, Store
 from gemwatch.engine.vitals import Change, Vitals
 
@@ -109,7 +109,7 @@ class Poller:
     async def _look(self, claim: WatchClaim, *, probing: bool) -> None:
         parts, job_id = self._parts, claim.tracked.job_id
         try:
-            result = await (probe if probing else look)(self._looking, job_id)
+            result = await look(self._looking, job_id, probing=probing)
             others = True
             if isinstance(result.seen, Refused) and not result.seen.certain and not parts.vitals.locked_out:
                 others = await parts.database(parts.store.call_witness, parts.clock.now(), job_id)

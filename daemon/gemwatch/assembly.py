@@ -11,6 +11,7 @@ import structlog
 
 from gemwatch import __version__
 from gemwatch.adapters.database import DatabaseThread, open_to_write
+from gemwatch.adapters.heartbeat import call
 from gemwatch.adapters.housekeeping import Housekeeping
 from gemwatch.adapters.records import Records
 from gemwatch.adapters.store import Store
@@ -22,6 +23,7 @@ from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import Settings
 from gemwatch.engine.alarm import Alarm, Alarming
 from gemwatch.engine.courier import Courier, Delivering
+from gemwatch.engine.heartbeat import Beating, Heartbeat
 from gemwatch.engine.keeper import Keeper, Keeping
 from gemwatch.engine.poller import Poller, Polling
 from gemwatch.engine.reloader import Reloader, Reloading
@@ -48,6 +50,7 @@ class Loops:
     keeper: Keeper
     reporter: Reporter
     alarm: Alarm
+    heartbeat: Heartbeat
     web: Web | None
 
 
@@ -140,6 +143,7 @@ async def build(
             recorded=courier.bell.ring,
         )
     )
+    heartbeat = Heartbeat(Beating(live=live, clock=clock, stalled=reporter.stalled, call=call))
     web = Web(reporter, listening) if listening is not None else None
     return Loops(
         poller=poller,
@@ -148,6 +152,7 @@ async def build(
         keeper=keeper,
         reporter=reporter,
         alarm=alarm,
+        heartbeat=heartbeat,
         web=web,
     )
 

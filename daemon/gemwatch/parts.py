@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from gemwatch.adapters.credentials import Credentials
 from gemwatch.adapters.gem_api import GemApi
+from gemwatch.adapters.heartbeat import secret_parts
 from gemwatch.adapters.targets import Targets
 from gemwatch.core.clock import Clock
 from gemwatch.core.secrets import Secrets
@@ -71,6 +72,10 @@ class Workshop:
         return Pace(self._clock, at_once=api.max_in_flight, rate=api.max_rate, turns=turns)
 
     def _learn(self, settings: Settings) -> None:
+        if (azure := settings.api.token.azure) is not None:
+            self._secrets.add(azure.client_secret)
+        if settings.heartbeat is not None:
+            self._secrets.add(*secret_parts(settings.heartbeat.url))
         self._secrets.add(settings.api.key, settings.api.token.value)
         self._secrets.publish(*(target.name for target in settings.targets))
         for target in settings.targets:

@@ -68,6 +68,7 @@ def _then(loops: Loops) -> dict[str, Coroutine[Any, Any, None]]:
         "configuration": loops.reloader.run(),
         "housekeeping": loops.keeper.run(),
         "tokens": loops.keeper.renew_tokens(),
+        "heartbeat": loops.heartbeat.run(),
     }
 
 

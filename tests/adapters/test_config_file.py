@@ -14,6 +14,7 @@ from gemwatch.adapters.config_file import Loaded, find, load
 from gemwatch.core.events import DEFAULT_EVENTS, EventKind, Target
 from gemwatch.core.settings import (
     ApiSettings,
+    HeartbeatSettings,
     LogSettings,
     PollSettings,
     Settings,
@@ -26,6 +27,7 @@ from gemwatch.core.settings import (
 EXAMPLE = Path(__file__).parents[2] / "config.example.yaml"
 SECRET = "s3cret-hunter2"
 LEAST = "api: {key: k}\n"
+SECTIONS = ("poll", "notify", "watch", "watch_files", "heartbeat", "store", "web", "log")
 
 
 def url_problem(url: str) -> str | None:
@@ -86,6 +88,7 @@ watch:
   - 123456789
   - {job: 123456790, name: Netherlands weekly, notify: [team-slack], every: 5m}
 watch_files: [watch.d/*.yaml]
+heartbeat: {url: "https://hc-ping.com/${UUID}", every: 2m}
 store: {url: sqlite:///data/gemwatch.db, keep: 7d}
 web: {listen: "[::1]:9000"}
 log: {level: debug, format: json}
@@ -93,6 +96,7 @@ log: {level: debug, format: json}
         TOMTOM_API_KEY="the-key",
         SLACK_URL="slack://a/b/c",
         MAIL_URL="mailto://u:p@example.org",
+        UUID="4711",
     )
     assert settings == Settings(
         api=ApiSettings(
@@ -119,6 +123,7 @@ log: {level: debug, format: json}
             Watch(job_id=5),
             Watch(job_id=6, name="six"),
         ),
+        heartbeat=HeartbeatSettings(url="https://hc-ping.com/4711", every=timedelta(minutes=2)),
         store=StoreSettings(url=f"sqlite:///{folder.path}/data/gemwatch.db", keep=timedelta(days=7)),
         web=WebSettings(host="::1", port=9000),
         log=LogSettings(level="debug", format="json"),
@@ -128,7 +133,7 @@ log: {level: debug, format: json}
 def test_what_is_not_given_has_the_defaults_of_the_core(folder: Folder) -> None:
     expected = Settings(api=ApiSettings(key="k"), store=StoreSettings(url=f"sqlite:///{folder.path}/gemwatch.db"))
     assert folder.settings(LEAST) == expected
-    nulls = "".join(f"{name}:\n" for name in ("poll", "notify", "watch", "watch_files", "store", "web", "log"))
+    nulls = "".join(f"{name}:\n" for name in SECTIONS)
     assert folder.settings("api:\n  key: k\n  token:\n" + nulls) == expected
 
 
@@ -140,6 +145,7 @@ def test_the_example_file_loads_without_problems() -> None:
 
 
 SQLITE_WANTED = "only a SQLite file is supported; write sqlite:///gemwatch.db or sqlite:////absolute/path.db"
+CALL_WANTED = "is not an http or https URL to call; write the one that the dead man's switch shows"
 UNCLOSED = "has a quote or a backslash that is not closed; write it as a list instead"
 BROKEN = [
     ("", "1:1: file: is empty"),
@@ -215,9 +221,9 @@ BROKEN = [
     ("api: {key: []}\n", "1:12: api.key: must be text, not a list"),
     (
         "api: {key: k, token: {command: az, value: t}}\n",
-        "1:22: api.token: give exactly one of command, file, value",
+        "1:22: api.token: give exactly one of command, file, value, azure",
     ),
-    ("api: {key: k, token: {}}\n", "1:22: api.token: give exactly one of command, file, value"),
+    ("api: {key: k, token: {}}\n", "1:22: api.token: give exactly one of command, file, value, azure"),
     (
         'api: {key: k, token: {command: "az \'x"}}\n',
         f"1:32: api.token.command: {UNCLOSED}",
@@ -268,6 +274,19 @@ BROKEN = [
     (
         LEAST + "watch_files: ['*.yaml']\n",
         "2:15: watch_files[0]: matches the configuration file itself; put the lists into a folder of their own",
+    ),
+    (LEAST + "heartbeat: {every: 5m}\n", '2:12: heartbeat: the key "url" is missing'),
+    (LEAST + "heartbeat: https://h/x\n", "2:12: heartbeat: must be a mapping, KEY: VALUE"),
+    (
+        LEAST + "heartbeat: {url: 'http://h', evry: 5m}\n",
+        '2:30: heartbeat: unknown key "evry"; did you mean "every"?',
+    ),
+    *(
+        (
+            LEAST + f"heartbeat: {{url: '{url}'}}\n",
+            f"2:18: heartbeat.url: {CALL_WANTED}",
+        )
+        for url in ("h/x", "ftp://h", "https:///x", "https://[h", "https://h:x", "https://h/a b", "https://h/#x")
     ),
     *(
         (
@@ -371,7 +390,7 @@ poll: {}
     ) == [
         "config.yaml:1:12: api.key: variable NONE is not set; set it, or write ${NONE:-default}",
         'config.yaml:1:23: api: unknown key "tokn"; did you mean "token"?',
-        "config.yaml:1:39: api.token: give exactly one of command, file, value",
+        "config.yaml:1:39: api.token: give exactly one of command, file, value, azure",
         "config.yaml:1:47: api.token.value: must be text; put it in quotes",
         f"config.yaml:1:59: api.token.command: {UNCLOSED}",
         'config.yaml:3:21: watch[0].every: "never" is not a duration; write 90s, 10m, 2h or 7d',
@@ -586,6 +605,9 @@ PLACES_FOR_SECRETS = [
     "{api: {key: k}, notify: {a: 'slack://s3cret-hunter2'}}",
     "{api: {key: k}, watch: ['${S}', {job: '${S}', every: '${S}', notify: ['${S}', 'slack://s3cret-hunter2']}]}",
     "{api: {key: k}, watch_files: '${S}', store: {url: '${S}'}, web: {listen: '${S}'}, log: {level: '${S}'}}",
+    "{api: {key: k}, heartbeat: {url: '${S}', every: '${S}'}}",
+    "{api: {key: k}, heartbeat: 'https://h/s3cret-hunter2'}",
+    "{api: {key: k}, heartbeat: {url: 'x://h/s3cret-hunter2'}}",
     "api: {key: !s3cret-hunter2 x}",
     "api: {key: *s3cret-hunter2}",
     "api: {key: ${s3cret-hunter2}}",
@@ -603,6 +625,7 @@ def test_no_problem_shows_a_secret(folder: Folder, text: str) -> None:
 
 def test_settings_and_problems_show_no_secret_when_printed(folder: Folder) -> None:
     text = f"api: {{key: {SECRET}, token: {{value: {SECRET}}}}}\nnotify: {{a: {{url: 'x://{SECRET}'}}}}\n"
+    text += f"heartbeat: {{url: 'https://h/{SECRET}'}}\n"
     assert folder.settings(text)
     assert SECRET not in repr(folder.load())
 

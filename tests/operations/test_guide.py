@@ -3,8 +3,6 @@
 import re
 from pathlib import Path
 
-import yaml
-
 from gemwatch.core.events import EventKind
 from gemwatch.metrics import Metrics, Snapshot
 
@@ -31,15 +29,6 @@ def test_every_metric_is_in_it() -> None:
 
 def test_every_event_that_is_told_is_in_it() -> None:
     assert [kind for kind in EventKind if f"`{kind}`" not in GUIDE and kind is not EventKind.STARTED] == []
-
-
-def test_the_alerts_are_rules_about_metrics_that_exist() -> None:
-    text = Metrics("test").render(Snapshot()).decode()
-    block = next(block for block in re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL) if "alert:" in block)
-    (group,) = yaml.safe_load(block)["groups"]
-    for rule in group["rules"]:
-        for name in re.findall(r"gemwatch_\w+", rule["expr"]):
-            assert f"# TYPE {name} " in text
 
 
 def test_its_links_lead_somewhere() -> None:

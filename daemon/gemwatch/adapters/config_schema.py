@@ -1,7 +1,7 @@
 """The shape of a configuration: which keys there are and what each takes. Defaults live in the core's settings."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Required
@@ -13,6 +13,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
     ValidationInfo,
+    WrapValidator,
     with_config,
 )
 from pydantic_core import ErrorDetails
@@ -23,6 +24,9 @@ from gemwatch.adapters.config_yaml import Place
 from gemwatch.core.events import DEFAULT_EVENTS, EventKind, Target
 from gemwatch.core.settings import (
     ApiSettings,
+    AzureCredential,
+    AzureSource,
+    HeartbeatSettings,
     LogSettings,
     PollSettings,
     Settings,
@@ -46,7 +50,17 @@ def _target_url(value: Any, info: ValidationInfo) -> str:
 _Duration = Annotated[timedelta, PlainValidator(values.duration)]
 _TargetName = Annotated[str, PlainValidator(values.target_name)]
 _NullIsEmptyMapping = BeforeValidator(lambda value: {} if value is None else value)
+_NullIsNone = WrapValidator(lambda value, validate: None if value is None else validate(value))
 _NullIsEmptyList = BeforeValidator(lambda value: [] if value is None else value)
+
+
+@with_config(_STRICT)
+class AzureKeys(TypedDict, total=False):
+    credential: Required[Annotated[str, PlainValidator(values.one_of(*AzureCredential))]]
+    tenant_id: Annotated[str, PlainValidator(values.header_text)]
+    client_id: Annotated[str, PlainValidator(values.header_text)]
+    client_secret: Annotated[str, PlainValidator(values.text)]
+    scope: Annotated[str, PlainValidator(values.header_text)]
 
 
 @with_config(_STRICT)
@@ -54,6 +68,7 @@ class TokenKeys(TypedDict, total=False):
     command: Annotated[tuple[str, ...], PlainValidator(values.command)]
     file: Annotated[Path, PlainValidator(values.file_path)]
     value: Annotated[str, PlainValidator(values.header_text)]
+    azure: Annotated[AzureKeys, BeforeValidator(values.azure)]
 
 
 @with_config(_STRICT)
@@ -99,6 +114,12 @@ class WebKeys(TypedDict, total=False):
 
 
 @with_config(_STRICT)
+class HeartbeatKeys(TypedDict, total=False):
+    url: Required[Annotated[str, PlainValidator(values.heartbeat_url)]]
+    every: _Duration
+
+
+@with_config(_STRICT)
 class LogKeys(TypedDict, total=False):
     level: Annotated[str, PlainValidator(values.one_of("debug", "info", "warning", "error"))]
     format: Annotated[str, PlainValidator(values.one_of("auto", "console", "json"))]
@@ -113,12 +134,25 @@ class Keys(TypedDict, total=False):
     notify: Annotated[dict[_TargetName, TargetKeys], _NullIsEmptyMapping]
     watch: Annotated[list[Any], _NullIsEmptyList]
     watch_files: Annotated[list[Annotated[str, PlainValidator(values.text)]], _NullIsEmptyList]
+    heartbeat: Annotated[HeartbeatKeys, _NullIsNone]
     store: Annotated[StoreKeys, _NullIsEmptyMapping]
     web: Annotated[WebKeys, _NullIsEmptyMapping]
     log: Annotated[LogKeys, _NullIsEmptyMapping]
 
 
-_SECTIONS: Mapping[str, type] = {"api": ApiKeys, "poll": PollKeys, "store": StoreKeys, "web": WebKeys, "log": LogKeys}
+_SECTIONS: Mapping[str, type] = {
+    "api": ApiKeys,
+    "poll": PollKeys,
+    "heartbeat": HeartbeatKeys,
+    "store": StoreKeys,
+    "web": WebKeys,
+    "log": LogKeys,
+}
+_NOT_FOR: Mapping[str, frozenset[str]] = {  # settings that a credential would not look at
+    AzureCredential.CLI: frozenset({"client_id", "client_secret"}),
+    AzureCredential.MANAGED_IDENTITY: frozenset({"tenant_id", "client_secret"}),
+    AzureCredential.DEFAULT: frozenset({"tenant_id", "client_id", "client_secret"}),
+}
 _DOCUMENT = TypeAdapter(Keys)
 _WATCH = TypeAdapter(WatchKeys)
 
@@ -174,9 +208,9 @@ def settings(keys: Keys, folder: Path, watches: tuple[Watch, ...]) -> Settings:
     """The core's settings; `folder`, the configuration's own and absolute, is what relative paths start from."""
     api: dict[str, Any] = {**keys["api"]}
     if token := api.pop("token", None):
-        source = TokenSource(**token)
-        api["token"] = replace(source, file=folder / source.file) if source.file else source
+        api["token"] = _token_source(token, folder)
     store = keys.get("store", {})
+    heartbeat = keys.get("heartbeat")
     kept = {"keep": store["keep"]} if "keep" in store else {}
     return Settings(
         api=ApiSettings(**api),
@@ -184,9 +218,19 @@ def settings(keys: Keys, folder: Path, watches: tuple[Watch, ...]) -> Settings:
         poll=PollSettings(**keys.get("poll", {})),
         targets=tuple(_target(name, target) for name, target in keys.get("notify", {}).items()),
         watches=watches,
+        heartbeat=HeartbeatSettings(**heartbeat) if heartbeat else None,
         web=keys.get("web", {}).get("listen", WebSettings()),
         log=LogSettings(**keys.get("log", {})),
     )
+
+
+def _token_source(keys: TokenKeys, folder: Path) -> TokenSource:
+    if (azure := keys.get("azure")) is not None:
+        named: dict[str, Any] = {**azure, "credential": AzureCredential(azure["credential"])}
+        return TokenSource(azure=AzureSource(**named))
+    if (file := keys.get("file")) is not None:
+        return TokenSource(file=folder / file)
+    return TokenSource(command=keys.get("command"), value=keys.get("value"))
 
 
 def _target(name: str, keys: TargetKeys) -> Target:
@@ -200,6 +244,11 @@ def _token_misfits(document: Mapping[str, Any]) -> Iterator[Misfit]:
     token = api.get("token") if isinstance(api, dict) else None
     if isinstance(token, dict) and len(token.keys() & TokenKeys.__annotations__.keys()) != 1:
         yield Misfit(("api", "token"), f"give exactly one of {', '.join(TokenKeys.__annotations__)}")
+    azure = token.get("azure") if isinstance(token, dict) else None
+    if isinstance(azure, dict) and azure.get("credential") in _NOT_FOR:
+        for key in azure.keys() & _NOT_FOR[azure["credential"]]:
+            what = f"has no meaning for {azure['credential']}; take it out"
+            yield Misfit(("api", "token", "azure", key), what, key=True)
 
 
 def _misfits(error: ValidationError, known: Callable[[Place], Iterable[str]]) -> list[Misfit]:
@@ -231,6 +280,8 @@ def _keys_of_section(at: Place) -> Iterable[str]:
             return Keys.__annotations__
         case ("api", "token"):
             return TokenKeys.__annotations__
+        case ("api", "token", "azure"):
+            return AzureKeys.__annotations__
         case ("notify", _):
             return TargetKeys.__annotations__
         case _:

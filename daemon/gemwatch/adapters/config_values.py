@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from gemwatch.adapters.azure_token import azure_is_installed
 from gemwatch.adapters.config_references import Substituted
 from gemwatch.core.events import EventKind
 from gemwatch.core.settings import WebSettings
@@ -179,6 +180,13 @@ def command(value: Any) -> tuple[str, ...]:
     return tuple(words)
 
 
+def azure(value: Any) -> Any:
+    """A mapping, also where only the credential's name is given; its keys are not looked at."""
+    if not azure_is_installed():
+        raise BadValue("needs azure-identity, which is not installed; pip install 'gemwatch[azure]'")
+    return {"credential": value} if isinstance(value, str) else value
+
+
 def file_path(value: Any) -> Path:
     return Path(text(value))
 
@@ -198,6 +206,18 @@ def base_url(value: Any) -> str:
     if "?" in url or "#" in url:
         raise BadValue(f"must not hold a query (?) or fragment (#); {wanted}")
     return url.rstrip("/")
+
+
+def heartbeat_url(value: Any) -> str:
+    url = text(value)
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https") or "#" in url or not _VISIBLE.fullmatch(url):
+        raise BadValue("is not an http or https URL to call; write the one that the dead man's switch shows")
+    return url
 
 
 def sqlite_path(value: Any) -> Path:

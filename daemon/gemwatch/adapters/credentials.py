@@ -8,12 +8,13 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from gemwatch.adapters.azure_token import AZURE_LIMIT, REMEDIES, azure_text
 from gemwatch.adapters.token_command import COMMAND_LIMIT, command_name, command_output, remedy
 from gemwatch.adapters.token_text import read_token
 from gemwatch.core.clock import Clock
 from gemwatch.core.login import LoginError, Token
 from gemwatch.core.secrets import Secrets
-from gemwatch.core.settings import TokenSource
+from gemwatch.core.settings import AzureSource, TokenSource
 
 _MOST_BYTES = 64 * 1024  # of a token file
 _FIT_FOR_A_HEADER = re.compile(r"[\x21-\x7e]+")
@@ -28,13 +29,20 @@ class Credentials:
     """Gives tokens. However many ask, one fetch runs at a time, and none of them can cancel it for the others."""
 
     def __init__(
-        self, source: TokenSource, clock: Clock, secrets: Secrets, *, command_limit: timedelta = COMMAND_LIMIT
+        self,
+        source: TokenSource,
+        clock: Clock,
+        secrets: Secrets,
+        *,
+        command_limit: timedelta = COMMAND_LIMIT,
+        azure_limit: timedelta = AZURE_LIMIT,
     ) -> None:
         self.last_error: LoginError | None = None  # of the last fetch; None once one succeeds
         self._source = source
         self._clock = clock
         self._secrets = secrets
         self._command_limit = command_limit
+        self._azure_limit = azure_limit
         self._token: Token | None = None
         self._fetching: asyncio.Task[Token] | None = None
         self._failures = 0  # in a row
@@ -134,6 +142,9 @@ class Credentials:
             case TokenSource(file=Path() as file):
                 self._stamp = _stamp(file)  # before reading: what is written meanwhile is read next time
                 return self._checked(_text_of(file), f"the token file {file}", "Write a valid token to it")
+            case TokenSource(azure=AzureSource() as azure):
+                text = await azure_text(azure, self._secrets, self._azure_limit)
+                return self._checked(text, f"Azure ({azure.credential})", REMEDIES[azure.credential])
         text = self._source.value or ""
         return self._checked(text, "api.token.value", "A token from a command or a file could be renewed")
 

@@ -5,7 +5,22 @@ from typing import Annotated
 
 import typer
 
-from gemwatch.cli import check, deliveries, demo, healthcheck, history, run, sample, status, token, version, watch
+from gemwatch.cli import (
+    check,
+    db,
+    deliveries,
+    demo,
+    doctor,
+    healthcheck,
+    history,
+    run,
+    sample,
+    schema,
+    status,
+    token,
+    version,
+    watch,
+)
 from gemwatch.cli.common import Chosen
 
 app = typer.Typer(
@@ -39,7 +54,10 @@ app.command("watch")(watch.watch)
 app.command("unwatch")(watch.unwatch)
 app.command("test-notify")(sample.send_sample)
 app.command("token")(token.token)
+app.command("doctor")(doctor.doctor)
 app.command("healthcheck")(healthcheck.healthcheck)
+app.add_typer(db.app, name="db")
+app.command("schema")(schema.schema)
 app.command("demo")(demo.demo)
 app.command("version")(version.version)
 

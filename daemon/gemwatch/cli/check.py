@@ -44,39 +44,21 @@ def check(context: typer.Context, config: Config = None, *, online: Online = Fal
 
 async def _reaches(settings: "Settings") -> bool:
     """Fetch a token and ask about one job, as the daemon would; whether both worked."""
-    from gemwatch.adapters.credentials import Credentials
-    from gemwatch.adapters.gem_api import GemApi
     from gemwatch.adapters.system_clock import SystemClock
+    from gemwatch.cli.reach import ask_once, token_of
     from gemwatch.cli.token import until
-    from gemwatch.core.job import NotFound, Seen
     from gemwatch.core.login import LoginError
     from gemwatch.core.secrets import Secrets
 
     clock = SystemClock()
-    try:
-        token = await Credentials(settings.api.token, clock, Secrets()).token()
-    except LoginError as error:
-        typer.echo(f"login: {error}", err=True)
+    token = await token_of(settings, clock, Secrets())
+    if isinstance(token, LoginError):
+        typer.echo(f"login: {token}", err=True)
         return False
     typer.echo(f"login: a token was had, {until(token, clock.now())}")
-    api = GemApi(settings.api, clock)
-    job_id = settings.watches[0].job_id if settings.watches else 1
-    try:
-        seen = await api.ask(job_id, token.value)
-    finally:
-        await api.close()
-    match seen:
-        case Seen():
-            typer.echo(f"api: job {job_id} is {seen.job.status}")
-        case NotFound() if settings.watches:
-            typer.echo(f"api: key and token are good, but there is no job {job_id}: check the id")
-        case NotFound():
-            typer.echo("api: key and token are good")
-        case _:
-            reason = getattr(seen, "reason", "HTTP 429: the API asks to wait")
-            typer.echo(f"api: {reason}", err=True)
-            return False
-    return True
+    answer = await ask_once(settings, clock, token)
+    typer.echo(f"api: {answer.words}", err=not answer.good)
+    return answer.good
 
 
 def _counted(number: int, word: str, plural: str = "s") -> str:

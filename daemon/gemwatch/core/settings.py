@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 
 from gemwatch.core.events import Target
@@ -18,13 +19,37 @@ DEFAULT_TOKEN_COMMAND = (
 )
 
 
+DEFAULT_AZURE_SCOPE = "https://gem.core.orbis.tomtom.com/.default"  # azure-identity cannot ask for a delegated one
+
+
+class AzureCredential(StrEnum):
+    """Which of azure-identity's credentials logs in."""
+
+    CLI = "cli"
+    SERVICE_PRINCIPAL = "service-principal"
+    MANAGED_IDENTITY = "managed-identity"
+    DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AzureSource:
+    """A login by azure-identity. What it needs and is None is taken from AZURE_TENANT_ID and the like."""
+
+    credential: AzureCredential
+    tenant_id: str | None = None
+    client_id: str | None = None
+    client_secret: str | None = field(default=None, repr=False)
+    scope: str = DEFAULT_AZURE_SCOPE
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenSource:
-    """Where the bearer token comes from: exactly one of the three is set."""
+    """Where the bearer token comes from: exactly one of the four is set."""
 
     command: tuple[str, ...] | None = None
     file: Path | None = None
     value: str | None = field(default=None, repr=False)
+    azure: AzureSource | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +98,14 @@ class WebSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeartbeatSettings:
+    """A dead man's switch and how often it is called."""
+
+    url: str = field(repr=False)
+    every: timedelta = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogSettings:
     level: str = "info"  # debug | info | warning | error
     format: str = "auto"  # auto | console | json
@@ -87,6 +120,7 @@ class Settings:
     poll: PollSettings = PollSettings()
     targets: tuple[Target, ...] = ()
     watches: tuple[Watch, ...] = ()
+    heartbeat: HeartbeatSettings | None = None
     web: WebSettings = WebSettings()
     log: LogSettings = LogSettings()
 

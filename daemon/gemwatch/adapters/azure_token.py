@@ -1,0 +1,99 @@
+"""Tokens from azure-identity, which the extra `gemwatch[azure]` brings: for machines without the Azure CLI."""
+
+import asyncio
+import json
+import logging
+import os
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future
+from datetime import timedelta
+from importlib.util import find_spec
+from typing import Any
+
+from gemwatch.core.harmless import tidy
+from gemwatch.core.login import LoginError
+from gemwatch.core.secrets import Secrets
+from gemwatch.core.settings import AzureCredential, AzureSource
+
+AZURE_LIMIT = timedelta(seconds=60)
+REMEDIES: Mapping[AzureCredential, str] = {
+    AzureCredential.CLI: "On the host, as the user that runs gemwatch: az login",
+    AzureCredential.SERVICE_PRINCIPAL: "Check tenant_id, client_id and client_secret, and whether that has run out",
+    AzureCredential.MANAGED_IDENTITY: "Check that this machine has a managed identity, and which if it has several",
+    AzureCredential.DEFAULT: "Give it a login that DefaultAzureCredential tries, or name one in api.token.azure",
+}
+_FROM_ENVIRONMENT = {
+    "tenant_id": "AZURE_TENANT_ID",
+    "client_id": "AZURE_CLIENT_ID",
+    "client_secret": "AZURE_CLIENT_SECRET",
+}
+
+
+def azure_is_installed() -> bool:
+    try:
+        return find_spec("azure.identity") is not None
+    except ModuleNotFoundError:  # of `azure` itself
+        return False
+
+
+async def azure_text(source: AzureSource, secrets: Secrets, limit: timedelta = AZURE_LIMIT) -> str:
+    """A token and its end, in the JSON that `az` prints. Raises LoginError, also when it takes longer than `limit`.
+
+    In a daemon thread of its own: azure-identity blocks, cannot be cancelled, and tries a managed identity for
+    over a minute. A thread that is given up ends by itself and holds up nobody.
+    """
+    answer: Future[str] = Future()
+    answer.set_running_or_notify_cancel()  # from here on nobody can cancel it under the thread
+    threading.Thread(target=_fetch, args=(source, secrets, answer), name="azure", daemon=True).start()
+    try:
+        async with asyncio.timeout(limit.total_seconds()):
+            return await asyncio.wrap_future(answer)
+    except TimeoutError:
+        took = f"{limit.total_seconds():g} s"
+        raise LoginError(f"Azure gave no token within {took}. {REMEDIES[source.credential]}") from None
+
+
+def _fetch(source: AzureSource, secrets: Secrets, answer: "Future[str]") -> None:
+    logging.getLogger("azure").setLevel(logging.CRITICAL)  # what it warns of is in the error that it raises
+    try:
+        # A new one each time: it would keep its token until 5 minutes before the end, also one that the API refused.
+        with _credential(source, secrets, os.environ) as credential:
+            token = credential.get_token(source.scope)
+        answer.set_result(json.dumps({"accessToken": token.token, "expires_on": token.expires_on}))
+    except LoginError as error:
+        answer.set_exception(error)
+    except Exception as error:  # at the thread's border: whatever it was, there is no token
+        why = tidy(secrets.mask(str(error) or type(error).__name__), 400).rstrip(".")
+        answer.set_exception(
+            LoginError(f'Azure ({source.credential}) gave no token: "{why}". {REMEDIES[source.credential]}')
+        )
+
+
+def _credential(source: AzureSource, secrets: Secrets, environ: Mapping[str, str]) -> Any:
+    from azure import identity  # noqa: PLC0415 (an extra, and slow to import)
+
+    # An authority that is named on purpose need not be vouched for by the public one, which may be out of reach.
+    authority: dict[str, Any] = {"disable_instance_discovery": True} if "AZURE_AUTHORITY_HOST" in environ else {}
+    limit = int(AZURE_LIMIT.total_seconds())
+    match source.credential:
+        case AzureCredential.CLI:
+            return identity.AzureCliCredential(tenant_id=source.tenant_id or "", process_timeout=limit)
+        case AzureCredential.SERVICE_PRINCIPAL:
+            given = _given_or_from(environ, source)
+            secrets.add(given["client_secret"])
+            return identity.ClientSecretCredential(**given, **authority)
+        case AzureCredential.MANAGED_IDENTITY:
+            return identity.ManagedIdentityCredential(client_id=source.client_id or environ.get("AZURE_CLIENT_ID"))
+        case AzureCredential.DEFAULT:
+            secrets.add(environ.get("AZURE_CLIENT_SECRET"))
+            return identity.DefaultAzureCredential(process_timeout=limit, **authority)
+
+
+def _given_or_from(environ: Mapping[str, str], source: AzureSource) -> dict[str, str]:
+    """What a service principal logs in with. Raises LoginError, naming what is missing."""
+    values = {key: getattr(source, key) or environ.get(name, "") for key, name in _FROM_ENVIRONMENT.items()}
+    missing = [f"{key} (or {_FROM_ENVIRONMENT[key]})" for key, value in values.items() if not value]
+    if missing:
+        raise LoginError(f"api.token.azure needs {', '.join(missing)}. Give them there or in the environment")
+    return values

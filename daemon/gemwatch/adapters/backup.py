@@ -1,0 +1,106 @@
+"""A copy of the store, made while the daemon runs or does not, and believed only once it has been read."""
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from contextlib import closing
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from gemwatch.adapters.database import StoreError, file_of, open_to_read
+from gemwatch.adapters.schema import revision_of
+
+SIDE_FILES = ("-wal", "-shm", ".lock")  # what lies beside a store and belongs to it
+
+
+class InTheWayError(StoreError):
+    """What is there is not to be overwritten, or not without being told to."""
+
+
+def backup(url: str, to: Path, *, overwrite: bool = False) -> str:
+    """Make a copy of the store at `to`, in one step, and return the schema that it has.
+
+    Nobody ever sees half a copy under that name. Raises StoreError; then what was there is still there.
+    """
+    store = file_of(url)
+    _refuse(store, to, overwrite=overwrite)
+    engine = open_to_read(url)
+    try:
+        unfinished = _unfinished(to)
+        try:
+            _copy(engine, unfinished)
+            schema = _checked(unfinished)
+            shutil.copymode(store, unfinished)
+            _make_durable(unfinished)
+            unfinished.replace(to)
+            _make_durable(to.parent)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(f"no copy was made: {to.parent} cannot be written: {error.strerror}") from None
+    finally:
+        engine.dispose()
+    return schema
+
+
+def damage(connection: sqlite3.Connection) -> str | None:
+    """What SQLite finds wrong with a file, in its words; None if it is sound."""
+    try:
+        said = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+    except sqlite3.DatabaseError as error:
+        said = str(error)
+    return None if said == "ok" else said
+
+
+def _refuse(store: Path, to: Path, *, overwrite: bool) -> None:
+    own = {store.resolve(), *(Path(f"{store.resolve()}{end}") for end in SIDE_FILES)}
+    if to.resolve() in own:
+        raise InTheWayError(f"{to} belongs to the store itself: name another file")
+    if to.is_dir():
+        raise InTheWayError(f"{to} is a folder: name a file in it")
+    if to.exists() and not overwrite:
+        raise InTheWayError(f"{to} exists: name another file, or overwrite it with --force")
+
+
+def _unfinished(to: Path) -> Path:
+    handle, name = tempfile.mkstemp(prefix=f".{to.name}.", suffix=".part", dir=to.parent)
+    os.close(handle)
+    return Path(name)
+
+
+def _copy(engine: sa.Engine, unfinished: Path) -> None:
+    """Copy all pages within one read transaction: what the daemon commits meanwhile is not in it."""
+    try:
+        with engine.begin() as reading, closing(sqlite3.connect(unfinished)) as copy:
+            source = reading.connection.driver_connection
+            assert isinstance(source, sqlite3.Connection)  # noqa: S101 (the store is SQLite's)
+            source.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE").close()  # one file, whole by itself; `run` sets its own
+    except (sqlite3.Error, sa.exc.DatabaseError) as error:
+        raise StoreError(f"no copy was made: {getattr(error, 'orig', error)}") from None
+
+
+def _checked(copy: Path) -> str:
+    with closing(sqlite3.connect(f"{copy.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        found = damage(connection)
+    if found is not None:
+        raise StoreError(f"no copy was made: the store is damaged ({found}). Keep the copies you have")
+    engine = open_to_read(f"sqlite:///{copy}")
+    try:
+        schema = revision_of(engine)
+    finally:
+        engine.dispose()
+    if schema is None:
+        raise StoreError("no copy was made: the file is no store of gemwatch")
+    return schema
+
+
+def _make_durable(path: Path) -> None:
+    """Have it on the disk, so that a power cut right after does not take it back."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,68 @@
+"""One call to a dead man's switch: taken, or why not."""
+
+import asyncio
+import re
+from http import HTTPStatus
+
+import aiohttp
+import httpx
+from aiohttp.http_exceptions import HttpProcessingError
+
+from gemwatch import __version__
+from gemwatch.adapters.http_session import NoAnswerError, fault, open_session, os_reason
+
+LIMIT = 10.0  # seconds for all of it
+_LONG = 16  # characters: no word that is any use in a log
+_DIGIT = re.compile(r"[0-9]")
+
+
+async def call(url: str, limit: float = LIMIT) -> str | None:
+    """GET this URL; None when it was taken, else why not, without the URL. It never raises for what the world does.
+
+    A redirect is not followed: the URL is a secret, and its path would go to wherever the answer points.
+    """
+    try:
+        async with asyncio.timeout(limit):
+            return _reason(await _status(url))
+    except TimeoutError:
+        return f"no answer within {limit:g} s"
+    except ValueError:  # aiohttp's InvalidURL is one
+        return "no request can be made of its URL"
+    except (NoAnswerError, aiohttp.ClientError, HttpProcessingError, OSError) as error:
+        return fault(error)[0]
+    except Exception as error:  # whatever a library may raise: a heartbeat must not take the daemon down
+        return f"no request could be sent ({type(error).__name__})"
+
+
+async def _status(url: str) -> int:
+    # A session for each call: one in a minute keeps no connection warm, and notices a new address or CA file.
+    try:
+        trust = httpx.create_ssl_context()  # the CAs that the API is trusted by
+    except OSError as error:
+        raise NoAnswerError(f"the CA certificates cannot be read: {os_reason(error)}") from None
+    async with (
+        open_session(url, 1, trust) as session,
+        session.get(url, allow_redirects=False, headers={"User-Agent": f"gemwatch/{__version__}"}) as response,
+    ):
+        return response.status
+
+
+def _reason(status: int) -> str | None:
+    if status < HTTPStatus.MULTIPLE_CHOICES:
+        return None
+    try:
+        named = f"HTTP {status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        named = f"HTTP {status}"
+    if status < HTTPStatus.BAD_REQUEST:
+        return f"{named}, a redirect, is not followed: write the URL that it leads to"
+    return named
+
+
+def secret_parts(url: str) -> list[str]:
+    """The URL, and what in it looks made up by a machine.
+
+    Not each word of it: a log without `status`, which is in Uptime Kuma's URLs, could not be read.
+    """
+    words = re.split(r"[/:@?&=#,;]", url.partition("://")[2])
+    return [url, *(word for word in words if "." not in word and (len(word) >= _LONG or _DIGIT.search(word)))]

@@ -1,0 +1,89 @@
+"""What can be said about a store from outside: its file, its schema, who writes to it, and what is in it."""
+
+import fcntl
+import os
+import sqlite3
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from gemwatch.adapters.database import file_of, open_to_read
+from gemwatch.adapters.records import as_text
+from gemwatch.adapters.schema import REVISION, revision_of
+from gemwatch.adapters.tables import deliveries, events, transitions, watches
+from gemwatch.core.work import DeliveryState
+
+
+def writer_of(url: str) -> int | None:
+    """The id of the process that holds the store's `WriterLock`: 0 if it has not said which, None if none does."""
+    path = Path(f"{file_of(url).resolve()}.lock")
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        # Shared and let go of at once, so that a daemon that starts just now is not turned away by a mere look.
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        with suppress(ValueError):
+            return int(os.read(handle, 32))
+        return 0
+    else:
+        return None
+    finally:
+        os.close(handle)
+
+
+def facts_of(url: str) -> dict[str, Any]:
+    """What `gemwatch db info` says. Of a store with another schema nothing is counted: its tables may differ.
+
+    Raises StoreError where there is no store, or what is there is none.
+    """
+    path, engine = file_of(url), open_to_read(url)
+    try:
+        schema = revision_of(engine)
+        return {
+            "path": str(path),
+            "size": path.stat().st_size,
+            "log_size": _size(Path(f"{path}-wal")),
+            "schema": schema,
+            "schema_read": REVISION,
+            "sqlite": sqlite3.sqlite_version,
+            "daemon": writer_of(url),
+            "counts": _counts(engine) if schema == REVISION else None,
+        }
+    finally:
+        engine.dispose()
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _counts(engine: sa.Engine) -> dict[str, Any]:
+    span = sa.select(sa.func.count(), sa.func.min(transitions.c.observed_at), sa.func.max(transitions.c.observed_at))
+    watched = sa.select(sa.func.count()).where(watches.c.watched)
+    with engine.begin() as connection:
+        number, oldest, newest = connection.execute(span).one()
+        by_state = _grouped(connection, deliveries.c.state)
+        return {
+            "jobs": {
+                "watched": connection.execute(watched).scalar_one(),
+                "by_status": {
+                    status or "not seen yet": n for status, n in _grouped(connection, watches.c.status).items()
+                },
+            },
+            "transitions": {"number": number, "oldest": as_text(oldest), "newest": as_text(newest)},
+            "events": _grouped(connection, events.c.kind),
+            "deliveries": {state.value: by_state.get(state.value, 0) for state in DeliveryState},
+        }
+
+
+def _grouped(connection: sa.Connection, column: sa.Column[Any]) -> dict[str | None, int]:
+    rows = connection.execute(sa.select(column, sa.func.count()).group_by(column).order_by(column))
+    return {row[0]: row[1] for row in rows}

@@ -1,0 +1,57 @@
+"""Is the configuration read, whole, and will an edit of it arrive?"""
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from gemwatch.adapters.config_file import Loaded
+from gemwatch.cli.checkup.finding import Finding, ok, problem, warning
+
+_MOUNTS = Path("/proc/self/mountinfo")
+_OCTAL = re.compile(r"\\([0-7]{3})")
+_IN_MOUNT_POINT = 4  # the field's place in a line
+
+
+def findings(path: Path, loaded: Loaded) -> Iterator[Finding]:
+    yield from _mistakes(path, loaded)
+    yield from _mounts(loaded.texts)
+
+
+def mount_points(mountinfo: str) -> frozenset[str]:
+    """The places that something is mounted at, from the kernel's list, which writes spaces as octal numbers."""
+    lines = (line.split(" ") for line in mountinfo.splitlines())
+    places = (fields[_IN_MOUNT_POINT] for fields in lines if len(fields) > _IN_MOUNT_POINT)
+    return frozenset(_OCTAL.sub(lambda octal: chr(int(octal[1], 8)), place) for place in places)
+
+
+def _mistakes(path: Path, loaded: Loaded) -> Iterator[Finding]:
+    settings = loaded.settings
+    if settings is None:
+        for mistake in loaded.problems:
+            yield problem("configuration", str(mistake), "Mend it and save; `gemwatch check` reads it again")
+        return
+    yield ok("configuration", f"{path} is in order" if not loaded.problems else f"{path} is read")
+    for mistake in loaded.problems:
+        yield problem("watch list", f"an entry is set aside: {mistake}", "Mend that entry and save")
+    if settings.watches:
+        yield ok("watch list", f"jobs: {len(settings.watches)}")
+    elif not loaded.problems:
+        yield warning("watch list", "it is empty: no job is watched", "Add one: gemwatch watch JOB_ID")
+
+
+def _mounts(files: Iterable[Path]) -> Iterator[Finding]:
+    """A file that is mounted by itself stays the old one when the host puts a new one in its place."""
+    try:
+        mounted = mount_points(_MOUNTS.read_text())
+    except OSError:
+        return  # not Linux, or a /proc that is hidden
+    alone = [file for file in files if {str(file.absolute()), str(file.resolve())} & mounted]
+    remedy = "Mount its folder instead of the single file"
+    for file in alone:
+        if file.stat().st_nlink == 0:
+            found = f"{file} is mounted by itself and has been replaced outside: what is read here is the old one"
+            yield problem("mounted file", found, f"{remedy}, and start again")
+        else:
+            yield warning("mounted file", f"{file} is mounted by itself: most edits of it never arrive here", remedy)
+    if not alone:
+        yield ok("mounted file", "none is mounted by itself: edits arrive")

@@ -1,0 +1,34 @@
+"""What one look found."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """How bad it is. A problem keeps gemwatch from its work; a warning does not, or not yet."""
+
+    OK = "ok"
+    WARNING = "warning"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """`remedy`: what to do about it, where there is something to do."""
+
+    name: str
+    state: State
+    found: str
+    remedy: str | None = None
+
+
+def ok(name: str, found: str) -> Finding:
+    return Finding(name=name, state=State.OK, found=found)
+
+
+def warning(name: str, found: str, remedy: str) -> Finding:
+    return Finding(name=name, state=State.WARNING, found=found, remedy=remedy)
+
+
+def problem(name: str, found: str, remedy: str) -> Finding:
+    return Finding(name=name, state=State.PROBLEM, found=found, remedy=remedy)

@@ -1,0 +1,92 @@
+"""Can the store be written, is it sound, and who else writes to it?"""
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from gemwatch.adapters.backup import SIDE_FILES, damage
+from gemwatch.adapters.database import StoreError, file_of, open_to_read
+from gemwatch.adapters.schema import REVISION, alembic_config, revision_of
+from gemwatch.adapters.store_facts import writer_of
+from gemwatch.cli.checkup.finding import Finding, ok, problem, warning
+
+_LITTLE = 200 << 20  # bytes; a busy store with its log and one copy of it
+_WAL_RESET_FIXED = (3, 51, 3)
+
+
+def findings(url: str) -> Iterator[Finding]:
+    path = file_of(url)
+    yield from _place(path)
+    if path.exists():
+        yield _contents(url)
+    else:
+        yield ok("store", f"there is none at {path} yet: the first `gemwatch run` makes it")
+    yield _sqlite()
+    writer = writer_of(url)
+    yield ok("daemon", "none runs on this store" if writer is None else f"runs as process {writer or 'unknown'}")
+
+
+def _place(path: Path) -> Iterator[Finding]:
+    folder = next(place for place in path.absolute().parents if place.exists())
+    remedy = "Let the user that runs gemwatch write there, or set store.url to another place"
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        yield problem("store folder", f"{folder} cannot be written: {os.strerror(error.errno or 0).lower()}", remedy)
+        return
+    closed = [file for file in (path, *(Path(f"{path}{end}") for end in SIDE_FILES)) if _closed(file)]
+    for file in closed:
+        yield problem("store folder", f"{file} cannot be written by this user", f"{remedy}; was it made by another?")
+    if not closed:
+        yield ok("store folder", f"{folder} can be written")
+    free = shutil.disk_usage(folder).free
+    room = f"{free >> 20} MiB are free in {folder}"
+    if free < _LITTLE:
+        yield warning("disk", room, "Free some: while the disk is full nothing is polled or told")
+    else:
+        yield ok("disk", room)
+
+
+def _closed(file: Path) -> bool:
+    return file.exists() and not os.access(file, os.R_OK | os.W_OK)
+
+
+def _contents(url: str) -> Finding:
+    path = file_of(url)
+    put_back = "Stop the daemon and put a backup in its place (`gemwatch db backup` makes them)"
+    try:
+        found = revision_of(open_to_read(url))
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            broken = damage(connection)
+        if found == REVISION and broken is None:
+            return ok("store", f"{path} is sound, schema {found}")
+        if broken is not None:
+            return problem("store", f"{path} is damaged: {broken}", put_back)
+        if found is not None and found not in _known():
+            remedy = "Install that version or a newer one, or put back a copy of before"
+            return problem("store", f"{path} has schema {found}, which a newer gemwatch made", remedy)
+    except (StoreError, sqlite3.Error) as error:
+        return problem("store", f"{path}: {error}", put_back)
+    remedy = "Stop the daemon, then: gemwatch db upgrade. Or start the daemon of this version, which does the same"
+    return warning("store", f"{path} has schema {found or 'none'}, this gemwatch reads {REVISION}", remedy)
+
+
+def _known() -> set[str]:
+    from alembic.script import ScriptDirectory
+
+    return {script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()}
+
+
+def _sqlite() -> Finding:
+    remark = ""
+    if sqlite3.sqlite_version_info < _WAL_RESET_FIXED:
+        remark = (
+            "; before 3.51.3 a file that two programs write can be damaged, very rarely: "
+            "let none but gemwatch write to the store"
+        )
+    return ok("SQLite", f"{sqlite3.sqlite_version}{remark}")

@@ -1,0 +1,128 @@
+"""`gemwatch db`: a copy of the store, what is in it, and bringing it up to date."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gemwatch.cli.common import MISUSED, Config, Json, config_path, fail, print_json, say_problems
+
+app = typer.Typer(no_args_is_help=True, help="Back the store up, look at it, bring it up to date.")
+
+To = Annotated[Path, typer.Argument(metavar="FILE", help="Where the copy goes.", show_default=False)]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite FILE if it exists.")]
+
+
+@app.command("backup")
+def backup(context: typer.Context, to: To, config: Config = None, *, force: Force = False) -> None:
+    """Copy the store to FILE, while the daemon runs or not. The copy is checked before it gets its name.
+
+    To restore: stop the daemon, remove the store's -wal and -shm files, put the copy in the store's place, start.
+    """
+    from gemwatch.adapters import backup as copies
+    from gemwatch.adapters.database import StoreError
+
+    url = _store(context, config)
+    try:
+        schema = copies.backup(url, to, overwrite=force)
+    except copies.InTheWayError as error:
+        fail(str(error), MISUSED)
+    except StoreError as error:
+        fail(str(error))
+    typer.echo(f"{to}: {_bytes(to.stat().st_size)}, schema {schema}, read and found sound")
+
+
+@app.command("info")
+def info(context: typer.Context, config: Config = None, *, as_json: Json = False) -> None:
+    """Say where the store is, what is in it, and whether a daemon runs on it."""
+    from gemwatch.adapters.database import StoreError
+    from gemwatch.adapters.store_facts import facts_of
+
+    url = _store(context, config)
+    try:
+        facts = facts_of(url)
+    except StoreError as error:
+        fail(str(error))
+    if as_json:
+        print_json(facts)
+        return
+    from gemwatch.cli.tables import zone
+
+    for name, words in _lines(facts):
+        typer.echo(f"{name + ':':<13} {words}")
+    typer.echo(f"\n{zone()}")
+
+
+@app.command("upgrade")
+def upgrade(context: typer.Context, config: Config = None) -> None:
+    """Bring the store's schema up to date, as `run` does at its start. The daemon must be stopped."""
+    from gemwatch.adapters import schema
+    from gemwatch.adapters.database import StoreError, WriterLock, file_of, open_to_read
+
+    url = _store(context, config)
+    path = file_of(url)
+    try:
+        with WriterLock(url):
+            before = schema.revision_of(open_to_read(url)) if path.exists() else None
+            copy = schema.upgrade(url)
+    except StoreError as error:
+        fail(str(error))
+    if before == schema.REVISION:
+        typer.echo(f"{path} has schema {before} already: nothing was done")
+    elif copy is None:
+        typer.echo(f"{path} was made, with schema {schema.REVISION}")
+    else:
+        typer.echo(f"{path} was brought from schema {before} to {schema.REVISION}; as it was before: {copy}")
+
+
+def _store(context: typer.Context, config: Path | None) -> str:
+    """The store's URL. Of the configuration nothing else counts: secrets need not be at hand."""
+    from gemwatch.adapters.config_store import store_url
+
+    url = store_url(config_path(context, config), os.environ)
+    if isinstance(url, str):
+        return url
+    say_problems(url)
+    raise typer.Exit(MISUSED)
+
+
+def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    from gemwatch.cli.tables import local
+
+    wanted = "" if facts["schema"] == facts["schema_read"] else f"; this gemwatch reads {facts['schema_read']}"
+    lines = [
+        ("Store", facts["path"]),
+        ("Size", f"{_bytes(facts['size'])}, and {_bytes(facts['log_size'])} of log"),
+        ("Schema", f"{facts['schema'] or 'none'}{wanted}"),
+        ("SQLite", facts["sqlite"]),
+        ("Daemon", "none runs on it" if facts["daemon"] is None else f"process {facts['daemon'] or 'unknown'}"),
+    ]
+    counts = facts["counts"]
+    if counts is None:
+        return lines
+    jobs, moves = counts["jobs"], counts["transitions"]
+    span = f" from {local(moves['oldest'])} to {local(moves['newest'])}" if moves["number"] else ""
+    return [
+        *lines,
+        ("Jobs", f"{sum(jobs['by_status'].values())}, {jobs['watched']} watched{_split(jobs['by_status'])}"),
+        ("Transitions", f"{moves['number']}{span}"),
+        ("Events", f"{sum(counts['events'].values())}{_split(counts['events'])}"),
+        ("Deliveries", f"{sum(counts['deliveries'].values())}{_split(counts['deliveries'])}"),
+    ]
+
+
+def _split(counts: dict[str, int]) -> str:
+    from gemwatch.core.harmless import tidy
+
+    parts = ", ".join(f"{tidy(word)} {number}" for word, number in counts.items())
+    return f" ({parts})" if parts else ""
+
+
+def _bytes(number: int) -> str:
+    size = float(number)
+    for unit in ("B", "KiB", "MiB"):
+        if size < 1024:  # noqa: PLR2004 (a step of the units)
+            return f"{size:.{0 if unit == 'B' else 1}f} {unit}"
+        size /= 1024
+    return f"{size:.1f} GiB"

@@ -1,0 +1,123 @@
+"""`gemwatch doctor`: everything that commonly goes wrong, each with its remedy."""
+
+import asyncio
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gemwatch.cli.common import FAILED, MISUSED, Config, Json, config_path, print_json
+
+if TYPE_CHECKING:
+    from gemwatch.adapters.config_file import Loaded
+    from gemwatch.cli.checkup.finding import Finding
+    from gemwatch.core.secrets import Secrets
+    from gemwatch.core.settings import Settings
+
+Offline = Annotated[bool, typer.Option("--offline", help="Fetch no token, ask no API and no name server.")]
+
+
+def doctor(context: typer.Context, config: Config = None, *, offline: Offline = False, as_json: Json = False) -> None:
+    """Look for everything that commonly goes wrong, and say what to do about it. Nothing is sent or changed.
+
+    Run it as the user and in the environment of the daemon: that is what it looks at. Exit codes: 0 no problem,
+    1 a problem, 2 the configuration is refused.
+    """
+    from gemwatch.adapters.apprise_urls import url_problem
+    from gemwatch.adapters.config_file import load
+    from gemwatch.cli.checkup.finding import State
+    from gemwatch.core.secrets import Secrets
+
+    path, secrets = config_path(context, config), Secrets()
+    loaded = load(path, os.environ, url_problem=url_problem)
+    if loaded.settings is not None:
+        _remember(loaded.settings, secrets)
+    found = []
+    for one in _findings(path, loaded, secrets, online=not offline):
+        found.append(_fit_to_show(one, secrets))
+        if not as_json:
+            _say(found[-1])
+    number = Counter(one.state for one in found)
+    if as_json:
+        print_json(
+            {
+                "checks": [asdict(one) for one in found],
+                "problems": number[State.PROBLEM],
+                "warnings": number[State.WARNING],
+            }
+        )
+    else:
+        typer.echo(f"\nProblems: {number[State.PROBLEM]}, warnings: {number[State.WARNING]}")
+    if loaded.settings is None:
+        raise typer.Exit(MISUSED)
+    if number[State.PROBLEM]:
+        raise typer.Exit(FAILED)
+
+
+def _findings(path: Path, loaded: "Loaded", secrets: "Secrets", *, online: bool) -> "Iterator[Finding]":
+    """Each as soon as it is known: a token can take a minute. Of a refused configuration, what can be known."""
+    from gemwatch.adapters.config_store import store_url
+    from gemwatch.adapters.store_facts import writer_of
+    from gemwatch.cli.checkup import configuration, machine, store, targets, web
+
+    yield from configuration.findings(path, loaded)
+    url = store_url(path, os.environ)
+    if isinstance(url, str):
+        yield from store.findings(url)
+    yield from machine.findings(os.environ)
+    settings = loaded.settings
+    if settings is None:
+        return
+    yield web.finding(settings.web, daemon=writer_of(settings.store.url) is not None)
+    yield from targets.findings(settings.targets, online=online)
+    yield from _login_and_api(settings, secrets, online=online)
+
+
+def _login_and_api(settings: "Settings", secrets: "Secrets", *, online: bool) -> "Iterator[Finding]":
+    from gemwatch.cli.checkup import online as api
+
+    async def gathered() -> "list[Finding]":
+        return [finding async for finding in api.findings(settings, secrets)]
+
+    program = api.command(settings.api.token)
+    if program is not None:
+        yield program
+    if online:
+        yield from asyncio.run(gathered())
+
+
+def _remember(settings: "Settings", secrets: "Secrets") -> None:
+    token = settings.api.token
+    secrets.add(settings.api.key, token.value, token.azure.client_secret if token.azure else None)
+    secrets.publish(*(target.name for target in settings.targets))
+    for target in settings.targets:
+        secrets.add_url(target.url)
+
+
+def _fit_to_show(finding: "Finding", secrets: "Secrets") -> "Finding":
+    """Our own words hold no secret; those of a token command or a server might."""
+    remedy = None if finding.remedy is None else secrets.mask(finding.remedy)
+    return replace(finding, found=secrets.mask(finding.found), remedy=remedy)
+
+
+def _say(finding: "Finding") -> None:
+    """One line, and one for the remedy. The word stands beside the sign, for who cannot see or print the sign."""
+    sign, colour = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "problem": ("✗", "red")}[finding.state]
+    sign = sign if _can_print(sign) else " "
+    mark = typer.style(f"{sign} {finding.state:<7}", fg=colour)
+    typer.echo(f"{mark}  {finding.name}: {finding.found}")
+    if finding.remedy is not None:
+        typer.echo(f"{'':11}remedy: {finding.remedy}")
+
+
+def _can_print(sign: str) -> bool:
+    try:
+        sign.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,48 @@
+"""What the daemon would reach: a token, and one answer of the API. For `check --online` and `doctor`."""
+
+from dataclasses import dataclass
+
+from gemwatch.adapters.credentials import Credentials
+from gemwatch.adapters.gem_api import GemApi
+from gemwatch.core.clock import Clock
+from gemwatch.core.job import Failed, NotFound, Observation, Refused, Seen, Throttled
+from gemwatch.core.login import LoginError, Token
+from gemwatch.core.secrets import Secrets
+from gemwatch.core.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What one question told. `good`: key and token were accepted. `seen` is the observation itself."""
+
+    good: bool
+    words: str
+    seen: Observation
+
+
+async def token_of(settings: Settings, clock: Clock, secrets: Secrets) -> Token | LoginError:
+    """A token, fetched as the daemon would, or why there is none."""
+    try:
+        return await Credentials(settings.api.token, clock, secrets).token()
+    except LoginError as error:
+        return error
+
+
+async def ask_once(settings: Settings, clock: Clock, token: Token) -> Answer:
+    """Ask about the first watched job, or about job 1 where none is watched: any answer about a job tells."""
+    api = GemApi(settings.api, clock)
+    job_id = settings.watches[0].job_id if settings.watches else 1
+    try:
+        seen = await api.ask(job_id, token.value)
+    finally:
+        await api.close()
+    match seen:
+        case Seen():
+            return Answer(good=True, seen=seen, words=f"job {job_id} is {seen.job.status}")
+        case NotFound():
+            missing = f", but there is no job {job_id}: check the id" if settings.watches else ""
+            return Answer(good=True, seen=seen, words=f"key and token are good{missing}")
+        case Throttled():
+            return Answer(good=False, seen=seen, words="HTTP 429: the API asks to wait")
+        case Refused(reason=reason) | Failed(reason=reason):
+            return Answer(good=False, seen=seen, words=reason)

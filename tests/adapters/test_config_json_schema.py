@@ -1,0 +1,194 @@
+"""The JSON Schema says of a configuration what the program says of it."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any, get_args, is_typeddict
+
+import pytest
+from typing_extensions import get_type_hints
+from typing_extensions import is_typeddict as is_backported
+
+from gemwatch.adapters import config_schema
+from gemwatch.adapters.config_json_schema import json_schema
+from gemwatch.adapters.config_yaml import read
+from gemwatch.core.settings import ApiSettings, HeartbeatSettings, Settings, StoreSettings
+from support.daemon import GEMWATCH
+from support.json_schema import complaints
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = json_schema()
+API = {"key": "k"}
+
+
+def is_valid(document: Any) -> bool:
+    return not any(complaints(document, SCHEMA))
+
+
+def is_accepted(document: dict[str, Any]) -> bool:
+    keys, misfits = config_schema.check(document, lambda url: None)
+    entries = document.get("watch") or []
+    return keys is not None and not misfits and not any(config_schema.check_watch(entry)[1] for entry in entries)
+
+
+def test_the_committed_file_is_what_the_command_prints() -> None:
+    printed = subprocess.run([*GEMWATCH, "schema"], capture_output=True, text=True, check=True).stdout
+    assert json.loads(printed) == SCHEMA
+    assert (ROOT / "docs/config.schema.json").read_text() == printed, "gemwatch schema > docs/config.schema.json"
+
+
+def test_the_example_names_the_schema_and_meets_it() -> None:
+    text = (ROOT / "config.example.yaml").read_text()
+    named = text.splitlines()[0].removeprefix("# yaml-language-server: $schema=")
+    assert json.loads((ROOT / named).read_text()) == SCHEMA
+    document = read(text, lambda string: string).value
+    assert list(complaints(document, SCHEMA)) == []
+    assert document["watch"]
+    document["pol"] = {}
+    assert not is_valid(document)
+
+
+def keys_in(hint: Any) -> Any:
+    """The mapping's keys that a type holds, if it holds any."""
+    if is_typeddict(hint) or is_backported(hint):
+        return hint
+    return next((found for part in get_args(hint) if (found := keys_in(part)) is not None), None)
+
+
+def assert_same_keys(keys: Any, node: dict[str, Any]) -> None:
+    assert node["properties"].keys() == keys.__annotations__.keys()
+    assert set(node.get("required", ())) == keys.__required_keys__
+    assert node["additionalProperties"] is False
+    for key, hint in get_type_hints(keys).items():
+        part, below = node["properties"][key], keys_in(hint)
+        assert "description" in part or "$ref" in part or "anyOf" in part
+        if below is not None:
+            assert_same_keys(below, mapping_in(part))
+        else:
+            assert "properties" not in part
+
+
+def mapping_in(node: dict[str, Any]) -> dict[str, Any]:
+    """The node that lists the keys: itself, what each name of it holds, or one of several shapes."""
+    if "properties" in node:
+        return node
+    shapes = [node["additionalProperties"]] if "additionalProperties" in node else node["anyOf"]
+    return next(shape for shape in shapes if "properties" in shape)
+
+
+def test_it_has_the_keys_that_the_program_knows_and_no_others() -> None:
+    assert_same_keys(config_schema.Keys, SCHEMA)
+    assert_same_keys(config_schema.WatchKeys, SCHEMA["properties"]["watch"]["items"]["anyOf"][1])
+
+
+def defaults(node: dict[str, Any]) -> dict[str, Any]:
+    """A document of nothing but the defaults that a schema names."""
+    found: dict[str, Any] = {}
+    for key, part in node.get("properties", {}).items():
+        if "default" in part:
+            found[key] = part["default"]
+        elif below := defaults(part):
+            found[key] = below
+    return found
+
+
+def test_its_defaults_are_the_programs() -> None:
+    document = defaults(SCHEMA)
+    document["api"]["key"] = "k"
+    document["heartbeat"]["url"] = "https://switch.example/1"
+    assert {"timeout", "max_rate", "token", "base_url"} <= document["api"].keys()
+    assert is_valid(document)
+    keys, misfits = config_schema.check(document, lambda url: None)
+    assert keys is not None, misfits
+    assert config_schema.settings(keys, Path("/srv"), ()) == Settings(
+        api=ApiSettings(key="k"),
+        store=StoreSettings(url="sqlite:////srv/gemwatch.db"),
+        heartbeat=HeartbeatSettings(url="https://switch.example/1"),
+    )
+    target = {"url": "json://h", **defaults(SCHEMA["properties"]["notify"]["additionalProperties"])}
+    keys, _ = config_schema.check({"api": API, "notify": {"a": target, "b": {"url": "json://h"}}}, lambda url: None)
+    assert keys is not None
+    first, second = config_schema.settings(keys, Path("/srv"), ()).targets
+    assert first.on == second.on
+
+
+def section(name: str, key: str, *values: object) -> list[dict[str, Any]]:
+    return [{"api": API, name: {key: value}} for value in values]
+
+
+SPANS = (90, "90", "90s", "10m", "2h", "7d", 0, -1, "0s", "10 minutes", "1w", "1h30m", "", None, 1.5, True, [])
+SAMPLES: list[dict[str, Any]] = [
+    {},
+    {"api": None},
+    *({"api": {"key": key}} for key in ("k", "", 1, None, "two words", "line\n")),
+    *({"api": {**API, "token": token}} for token in (None, {}, {"value": "t"}, {"value": "t", "file": "f"}, "t")),
+    *(
+        {"api": {**API, "token": {"azure": azure}}}
+        for azure in ("clj", {}, {"credential": "clj"}, {"credential": "cli", "scope": "a b"}, {"scope": "s"})
+    ),
+    *({"api": {**API, "token": {"command": command}}} for command in ("az x", ["az", "x"], [], [1], "", None, 1)),
+    *({"api": {**API, "base_url": url}} for url in ("https://h/p", "ftp://h", "https://u@h", "https://h/?q", "h", 1)),
+    *({"api": {**API, "max_in_flight": number}} for number in (1, 1000, 0, 1001, "16", 1.0, True)),
+    *({"api": {**API, "max_rate": rate}} for rate in (0, 0.5, 10, -1, "10", True, None)),
+    *section("poll", "every", *SPANS),
+    *section("poll", "not_found_after", 1, 1_000_000, 0, 1_000_001, "3"),
+    *section("poll", "evry", 1),
+    *section("store", "url", "sqlite:///a.db", "sqlite:////a/b.db", "postgresql://h/d", "sqlite:///", "a.db", 1),
+    *section("web", "listen", "off", "127.0.0.1:0", "[::1]:80", "localhost", ":80", False, 8042),
+    *section("log", "level", "debug", "info", "warning", "error", "loud", 1),
+    *section("log", "format", "auto", "console", "json", "text"),
+    *({"api": API, name: None} for name in ("poll", "notify", "watch", "watch_files", "heartbeat", "store", "log")),
+    *({"api": API, name: []} for name in ("poll", "notify", "watch", "watch_files", "heartbeat", "web")),
+    *({"api": API, "notify": {name: {"url": "json://h"}}} for name in ("team", "a.b-c_1", "-a", "a b", "a" * 65)),
+    *({"api": API, "notify": {"a": target}} for target in ({}, None, {"url": ""}, {"url": "json://h", "to": 1})),
+    *(
+        {"api": API, "notify": {"a": {"url": "json://h", "on": on}}}
+        for on in ("all", [], ["success", "not-found"], ["all"], ["store", "all"], "success", ["sucess"], None, [1])
+    ),
+    *({"api": API, "watch_files": files} for files in (["a/*.yaml"], [""], [1], "a.yaml")),
+    *({"api": API, "watch": [entry]} for entry in (1, "1", 2**63 - 1, 2**63, 0, -1, "x", True, 1.0, None, [], {})),
+    *(
+        {"api": API, "watch": [{"job": 1, **more}]}
+        for more in (
+            {},
+            {"job": "12"},
+            {"job": None},
+            {"name": "Weekly run"},
+            {"name": ""},
+            {"name": " "},
+            {"name": 2026},
+            {"name": "two\nlines"},
+            {"name": "n" * 201},
+            {"notify": []},
+            {"notify": ["team"]},
+            {"notify": "team"},
+            {"notify": [""]},
+            {"every": "5m"},
+            {"every": "5 m"},
+            {"nmae": "x"},
+        )
+    ),
+    *({"api": API, "heartbeat": beat} for beat in ({}, {"url": "https://h/1"}, {"url": "h"}, {"url": "http://h#1"})),
+]
+
+
+@pytest.mark.parametrize("document", SAMPLES, ids=lambda document: json.dumps(document)[:80])
+def test_it_judges_as_the_program_does(document: dict[str, Any]) -> None:
+    assert is_valid(document) is is_accepted(document), list(complaints(document, SCHEMA))
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"api": {"key": "${file:my key}", "max_in_flight": "${N}", "timeout": "${T:-30s}", "base_url": "${URL}"}},
+        {"api": API, "web": {"listen": "${LISTEN:-off}"}, "log": {"level": "${LEVEL}"}, "store": {"url": "${DB}"}},
+        {"api": API, "notify": {"a": {"url": "${URL}", "on": ["${KIND}"]}}, "watch": ["${JOB}", {"job": "${JOB}"}]},
+    ],
+)
+def test_what_a_reference_brings_in_is_left_to_the_program(document: dict[str, Any]) -> None:
+    assert list(complaints(document, SCHEMA)) == []
+
+
+@pytest.mark.parametrize("azure", ["cli", {"credential": "service-principal", "tenant_id": "t"}])
+def test_a_login_by_azure_identity_is_in_order_whether_that_package_is_here_or_not(azure: object) -> None:
+    assert list(complaints({"api": {**API, "token": {"azure": azure}}}, SCHEMA)) == []

@@ -1,0 +1,323 @@
+"""`gemwatch doctor` finds each fault that it names, made on purpose on a real installation."""
+
+import json
+import os
+import shutil
+import socket
+import sqlite3
+import ssl
+import subprocess
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from support.daemon import GEMWATCH, Installation, environment
+from support.disk import mounted
+from support.gem import KEY, TOKEN, Answer, ScriptedGem
+from support.http import Handler
+from support.inbox import Inbox
+
+NO_CA = {"SSL_CERT_FILE": "", "REQUESTS_CA_BUNDLE": ""}  # whatever this machine has
+
+
+@pytest.fixture
+def well(installation: Installation, gem: ScriptedGem) -> Installation:
+    """An installation without a fault."""
+    gem.answers(1, "IN_PROGRESS")
+    installation.configure(watch=[1])
+    assert installation.run("db", "upgrade").returncode == 0
+    return installation
+
+
+def examined(installation: Installation, *options: str, code: int, **more: str) -> list[dict[str, Any]]:
+    """All that is found, by the JSON form; the form for people says the same."""
+    done = installation.run("doctor", *options, "--json", **{**NO_CA, **more})
+    assert done.returncode == code, done.stdout + done.stderr
+    assert KEY not in done.stdout
+    assert TOKEN not in done.stdout
+    found: list[dict[str, Any]] = json.loads(done.stdout)["checks"]
+    assert all(one["remedy"] for one in found if one["state"] != "ok")
+    return found
+
+
+def faults(installation: Installation, *options: str, code: int, **more: str) -> dict[str, tuple[str, str]]:
+    """What is not in order: name to state and words."""
+    found = examined(installation, *options, code=code, **more)
+    return {one["name"]: (one["state"], one["found"]) for one in found if one["state"] != "ok"}
+
+
+def token_from(installation: Installation, script: str) -> None:
+    """Have the token from a program called az."""
+    az = installation.folder / "az"
+    az.write_text(f"#!/bin/sh\n{script}\n")
+    az.chmod(0o755)
+    installation.configure(api={**installation.document["api"], "token": {"command": [str(az)]}})
+
+
+def test_where_all_is_well_it_says_so_and_leaves_no_trace(well: Installation, gem: ScriptedGem, inbox: Inbox) -> None:
+    before = sorted(file.name for file in well.folder.iterdir() if not file.name.endswith(("-wal", "-shm")))
+    found = {one["name"]: one["found"] for one in examined(well, code=0)}
+    assert found["watch list"] == "jobs: 1"
+    assert found["clock"] == "agrees with the API's"
+    assert found["key and token"] == "job 1 is IN_PROGRESS"
+    assert found["daemon"] == "none runs on this store"
+    assert found["web"] == f"127.0.0.1:{well.port} is free"
+    assert found["SQLite"].startswith(sqlite3.sqlite_version)
+    assert {"configuration", "mounted file", "store folder", "disk", "store", "time zone", "login", "API"} <= set(
+        found
+    )
+    assert inbox.messages == []
+    first, second = gem.requests
+    assert "tomtom-api-key" not in first.headers
+    assert "authorization" not in first.headers
+    assert second.job_id == 1
+    assert sorted(file.name for file in well.folder.iterdir() if not file.name.endswith(("-wal", "-shm"))) == before
+
+
+def test_people_get_a_sign_and_a_word_and_ascii_where_nothing_else_can_be_shown(well: Installation) -> None:
+    well.configure(watch=[])
+    done = well.run("doctor", PYTHONIOENCODING="utf-8", **NO_CA)
+    assert done.returncode == 0
+    assert "✓ ok       store: " in done.stdout
+    assert "! warning  watch list: it is empty" in done.stdout
+    assert "           remedy: Add one: gemwatch watch JOB_ID\n" in done.stdout
+    assert done.stdout.endswith("\nProblems: 0, warnings: 1\n")
+    assert "\x1b" not in done.stdout
+    assert well.run("doctor", PYTHONIOENCODING="ascii", **NO_CA).stdout.isascii()
+
+
+def test_a_daemon_that_runs_is_recognised_with_its_port(well: Installation) -> None:
+    with well.daemon() as daemon:
+        found = {one["name"]: one["found"] for one in examined(well, code=0)}
+        assert found["daemon"] == f"runs as process {daemon.process.pid}"
+        assert found["web"] == f"the daemon serves 127.0.0.1:{well.port}"
+        assert daemon.stop() == 0
+
+
+def test_a_refused_configuration_is_told_whole_and_the_rest_is_examined(well: Installation) -> None:
+    well.configure(poll={"every": "1 s"}, notify={"team": {"url": "slack://SECRETtoken"}})
+    found = examined(well, code=2)
+    words = [one["found"] for one in found if one["name"] == "configuration"]
+    assert len(words) == 2
+    assert any("poll.every" in word for word in words)
+    assert any("notify.team.url: it is not a slack:// URL" in word for word in words)
+    assert "SECRET" not in str(found)
+    assert {"store", "proxies"} <= {one["name"] for one in found}
+
+
+def test_entries_that_are_set_aside(well: Installation) -> None:
+    well.configure(watch=[1, {"job": 2, "nmae": "x"}])
+    state, words = faults(well, code=1)["watch list"]
+    assert state == "problem"
+    assert "set aside: " in words
+    assert 'unknown key "nmae"' in words
+
+
+def test_a_configuration_that_is_mounted_as_a_single_file(well: Installation) -> None:
+    outside = well.folder / "outside.yaml"
+    shutil.copy(well.config, outside)
+    done = subprocess.run(["mount", "--bind", outside, well.config], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"needs a mount of its own, as root: {done.stderr.strip()}")
+    try:
+        assert faults(well, code=0)["mounted file"][0] == "warning"
+        shutil.copy(outside, well.folder / "edited.yaml")
+        (well.folder / "edited.yaml").replace(outside)
+        state, words = faults(well, code=1)["mounted file"]
+        assert state == "problem"
+        assert "what is read here is the old one" in words
+    finally:
+        subprocess.run(["umount", "--lazy", well.config], check=True)
+
+
+def test_a_store_folder_that_cannot_be_written(well: Installation) -> None:
+    (well.folder / "a-file").write_text("")
+    well.configure(store={"url": "sqlite:///a-file/gemwatch.db"})
+    state, words = faults(well, code=1)["store folder"]
+    assert state == "problem"
+    assert "not a directory" in words
+    with mounted(well.folder / "locked", "-t", "tmpfs", "-o", "ro", "gemwatch-test"):
+        well.configure(store={"url": "sqlite:///locked/gemwatch.db"})
+        state, words = faults(well, code=1)["store folder"]
+    assert state == "problem"
+    assert "read-only file system" in words
+
+
+def test_a_store_that_this_user_cannot_write(well: Installation) -> None:
+    without = ["setpriv", "--bounding-set=-dac_override", "--"]  # root minus what lets it write everywhere
+    if os.geteuid() == 0 and (
+        not shutil.which("setpriv") or subprocess.run([*without, "true"], check=False).returncode
+    ):
+        pytest.skip("root can write everything, and setpriv does not make it an ordinary user here")
+    (well.folder / "gemwatch.db").chmod(0o444)
+    done = subprocess.run(
+        [*(without if os.geteuid() == 0 else ()), *GEMWATCH, "doctor", "--offline", "--config", str(well.config)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment(PYTHONIOENCODING="utf-8", **NO_CA),
+    )
+    assert done.returncode == 1, done.stderr
+    assert f"✗ problem  store folder: {well.folder}/gemwatch.db cannot be written by this user" in done.stdout
+
+
+def test_a_disk_that_is_nearly_full(well: Installation) -> None:
+    with mounted(well.folder / "small", "-t", "tmpfs", "-o", "size=8m", "gemwatch-test"):
+        well.configure(store={"url": "sqlite:///small/gemwatch.db"})
+        state, words = faults(well, code=0)["disk"]
+    assert state == "warning"
+    assert words.startswith("8 MiB are free")
+
+
+@pytest.mark.parametrize(("revision", "state", "code"), [("9999", "problem", 1), (None, "warning", 0)])
+def test_a_store_with_another_schema(well: Installation, revision: str | None, state: str, code: int) -> None:
+    with closing(sqlite3.connect(well.folder / "gemwatch.db")) as connection, connection:
+        connection.execute("DELETE FROM alembic_version")
+        if revision is not None:
+            connection.execute("INSERT INTO alembic_version VALUES (?)", (revision,))
+    told, words = faults(well, code=code)["store"]
+    assert told == state
+    assert f"has schema {revision or 'none'}" in words
+
+
+def test_a_store_that_is_damaged_or_none_at_all(well: Installation) -> None:
+    store = well.folder / "gemwatch.db"
+    with store.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 4096)
+    state, words = faults(well, code=1)["store"]
+    assert state == "problem"
+    assert "damaged" in words or "malformed" in words
+    store.write_text("this is not a database, whatever its name says. " * 40)
+    assert "file is not a database" in faults(well, code=1)["store"][1]
+
+
+def test_an_az_that_is_not_there(well: Installation) -> None:
+    del well.document["api"]["token"]
+    well.configure()
+    found = faults(well, code=1, PATH="/nowhere")
+    assert found["token command"] == ("problem", "there is no program az on the PATH")
+    assert found["key and token"][0] == "warning"
+    assert "login" not in found
+    assert set(faults(well, "--offline", code=1, PATH="/nowhere")) == {"token command"}
+
+
+def test_an_az_that_is_logged_out(well: Installation) -> None:
+    token_from(well, "echo \"ERROR: Please run 'az login' to setup account.\" >&2; exit 1")
+    (one,) = (one for one in examined(well, code=1) if one["name"] == "login")
+    assert one["state"] == "problem"
+    assert one["found"].endswith("Please run 'az login' to setup account\"")
+    assert one["remedy"] == "On the host, as the user that runs gemwatch: az login. Then: gemwatch token"
+
+
+def test_the_time_to_the_tokens_end(well: Installation) -> None:
+    def lasting(seconds: int) -> None:
+        token_from(
+            well, f'echo "{{\\"accessToken\\": \\"{TOKEN}\\", \\"expires_on\\": $(($(date +%s) + {seconds}))}}"'
+        )
+
+    lasting(3630)
+    (words,) = (one["found"] for one in examined(well, code=0) if one["name"] == "login")
+    assert "(60 min)" in words
+    lasting(90)
+    assert faults(well, code=0)["login"][0] == "warning"
+
+
+def test_an_api_that_is_not_reached(well: Installation) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: whoever connects is refused
+        port = taken.getsockname()[1]
+        well.configure(api={**well.document["api"], "base_url": f"http://127.0.0.1:{port}"})
+        found = faults(well, code=1)
+    assert found["API"] == ("problem", f"no connection to 127.0.0.1:{port}: connection refused")
+    assert found["key and token"][0] == "problem"
+
+
+def test_an_api_that_is_down(well: Installation, gem: ScriptedGem) -> None:
+    gem.for_all = Answer(status=503)
+    assert faults(well, code=1)["key and token"] == ("problem", "HTTP 503 Service Unavailable")
+    gem.for_all = Answer(status=429)
+    assert faults(well, code=0)["key and token"][0] == "warning"
+
+
+def test_a_key_or_token_that_is_refused(well: Installation, gem: ScriptedGem) -> None:
+    gem.accepted_tokens = {"another"}
+    state, words = faults(well, code=1)["key and token"]
+    assert state == "problem"
+    assert words.startswith("HTTP 401 Unauthorized")
+
+
+def test_a_certificate_that_is_not_trusted(well: Installation, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    with ScriptedGem(tls=tls) as gem:
+        gem.answers(1, "IN_PROGRESS")
+        well.configure(api={**well.document["api"], "base_url": gem.url})
+        (one,) = (one for one in examined(well, code=1) if one["state"] == "problem")
+        assert one["name"] == "TLS"
+        assert "SSL_CERT_FILE" in one["remedy"]
+        assert "REQUESTS_CA_BUNDLE" in one["remedy"]
+        trusted = str(tmp_path / "ca.pem")
+        assert faults(well, code=0, SSL_CERT_FILE=trusted, REQUESTS_CA_BUNDLE=trusted) == {}
+        half = faults(well, code=0, SSL_CERT_FILE=trusted)
+        assert half == {"CA file": ("warning", "SSL_CERT_FILE is set and REQUESTS_CA_BUNDLE is not")}
+    missing = str(tmp_path / "missing.pem")
+    found = faults(well, "--offline", code=1, SSL_CERT_FILE=missing, REQUESTS_CA_BUNDLE=missing)
+    assert found["CA file"] == ("problem", f"REQUESTS_CA_BUNDLE={missing}: no such file or directory")
+
+
+@pytest.mark.parametrize(("minutes", "words"), [(10, "behind"), (-10, "ahead of")])
+def test_a_clock_that_is_off(well: Installation, gem: ScriptedGem, minutes: int, words: str) -> None:
+    there = format_datetime(datetime.now(UTC) + timedelta(minutes=minutes), usegmt=True)
+
+    def answer(handler: Handler) -> None:
+        handler.wfile.write(f"HTTP/1.1 404 Not Found\r\nDate: {there}\r\nContent-Length: 0\r\n\r\n".encode())
+
+    gem.for_all = Answer(write=answer)
+    state, found = faults(well, code=0)["clock"]
+    assert state == "warning"
+    assert f" s {words} the API's" in found
+
+
+def test_a_port_that_a_stranger_has(well: Installation, gem: ScriptedGem) -> None:
+    well.configure(web={"listen": f"127.0.0.1:{gem.port}"})
+    state, words = faults(well, "--offline", code=1)["web"]
+    assert (state, words) == ("problem", f"127.0.0.1:{gem.port} is in use by another program")
+
+
+def test_a_port_that_another_gemwatch_has(well: Installation) -> None:
+    with well.daemon() as daemon:
+        well.configure(store={"url": "sqlite:///another.db"})
+        state, words = faults(well, "--offline", code=1)["web"]
+        assert daemon.stop() == 0
+    assert state == "problem"
+    assert words.endswith("it is a gemwatch with another store")
+
+
+def test_targets_that_will_not_hear_of_everything(well: Installation) -> None:
+    two = "mailto://user:SECRETword@example.com?to=a@example.com,b@example.com"
+    lost = "json://user:SECRETword@no-such-host.invalid/SECRETpath"
+    well.configure(notify={"mail": {"url": two}, "hook": {"url": lost}})
+    found = faults(well, code=0)
+    assert found["target mail"][1].startswith("it holds 2 recipients")
+    assert found["target hook"] == ("warning", "the name no-such-host.invalid cannot be resolved here")
+    assert set(faults(well, "--offline", code=0)) == {"target mail"}
+    assert "SECRET" not in str(examined(well, code=0))
+    well.configure(notify={})
+    assert set(faults(well, code=0)) == {"targets"}
+
+
+def test_what_the_environment_says(well: Installation) -> None:
+    proxies = {"HTTPS_PROXY": "http://user:SECRETword@proxy.example:3128", "NO_PROXY": "127.0.0.1"}
+    found = examined(well, code=0, TZ="Europe/Nowhere", **proxies)
+    words = {one["name"]: one["found"] for one in found}
+    assert words["proxies"] == "https by way of http://proxy.example:3128"
+    assert "SECRET" not in str(found)
+    assert words["time zone"].startswith("TZ=Europe/Nowhere names no zone")

@@ -31,7 +31,7 @@ def told(looks: str, *, others: bool = False, minutes: float = 1) -> list[str]:
             silent_from = None
         elif letter != "l":
             silent_from = silent_from or at
-        checkup = after(health, seen, sent_at=at, others=others)
+        checkup = after(health, seen, sent=60.0 * number, now=60.0 * number, others=others)
         late = overdue(checkup.health, at, at - silent_from if silent_from else timedelta(0), ALERT_AFTER)
         health = late.health
         words += [e.kind.value + ("" if e.facts["over"] else "!") for e in (*checkup.events, *late.events)]
@@ -72,11 +72,10 @@ def test_while_other_jobs_can_bear_witness_refusals_must_be_many() -> None:
 
 
 def test_an_answer_to_a_request_from_before_the_refusal_does_not_end_it() -> None:
-    refused = after(Health(), LETTERS["l"](START), sent_at=None, others=False).health
-    early, late = START - timedelta(seconds=1), START + timedelta(seconds=1)
-    still = after(refused, LETTERS["s"](late), sent_at=early, others=False)
+    refused = after(Health(), LETTERS["l"](START), sent=0, now=100, others=False).health
+    still = after(refused, LETTERS["s"](START), sent=99, now=101, others=False)
     assert (still.health.login, still.events) == (Login.REFUSED, ())
-    over = after(still.health, LETTERS["s"](late), sent_at=late, others=False)
+    over = after(still.health, LETTERS["s"](START), sent=101, now=102, others=False)
     assert (over.health.login, [event.facts["over"] for event in over.events]) == (Login.OK, [True])
 
 
@@ -90,6 +89,6 @@ def test_silence_without_any_answer_has_a_reason_too() -> None:
 def test_trouble_that_was_told_before_a_restart_is_not_told_again_but_its_end_is() -> None:
     restarted = Health(login=Login.REFUSED, api=ApiState.DOWN)
     assert overdue(restarted, START, timedelta(days=1), ALERT_AFTER).events == ()
-    good = after(restarted, LETTERS["s"](START), sent_at=START, others=False)
+    good = after(restarted, LETTERS["s"](START), sent=0, now=1, others=False)
     assert sorted(event.kind.value for event in good.events) == ["api", "login"]
     assert (good.health.login, good.health.api, good.health.last_good_at) == (Login.OK, ApiState.OK, START)

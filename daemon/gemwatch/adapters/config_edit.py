@@ -2,6 +2,7 @@
 
 import codecs
 import contextlib
+import ctypes
 import errno
 import fcntl
 import os
@@ -154,15 +155,38 @@ def _replace(path: Path, old: str, new: str) -> None:
             raise EditRefused(_MEANWHILE.format(path))
         bom = codecs.BOM_UTF8 if before.startswith(codecs.BOM_UTF8) else b""
         with _temporary(real, bom + new.encode()) as temporary:
-            if real.read_bytes() != before or Path(os.path.realpath(path)) != real:
+            if Path(os.path.realpath(path)) != real or not _put_in_place(temporary, real, before, bom + new.encode()):
                 raise EditRefused(_MEANWHILE.format(path))
-            temporary.replace(real)
         _sync_folder(real.parent)
     except OSError as error:
         if error.errno == errno.EBUSY:
             raise EditRefused(f"{path} is mounted by itself, so it cannot be replaced; mount its folder") from None
         remedy = "do this as the owner of the file and its folder"
         raise EditRefused(f"{path} cannot be replaced: {error.strerror}; {remedy}") from None
+
+
+def _put_in_place(temporary: Path, real: Path, before: bytes, new: bytes) -> bool:
+    """Exchange the two files. Whether what came out is what we had read; what somebody else saved is put back."""
+    if real.read_bytes() != before:
+        return False
+    if not _exchanged(temporary, real):
+        temporary.replace(real)
+        return True
+    put, expected = new, before
+    while (came := temporary.read_bytes()) != expected:
+        _exchanged(temporary, real)
+        put, expected = came, put
+    return put == new
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Swap two names in one step, so that nothing is lost between a look and a replacement; not all systems can."""
+    try:
+        swap = ctypes.CDLL(None).renameat2
+    except AttributeError:
+        return False
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return bool(swap(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0)
 
 
 @contextlib.contextmanager

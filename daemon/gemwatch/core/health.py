@@ -31,10 +31,10 @@ class Health:
     api: ApiState = ApiState.UNKNOWN
     api_since: datetime | None = None
     refusals: int = 0  # in a row, over all jobs
-    refused_at: datetime | None = None  # when the first of them came
+    refused_from: float | None = None  # when the first of them came, in monotonic seconds: what counts is the order
+    locked_from: float | None = None  # when the login was found refused, likewise
     last_reason: str | None = None  # of the last request without a usable answer
     last_good_at: datetime | None = None  # when an answer about a job last came
-    last_good_sent_at: datetime | None = None  # and when its request had been sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +45,8 @@ class Checkup:
     events: tuple[Event, ...] = ()
 
 
-def after(health: Health, seen: Observation, *, sent_at: datetime | None, others: bool) -> Checkup:
-    """Health after the answer to a request that was sent at `sent_at`.
+def after(health: Health, seen: Observation, *, sent: float, now: float, others: bool) -> Checkup:
+    """Health after the answer to a request. When it was `sent`, and `now`, are monotonic seconds.
 
     A 401 or 403 shows that the API is there; whether the login works, only an answer about a job shows, and
     only if its request was sent after the refusal. One refusal may concern one job only. So the login counts as
@@ -55,9 +55,9 @@ def after(health: Health, seen: Observation, *, sent_at: datetime | None, others
     """
     match seen:
         case Seen() | NotFound():
-            return _good(health, seen.at, sent_at or seen.at)
+            return _good(health, seen.at, sent)
         case Refused():
-            return _refused(health, seen, others=others)
+            return _refused(health, seen, now, others=others)
         case Throttled():
             return Checkup(health=replace(health, last_reason="HTTP 429: the API asks to wait"))
         case Failed():
@@ -74,33 +74,32 @@ def overdue(health: Health, now: datetime, silent_for: timedelta, alert_after: t
     return Checkup(health=replace(health, api=ApiState.DOWN, api_since=since), events=(event,))
 
 
-def _good(health: Health, at: datetime, sent_at: datetime) -> Checkup:
+def _good(health: Health, at: datetime, sent: float) -> Checkup:
     events = _api_over(health, at)
-    now = replace(
-        health, api=ApiState.OK, api_since=None, last_reason=None, last_good_at=at, last_good_sent_at=sent_at
-    )
-    if health.refused_at is None or sent_at > health.refused_at:
-        now = replace(now, refusals=0, refused_at=None)
+    fresh = replace(health, api=ApiState.OK, api_since=None, last_reason=None, last_good_at=at)
+    if health.refused_from is None or sent > health.refused_from:
+        fresh = replace(fresh, refusals=0, refused_from=None)
     if health.login is Login.UNKNOWN:
-        now = replace(now, login=Login.OK)
-    elif health.login is Login.REFUSED and (health.login_since is None or sent_at > health.login_since):
+        fresh = replace(fresh, login=Login.OK)
+    elif health.login is Login.REFUSED and (health.locked_from is None or sent > health.locked_from):
         events += (_over(EventKind.LOGIN, at, health.login_since),)
-        now = replace(now, login=Login.OK, login_since=None, refusals=0, refused_at=None)
-    return Checkup(health=now, events=events)
+        fresh = replace(fresh, login=Login.OK, login_since=None, locked_from=None, refusals=0, refused_from=None)
+    return Checkup(health=fresh, events=events)
 
 
-def _refused(health: Health, seen: Refused, *, others: bool) -> Checkup:
+def _refused(health: Health, seen: Refused, now: float, *, others: bool) -> Checkup:
     events: tuple[Event, ...] = ()
-    now = replace(health, refusals=health.refusals + 1, refused_at=health.refused_at or seen.at)
+    first = now if health.refused_from is None else health.refused_from
+    fresh = replace(health, refusals=health.refusals + 1, refused_from=first)
     if not seen.certain:  # the API itself said so: it answers
         events += _api_over(health, seen.at)
-        now = replace(now, api=ApiState.OK, api_since=None, last_reason=None)
-    certain = seen.certain or now.refusals >= CERTAIN_FROM or (now.refusals > 1 and not others)
+        fresh = replace(fresh, api=ApiState.OK, api_since=None, last_reason=None)
+    certain = seen.certain or fresh.refusals >= CERTAIN_FROM or (fresh.refusals > 1 and not others)
     if certain and health.login is not Login.REFUSED:
-        now = replace(now, login=Login.REFUSED, login_since=seen.at)
+        fresh = replace(fresh, login=Login.REFUSED, login_since=seen.at, locked_from=now)
         facts = {"over": False, "reason": seen.reason, "since": seen.at.isoformat()}
         events += (Event(kind=EventKind.LOGIN, at=seen.at, facts=facts),)
-    return Checkup(health=now, events=events)
+    return Checkup(health=fresh, events=events)
 
 
 def _api_over(health: Health, at: datetime) -> tuple[Event, ...]:

@@ -14,10 +14,14 @@ from gemwatch.engine.ports import Credentials
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What was seen, by the request sent at `sent_at`; None: no request was sent. `first_sent_at` is for lateness."""
+    """What was seen, by the request sent at `sent_at`; None: no request was sent.
+
+    `sent` is the same in monotonic seconds; `first_sent_at`, of the first try, is for lateness.
+    """
 
     seen: Observation
     sent_at: datetime | None = None
+    sent: float = 0.0
     first_sent_at: datetime | None = None
     seconds: float = 0.0
 
@@ -88,4 +92,4 @@ async def _ask(
             live.pace.throttle(seen.retry_after)
         else:
             live.pace.relax()
-        return Look(seen=seen, sent_at=sent_at, first_sent_at=sent_at, seconds=clock.monotonic() - start)
+        return Look(seen=seen, sent_at=sent_at, sent=start, first_sent_at=sent_at, seconds=clock.monotonic() - start)

@@ -123,15 +123,13 @@ class Poller:
 
     def _decide(self, claim: WatchClaim, result: Look, *, others: bool) -> None:
         vitals, settings, seen = self._parts.vitals, self._parts.live.settings, result.seen
-        policy = Policy(
-            not_found_after=settings.poll.not_found_after, last_good_sent_at=vitals.health.last_good_sent_at
-        )
+        policy = Policy(not_found_after=settings.poll.not_found_after, last_good_sent_at=vitals.last_good_sent_at)
         verdict = decide(claim.tracked, seen, policy, self._parts.roll())
         self._reports.append(Report(claim=claim.claim, at=seen.at, verdict=verdict))
         if isinstance(seen, Refused) and verdict.memory.told_refused and not seen.certain:
             vitals.answered()  # the refusal concerns this job alone
         else:
-            self._take(vitals.observe(seen, sent_at=result.sent_at, others=others))
+            self._take(vitals.observe(seen, sent_at=result.sent_at, sent=result.sent, others=others))
         self._results.ring()
         _say(claim.tracked.job_id, seen, verdict.memory.failures)
 

@@ -36,6 +36,7 @@ class Vitals:
         self._asked_at = 0.0
         self._under_way = 0  # requests
         self.health = _from_notes(notes)
+        self.last_good_sent_at: datetime | None = None  # when the last request was sent that was answered
 
     @property
     def locked_out(self) -> bool:
@@ -57,11 +58,13 @@ class Vitals:
         """The API answered, be it with a refusal."""
         self._silent_from = None
 
-    def observe(self, seen: Observation, *, sent_at: datetime | None, others: bool) -> Change:
-        """Take in one look."""
+    def observe(self, seen: Observation, *, sent_at: datetime | None, sent: float, others: bool) -> Change:
+        """Take in one look; when its request was sent, on the wall's clock and in monotonic seconds."""
+        if isinstance(seen, Seen | NotFound):
+            self.last_good_sent_at = sent_at
         if isinstance(seen, Seen | NotFound) or (isinstance(seen, Refused) and not seen.certain):
             self.answered()
-        return self._take(after(self.health, seen, sent_at=sent_at, others=others))
+        return self._take(after(self.health, seen, sent=sent, now=self._clock.monotonic(), others=others))
 
     def check(self) -> Change:
         """Take in that time passes."""

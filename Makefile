@@ -1,19 +1,27 @@
-# make demo   the whole thing with no account, in under a minute
-# make test   every check: format, lint, types, imports, tests
-# make lock   renew the lock files from pyproject.toml (needs uv)
+# make demo      the whole thing with no account, in under a minute
+# make test      every check: format, lint, types, imports, tests
+# make torture   the long attacks: 200 kills, 1 000 reloads, odd inputs, the model; SEED=7 repeats a run
+# make soak      the daemon for MINUTES=30 with thousands of jobs, watching what it holds on to
+# make lock      renew the lock files from pyproject.toml (needs uv)
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find daemon migrations -name '*.py') pyproject.toml README.md LICENSE
 
-.PHONY: demo test check lock clean
+.PHONY: demo test check torture soak lock clean
 
 demo: $(VENV)/.gemwatch
 	@$(BIN)/gemwatch demo
 
 test: check
 	$(BIN)/python -m pytest --numprocesses auto
+
+torture: $(VENV)/.dev $(VENV)/.gemwatch
+	PYTHONPATH=tests $(BIN)/python -m torture $(if $(SEED),--seed $(SEED))
+
+soak: $(VENV)/.dev $(VENV)/.gemwatch
+	PYTHONPATH=tests $(BIN)/python -m torture.soak --minutes $(or $(MINUTES),30)
 
 check: $(VENV)/.dev $(VENV)/.gemwatch
 	$(BIN)/ruff format --check .

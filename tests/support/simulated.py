@@ -1,0 +1,160 @@
+"""The whole engine in a simulated world: real store, real decisions, virtual time. It can be stopped or killed."""
+
+import asyncio
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from gemwatch.adapters.database import open_to_write
+from gemwatch.adapters.housekeeping import Housekeeping
+from gemwatch.adapters.records import Records
+from gemwatch.adapters.schema import upgrade
+from gemwatch.adapters.store import Store
+from gemwatch.adapters.watch_list import WatchList
+from gemwatch.core.decide import LOST_EVERY
+from gemwatch.core.events import Target
+from gemwatch.core.settings import ApiSettings, PollSettings, Problem, Settings, StoreSettings, Watch
+from gemwatch.engine.courier import Courier, Delivering
+from gemwatch.engine.keeper import Keeper, Keeping
+from gemwatch.engine.live import Live
+from gemwatch.engine.pace import Pace
+from gemwatch.engine.poller import Poller, Polling
+from gemwatch.engine.reloader import Reloader, Reloading
+from gemwatch.engine.vitals import Vitals
+from gemwatch.metrics import Metrics
+from support.world import AT_ONCE, RATE, Api, Credentials, Database, Targets, World
+
+EVERY = timedelta(minutes=1)
+HORIZON = LOST_EVERY * 1.2 + timedelta(minutes=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edited:
+    """A configuration as the reloader gets it."""
+
+    settings: Settings | None
+    problems: tuple[Problem, ...] = ()
+
+
+def settings_of(folder: Path, job_ids: set[int]) -> Settings:
+    return Settings(
+        api=ApiSettings(key="key", max_in_flight=AT_ONCE, max_rate=RATE),
+        store=StoreSettings(url=f"sqlite:///{folder / 'gemwatch.db'}"),
+        poll=PollSettings(every=EVERY),
+        targets=tuple(Target(name=name, url=f"json://{name}") for name in ("team", "mail")),
+        watches=tuple(Watch(job_id=job_id) for job_id in sorted(job_ids)),
+    )
+
+
+def new_store(folder: Path) -> None:
+    """A store with its tables, copied from one that the migrations made once."""
+    template = folder.parent / "template.db"
+    if not template.exists():
+        upgrade(f"sqlite:///{template}")
+    shutil.copy(template, folder / "gemwatch.db")
+
+
+class Life:
+    """One run of the program, from its start to its stop or death."""
+
+    def __init__(self, world: World, settings: Settings) -> None:
+        self._edited = Edited(settings=settings)
+        self.engine = open_to_write(settings.store.url)
+        self.records, housekeeping = Records(self.engine), Housekeeping(self.engine)
+        housekeeping.release_claims()
+        housekeeping.pull_back(world.clock.now(), world.clock.now() + HORIZON)
+        store, database, metrics, clock = (
+            Store(self.engine, settings.targets),
+            Database(world),
+            Metrics("test"),
+            world.clock,
+        )
+        live = Live(
+            settings=settings,
+            api=Api(world),
+            credentials=Credentials(world),
+            targets=Targets(world),
+            pace=Pace(clock, at_once=AT_ONCE, rate=RATE),
+        )
+        self.courier = Courier(
+            Delivering(live=live, store=store, database=database, clock=clock, metrics=metrics, progress=lambda: None)
+        )
+        notes = housekeeping.notes()
+        self.vitals = Vitals(live, clock, notes)
+        self.poller = Poller(
+            Polling(
+                live=live,
+                store=store,
+                database=database,
+                clock=clock,
+                vitals=self.vitals,
+                metrics=metrics,
+                recorded=self.courier.bell.ring,
+                progress=lambda _: None,
+                roll=world.chance.random,
+            )
+        )
+        self._keeper = Keeper(
+            Keeping(live=live, housekeeping=housekeeping, database=database, clock=clock, metrics=metrics)
+        )
+        self._reloader = Reloader(
+            Reloading(
+                live=live,
+                store=store,
+                watch_list=WatchList(self.engine),
+                database=database,
+                clock=clock,
+                metrics=metrics,
+                edited=lambda: False,
+                read=self._read,
+                prepare=lambda live, settings: Live(
+                    settings=settings,
+                    api=live.api,
+                    credentials=live.credentials,
+                    targets=live.targets,
+                    pace=live.pace,
+                ),
+                retire=self._retire,
+                applied=self.poller.bell.ring,
+            ),
+            notes,
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        work = (self.poller.run(), self.courier.run(), self._keeper.run())
+        self._tasks = [asyncio.create_task(one) for one in work]
+        await self._reloader.reload()
+
+    async def edit(self, edited: Edited) -> None:
+        self._edited = edited
+        await self._reloader.reload()
+
+    async def go_on(self, seconds: float) -> None:
+        """Let time pass; a loop that died ends the test."""
+        for _ in range(max(1, round(seconds))):
+            await asyncio.sleep(min(1.0, seconds))
+            for task in self._tasks:
+                if task.done():
+                    task.result()
+
+    async def stop(self) -> None:
+        await asyncio.gather(self.poller.stop(4), self.courier.stop(7))
+        await self.die()
+
+    async def die(self) -> None:
+        """What was under way ends in the middle: of the world it knows nothing more."""
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+        self.engine.dispose()
+
+    async def _read(self) -> Edited:
+        return self._edited
+
+    async def _retire(self, old: Live, new: Live) -> None:
+        pass

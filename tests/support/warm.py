@@ -1,0 +1,85 @@
+"""The program in a process of its own, started from one that has imported it already: imports are most of a start.
+
+Everything after the imports is the same as in `gemwatch run`: a fresh process, its own files, its own end.
+"""
+
+import functools
+import multiprocessing
+import os
+import signal
+import sys
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+from typing import Self
+
+from support.daemon import Daemon, Installation, environment
+from support.waiting import wait_until
+
+# Only modules that are found without the tests' own path: the server does not have it.
+_BEFORE = ["gemwatch.service", "gemwatch.cli.run", "gemwatch.adapters.schema", "alembic.command", "logging.config"]
+
+
+class WarmProcess:
+    """`gemwatch run --config FILE` with a doom or without one; the part of `Popen` that the harness uses."""
+
+    def __init__(self, config: Path, log: Path, doom: tuple[str, str, int] | None = None) -> None:
+        self._process = _context().Process(target=_run, args=(str(config), str(log), doom), daemon=True)
+        self._process.start()
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid or 0
+
+    def send_signal(self, one: signal.Signals) -> None:
+        os.kill(self.pid, one)
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        self._process.join(timeout)
+        return self._process.exitcode
+
+
+class WarmDaemon(Daemon):
+    """The same `with` as `Daemon`, with a quick start."""
+
+    def __init__(self, installation: Installation, doom: tuple[str, str, int] | None = None) -> None:
+        super().__init__(installation, {})
+        self._doom = doom
+
+    def __enter__(self) -> Self:
+        self.process = WarmProcess(self._installation.config, self.log_file, self._doom)  # type: ignore[assignment]
+        wait_until(lambda: self.process.poll() is not None or self.get("/readyz")[0] == 200, "the daemon to be ready")
+        assert self._doom or self.process.poll() is None, self.log_file.read_text()
+        return self
+
+
+@functools.cache
+def _context() -> ForkServerContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_BEFORE)
+    return context
+
+
+def _run(config: str, log: str, doom: tuple[str, str, int] | None) -> None:
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    fresh = environment()
+    os.environ.clear()
+    os.environ.update(fresh)
+    from gemwatch.cli import main  # noqa: PLC0415 (in the new process)
+    from support.doomed import Doom  # noqa: PLC0415
+
+    if doom is not None:
+        Doom(*doom).install()
+    sys.argv = ["gemwatch", "run", "--config", config]
+    main()

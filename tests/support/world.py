@@ -1,0 +1,193 @@
+"""A world for a simulated run: jobs, an API and targets without a socket, which note every breach of a promise."""
+
+import asyncio
+import json
+import random
+import re
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import ParamSpec, TypeVar
+
+from gemwatch.core.job import Failed, NotFound, Observation, Refused, Seen, Throttled, read_details
+from gemwatch.core.login import LoginError, Token
+from gemwatch.core.message import Message
+from gemwatch.core.work import NotSent, Outcome, Sent
+from support.gem import document
+from support.virtual import VirtualClock
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+AT_ONCE, RATE = 3, 5
+PAUSE = timedelta(seconds=30)  # that a 429 asks for
+
+
+@dataclass(kw_only=True)
+class Job:
+    job_id: int
+    status: str = "REQUESTED"
+    answer: str = "normal"  # normal | missing | broken | nonsense
+    answered: list[str] = field(default_factory=list)
+    ends: int = 0
+
+
+class World:
+    """What is so at the moment, and what was wrong. The checks that need the store are given by the machine."""
+
+    def __init__(self, clock: VirtualClock, chance: random.Random) -> None:
+        self.clock, self.chance = clock, chance
+        self.jobs: dict[int, Job] = {}
+        self.api = "normal"  # normal | down | refusing | throttling
+        self.login = True
+        self.locked = False
+        self.targets = {"team": "up", "mail": "up"}  # up | down | unsure
+        self.breaches: list[str] = []
+        self.life = 0
+        self.arrived: dict[tuple[str, int], list[tuple[int, bool]]] = defaultdict(list)  # life, and was it reported
+        self.may_ask: Callable[[int], bool] = lambda _: True
+        self.pending: Callable[[str, int], bool] = lambda *_: True
+        self.locked_out: Callable[[], bool] = lambda: False
+        self.begin_life()
+
+    def begin_life(self) -> None:
+        self.life += 1
+        self.in_flight, self.held_until = 0, 0.0
+        self.asked_at: list[float] = []
+        self.last_probe: float | None = None
+
+    def breach(self, sentence: str) -> None:
+        self.breaches.append(f"{self.clock.now():%d %H:%M:%S} {sentence}")
+
+
+class Api:
+    """The engine's `Api`."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def ask(self, job_id: int, token: str) -> Observation:
+        world = self._world
+        self._check(job_id)
+        life = world.life
+        world.in_flight += 1
+        try:
+            await asyncio.sleep(world.chance.choice((0.01, 0.1, 1.5)))
+            return self._answer(world.jobs[job_id])
+        finally:
+            if world.life == life:
+                world.in_flight -= 1
+
+    async def close(self) -> None:
+        pass
+
+    def _check(self, job_id: int) -> None:
+        world, now = self._world, self._world.clock.monotonic()
+        if world.in_flight >= AT_ONCE:
+            world.breach(f"{world.in_flight + 1} requests at a time")
+        world.asked_at = [at for at in world.asked_at if at > now - 2] + [now]
+        if len(world.asked_at) > 2 * RATE + 1:
+            world.breach(f"{len(world.asked_at)} requests within 2 s")
+        if now < world.held_until:
+            world.breach("asked although a 429 said to wait")
+        if world.locked_out():
+            if world.last_probe is not None and now - world.last_probe < 59.9:
+                world.breach(f"a probe {now - world.last_probe:.1f} s after the last one")
+            world.last_probe = now
+        if not world.may_ask(job_id):
+            world.breach(f"job {job_id} was asked for although it has ended")
+
+    def _answer(self, job: Job) -> Observation:  # noqa: PLR0911 (one for each kind of answer)
+        world, at = self._world, self._world.clock.now()
+        match world.api, job.answer:
+            case "down", _:
+                return Failed(at=at, sent_at=at, reason="connection refused")
+            case "refusing", _:
+                return Refused(at=at, reason="HTTP 401")
+            case "throttling", _:
+                world.held_until = world.clock.monotonic() + PAUSE.total_seconds()
+                return Throttled(at=at, retry_after=PAUSE)
+            case _, "missing":
+                return NotFound(at=at)
+            case _, "broken":
+                return Failed(at=at, sent_at=at, reason="HTTP 500")
+            case _, "nonsense":
+                return Failed(at=at, sent_at=at, reason="the answer is not JSON", bad=True)
+        job.answered.append(job.status)
+        return Seen(at=at, job=read_details(json.dumps(document(job.job_id, job.status))))
+
+
+class Credentials:
+    """The engine's `Credentials`."""
+
+    expires_at = None
+    last_error = None
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def token(self) -> Token:
+        if not self._world.login:
+            raise LoginError("nobody is logged in")
+        return Token(value="token", fetched_at=self._world.clock.now())
+
+    async def renew(self, stale: Token | None) -> Token:
+        await asyncio.sleep(0.5)
+        return await self.token()
+
+    async def refresh_if_due(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+
+class Targets:
+    """The engine's `Targets`."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._world.targets)
+
+    def body_limit(self, name: str) -> int:
+        return 4000
+
+    async def send(self, name: str, message: Message) -> Outcome:
+        world, life = self._world, self._world.life
+        event_ids = {int(number) for number in re.findall(r"\bgw-(\d+)\b", message.body)}
+        for event_id in event_ids:
+            if not world.pending(name, event_id):
+                world.breach(f"gw-{event_id} was sent to {name} although it was settled")
+        await asyncio.sleep(world.chance.choice((0.01, 0.6)))
+        if world.targets[name] == "down":
+            return NotSent(reason="refused")
+        unsure = world.targets[name] == "unsure"
+        for event_id in event_ids:
+            before = world.arrived[name, event_id]
+            if any(when == life and reported for when, reported in before):
+                world.breach(f"gw-{event_id} came to {name} twice")
+            before.append((life, not unsure))
+        await asyncio.sleep(world.chance.choice((0.01, 0.6)))
+        return NotSent(reason="no answer", unknown=True) if unsure else Sent()
+
+    def close(self) -> None:
+        pass
+
+
+class Database:
+    """The engine's `Database`: in the loop itself. While the store is locked, work waits and is tried again."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def __call__(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        await asyncio.sleep(0)
+        while self._world.locked:  # noqa: ASYNC110 (as the real one: it tries again)
+            await asyncio.sleep(1)
+        result = work(*args, **kwargs)
+        await asyncio.sleep(0)
+        return result

@@ -1,0 +1,18 @@
+"""A few of the kills of `make torture`: the moments that the outside can name, and some commits."""
+
+import random
+from pathlib import Path
+
+from torture.kills import OUTSIDE, kill_and_audit
+
+SEED = 20260301
+POINTS = [*OUTSIDE, "before transition", "after transition", "after take-send", "before settle", "before record"]
+
+
+def test_after_kills_at_the_worst_moments_every_end_is_told_and_nothing_else(tmp_path: Path) -> None:
+    print(f"seed {SEED}")  # noqa: T201 (shown with a failure)
+    points = random.Random(SEED).sample(POINTS, len(POINTS))
+    reached, found = kill_and_audit(tmp_path, SEED, points, warm=True)
+    assert found.faults == []
+    assert len(reached) == len(points)
+    assert found.ends == 4 * len(points)

@@ -34,7 +34,7 @@ def test_the_documented_example_is_read_whole() -> None:
     "text",
     ["", "null", "[]", '"x"', "{", "<html>", '{"job_id": 7}', '{"status": "SUCCESS"}', "NaN", "[" * 100_000]
     + [json.dumps({"job_id": 7, "status": s}) for s in (None, 3, "", ["SUCCESS"], "x" * 65, "A\nB")]
-    + [json.dumps({"job_id": i, "status": "SUCCESS"}) for i in (None, True, 7.0, "seven", "-7", [7])],
+    + [json.dumps({"job_id": i, "status": "SUCCESS"}) for i in (None, True, 7.0, "seven", "-7", [7], "0" * 20 + "7")],
 )
 def test_what_has_no_sound_id_and_status_is_no_observation(text: str) -> None:
     with pytest.raises(ValueError, match="the answer"):

@@ -98,7 +98,7 @@ class Failed:
     bad: bool = False
 
 
-_LONGEST_STATUS = 64
+_LONGEST_STATUS, _LONGEST_ID = 64, 19  # characters; an id has 63 bits
 
 Observation = Seen | NotFound | Refused | Throttled | Failed
 
@@ -118,8 +118,8 @@ def read_details(document: str) -> JobDetails:
     if not isinstance(raw, dict):
         raise ValueError("the answer is JSON but not an object")
     job_id, status = raw.get("job_id"), raw.get("status")
-    if isinstance(job_id, str) and job_id.isascii() and job_id.isdigit():
-        job_id = int(job_id[:20])
+    if isinstance(job_id, str) and job_id.isascii() and job_id.isdigit() and len(job_id) <= _LONGEST_ID:
+        job_id = int(job_id)
     if not isinstance(job_id, int) or isinstance(job_id, bool):
         raise ValueError("the answer has no job_id")
     if not isinstance(status, str) or not 0 < len(status) <= _LONGEST_STATUS or not status.isprintable():

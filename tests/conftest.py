@@ -1,7 +1,38 @@
-"""Settings that all tests share."""
+"""What all tests share: settings, real servers, an installation, and a clock that a test moves."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 from hypothesis import HealthCheck, settings
+
+from support.clock import FakeClock
+from support.daemon import Installation
+from support.gem import ScriptedGem
+from support.inbox import Inbox
 
 # Shared machines stall now and then: how long an example takes is no finding.
 settings.register_profile("gemwatch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("gemwatch")
+
+
+@pytest.fixture
+def gem() -> Iterator[ScriptedGem]:
+    with ScriptedGem() as gem:
+        yield gem
+
+
+@pytest.fixture
+def inbox() -> Iterator[Inbox]:
+    with Inbox() as inbox:
+        yield inbox
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def installation(tmp_path: Path, gem: ScriptedGem, inbox: Inbox) -> Installation:
+    return Installation(tmp_path, gem, inbox)

@@ -2,14 +2,16 @@
 # make test      every check: format, lint, types, imports, tests
 # make torture   the long attacks: 200 kills, 1 000 reloads, odd inputs, the model; SEED=7 repeats a run
 # make soak      the daemon for MINUTES=30 with thousands of jobs, watching what it holds on to
+# make bench     figures beside bare loops of the same client, with their bars (needs nginx); PART=throughput for one
+# make screenshots   the pictures in docs/, taken from the real pages (needs Chromium)
 # make lock      renew the lock files from pyproject.toml (needs uv)
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := $(shell find daemon migrations -name '*.py') pyproject.toml README.md LICENSE
+SOURCES := $(shell find daemon migrations -type f -not -path '*/__pycache__/*') pyproject.toml README.md LICENSE
 
-.PHONY: demo test check torture soak lock clean
+.PHONY: demo test check torture soak bench screenshots lock clean
 
 demo: $(VENV)/.gemwatch
 	@$(BIN)/gemwatch demo
@@ -22,6 +24,12 @@ torture: $(VENV)/.dev $(VENV)/.gemwatch
 
 soak: $(VENV)/.dev $(VENV)/.gemwatch
 	PYTHONPATH=tests $(BIN)/python -m torture.soak --minutes $(or $(MINUTES),30)
+
+bench: $(VENV)/.dev $(VENV)/.gemwatch
+	PYTHONPATH=. $(BIN)/python -m bench $(PART) $(if $(JSON),--json $(JSON))
+
+screenshots: $(VENV)/.dev $(VENV)/.gemwatch
+	PYTHONPATH=tests $(BIN)/python -m support.pictures docs
 
 check: $(VENV)/.dev $(VENV)/.gemwatch
 	$(BIN)/ruff format --check .

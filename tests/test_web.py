@@ -5,57 +5,33 @@ import contextlib
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
-from gemwatch.web import Web, WebError, bind
+from gemwatch.web import WebError, bind
 from support.waiting import until
+from support.web import Program, Site, store_in
 
 ONCE = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 
-class Program:
-    """What the pages show, set by the test."""
-
-    def __init__(self) -> None:
-        self.trouble: str | None = None
-        self.not_ready: str | None = None
-        self.text = b"gemwatch_jobs 1\n"
-        self.scrapes = 0
-
-    def stalled(self) -> str | None:
-        return self.trouble
-
-    def ready(self) -> str | None:
-        return self.not_ready
-
-    async def metrics(self) -> bytes:
-        self.scrapes += 1
-        if not self.text:
-            raise RuntimeError("the store is at secret://place")
-        return self.text
-
-
-@contextlib.asynccontextmanager
-async def served(program: Program, host: str = "127.0.0.1", patience: float = 30.0) -> AsyncIterator[int]:
-    """The port of a running server, which ends cleanly."""
-    sock = bind(host, 0)
-    web = Web(program, sock, patience=patience)
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(web.serve())
-        yield sock.getsockname()[1]
-        web.stop()
+@pytest.fixture
+def shown(tmp_path: Path) -> Iterator[Site]:
+    site = Site(store_in(tmp_path))
+    yield site
+    site.views.close()
 
 
 @pytest.fixture
-def program() -> Program:
-    return Program()
+def program(shown: Site) -> Program:
+    return shown.program
 
 
 @pytest.fixture
-async def port(program: Program) -> AsyncIterator[int]:
-    async with served(program) as port:
+async def port(shown: Site) -> AsyncIterator[int]:
+    async with shown.served() as port:
         yield port
 
 
@@ -102,7 +78,7 @@ async def test_head_is_get_without_the_body(client: httpx.AsyncClient, path: str
     assert head.headers["content-length"] == get.headers["content-length"]
 
 
-@pytest.mark.parametrize("path", ["/", "/healthz/", "/docs", "/..%2f..%2fetc/passwd", "/healthz%00"])
+@pytest.mark.parametrize("path", ["/nothing", "/healthz/", "/docs", "/..%2f..%2fetc/passwd", "/healthz%00"])
 async def test_anything_else_is_a_json_404(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(path)
     assert (answer.status_code, answer.json()) == (404, {"error": "Not Found"})
@@ -163,23 +139,23 @@ async def test_a_slow_client_does_not_hold_up_others(port: int, client: httpx.As
 @pytest.mark.parametrize(
     "begun", [b"", b"GET /healthz HT", b"POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab"]
 )
-async def test_a_client_that_never_finishes_is_cut(program: Program, begun: bytes) -> None:
-    async with served(program, patience=0.05) as port:
+async def test_a_client_that_never_finishes_is_cut(shown: Site, begun: bytes) -> None:
+    async with shown.served(patience=0.05) as port:
         await talk(port, begun)
 
 
-async def test_a_client_that_never_reads_does_not_hold_up_the_end(program: Program) -> None:
+async def test_a_client_that_never_reads_does_not_hold_up_the_end(shown: Site, program: Program) -> None:
     program.text = b"#" * 50_000_000
     with socket.socket() as deaf:
         deaf.setblocking(False)
-        async with served(program, patience=0.05) as port:
+        async with shown.served(patience=0.05) as port:
             await asyncio.get_running_loop().sock_connect(deaf, ("127.0.0.1", port))
-            await asyncio.get_running_loop().sock_sendall(deaf, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+            await asyncio.get_running_loop().sock_sendall(deaf, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
             await until(lambda: program.scrapes, "the scrape")
 
 
-async def test_a_crowd_of_silent_clients_is_answered_in_turn(program: Program) -> None:
-    async with served(program, patience=0.05) as port, contextlib.AsyncExitStack() as stack:
+async def test_a_crowd_of_silent_clients_is_answered_in_turn(shown: Site) -> None:
+    async with shown.served(patience=0.05) as port, contextlib.AsyncExitStack() as stack:
         for _ in range(100):
             _, writer = await asyncio.open_connection("127.0.0.1", port)
             stack.callback(writer.close)
@@ -189,17 +165,17 @@ async def test_a_crowd_of_silent_clients_is_answered_in_turn(program: Program) -
                 answer = await talk(port, ONCE)
 
 
-async def test_the_port_is_free_again_after_the_end(program: Program) -> None:
-    async with served(program) as port:
+async def test_the_port_is_free_again_after_the_end(shown: Site) -> None:
+    async with shown.served() as port:
         pass
     with bind("127.0.0.1", port):
         pass
 
 
-async def test_a_cancelled_server_lets_go_of_its_port(program: Program) -> None:
+async def test_a_cancelled_server_lets_go_of_its_port(shown: Site) -> None:
     sock = bind("127.0.0.1", 0)
     port = sock.getsockname()[1]
-    task = asyncio.create_task(Web(program, sock).serve())
+    task = asyncio.create_task(shown.server(sock).serve())
     await talk(port, ONCE)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -208,18 +184,18 @@ async def test_a_cancelled_server_lets_go_of_its_port(program: Program) -> None:
         pass
 
 
-async def test_a_server_that_was_stopped_before_it_began_returns(program: Program) -> None:
-    web = Web(program, bind("127.0.0.1", 0))
+async def test_a_server_that_was_stopped_before_it_began_returns(shown: Site) -> None:
+    web = shown.server(bind("127.0.0.1", 0))
     web.stop()
     await web.serve()
 
 
-async def test_signals_stay_the_programs(program: Program) -> None:
+async def test_signals_stay_the_programs(shown: Site) -> None:
     def handlers() -> list[object]:
         return [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
 
     before = handlers()
-    async with served(program) as port:
+    async with shown.served() as port:
         await talk(port, ONCE)
         assert handlers() == before
 
@@ -241,10 +217,10 @@ def test_an_address_of_another_machine_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("host", ["::1", "::"])
-async def test_ipv6_is_served(program: Program, host: str) -> None:
+async def test_ipv6_is_served(shown: Site, host: str) -> None:
     if not socket.has_dualstack_ipv6():
         pytest.skip("this machine has no IPv6")
-    async with served(program, host) as port, httpx.AsyncClient(trust_env=False) as client:
+    async with shown.served(host) as port, httpx.AsyncClient(trust_env=False) as client:
         assert (await client.get(f"http://[::1]:{port}/healthz")).status_code == 200
         if host == "::":
             assert (await client.get(f"http://127.0.0.1:{port}/healthz")).status_code == 200

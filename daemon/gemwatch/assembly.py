@@ -10,12 +10,15 @@ from typing import Any
 import structlog
 
 from gemwatch import __version__
-from gemwatch.adapters.database import DatabaseThread, open_to_write
+from gemwatch.adapters.database import DatabaseThread, WriterLock, open_to_write
 from gemwatch.adapters.heartbeat import call
 from gemwatch.adapters.housekeeping import Housekeeping
 from gemwatch.adapters.records import Records
+from gemwatch.adapters.runs import load_experience
 from gemwatch.adapters.store import Store
+from gemwatch.adapters.sweeps import Sweeps
 from gemwatch.adapters.system_clock import SystemClock
+from gemwatch.adapters.views import Views
 from gemwatch.adapters.watch_list import WatchList
 from gemwatch.configuration import Configuration
 from gemwatch.core.decide import LOST_EVERY
@@ -27,6 +30,7 @@ from gemwatch.engine.heartbeat import Beating, Heartbeat
 from gemwatch.engine.keeper import Keeper, Keeping
 from gemwatch.engine.poller import Poller, Polling
 from gemwatch.engine.reloader import Reloader, Reloading
+from gemwatch.engine.sweeper import Sweeper, Sweeping
 from gemwatch.engine.vitals import Vitals
 from gemwatch.metrics import Metrics
 from gemwatch.notify_socket import NotifySocket
@@ -34,6 +38,10 @@ from gemwatch.parts import Workshop
 from gemwatch.progress import Progress
 from gemwatch.reporter import Reporter, Reporting
 from gemwatch.web import Web
+from gemwatch.web.access import Access
+from gemwatch.web.drawing import login_form
+from gemwatch.web.site import site
+from gemwatch.web.streams import Streams
 
 log = structlog.get_logger()
 
@@ -45,6 +53,7 @@ class Loops:
     """What runs side by side."""
 
     poller: Poller
+    sweeper: Sweeper
     courier: Courier
     reloader: Reloader
     keeper: Keeper
@@ -59,13 +68,15 @@ async def build(
     configuration: Configuration,
     settings: Settings,
     secrets: Secrets,
+    *,
+    lock: WriterLock,
     listening: socket | None,
 ) -> Loops:
-    """Each thing beside its closing; what is opened last is closed first."""
+    """Each thing beside its closing; what is opened last is closed first. `lock` is the store's, and held."""
     clock, metrics, progress = SystemClock(), Metrics(__version__), Progress()
     for name in ("polls", "records", "deliveries"):
         progress.expect(name, within=STALLED_AFTER)
-    engine = open_to_write(settings.store.url)
+    engine = open_to_write(settings.store.url, lock=lock)
     stack.callback(engine.dispose)
     database = DatabaseThread(on_trouble=_say_trouble)
     stack.callback(database.close)
@@ -96,6 +107,20 @@ async def build(
             metrics=metrics,
             recorded=courier.bell.ring,
             progress=progress.beat,
+            experience=await database(load_experience, engine),
+        )
+    )
+
+    sweeper = Sweeper(
+        Sweeping(
+            live=live,
+            sweeps=Sweeps(engine),
+            database=database,
+            clock=clock,
+            vitals=vitals,
+            metrics=metrics,
+            take=poller.take,
+            found=poller.bell.ring,
         )
     )
 
@@ -144,9 +169,16 @@ async def build(
         )
     )
     heartbeat = Heartbeat(Beating(live=live, clock=clock, stalled=reporter.stalled, call=call))
-    web = Web(reporter, listening) if listening is not None else None
+    web = None
+    if listening is not None:
+        views = Views(settings.store.url, clock, lambda: database.trouble)
+        stack.callback(views.close)
+        streams = Streams()
+        access = Access(settings.web, clock, login_form)
+        web = Web(site(reporter, views, access, streams, clock), listening, streams)
     return Loops(
         poller=poller,
+        sweeper=sweeper,
         courier=courier,
         reloader=reloader,
         keeper=keeper,

@@ -8,9 +8,11 @@ from datetime import datetime
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
 
+from gemwatch.core.events import JOB_EVENTS, EventKind
 from gemwatch.core.job import Status
 
 POLL_OUTCOMES = ("seen", "not_found", "refused", "throttled", "failed", "bad")
+SWEEP_OUTCOMES = ("listed", "not_listed")
 DELIVERY_OUTCOMES = ("sent", "retried", "failed")
 UNSEEN, OTHER = "unseen", "other"
 _POLL_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60)
@@ -52,10 +54,16 @@ class Metrics:
             buckets=_LATENESS_BUCKETS,
             registry=registry,
         )
+        sweeps = Counter(
+            "gemwatch_sweeps_total", "Lists of jobs asked for, by outcome.", ["outcome"], registry=registry
+        )
+        self._sweeps = {outcome: sweeps.labels(outcome) for outcome in SWEEP_OUTCOMES}
         transitions = Counter(
             "gemwatch_transitions_total", "Changes of a job's status, by new status.", ["to"], registry=registry
         )
         self._transitions = {to: transitions.labels(to) for to in (*Status, OTHER)}
+        events = Counter("gemwatch_job_events_total", "What there was to tell of jobs.", ["kind"], registry=registry)
+        self._events = {kind: events.labels(kind) for kind in sorted(JOB_EVENTS)}
         self._deliveries = Counter(
             "gemwatch_deliveries_total",
             "Attempts to deliver: sent, retried later, or failed for good.",
@@ -80,8 +88,16 @@ class Metrics:
     def lateness(self, seconds: float) -> None:
         self._lateness.observe(max(0.0, seconds))  # below zero only when the clock was set back
 
+    def sweep(self, outcome: str) -> None:
+        """Outcomes: listed, or not_listed: then the jobs are looked at one by one."""
+        self._sweeps[outcome].inc()
+
     def transition(self, to: str) -> None:
         self._transitions.get(to, self._transitions[OTHER]).inc()
+
+    def event(self, kind: EventKind) -> None:
+        if kind in self._events:
+            self._events[kind].inc()
 
     def targets(self, names: Iterable[str]) -> None:
         """Show these targets from now on, although nothing was delivered to them yet."""

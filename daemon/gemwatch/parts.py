@@ -76,7 +76,7 @@ class Workshop:
             self._secrets.add(azure.client_secret)
         if settings.heartbeat is not None:
             self._secrets.add(*secret_parts(settings.heartbeat.url))
-        self._secrets.add(settings.api.key, settings.api.token.value)
+        self._secrets.add(settings.api.key, settings.api.token.value, settings.web.token)
         self._secrets.publish(*(target.name for target in settings.targets))
         for target in settings.targets:
             self._secrets.add_url(target.url)

@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from gemwatch.adapters.database import WriterLock
 from gemwatch.assembly import Loops, build
 from gemwatch.configuration import Configuration
 from gemwatch.core.secrets import Secrets
@@ -22,8 +23,8 @@ log = structlog.get_logger()
 POLLS_GET, SENDS_GET, ALL_GET = 4.0, 6.0, 7.0  # seconds at a stop, so that everything is over within 10
 
 
-async def run(configuration: Configuration, settings: Settings, secrets: Secrets) -> None:
-    """Watch until SIGTERM or SIGINT. The store is locked and its schema is current when this is called.
+async def run(configuration: Configuration, settings: Settings, secrets: Secrets, lock: WriterLock) -> None:
+    """Watch until SIGTERM or SIGINT. The store is locked, by `lock`, and its schema is current.
 
     Raises WebError where the server cannot listen, and an ExceptionGroup when a loop dies: then the program
     ends loudly and its supervisor starts it again.
@@ -33,7 +34,7 @@ async def run(configuration: Configuration, settings: Settings, secrets: Secrets
         socket = bind(settings.web.host, settings.web.port) if settings.web.host else None
         if socket is not None:
             stack.callback(socket.close)
-        loops = await build(stack, configuration, settings, secrets, socket)
+        loops = await build(stack, configuration, settings, secrets, lock=lock, listening=socket)
         stopping = asyncio.Event()
         _on_signals(stopping, loops.reloader.force)
         scheduler = ringing(_rings(loops))
@@ -64,6 +65,7 @@ def _then(loops: Loops) -> dict[str, Coroutine[Any, Any, None]]:
     """What works by the configuration, once that is applied: a job removed meanwhile is not polled once more."""
     return {
         "polls": loops.poller.run(),
+        "sweeps": loops.sweeper.run(),
         "deliveries": loops.courier.run(),
         "configuration": loops.reloader.run(),
         "housekeeping": loops.keeper.run(),
@@ -88,6 +90,7 @@ async def _first_of(work: Coroutine[Any, Any, None], stopping: asyncio.Event) ->
 def _rings(loops: Loops) -> dict[str, tuple[float, Callable[[], None]]]:
     return {
         "polls": (0.25, loops.poller.bell.ring),
+        "sweeps": (1, loops.sweeper.bell.ring),
         "deliveries": (1, loops.courier.bell.ring),
         "configuration": (1, loops.reloader.bell.ring),
         "housekeeping": (1, loops.keeper.bell.ring),

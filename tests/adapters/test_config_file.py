@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from gemwatch.adapters.config_document import cut_short
 from gemwatch.adapters.config_file import Loaded, find, load
 from gemwatch.core.events import DEFAULT_EVENTS, EventKind, Target
+from gemwatch.core.gate import OFF, Gate
+from gemwatch.core.limits import Limits, Word
 from gemwatch.core.settings import (
     ApiSettings,
     HeartbeatSettings,
@@ -27,7 +29,11 @@ from gemwatch.core.settings import (
 EXAMPLE = Path(__file__).parents[2] / "config.example.yaml"
 SECRET = "s3cret-hunter2"
 LEAST = "api: {key: k}\n"
-SECTIONS = ("poll", "notify", "watch", "watch_files", "heartbeat", "store", "web", "log")
+SECTIONS = ("poll", "notify", "watch", "watch_files", "limits", "gate", "heartbeat", "store", "web", "log")
+REACHABLE = (
+    "2:15: web.listen: can be reached from other machines, so web.token is needed: make one with openssl rand "
+    "-hex 24 and refer to it with ${VAR} or ${file:PATH}; or listen on 127.0.0.1"
+)
 
 
 def url_problem(url: str) -> str | None:
@@ -288,6 +294,16 @@ BROKEN = [
         )
         for url in ("h/x", "ftp://h", "https:///x", "https://[h", "https://h:x", "https://h/a b", "https://h/#x")
     ),
+    (
+        LEAST + "limits: {running: 8 hours}\n",
+        '2:19: limits.running: "8 hours" is not a duration; write 90s, 10m, 2h or 7d; or write auto or off',
+    ),
+    (LEAST + "limits: {runing: 8h}\n", '2:10: limits: unknown key "runing"; did you mean "running"?'),
+    (
+        LEAST + "gate: {matched_min: 80}\n",
+        "2:21: gate.matched_min: 80 is not a number from 0 to 1; write 0.8 for 80 %, or off",
+    ),
+    (LEAST + "gate: {matched: 0.8}\n", '2:8: gate: unknown key "matched"; did you mean "matched_min"?'),
     *(
         (
             LEAST + f"store: {{url: '{url}'}}\n",
@@ -316,6 +332,27 @@ BROKEN = [
         "2:15: web.listen: false is not an address to listen on; write HOST:PORT, [IPv6]:PORT or off",
     ),
     (LEAST + "web: {listen: '[1.2.3.4]:1'}\n", "2:15: web.listen: this text holds no IPv6 address; write [::1]:PORT"),
+    *(
+        (
+            LEAST + f"web: {{listen: '{address}', metrics: token}}\n",
+            REACHABLE,
+        )
+        for address in ("0.0.0.0:80", "[::]:80", "192.0.2.1:80", "gem.example.com:80")
+    ),
+    (
+        LEAST + "web: {token: a-short-one-123}\n",
+        "2:14: web.token: is shorter than 16 characters and could be guessed; make one with: openssl rand -hex 24",
+    ),
+    (LEAST + "web: {token: }\n", "2:14: web.token: is empty; give it a value or take the key out"),
+    (LEAST + "web: {metrics: close}\n", '2:16: web.metrics: "close" is not known here; write one of open, token'),
+    (
+        LEAST + "web: {hosts: ['http://h', ok.example.com]}\n",
+        "2:15: web.hosts[0]: is no host name; write it without scheme and port, as gemwatch.example.com",
+    ),
+    (
+        LEAST + "web: {hosts: ['h:80']}\n",
+        "2:15: web.hosts[0]: is no host name; write it without scheme and port, as gemwatch.example.com",
+    ),
     (LEAST + "log: {level: infos}\n", '2:14: log.level: "infos" is not known here; did you mean "info"?'),
     (LEAST + "log: {format: xml}\n", '2:15: log.format: "xml" is not known here; write one of auto, console, json'),
 ]
@@ -360,6 +397,8 @@ ENTRIES = [
     ("{job: 5, notify: [mial]}", '3:23: watch[0].notify[0]: no target is named "mial"; did you mean "mail"?'),
     ("{job: 5, notify: [chat]}", '3:23: watch[0].notify[0]: no target is named "chat"; name one from notify'),
     ("{job: 5, every: 5x}", '3:21: watch[0].every: "5x" is not a duration; write 90s, 10m, 2h or 7d'),
+    ("{job: 5, limits: {runing: 5m}}", '3:23: watch[0].limits: unknown key "runing"; did you mean "running"?'),
+    ("{job: 5, gate: 0.8}", "3:20: watch[0].gate: must be a mapping, KEY: VALUE"),
     ("'${JOB}'", "3:5: watch[0]: variable JOB is not set; set it, or write ${JOB:-default}"),
 ]
 
@@ -625,15 +664,24 @@ def test_no_problem_shows_a_secret(folder: Folder, text: str) -> None:
 
 def test_settings_and_problems_show_no_secret_when_printed(folder: Folder) -> None:
     text = f"api: {{key: {SECRET}, token: {{value: {SECRET}}}}}\nnotify: {{a: {{url: 'x://{SECRET}'}}}}\n"
-    text += f"heartbeat: {{url: 'https://h/{SECRET}'}}\n"
+    text += f"heartbeat: {{url: 'https://h/{SECRET}'}}\nweb: {{token: '{SECRET}-{SECRET}'}}\n"
     assert folder.settings(text)
     assert SECRET not in repr(folder.load())
+
+
+def test_who_may_look_at_the_web_server_is_read(folder: Folder) -> None:
+    text = "web: {listen: '0.0.0.0:80', token: sixteen-letters., metrics: token, "
+    text += "hosts: [a.example.com, '[2001:DB8::1]']}\n"
+    assert folder.settings(LEAST + text).web == WebSettings(
+        host="0.0.0.0", port=80, token="sixteen-letters.", metrics="token", hosts=("a.example.com", "2001:db8::1")
+    )
 
 
 @pytest.mark.parametrize(
     ("written", "meant"),
     [
-        ("0.0.0.0:80", WebSettings(host="0.0.0.0", port=80)),
+        ("127.9.9.9:80", WebSettings(host="127.9.9.9", port=80)),
+        ("LocalHost:80", WebSettings(host="LocalHost", port=80)),
         ("localhost:0", WebSettings(host="localhost", port=0)),
         ("[::1]:8042", WebSettings(host="::1", port=8042)),
         ("off", WebSettings(host=None)),
@@ -673,6 +721,21 @@ def test_relative_paths_start_from_the_folder_of_the_configuration(
 
 def test_an_absolute_store_path_stays_where_it_is(folder: Folder) -> None:
     assert folder.settings(LEAST + "store: {url: 'sqlite:////var/x.db'}\n").store.url == "sqlite:////var/x.db"
+
+
+def test_limits_and_gates_are_taken_in_general_and_for_a_watch(folder: Folder) -> None:
+    settings = folder.settings(
+        LEAST + "limits: {queued: 2h, running: auto}\ngate: {matched_min: '${MIN}', roads_change_max: 1}\n"
+        "watch:\n  - {job: 5, limits: {running: 90, queued: off}, gate: {matched_min: off}}\n"
+        "  - {job: 6, gate: {}}\n",
+        MIN="0.8",
+    )
+    assert settings.limits == Limits(queued=timedelta(hours=2), running=Word.AUTO)
+    assert settings.gate == Gate(matched_min=0.8, roads_change_max=1.0)
+    own, bare = settings.watches
+    assert own.limits == Limits(queued=Word.OFF, running=timedelta(seconds=90))
+    assert own.gate == Gate(matched_min=OFF)
+    assert (bare.limits, bare.gate) == (None, None)
 
 
 def test_a_large_list_is_read_whole(folder: Folder) -> None:

@@ -19,7 +19,10 @@ from gemwatch.adapters.database import (
     file_of,
     open_to_read,
     open_to_write,
+    wait_for_writers,
 )
+from gemwatch.adapters.schema import upgrade
+from support.disk import held
 from support.waiting import until
 
 
@@ -120,3 +123,31 @@ async def test_an_error_of_our_own_is_raised_at_once(engine: sa.Engine) -> None:
     with pytest.raises(sa.exc.IntegrityError):
         await database(wrong)
     database.close()
+
+
+def test_a_store_that_stays_locked_is_waited_for_in_vain_and_then_refused_with_a_sentence(store_url: str) -> None:
+    said: list[str] = []
+    with held(file_of(store_url)):
+        wait_for_writers(store_url, 0.5, lambda: said.append("waiting"))
+        assert said == ["waiting"]
+        with pytest.raises(StoreError, match="database is locked"):
+            upgrade(store_url)
+    wait_for_writers(store_url, 30, lambda: said.append("waiting"))
+    wait_for_writers(f"{store_url}.none", 30, lambda: said.append("waiting"))
+    assert said == ["waiting"]
+    assert not file_of(f"{store_url}.none").exists()
+
+
+def test_a_lock_whose_file_is_deleted_is_taken_anew_or_found_to_be_lost(store_url: str) -> None:
+    file = Path(f"{file_of(store_url)}.lock")
+    with WriterLock(store_url) as lock:
+        engine = open_to_write(store_url, lock=lock)
+        file.unlink()
+        with engine.begin():
+            assert file.read_text() == f"{os.getpid()}\n"
+        file.unlink()
+        with WriterLock(store_url), pytest.raises(AlreadyRunningError), engine.begin():
+            pass
+        with engine.begin():  # the other one has ended, and nothing was left locked
+            pass
+        engine.dispose()

@@ -1,18 +1,25 @@
 """Migrations on real files: they agree with the tables, keep a copy, and refuse what they cannot read."""
 
+import json
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from gemwatch.adapters import schema
-from gemwatch.adapters.database import StoreError, open_to_read
-from gemwatch.adapters.tables import metadata
+from gemwatch.adapters.database import StoreError, open_to_read, open_to_write
+from gemwatch.adapters.runs import latest_runs
+from gemwatch.adapters.tables import metadata, microseconds, watches
+from gemwatch.core.job import read_details
+from gemwatch.core.runs import finished
+from support.gem import document
 
 
 def test_tables_and_migrations_agree(engine: sa.Engine) -> None:
@@ -23,6 +30,111 @@ def test_tables_and_migrations_agree(engine: sa.Engine) -> None:
 
 def test_the_revision_in_the_code_is_the_newest_migration() -> None:
     assert ScriptDirectory.from_config(schema.alembic_config()).get_heads() == [schema.REVISION]
+
+
+def at_revision(revision: str, url: str) -> sa.Engine:
+    """A store as an earlier version left it."""
+    engine, config = open_to_write(url), schema.alembic_config()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    return engine
+
+
+def test_runs_are_filled_from_the_transitions_of_an_older_store(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'gemwatch.db'}"
+    minute = 60_000_000
+    requested = 1_771_411_139_031_762  # 2026-02-18T10:38:59.031762Z, as in the documents
+    texts = {status: json.dumps(document(1, status)) for status in ("REQUESTED", "IN_PROGRESS", "SUCCESS")}
+    bare = json.dumps({"job_id": 2, "status": "FAILED", "statistics": None, "requested_at": "soon", "job_type": 7})
+    odd = json.dumps({"job_id": 3, "status": "SUCCESS", "statistics": {"roads_matched_ratio": "0.5"}})
+    moves = [
+        (1, None, "REQUESTED", requested + 1 * minute, texts["REQUESTED"]),
+        (1, "REQUESTED", "IN_PROGRESS", requested + 5 * minute, texts["IN_PROGRESS"]),
+        (2, None, "IN_PROGRESS", requested, bare),
+        (2, "IN_PROGRESS", "FAILED", requested + minute, bare),
+        (1, "IN_PROGRESS", "SUCCESS", requested + 9 * minute, texts["SUCCESS"]),
+        (3, None, "SUCCESS", requested, odd.replace('"0.5"', "NaN")),
+        (1, "SUCCESS", "IN_PROGRESS", requested + 20 * minute, texts["IN_PROGRESS"]),
+        (1, "IN_PROGRESS", "FAILED", requested + 30 * minute, texts["IN_PROGRESS"]),
+        (3, "SUCCESS", "FAILED", requested, "no JSON"),
+        (3, "FAILED", "SUCCESS", requested, odd),
+    ]
+    engine = at_revision("0001", url)
+    with engine.begin() as connection:
+        for job_id, text in ((1, texts["SUCCESS"]), (2, bare), (3, '{"job_type": NaN}'), (4, None)):
+            row = {"id": job_id, "document": text}
+            statement = "INSERT INTO watches (job_id, watched, every, document) VALUES (:id, 1, 60000000, :document)"
+            connection.execute(sa.text(statement), row)
+        for move in moves:
+            connection.exec_driver_sql(
+                "INSERT INTO transitions (job_id, before, after, observed_at, document) VALUES (?, ?, ?, ?, ?)", move
+            )
+    engine.dispose()
+    assert schema.upgrade(url) == tmp_path / "gemwatch.db.schema-0001.bak"
+    engine = open_to_read(url)
+    with engine.begin() as connection:
+        found = latest_runs(connection)
+        types = dict(connection.execute(sa.select(watches.c.job_id, watches.c.job_type)).all())
+    engine.dispose()
+    assert types == {1: "ROAD_MATCHING", 2: None, 3: None, 4: None}
+    minutes = timedelta(minutes=1)
+    known = [(run.job_id, run.status, run.queued, run.ran) for run in found]
+    assert known == [
+        (2, "FAILED", None, None),
+        (1, "SUCCESS", 5 * minutes, timedelta(seconds=9751)),
+        (3, "SUCCESS", None, None),
+        (1, "FAILED", None, 10 * minutes),
+        (3, "FAILED", None, None),
+        (3, "SUCCESS", None, None),
+    ]
+    assert [run.matched for run in found] == [None, 0.8468, None, None, None, 0.5]
+    assert found[1].requested_at == datetime(2026, 2, 18, 10, 38, 59, 31762, tzinfo=UTC)
+    assert (found[1].roads, found[1].confidence_threshold) == (397613, 60)
+
+
+def test_what_a_migration_reads_of_a_document_is_what_the_program_keeps(tmp_path: Path) -> None:
+    """The migration reads documents by itself; both must know the same of the same life."""
+    url, at = f"sqlite:///{tmp_path / 'gemwatch.db'}", datetime(2026, 2, 18, 12, tzinfo=UTC)
+    details = read_details(json.dumps(document(1, "SUCCESS", orbis_version="MAP1.204")))
+    values = ("REQUESTED", "IN_PROGRESS", microseconds(at - timedelta(hours=1)), details.document)
+    engine = at_revision("0001", url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO watches (job_id, watched, every) VALUES (1, 1, 60000000)")
+        for move in (values, ("IN_PROGRESS", "SUCCESS", microseconds(at), details.document)):
+            connection.exec_driver_sql(
+                "INSERT INTO transitions (job_id, before, after, observed_at, document) VALUES (1, ?, ?, ?, ?)", move
+            )
+    engine.dispose()
+    schema.upgrade(url)
+    engine = open_to_read(url)
+    with engine.begin() as connection:
+        assert latest_runs(connection) == [
+            finished(details, ended_at=at, running_since=at - timedelta(hours=1)),
+        ]
+    engine.dispose()
+
+
+def test_documents_that_no_store_can_hold_do_not_stop_a_migration(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'gemwatch.db'}"
+    halves = dict.fromkeys(("storage_id", "input_filename", "job_type", "overture_release"), "\ud800")
+    old = document(1, "SUCCESS", requested_at="0001-01-01T00:00:00+14:00", **halves)
+    engine = at_revision("0001", url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO watches (job_id, watched, every, document) VALUES (1, 1, 60000000, ?)", (json.dumps(old),)
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO transitions (job_id, after, observed_at, document) VALUES (1, 'SUCCESS', 1, ?)",
+            (json.dumps(old),),
+        )
+    engine.dispose()
+    schema.upgrade(url)
+    engine = open_to_read(url)
+    with engine.begin() as connection:
+        (run,) = latest_runs(connection)
+    engine.dispose()
+    assert (run.storage_id, run.requested_at, run.matched) == ("?", None, 0.8468)
 
 
 def test_a_second_upgrade_changes_nothing_and_makes_no_copy(store_url: str, tmp_path: Path) -> None:

@@ -293,6 +293,15 @@ def test_when_the_clock_jumps_the_schedule_moves_along(bench: Bench, jump: timed
     assert bundle.deliveries[0].expires_at == NOW + jump + KEEP_TRYING
 
 
+def test_a_look_that_began_after_the_clock_jumped_keeps_the_lease_that_it_has(bench: Bench) -> None:
+    bench.watch(1)
+    bench.see(bench.claim()[0], "REQUESTED")
+    jump = timedelta(hours=1)
+    assert len(bench.claim(NOW + jump)) == 1
+    bench.keeping.shift_schedule(jump, NOW + jump / 2)
+    assert len(bench.claim(NOW + jump + LEASE)) == 1
+
+
 def test_at_a_start_after_the_clock_was_put_back_nothing_waits_for_the_old_time(bench: Bench) -> None:
     bench.watch(1)
     early = NOW - timedelta(days=1)

@@ -62,9 +62,25 @@ def test_odd_numbers_are_read_where_they_make_sense(raw: dict[str, Any], roads: 
     assert (job.statistics.roads, job.statistics.matched) == (roads, matched)
 
 
+@pytest.mark.parametrize(
+    ("text", "year"),
+    [
+        ("2026-02-18T10:38:59", 2026),
+        ("0001-01-01T00:00:00Z", None),
+        ("1970-01-01T00:00:00Z", None),
+        ("9999-12-31T23:59:59Z", None),
+        ("9999-12-31T23:59:59-14:00", None),
+    ],
+)
+def test_a_time_of_another_age_is_none(text: str, year: int | None) -> None:
+    requested_at = read_details(json.dumps({"job_id": 7, "status": "SUCCESS", "requested_at": text})).requested_at
+    assert (requested_at and requested_at.year) == year
+
+
+TEXTS = st.text() | st.text(st.characters(categories=["Cs"]))  # JSON can spell halves of characters
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,
+    lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner),
     max_leaves=10,
 )
 
@@ -75,3 +91,15 @@ JSON = st.recursive(
 def test_no_optional_field_ever_costs_the_status(fields: dict[str, Any]) -> None:
     job = read_details(json.dumps({**fields, "job_id": 7, "status": "SUCCESS"}))
     assert (job.job_id, job.status) == (7, "SUCCESS")
+    texts = (job.storage_id, job.input_filename, job.result_filename, job.job_type, job.overture_release)
+    assert all((text or "").encode() is not None for text in texts)  # else no store could hold them
+
+
+@pytest.mark.parametrize(("depth", "read"), [(31, True), (32, False), (900, False), (200_000, False)])
+def test_a_document_that_others_might_not_be_able_to_read_is_none(depth: int, read: bool) -> None:  # noqa: FBT001
+    document = '{"job_id": 1, "status": "SUCCESS", "x": ' + "[" * depth + "]" * depth + "}"
+    if read:
+        assert read_details(document).status == "SUCCESS"
+    else:
+        with pytest.raises(ValueError, match=r"nested|not JSON"):
+            read_details(document)

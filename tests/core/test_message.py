@@ -35,6 +35,22 @@ def service(kind: EventKind, job_id: int | None = None, **facts: Any) -> Event:
 LANES = json.dumps(
     document(7, "FAILED", job_type="LANE_LEVEL_MATCHING", overture_release=None, orbis_version="MAP1.204")
 )
+ESTIMATE = {
+    "ends_at": "2026-02-18T16:05:40+00:00",
+    "earliest": "2026-02-18T15:50:00+00:00",
+    "latest": "2026-02-19T00:10:00+00:00",
+    "runs": 12,
+    "basis": "input",
+}
+PREVIOUS = {
+    "job_id": 5,
+    "ended_at": "2026-02-11T10:00:00+00:00",
+    "matched": 0.861,
+    "roads": 401002,
+    "kilometres": 80900.4,
+    "running_seconds": 9600.0,
+    "changed": [["Overture release", "2025-12-17.0", "2026-01-21.0"]],
+}
 FIRST_SIGHT = {"name": None, "before": None, "first_sight": True, "last_seen_before": None, "running_since": None}
 PROBLEM = "/etc/gemwatch/config.yaml:14:22: notify.data-mail.url: Apprise cannot read it"
 
@@ -95,6 +111,132 @@ Storage: storage-001
 Seen running: 18 Feb 2026, 13:21:07 UTC (last seen waiting 17 Feb 2026, 23:00:00 UTC)
 Requested: 18 Feb 2026, 10:38:59 UTC
 Type: ROAD_MATCHING, Overture release 2026-01-21.0
+
+gw-4711""",
+    ),
+    (
+        job(EventKind.STARTED, "IN_PROGRESS", 7, before="REQUESTED", estimate=ESTIMATE),
+        Tone.PLAIN,
+        """\
+STARTED: Netherlands weekly (job 7)
+
+Expected end: 18 Feb 2026, 16:05 UTC (8 in 10 end between 15:50 and 19 Feb 2026, 00:10; 12 runs of the same input)
+Input: test_data.parquet
+Storage: storage-001
+Seen running: 18 Feb 2026, 13:21:07 UTC (last seen waiting 13:20:05)
+Requested: 18 Feb 2026, 10:38:59 UTC
+Type: ROAD_MATCHING, Overture release 2026-01-21.0
+
+gw-4711""",
+    ),
+    (
+        job(EventKind.SUCCESS, "SUCCESS", 7, previous=PREVIOUS),
+        Tone.GOOD,
+        """\
+SUCCESS: Netherlands weekly (job 7)
+
+Result: test_data.results.parquet
+Input: test_data.parquet
+Storage: storage-001
+Matched: 84.7 % (67.5 % fully, 17.2 % partially); before: 86.1 %
+Unmatched: 15.3 %
+Roads: 397,613 (80,208 km); before: 401,002 (80,900 km)
+Confidence threshold: 60
+Before: job 5 on the same input, seen finished 11 Feb 2026, 10:00:00 UTC
+Changed since: Overture release 2026-01-21.0 (before: 2025-12-17.0)
+Seen finished: 18 Feb 2026, 13:21:07 UTC (last seen running 13:20:05)
+Execution time: 2 h 42 min; before: 2 h 40 min
+Requested: 18 Feb 2026, 10:38:59 UTC
+Type: ROAD_MATCHING, Overture release 2026-01-21.0
+
+gw-4711""",
+    ),
+    (
+        job(
+            EventKind.NEEDS_LOOK,
+            "SUCCESS",
+            7,
+            previous=PREVIOUS,
+            reasons=[
+                "matched 84.7 %, below the floor of 90.0 %",
+                "matched 84.7 %, 6.0 points less than the 90.7 % before",
+            ],
+        ),
+        Tone.WARNING,
+        """\
+SUCCESS, needs a look: Netherlands weekly (job 7)
+
+Why: matched 84.7 %, below the floor of 90.0 %
+Why: matched 84.7 %, 6.0 points less than the 90.7 % before
+Meaning: GEM says SUCCESS, but the numbers are not what the gate in the configuration wants. \
+The run before was asked for differently: that may be why.
+To do: look at the result before it is used.
+Result: test_data.results.parquet
+Input: test_data.parquet
+Storage: storage-001
+Matched: 84.7 % (67.5 % fully, 17.2 % partially); before: 86.1 %
+Unmatched: 15.3 %
+Roads: 397,613 (80,208 km); before: 401,002 (80,900 km)
+Confidence threshold: 60
+Before: job 5 on the same input, seen finished 11 Feb 2026, 10:00:00 UTC
+Changed since: Overture release 2026-01-21.0 (before: 2025-12-17.0)
+Seen finished: 18 Feb 2026, 13:21:07 UTC (last seen running 13:20:05)
+Execution time: 2 h 42 min; before: 2 h 40 min
+Requested: 18 Feb 2026, 10:38:59 UTC
+Type: ROAD_MATCHING, Overture release 2026-01-21.0
+
+gw-4711""",
+    ),
+    (
+        job(EventKind.QUEUED_TOO_LONG, "REQUESTED", 7, since="2026-02-18T11:00:00Z", limit_seconds=7200),
+        Tone.WARNING,
+        """\
+QUEUED TOO LONG: Netherlands weekly (job 7)
+
+Waiting for 2 h 21 min, since 18 Feb 2026, 11:00:00 UTC; the limit is 2 h.
+Meaning: GEM has not started it yet. It is still watched, and its end is told.
+To do: if others start meanwhile, ask TomTom with the job's id; else wait, the queue may be long.
+Input: test_data.parquet
+Storage: storage-001
+Observed: 18 Feb 2026, 13:21:07 UTC
+Requested: 18 Feb 2026, 10:38:59 UTC
+Type: ROAD_MATCHING, Overture release 2026-01-21.0
+
+gw-4711""",
+    ),
+    (
+        job(
+            EventKind.RUNNING_TOO_LONG,
+            "IN_PROGRESS",
+            7,
+            since="2026-02-18T01:00:00Z",
+            limit_seconds=28800,
+            limit_runs=5,
+            limit_basis="release",
+            document=None,
+        ),
+        Tone.WARNING,
+        """\
+RUNNING TOO LONG: Netherlands weekly (job 7)
+
+Running for 12 h 21 min, since 18 Feb 2026, 01:00:00 UTC; the limit is 8 h, judging by \
+5 runs of the same job type and release.
+Meaning: it may hang, or has more to match than usual. It is still watched, and its end is told.
+To do: compare the input with earlier ones; if it does not end, ask TomTom with the job's id.
+Observed: 18 Feb 2026, 13:21:07 UTC
+
+gw-4711""",
+    ),
+    (
+        job(EventKind.FINISHED_TOO_FAST, "SUCCESS", 7, ran_seconds=42.5, limit_seconds=300, document=None),
+        Tone.WARNING,
+        """\
+FINISHED TOO FAST: Netherlands weekly (job 7)
+
+GEM says SUCCESS after only 42 s; the least is 5 min.
+Meaning: the input may have been empty, cut short or the wrong file.
+To do: look at the input and the result before it is used.
+Observed: 18 Feb 2026, 13:21:07 UTC
 
 gw-4711""",
     ),
@@ -300,6 +442,7 @@ def test_what_does_not_fit_is_left_out_from_below_and_the_id_stays(most: int, bo
 KEYS = [
     *("document", "name", "status", "before", "first_sight", "last_seen_before", "running_since", "misses"),
     *("over", "reason", "since", "remedy", "problems", "refused"),
+    *("estimate", "previous", "reasons", "limit_seconds", "limit_runs", "limit_basis", "ran_seconds"),
 ]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.datetimes().map(datetime.isoformat),
@@ -317,6 +460,13 @@ DOCUMENT = st.fixed_dictionaries(
         ),
     },
 )
+
+
+def parts(usual: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Facts within the facts, some as they should be and some not."""
+    return st.fixed_dictionaries({}, optional={key: st.just(value) | JSON for key, value in usual.items()})
+
+
 EVENTS = st.builds(
     Event,
     kind=st.sampled_from(EventKind),
@@ -324,7 +474,8 @@ EVENTS = st.builds(
     job_id=st.none() | st.integers(1, 2**63 - 1),
     facts=st.dictionaries(st.sampled_from(KEYS), JSON)
     | st.fixed_dictionaries(
-        {"document": DOCUMENT.map(json.dumps)}, optional=dict.fromkeys(KEYS[1:], st.booleans() | JSON)
+        {"document": DOCUMENT.map(json.dumps), "previous": parts(PREVIOUS), "estimate": parts(ESTIMATE)},
+        optional=dict.fromkeys(set(KEYS) - {"document", "previous", "estimate"}, st.booleans() | JSON),
     ),
 )
 
@@ -340,3 +491,16 @@ def test_whatever_the_facts_are_there_is_a_sound_message(event: Event, now: date
     if event.kind in JOB_EVENTS:
         assert not set("<>*~`|@") & set((message.title + message.body).replace("[@]", ""))
         assert "://" not in message.body
+
+
+@pytest.mark.parametrize(
+    ("earliest", "latest", "told"),
+    [
+        ("16:05:31", "16:05:58", "16:05:40 UTC (8 in 10 end between 16:05:31 and 16:05:58;"),
+        ("16:00:00", "16:10:00", "16:05 UTC (8 in 10 end between 16:00 and 16:10;"),
+    ],
+)
+def test_an_expected_end_is_told_as_exactly_as_it_can_be_known(earliest: str, latest: str, told: str) -> None:
+    narrow = {"earliest": f"2026-02-18T{earliest}+00:00", "latest": f"2026-02-18T{latest}+00:00"}
+    event = job(EventKind.STARTED, "IN_PROGRESS", 7, before="REQUESTED", estimate={**ESTIMATE, **narrow})
+    assert f"Expected end: 18 Feb 2026, {told}" in compose(1, event, now=event.at).body

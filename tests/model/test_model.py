@@ -19,9 +19,10 @@ from hypothesis import settings as run_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from gemwatch.adapters.sweeps import FEWEST
 from gemwatch.adapters.tables import watches
 from gemwatch.core.job import is_end
-from gemwatch.core.settings import Problem
+from gemwatch.core.settings import Problem, Settings
 from support.simulated import EVERY, HORIZON, Edited, Life, new_store, settings_of
 from support.virtual import VirtualClock, VirtualLoop
 from support.world import Job, World
@@ -29,16 +30,19 @@ from support.world import Job, World
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "0"))
 TARGETS = ("team", "mail")
 JOBS = st.integers(1, 6)
+CROWD = range(101, 101 + FEWEST)  # enough to be listed
 
 
 class Gemwatch(RuleBasedStateMachine):
-    @initialize(seed=st.integers(0, 2**32))
-    def start(self, seed: int) -> None:
+    @initialize(seed=st.integers(0, 2**32), crowd=st.booleans(), adaptive=st.booleans())
+    def start(self, seed: int, *, crowd: bool, adaptive: bool) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="store-", dir=_base()))
         new_store(self.folder)
         self.loop = VirtualLoop()
         self.world = World(VirtualClock(self.loop), random.Random(seed))
-        self.watched: set[int] = set()
+        self.watched: set[int] = set(CROWD if crowd else ())
+        self.world.jobs = {job_id: Job(job_id=job_id) for job_id in self.watched}
+        self.adaptive, self.sweep = adaptive, crowd
         self.allowed: dict[int, str | None] = {}
         self.crashed = False
         self._begin()
@@ -63,6 +67,11 @@ class Gemwatch(RuleBasedStateMachine):
     def break_the_configuration(self) -> None:
         problem = Problem(file=Path("config.yaml"), line=1, column=1, where="api", what="is wrong")
         self._do(self.life.edit(Edited(settings=None, problems=(problem,))))
+        self._edit()
+
+    @rule(adaptive=st.booleans(), sweep=st.booleans())
+    def polling_is_edited(self, *, adaptive: bool, sweep: bool) -> None:
+        self.adaptive, self.sweep = adaptive, sweep
         self._edit()
 
     @rule(job_id=JOBS, success=st.booleans())
@@ -161,6 +170,16 @@ class Gemwatch(RuleBasedStateMachine):
         told = Counter((row["job_id"], row["kind"], row["target"]) for row in rows)
         assert told == Counter({(*end, target): times for end, times in ends.items() for target in TARGETS})
 
+    @invariant()
+    def a_limit_is_told_once_for_each_run_at_most(self) -> None:
+        began = Counter(row["job_id"] for row in self.life.records.history() if row["to"] == "IN_PROGRESS")
+        rows = [row for row in self.life.records.deliveries() if row["kind"] == "running-too-long"]
+        told = Counter((row["job_id"], row["target"]) for row in rows)
+        assert all(times <= began[job_id] for (job_id, _), times in told.items())
+        for row in self.life.records.status(self.world.clock.now())["jobs"]:
+            if row["limits_passed"]:
+                assert all(told[row["job_id"], target] for target in TARGETS)
+
     def teardown(self) -> None:
         with contextlib.ExitStack() as stack:
             if hasattr(self, "loop"):
@@ -191,14 +210,17 @@ class Gemwatch(RuleBasedStateMachine):
 
     def _begin(self) -> None:
         self.world.begin_life()
-        self.life = Life(self.world, settings_of(self.folder, self.watched))
+        self.life = Life(self.world, self._settings())
         self.world.pending = self._is_pending
         self.world.may_ask = self._may_ask
         self.world.locked_out = lambda: self.life.vitals.locked_out
         self._do(self.life.start())
 
     def _edit(self) -> None:
-        self._do(self.life.edit(Edited(settings=settings_of(self.folder, self.watched))))
+        self._do(self.life.edit(Edited(settings=self._settings())))
+
+    def _settings(self) -> Settings:
+        return settings_of(self.folder, self.watched, adaptive=self.adaptive, sweep=self.sweep)
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
         self.loop.run_until_complete(work)

@@ -226,7 +226,7 @@ def in_the_guide() -> str:
 )
 def test_the_configurations_that_are_shown_load_and_keep_the_store_on_the_volume(text: str, tmp_path: Path) -> None:
     for name in KUBERNETES["Secret"]["stringData"]:
-        (tmp_path / name).write_text("json://127.0.0.1:9/x" if name.endswith("url") else "a-key")
+        (tmp_path / name).write_text("json://127.0.0.1:9/x" if name.endswith("url") else "a-key-or-a-token")
     config = tmp_path / "config.yaml"
     config.write_text(text.replace("/run/secrets", str(tmp_path)))
     loaded = load(config, {}, url_problem=lambda _: None)

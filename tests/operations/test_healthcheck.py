@@ -47,7 +47,7 @@ def test_a_daemon_at_work_is_well_whatever_has_become_of_its_configuration(
         nowhere = {"HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": ""}
         well = installation.run("healthcheck", **nowhere)
         assert (well.returncode, well.stdout, well.stderr) == (0, "ok\n", "")
-        installation.configure(web={"listen": f"0.0.0.0:{installation.port}"}, pol={})
+        installation.configure(web={"listen": f"0.0.0.0:{installation.port}", "token": "${GONE_TOO}"}, pol={})
         assert installation.run("healthcheck").returncode == 0
         installation.config.write_text("watch: [")
         assert installation.run("healthcheck", "--url", f"http://127.0.0.1:{installation.port}").returncode == 0

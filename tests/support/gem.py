@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from support.http import Handler, Server
 
@@ -68,6 +69,7 @@ class ScriptedGem(Server):
     def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Request] = []
         self.for_all: Answer | None = None
+        self.lists: bool | Answer = False  # whether there are lists of jobs, or what each request for one is answered
         self.accepted_tokens: set[str] | None = None  # None: any
         self.most_at_once = 0
         self._at_once = 0
@@ -85,9 +87,18 @@ class ScriptedGem(Server):
         with self._lock:
             self._scripts[job_id] = list(answers)
 
+    def listed(self) -> int:
+        """How often a list was asked for."""
+        return sum(r.path.startswith("/jobs?") for r in list(self.requests))
+
     def asked(self, job_id: int) -> int:
         """How often this job was asked for."""
         return sum(r.job_id == job_id for r in list(self.requests))
+
+    @property
+    def at_once(self) -> int:
+        """How many requests are being answered just now."""
+        return self._at_once
 
     def _serve(self, handler: Handler) -> None:
         name = handler.path.rpartition("/")[2]
@@ -105,7 +116,7 @@ class ScriptedGem(Server):
             )
             self._at_once += 1
             self.most_at_once = max(self.most_at_once, self._at_once)
-            answer = self._next(job_id, headers)
+            answer = self._next(job_id, handler.path, headers)
         try:
             if answer.hold is not None:
                 answer.hold.wait()
@@ -118,7 +129,7 @@ class ScriptedGem(Server):
             with self._lock:
                 self._at_once -= 1
 
-    def _next(self, job_id: int | None, headers: dict[str, str]) -> Answer:
+    def _next(self, job_id: int | None, path: str, headers: dict[str, str]) -> Answer:
         if self.for_all is not None:
             return self.for_all
         token = headers.get("authorization", "").removeprefix("Bearer ")
@@ -126,6 +137,8 @@ class ScriptedGem(Server):
             self.accepted_tokens is not None and token not in self.accepted_tokens
         ):
             return Answer(status=401, body=b'{"detail": "invalid credentials"}')
+        if path.startswith("/jobs?") and self.lists:
+            return self._listing(path) if self.lists is True else self.lists
         script = self._scripts.get(job_id) if job_id is not None else None
         if not script or job_id is None:
             return Answer(status=404, body=b'{"detail": "job not found"}')
@@ -134,3 +147,11 @@ class ScriptedGem(Server):
             return step
         details = document(job_id, step) if isinstance(step, str) else step
         return Answer(body=json.dumps(details).encode(), headers={"Content-Type": "application/json"})
+
+    def _listing(self, path: str) -> Answer:
+        """The jobs of the type that is asked for, as they would be answered next."""
+        (job_type,) = parse_qs(urlsplit(path).query)["job_type"]
+        steps = [(job_id, script[0]) for job_id, script in self._scripts.items()]
+        known = [document(job_id, step) if isinstance(step, str) else step for job_id, step in steps]
+        jobs = [job for job in known if isinstance(job, dict) and job["job_type"] == job_type]
+        return Answer(body=json.dumps({"jobs": jobs}).encode(), headers={"Content-Type": "application/json"})

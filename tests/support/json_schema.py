@@ -9,6 +9,7 @@ _TYPES: dict[str, Callable[[Any], bool]] = {
     "array": lambda value: isinstance(value, list),
     "string": lambda value: isinstance(value, str),
     "null": lambda value: value is None,
+    "boolean": lambda value: type(value) is bool,
     "integer": lambda value: type(value) is int,
     "number": lambda value: type(value) in (int, float),
 }

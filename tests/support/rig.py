@@ -12,8 +12,10 @@ from gemwatch.adapters.database import DatabaseThread, open_to_write
 from gemwatch.adapters.gem_api import GemApi
 from gemwatch.adapters.housekeeping import Housekeeping
 from gemwatch.adapters.records import Records
+from gemwatch.adapters.runs import load_experience
 from gemwatch.adapters.schema import upgrade
 from gemwatch.adapters.store import Store
+from gemwatch.adapters.sweeps import Sweeps
 from gemwatch.adapters.targets import Targets
 from gemwatch.adapters.watch_list import WatchList
 from gemwatch.core.events import Target
@@ -23,6 +25,7 @@ from gemwatch.engine.courier import Courier, Delivering
 from gemwatch.engine.live import Live
 from gemwatch.engine.pace import Pace
 from gemwatch.engine.poller import Poller, Polling
+from gemwatch.engine.sweeper import Sweeper, Sweeping
 from gemwatch.engine.vitals import Vitals
 from gemwatch.metrics import Metrics
 from support.clock import FakeClock
@@ -94,7 +97,21 @@ class Rig:
                 metrics=self.metrics,
                 recorded=lambda: None,
                 progress=lambda name: self.beats.update([name]),
+                experience=load_experience(self.engine),
                 roll=roll,
+            )
+        )
+
+        self.sweeper = Sweeper(
+            Sweeping(
+                live=self.live,
+                sweeps=Sweeps(self.engine),
+                database=self.database,
+                clock=clock,
+                vitals=self.vitals,
+                metrics=self.metrics,
+                take=self.poller.take,
+                found=self.poller.bell.ring,
             )
         )
 
@@ -107,6 +124,11 @@ class Rig:
         for _ in range(times):
             self.clock.advance(after.total_seconds())
             await self._round("polls")
+
+    async def sweep(self) -> None:
+        """Let a list be asked for, if one is due, and what it finds be looked at."""
+        await self.sweeper.sweep_if_due()
+        await self._round("polls")
 
     async def deliver(self, times: int = 1, *, after: float = 0.0) -> None:
         """Let `after` seconds pass, so many times, and each time everything that is due be sent."""

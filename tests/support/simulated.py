@@ -10,11 +10,14 @@ from pathlib import Path
 from gemwatch.adapters.database import open_to_write
 from gemwatch.adapters.housekeeping import Housekeeping
 from gemwatch.adapters.records import Records
+from gemwatch.adapters.runs import load_experience
 from gemwatch.adapters.schema import upgrade
 from gemwatch.adapters.store import Store
+from gemwatch.adapters.sweeps import Sweeps
 from gemwatch.adapters.watch_list import WatchList
 from gemwatch.core.decide import LOST_EVERY
 from gemwatch.core.events import Target
+from gemwatch.core.limits import Limits
 from gemwatch.core.settings import ApiSettings, PollSettings, Problem, Settings, StoreSettings, Watch
 from gemwatch.engine.courier import Courier, Delivering
 from gemwatch.engine.keeper import Keeper, Keeping
@@ -22,11 +25,13 @@ from gemwatch.engine.live import Live
 from gemwatch.engine.pace import Pace
 from gemwatch.engine.poller import Poller, Polling
 from gemwatch.engine.reloader import Reloader, Reloading
+from gemwatch.engine.sweeper import Sweeper, Sweeping
 from gemwatch.engine.vitals import Vitals
 from gemwatch.metrics import Metrics
 from support.world import AT_ONCE, RATE, Api, Credentials, Database, Targets, World
 
 EVERY = timedelta(minutes=1)
+LIMIT = timedelta(minutes=3)  # of running: some jobs pass it and some do not
 HORIZON = LOST_EVERY * 1.2 + timedelta(minutes=1)
 
 
@@ -38,13 +43,14 @@ class Edited:
     problems: tuple[Problem, ...] = ()
 
 
-def settings_of(folder: Path, job_ids: set[int]) -> Settings:
+def settings_of(folder: Path, job_ids: set[int], *, adaptive: bool = False, sweep: bool = False) -> Settings:
     return Settings(
         api=ApiSettings(key="key", max_in_flight=AT_ONCE, max_rate=RATE),
         store=StoreSettings(url=f"sqlite:///{folder / 'gemwatch.db'}"),
-        poll=PollSettings(every=EVERY),
+        poll=PollSettings(every=EVERY, adaptive=adaptive, sweep=sweep),
         targets=tuple(Target(name=name, url=f"json://{name}") for name in ("team", "mail")),
         watches=tuple(Watch(job_id=job_id) for job_id in sorted(job_ids)),
+        limits=Limits(running=LIMIT),
     )
 
 
@@ -93,7 +99,20 @@ class Life:
                 metrics=metrics,
                 recorded=self.courier.bell.ring,
                 progress=lambda _: None,
+                experience=load_experience(self.engine),
                 roll=world.chance.random,
+            )
+        )
+        self._sweeper = Sweeper(
+            Sweeping(
+                live=live,
+                sweeps=Sweeps(self.engine),
+                database=database,
+                clock=clock,
+                vitals=self.vitals,
+                metrics=metrics,
+                take=self.poller.take,
+                found=self.poller.bell.ring,
             )
         )
         self._keeper = Keeper(
@@ -124,7 +143,7 @@ class Life:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        work = (self.poller.run(), self.courier.run(), self._keeper.run())
+        work = (self.poller.run(), self._sweeper.run(), self.courier.run(), self._keeper.run())
         self._tasks = [asyncio.create_task(one) for one in work]
         await self._reloader.reload()
 

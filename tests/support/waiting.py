@@ -8,9 +8,9 @@ from typing import Any
 PATIENCE = 30.0  # seconds: when a test gives up, not how long anything should take
 
 
-def wait_until(condition: Callable[[], Any], what: str = "the condition") -> None:
+def wait_until(condition: Callable[[], Any], what: str = "the condition", *, patience: float = PATIENCE) -> None:
     """Return once the condition holds; fail, naming it, when patience runs out."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < deadline, f"gave up waiting for {what}"
         time.sleep(0.01)

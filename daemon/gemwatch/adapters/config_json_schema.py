@@ -10,6 +10,8 @@ from typing import Any
 
 from gemwatch.adapters.config_values import MAX_JOB_ID
 from gemwatch.core.events import DEFAULT_EVENTS, EventKind
+from gemwatch.core.gate import OFF
+from gemwatch.core.limits import Word
 from gemwatch.core.settings import (
     DEFAULT_AZURE_SCOPE,
     DEFAULT_TOKEN_COMMAND,
@@ -43,6 +45,14 @@ _DEFS: Schema = {
             {"$ref": "#/$defs/reference"},
         ],
     },
+    "limit": {
+        "description": "A duration; auto: from the history, once it has enough runs; off: none.",
+        "anyOf": [{"enum": list(Word)}, {"$ref": "#/$defs/duration"}],
+    },
+    "bar": {
+        "description": "A part of one, 0.8 for 80 %; off: none.",
+        "anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, {"const": OFF}, {"$ref": "#/$defs/reference"}],
+    },
     "jobId": {
         "description": "The id of a GEM job.",
         "anyOf": [
@@ -72,9 +82,11 @@ def json_schema() -> Schema:
                     _text("A path or a pattern (*, ?, [a-z]), from the configuration's folder."),
                     "Further lists; each file is a YAML list of the same entries. Live.",
                 ),
+                "limits": _section(_limits(), "How long a job may wait and run. Live."),
+                "gate": _section(_gate(), "What a SUCCESS has to look like. Live."),
                 "heartbeat": _heartbeat(),
                 "store": _section(_store(), "The database. A change needs a restart."),
-                "web": _section({"listen": _listen()}, "Health and metrics. A change needs a restart."),
+                "web": _section(_web(), "Health, metrics, API and pages. A change needs a restart."),
                 "log": _section(_log(), "A change needs a restart."),
             },
             required=("api",),
@@ -146,6 +158,16 @@ def _poll() -> Schema:
             "This many 404 in a row before not-found is told.", _POLL.not_found_after, minimum=1, maximum=1_000_000
         ),
         "alert_after": _duration("No good answer from the API for this long: api is told.", _POLL.alert_after),
+        "adaptive": {
+            "type": "boolean",
+            "default": _POLL.adaptive,
+            "description": "Look rarely while a job is far from its likely end, by the runs in the store.",
+        },
+        "sweep": {
+            "enum": ["auto", "off"],
+            "default": "off",
+            "description": "Find out by one list of jobs which of many have changed.",
+        },
     }
 
 
@@ -182,8 +204,30 @@ def _watch() -> Schema:
             "items": _ref("text"),
         },
         "every": {"description": "Instead of poll.every.", **_ref("duration")},
+        "limits": _section(_limits(), "Instead of the general ones, key by key."),
+        "gate": _section(_gate(), "Instead of the general one, key by key."),
     }
     return {"anyOf": [_ref("jobId"), _mapping(keys, required=("job",))]}
+
+
+def _limits() -> Schema:
+    return {
+        "queued": _refers("limit", "Waiting for longer than this: queued-too-long is told."),
+        "running": _refers("limit", "Running for longer than this: running-too-long is told."),
+        "min_running": _refers("limit", "A SUCCESS that took less than this: finished-too-fast is told."),
+    }
+
+
+def _gate() -> Schema:
+    return {
+        "matched_min": _refers("bar", "The least share of roads that has to be matched."),
+        "matched_drop_max": _refers("bar", "How far that share may lie below the last SUCCESS of the same input."),
+        "roads_change_max": _or_reference(
+            "How much the number of roads may differ from the last SUCCESS of the same input, as a part of it.",
+            {"type": "number", "minimum": 0, "maximum": 1000},
+            {"const": OFF},
+        ),
+    }
 
 
 def _heartbeat() -> Schema:
@@ -203,6 +247,19 @@ def _store() -> Schema:
             default="sqlite:///gemwatch.db",
         ),
         "keep": _duration("How long finished jobs that are no longer watched are kept.", _STORE.keep),
+    }
+
+
+def _web() -> Schema:
+    token = {"type": "string", "pattern": r"^[\x21-\x7e]{16,}$"}
+    name = {"type": "string", "pattern": r"^(\[?[0-9A-Fa-f:.]+\]?|[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)$"}
+    return {
+        "listen": _listen(),
+        "token": _or_reference("What who looks has to show; needed where listen is not on loopback.", token),
+        "metrics": _or_reference(
+            "Whether /metrics is open or asks for the token.", {"enum": ["open", "token"]}, default=_WEB.metrics
+        ),
+        "hosts": _optional_list({"anyOf": [name, _ref("reference")]}, "Names that people reach it by, without port."),
     }
 
 

@@ -1,27 +1,34 @@
-"""The shape of a configuration: which keys there are and what each takes. Defaults live in the core's settings."""
+"""Whether a configuration has the right shape, what is wrong where it has not, and the settings that it says."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Required
+from typing import Any
 
-from pydantic import (
-    BeforeValidator,
-    ConfigDict,
-    PlainValidator,
-    TypeAdapter,
-    ValidationError,
-    ValidationInfo,
-    WrapValidator,
-    with_config,
-)
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
-from typing_extensions import TypedDict  # pydantic cannot read typing's own before Python 3.12
 
 from gemwatch.adapters import config_values as values
+from gemwatch.adapters import config_web
+from gemwatch.adapters.config_keys import (
+    ApiKeys,
+    AzureKeys,
+    GateKeys,
+    HeartbeatKeys,
+    Keys,
+    LimitKeys,
+    LogKeys,
+    PollKeys,
+    StoreKeys,
+    TargetKeys,
+    TokenKeys,
+    WatchKeys,
+    WebKeys,
+)
 from gemwatch.adapters.config_yaml import Place
 from gemwatch.core.events import DEFAULT_EVENTS, EventKind, Target
+from gemwatch.core.gate import Gate
+from gemwatch.core.limits import Limits
 from gemwatch.core.settings import (
     ApiSettings,
     AzureCredential,
@@ -36,113 +43,12 @@ from gemwatch.core.settings import (
     WebSettings,
 )
 
-_STRICT = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
 _DEFAULT_STORE = Path("gemwatch.db")
-
-
-def _target_url(value: Any, info: ValidationInfo) -> str:
-    url = values.text(value)
-    if problem := info.context(url):  # type: ignore[misc]  # the context is `url_problem`
-        raise values.BadValue(problem)
-    return url
-
-
-_Duration = Annotated[timedelta, PlainValidator(values.duration)]
-_TargetName = Annotated[str, PlainValidator(values.target_name)]
-_NullIsEmptyMapping = BeforeValidator(lambda value: {} if value is None else value)
-_NullIsNone = WrapValidator(lambda value, validate: None if value is None else validate(value))
-_NullIsEmptyList = BeforeValidator(lambda value: [] if value is None else value)
-
-
-@with_config(_STRICT)
-class AzureKeys(TypedDict, total=False):
-    credential: Required[Annotated[str, PlainValidator(values.one_of(*AzureCredential))]]
-    tenant_id: Annotated[str, PlainValidator(values.header_text)]
-    client_id: Annotated[str, PlainValidator(values.header_text)]
-    client_secret: Annotated[str, PlainValidator(values.text)]
-    scope: Annotated[str, PlainValidator(values.header_text)]
-
-
-@with_config(_STRICT)
-class TokenKeys(TypedDict, total=False):
-    command: Annotated[tuple[str, ...], PlainValidator(values.command)]
-    file: Annotated[Path, PlainValidator(values.file_path)]
-    value: Annotated[str, PlainValidator(values.header_text)]
-    azure: Annotated[AzureKeys, BeforeValidator(values.azure)]
-
-
-@with_config(_STRICT)
-class ApiKeys(TypedDict, total=False):
-    base_url: Annotated[str, PlainValidator(values.base_url)]
-    key: Required[Annotated[str, PlainValidator(values.header_text)]]
-    token: Annotated[TokenKeys, _NullIsEmptyMapping]
-    timeout: _Duration
-    max_in_flight: Annotated[int, PlainValidator(values.integer(1, 1000))]
-    max_rate: Annotated[float, PlainValidator(values.rate)]
-
-
-@with_config(_STRICT)
-class PollKeys(TypedDict, total=False):
-    every: _Duration
-    not_found_after: Annotated[int, PlainValidator(values.integer(1, 1_000_000))]
-    alert_after: _Duration
-
-
-@with_config(_STRICT)
-class TargetKeys(TypedDict, total=False):
-    url: Required[Annotated[str, PlainValidator(_target_url)]]
-    on: Annotated[list[Annotated[str, PlainValidator(values.event)]], BeforeValidator(values.event_list)]
-
-
-@with_config(_STRICT)
-class WatchKeys(TypedDict, total=False):
-    job: Required[Annotated[int, PlainValidator(values.job_id)]]
-    name: Annotated[str, PlainValidator(values.watch_name)]
-    notify: list[Annotated[str, PlainValidator(values.text)]]
-    every: _Duration
-
-
-@with_config(_STRICT)
-class StoreKeys(TypedDict, total=False):
-    url: Annotated[Path, PlainValidator(values.sqlite_path)]
-    keep: _Duration
-
-
-@with_config(_STRICT)
-class WebKeys(TypedDict, total=False):
-    listen: Annotated[WebSettings, PlainValidator(values.listen)]
-
-
-@with_config(_STRICT)
-class HeartbeatKeys(TypedDict, total=False):
-    url: Required[Annotated[str, PlainValidator(values.heartbeat_url)]]
-    every: _Duration
-
-
-@with_config(_STRICT)
-class LogKeys(TypedDict, total=False):
-    level: Annotated[str, PlainValidator(values.one_of("debug", "info", "warning", "error"))]
-    format: Annotated[str, PlainValidator(values.one_of("auto", "console", "json"))]
-
-
-@with_config(_STRICT)
-class Keys(TypedDict, total=False):
-    """The whole document. The entries of `watch` are read one by one, since a bad one spoils only itself."""
-
-    api: Required[Annotated[ApiKeys, _NullIsEmptyMapping]]
-    poll: Annotated[PollKeys, _NullIsEmptyMapping]
-    notify: Annotated[dict[_TargetName, TargetKeys], _NullIsEmptyMapping]
-    watch: Annotated[list[Any], _NullIsEmptyList]
-    watch_files: Annotated[list[Annotated[str, PlainValidator(values.text)]], _NullIsEmptyList]
-    heartbeat: Annotated[HeartbeatKeys, _NullIsNone]
-    store: Annotated[StoreKeys, _NullIsEmptyMapping]
-    web: Annotated[WebKeys, _NullIsEmptyMapping]
-    log: Annotated[LogKeys, _NullIsEmptyMapping]
-
-
 _SECTIONS: Mapping[str, type] = {
     "api": ApiKeys,
     "poll": PollKeys,
+    "limits": LimitKeys,
+    "gate": GateKeys,
     "heartbeat": HeartbeatKeys,
     "store": StoreKeys,
     "web": WebKeys,
@@ -168,7 +74,7 @@ class Misfit:
 
 def check(document: Mapping[str, Any], url_problem: Callable[[str], str | None]) -> tuple[Keys | None, list[Misfit]]:
     """The document's keys, or None, and everything that is wrong with them; the watch list's entries are not read."""
-    misfits = list(_token_misfits(document))
+    misfits = [*_token_misfits(document), *_web_misfits(document)]
     keys = None
     try:
         keys = _DOCUMENT.validate_python({"api": None, **document}, context=url_problem)
@@ -189,11 +95,19 @@ def check_watch(entry: object) -> tuple[Watch | None, list[Misfit]]:
         else:
             return Watch(job_id=values.job_id(entry)), []
     except ValidationError as error:
-        return None, _misfits(error, lambda _: WatchKeys.__annotations__)
+        return None, _misfits(error, _keys_of_watch)
     except values.BadValue as error:
         return None, [Misfit((), str(error))]
     notify = tuple(keys["notify"]) if "notify" in keys else None
-    return Watch(job_id=keys["job"], name=keys.get("name"), notify=notify, every=keys.get("every")), []
+    watch = Watch(
+        job_id=keys["job"],
+        name=keys.get("name"),
+        notify=notify,
+        every=keys.get("every"),
+        limits=_limits(keys.get("limits")),
+        gate=_gate(keys.get("gate")),
+    )
+    return watch, []
 
 
 def watched_id(entry: object) -> int | None:
@@ -218,10 +132,20 @@ def settings(keys: Keys, folder: Path, watches: tuple[Watch, ...]) -> Settings:
         poll=PollSettings(**keys.get("poll", {})),
         targets=tuple(_target(name, target) for name, target in keys.get("notify", {}).items()),
         watches=watches,
+        limits=_limits(keys.get("limits")),
+        gate=_gate(keys.get("gate")),
         heartbeat=HeartbeatSettings(**heartbeat) if heartbeat else None,
-        web=keys.get("web", {}).get("listen", WebSettings()),
+        web=_web(keys.get("web", {})),
         log=LogSettings(**keys.get("log", {})),
     )
+
+
+def _limits(keys: LimitKeys | None) -> Limits | None:
+    return Limits(**keys) if keys else None
+
+
+def _gate(keys: GateKeys | None) -> Gate | None:
+    return Gate(**keys) if keys else None
 
 
 def _token_source(keys: TokenKeys, folder: Path) -> TokenSource:
@@ -231,6 +155,12 @@ def _token_source(keys: TokenKeys, folder: Path) -> TokenSource:
     if (file := keys.get("file")) is not None:
         return TokenSource(file=folder / file)
     return TokenSource(command=keys.get("command"), value=keys.get("value"))
+
+
+def _web(keys: WebKeys) -> WebSettings:
+    named: dict[str, Any] = {**keys, "hosts": tuple(keys.get("hosts", ()))}
+    listening: WebSettings = named.pop("listen", WebSettings())
+    return replace(listening, **named)
 
 
 def _target(name: str, keys: TargetKeys) -> Target:
@@ -249,6 +179,16 @@ def _token_misfits(document: Mapping[str, Any]) -> Iterator[Misfit]:
         for key in azure.keys() & _NOT_FOR[azure["credential"]]:
             what = f"has no meaning for {azure['credential']}; take it out"
             yield Misfit(("api", "token", "azure", key), what, key=True)
+
+
+def _web_misfits(document: Mapping[str, Any]) -> Iterator[Misfit]:
+    web = document.get("web")
+    if isinstance(web, dict) and "token" not in web and config_web.reachable(web.get("listen")):
+        yield Misfit(
+            ("web", "listen"),
+            "can be reached from other machines, so web.token is needed: make one with openssl rand -hex 24 and "
+            "refer to it with ${VAR} or ${file:PATH}; or listen on 127.0.0.1",
+        )
 
 
 def _misfits(error: ValidationError, known: Callable[[Place], Iterable[str]]) -> list[Misfit]:
@@ -272,6 +212,10 @@ def _misfit(detail: ErrorDetails, known: Callable[[Place], Iterable[str]]) -> Mi
             return Misfit(at[:-1], str(detail["ctx"]["error"]), key=True)
         case _:
             return Misfit(at, str(detail["ctx"]["error"]))
+
+
+def _keys_of_watch(at: Place) -> Iterable[str]:
+    return (_SECTIONS[str(at[0])] if at else WatchKeys).__annotations__
 
 
 def _keys_of_section(at: Place) -> Iterable[str]:

@@ -19,6 +19,8 @@ from urllib.parse import urlsplit
 from gemwatch.adapters.azure_token import azure_is_installed
 from gemwatch.adapters.config_references import Substituted
 from gemwatch.core.events import EventKind
+from gemwatch.core.gate import OFF
+from gemwatch.core.limits import Word
 from gemwatch.core.settings import WebSettings
 
 MAX_JOB_ID = 2**63 - 1
@@ -85,6 +87,16 @@ def duration(value: Any) -> timedelta:
     return timedelta(seconds=seconds)
 
 
+def limit(value: Any) -> timedelta | Word:
+    """A duration, or a word in its place."""
+    if value in tuple(Word):
+        return Word(value)
+    try:
+        return duration(value)
+    except BadValue as problem:
+        raise BadValue(f"{problem}; or write auto or off") from None
+
+
 def job_id(value: Any) -> int:
     if isinstance(value, str) and _DIGITS.fullmatch(value):
         value = int(value)
@@ -110,6 +122,21 @@ def integer(low: int, high: int) -> Callable[[Any], int]:
     return read
 
 
+def bar(most: float) -> Callable[[Any], float | str]:
+    """What reads a part of one, such as 0.8 for 80 %, or `off`."""
+
+    def read(value: Any) -> float | str:
+        if value == OFF:
+            return OFF
+        if isinstance(value, Substituted) and _NUMBER.fullmatch(value):
+            value = float(value)
+        if type(value) not in (int, float) or not 0 <= value <= most:
+            raise BadValue(f"{shown(value)} is not a number from 0 to {most:g}; write 0.8 for 80 %, or off")
+        return float(value)
+
+    return read
+
+
 def rate(value: Any) -> float:
     if isinstance(value, Substituted) and _NUMBER.fullmatch(value):
         value = float(value)
@@ -126,6 +153,16 @@ def one_of(*words: str) -> Callable[[Any], str]:
         return str(value)
 
     return read
+
+
+def flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise BadValue(f"{shown(value)} is neither true nor false")
+    return value
+
+
+def sweep(value: Any) -> bool:
+    return one_of("auto", "off")(value) == "auto"
 
 
 def watch_name(value: Any) -> str:

@@ -4,8 +4,10 @@ import asyncio
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import ParamSpec, Self, TypeVar
 
@@ -15,6 +17,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _GONE = "{} was deleted or replaced while in use: put it back, or restart gemwatch to go on with what is there now"
+_NO_LOCK = "{} was deleted while in use and cannot be made again ({}): let the user that runs gemwatch write there"
+_FLEETING = "gemwatch_fleeting"
 BUSY_MS = 1000  # SQLite waits this long for another's lock; a stop waits for it too, so it is short
 _RETRY_FIRST, _RETRY_MOST = 0.1, 5.0  # seconds between tries while the store is in trouble
 
@@ -32,13 +36,16 @@ def file_of(url: str) -> Path:
     return Path(sa.make_url(url).database or "")
 
 
-def open_to_write(url: str, *, foreign_keys: bool = True, checkpoints: bool = True) -> sa.Engine:
+def open_to_write(
+    url: str, *, foreign_keys: bool = True, checkpoints: bool = True, lock: "WriterLock | None" = None
+) -> sa.Engine:
     """An engine with one connection, whose transactions take the write lock when they begin.
 
     The driver's own transactions begin with a read lock and cannot be upgraded reliably: under contention they
-    lose updates. `synchronous = FULL` makes a commit survive a power cut; commits are grouped, so it costs nothing.
+    lose updates. `synchronous = FULL` makes a commit survive a power cut, unless it is one of `fleeting(engine)`.
     Without `checkpoints` the log is only added to: for a command that writes beside the daemon, since older
-    SQLites can corrupt a file that two processes write and checkpoint at the same instant.
+    SQLites can corrupt a file that two processes write and checkpoint at the same instant. With a `lock`, each
+    transaction sees first that it is still ours.
     """
     engine = sa.create_engine(url, pool_size=1, max_overflow=0)
     path = file_of(url)
@@ -62,17 +69,57 @@ def open_to_write(url: str, *, foreign_keys: bool = True, checkpoints: bool = Tr
         # SQLite goes on writing to a file that has no name any more, and all of it would be gone at the next start.
         if connection.info["file"] != _inode(path):
             raise sa.exc.OperationalError("BEGIN", None, sqlite3.OperationalError(_GONE.format(path)))
+        _synchronise(connection)
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+        if lock is not None:
+            lock.keep()  # now that nobody else can write: whoever takes it from here on comes after this transaction
 
     return engine
 
 
-def _inode(path: Path) -> tuple[int, int] | None:
+def fleeting(engine: sa.Engine) -> sa.Engine:
+    """The same engine, for what a power cut may take back: it does not wait for the disk. A commit that does keeps
+    all that came before it, and the end of the process takes nothing."""
+    return engine.execution_options(**{_FLEETING: True})
+
+
+def _synchronise(connection: sa.Connection) -> None:
+    wanted = "NORMAL" if connection.get_execution_options().get(_FLEETING) else "FULL"
+    if connection.info.get(_FLEETING, "FULL") != wanted:  # it cannot be set within a transaction
+        connection.exec_driver_sql(f"PRAGMA synchronous = {wanted}")
+        connection.info[_FLEETING] = wanted
+
+
+def _inode(file: Path | int) -> tuple[int, int] | None:
     try:
-        found = path.stat()
+        found = os.fstat(file) if isinstance(file, int) else file.stat()
     except OSError:
         return None
     return found.st_dev, found.st_ino
+
+
+def wait_for_writers(url: str, patience: float, say: Callable[[], None]) -> None:
+    """Return when nobody writes to the store, or after `patience` seconds. `say` is called once if one has to wait.
+
+    For the start: a backup or another command may hold the lock. Whatever else is wrong with the file is said by
+    who uses it next, and so is a lock that outlasts this.
+    """
+    path, deadline, said = file_of(url), time.monotonic() + patience, False
+    if not path.exists():
+        return
+    with closing(sqlite3.connect(path, timeout=BUSY_MS / 1000, isolation_level=None)) as connection:
+        while time.monotonic() < deadline:
+            try:
+                connection.execute("BEGIN IMMEDIATE").close()
+                connection.execute("ROLLBACK").close()
+            except sqlite3.DatabaseError as error:
+                if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+                    if not said:
+                        say()
+                    said = True
+                    time.sleep(_RETRY_FIRST)  # SQLite itself has waited already, but not for every kind of lock
+                    continue
+            return
 
 
 def open_to_read(url: str) -> sa.Engine:
@@ -124,27 +171,48 @@ class WriterLock:
     def __enter__(self) -> Self:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._file = self._take()
         except OSError as error:
             raise StoreError(
                 f"cannot write in {self._path.parent}: {error.strerror}. The store lives there: "
                 "let the user that runs gemwatch write in it, or set store.url to another place"
             ) from None
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            owner = os.read(self._file, 32).decode(errors="replace").strip() or "unknown"
-            os.close(self._file)
-            raise AlreadyRunningError(
-                f"gemwatch already runs on this store, as process {owner}: two would tell everything twice. "
-                f"Stop that one first, or give this one a store.url of its own ({self._path})"
-            ) from None
-        os.truncate(self._file, 0)
-        os.write(self._file, f"{os.getpid()}\n".encode())
         return self
 
     def __exit__(self, *_: object) -> None:
         os.close(self._file)
+
+    def keep(self) -> None:
+        """Take the lock anew where its file was deleted or replaced: one without a name keeps nobody out.
+
+        Raises AlreadyRunningError where another process was quicker, and SQLAlchemy's OperationalError, which is
+        trouble with the store and passes, where the file cannot be made.
+        """
+        if _inode(self._path) == _inode(self._file):
+            return
+        try:
+            fresh = self._take()
+        except OSError as error:
+            reason = _NO_LOCK.format(self._path, os.strerror(error.errno or 0).lower())
+            raise sa.exc.OperationalError("BEGIN", None, sqlite3.OperationalError(reason)) from None
+        os.close(self._file)
+        self._file = fresh
+
+    def _take(self) -> int:
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            owner = os.read(file, 32).decode(errors="replace").strip() or "unknown"
+            os.close(file)
+            raise AlreadyRunningError(
+                f"gemwatch already runs on this store, as process {owner}: two would tell everything twice. "
+                f"Stop that one first, or give this one a store.url of its own ({self._path})"
+            ) from None
+        with suppress(OSError):  # a full disk: the lock is held all the same, and only its owner's name is missing
+            os.truncate(file, 0)
+            os.write(file, f"{os.getpid()}\n".encode())
+        return file
 
 
 class DatabaseThread:

@@ -1,4 +1,4 @@
-"""The GEM API over HTTP: one request about one job becomes an observation.
+"""The GEM API over HTTP: one request about one job becomes an observation, one about all of a type a listing.
 
 The only module that imports httpx. It uses httpx's requests and responses with the aiohttp transport, and not
 its client: what the client adds (redirects, which would take the key to another host, cookies, a log line
@@ -7,10 +7,12 @@ with each URL) must not happen here, and costs a good part of a request's time.
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from urllib.parse import urlsplit
+from typing import TypeVar
+from urllib.parse import quote, urlsplit
 
 import aiohttp
 import httpx
@@ -21,15 +23,18 @@ from gemwatch import __version__
 from gemwatch.adapters.http_session import NoAnswerError, fault, open_session, os_reason
 from gemwatch.core.clock import Clock
 from gemwatch.core.job import Failed, JobDetails, NotFound, Observation, Refused, Seen, Throttled, read_details
+from gemwatch.core.listing import Listed, Listing, read_statuses
 from gemwatch.core.settings import ApiSettings
 
-MOST_BYTES = 1 << 20  # of an answer
+T = TypeVar("T")
+MOST_BYTES = 1 << 20  # of an answer about a job
+MOST_LISTED = 64 << 20  # of a list, some 240 000 jobs
 LONGEST_PAUSE = timedelta(days=1)  # a 429 that asks for more is taken for nonsense
 _LIFE = 15 * 60.0  # seconds; a busy connection never looks its host's name up again by itself
 _LIFE_IN_DOUBT = 10.0  # seconds; a new set of connections costs some 20 ms, and must not be had for each request
-_TOO_LONG = f"the answer is longer than {MOST_BYTES >> 20} MiB"
 _FIT_FOR_A_HEADER = re.compile(r"[\x21-\x7e]+")
 _HOST = re.compile(r"[A-Za-z0-9.:-]{1,100}")
+_TELLING = 6  # characters of a secret that tell something of it
 
 # What can go wrong with a request: in httpx's words, in our own, and as httpx-aiohttp lets it through.
 _FAULTS = (
@@ -50,7 +55,7 @@ class GemApi:
         self._settings = settings
         self._clock = clock
         self._time_limit = settings.timeout.total_seconds()
-        self._jobs = f"{settings.base_url.rstrip('/')}/jobs/"
+        self._jobs = f"{settings.base_url.rstrip('/')}/jobs"
         self._connections: _Connections | None = None
         self._token: str | None = None
         self._headers = httpx.Headers()
@@ -60,6 +65,14 @@ class GemApi:
 
         Refused means this token or key: to renew the token and ask again is up to the caller.
         """
+        return await self._ask(f"{self._jobs}/{job_id}", token, lambda response: self._seen(response, job_id))
+
+    async def list_jobs(self, job_type: str, token: str) -> Listed:
+        """Ask for the status of all jobs of a type. It never raises for what the world does, nor gives Seen."""
+        url = f"{self._jobs}?job_type={quote(job_type, safe='')}"
+        return await self._ask(url, token, lambda response: self._listing(response, job_type))
+
+    async def _ask(self, url: str, token: str, read: Callable[[httpx.Response], Awaitable[T]]) -> T | Observation:
         for name, value in (("key", self._settings.key), ("token", token)):
             if not _FIT_FOR_A_HEADER.fullmatch(value):
                 return Refused(
@@ -69,7 +82,7 @@ class GemApi:
         sent_at = self._clock.now()
         try:
             async with asyncio.timeout(self._time_limit):
-                return await self._exchange(job_id, token)
+                return await self._exchange(url, token, read)
         except TimeoutError:
             reason, bad = f"no answer within {self._time_limit:g} s", False
         except _FAULTS as error:
@@ -82,13 +95,15 @@ class GemApi:
         if connections is not None:
             await connections.let_go()
 
-    async def _exchange(self, job_id: int, token: str) -> Observation:
-        request = httpx.Request("GET", f"{self._jobs}{job_id}", headers=self._headers_with(token))
+    async def _exchange(
+        self, url: str, token: str, read: Callable[[httpx.Response], Awaitable[T]]
+    ) -> T | Observation:
+        request = httpx.Request("GET", url, headers=self._headers_with(token))
         connections, *outworn = self._hold()
         try:
             response = await connections.transport.handle_async_request(request)
             try:
-                return await self._observation(response, job_id)
+                return await read(response) if response.status_code == HTTPStatus.OK else self._refusal(response)
             finally:
                 await response.aclose()  # gives a connection back if its answer was read to the end, or drops it
         except NoAnswerError as error:
@@ -121,10 +136,15 @@ class GemApi:
         self._connections = _Connections(self._settings, opened_at=now)
         return [self._connections.held(), *([old] if old else [])]
 
-    async def _observation(self, response: httpx.Response, job_id: int) -> Observation:
+    async def _seen(self, response: httpx.Response, job_id: int) -> Observation:
+        return Seen(job=await _details(response, job_id), at=self._clock.now())
+
+    async def _listing(self, response: httpx.Response, job_type: str) -> Listing:
+        body = await _body(response, MOST_LISTED)
+        return Listing(statuses=_read(body, lambda text: read_statuses(text, job_type)), at=self._clock.now())
+
+    def _refusal(self, response: httpx.Response) -> Observation:
         match response.status_code:
-            case HTTPStatus.OK:
-                return Seen(job=await _details(response, job_id), at=self._clock.now())
             case HTTPStatus.NOT_FOUND:
                 return NotFound(at=self._clock.now())
             case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN as status:
@@ -134,7 +154,7 @@ class GemApi:
                 now = self._clock.now()
                 return Throttled(at=now, retry_after=_retry_after(response.headers, now))
             case status if response.is_redirect:
-                where = _towards(response.headers)
+                where = _towards(response.headers, self._settings.key, self._token or "")
                 raise NoAnswerError(f"{_named(status)}, a redirect{where}, is not followed", bad=True)
             case status:
                 raise NoAnswerError(_named(status), bad=not response.is_server_error)
@@ -176,28 +196,32 @@ class _Connections:
 
 
 async def _details(response: httpx.Response, job_id: int) -> JobDetails:
-    body = await _body(response)
-    try:
-        job = read_details(body.decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        raise NoAnswerError("the answer is not UTF-8 text", bad=True) from None
-    except ValueError as error:
-        raise NoAnswerError(str(error), bad=True) from None
+    job = _read(await _body(response, MOST_BYTES), read_details)
     if job.job_id != job_id:
         raise NoAnswerError("the answer is about another job", bad=True)
     return job
 
 
-async def _body(response: httpx.Response) -> bytearray:
+def _read(body: bytearray, read: Callable[[str], T]) -> T:
+    try:
+        return read(body.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise NoAnswerError("the answer is not UTF-8 text", bad=True) from None
+    except ValueError as error:
+        raise NoAnswerError(str(error), bad=True) from None
+
+
+async def _body(response: httpx.Response, most: int) -> bytearray:
     if response.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
         raise NoAnswerError("the answer is compressed, which was not asked for", bad=True)
     body, length = bytearray(), response.headers.get("Content-Length", "")
-    if length.isdecimal() and int(length) > MOST_BYTES:
-        raise NoAnswerError(_TOO_LONG, bad=True)
+    too_long = NoAnswerError(f"the answer is longer than {most >> 20} MiB", bad=True)
+    if length.isdecimal() and int(length) > most:
+        raise too_long
     async for chunk in response.aiter_raw():
         body += chunk
-        if len(body) > MOST_BYTES:
-            raise NoAnswerError(_TOO_LONG, bad=True)
+        if len(body) > most:
+            raise too_long
     return body
 
 
@@ -209,12 +233,16 @@ def _named(status: int) -> str:
         return f"HTTP {status}"
 
 
-def _towards(headers: httpx.Headers) -> str:
+def _towards(headers: httpx.Headers, *secrets: str) -> str:
+    """The host, but for one that says back a piece of what was sent: names of hosts are in lower case, and so
+    would not be recognised later."""
     try:
         host = urlsplit(headers.get("Location", "")).hostname or ""
     except ValueError:
         host = ""
-    return f" to {host}" if _HOST.fullmatch(host) else ""
+    pieces = [piece for piece in host.split(".") if len(piece) >= _TELLING]
+    echo = any(piece in secret.lower() or secret.lower() in piece for piece in pieces for secret in secrets if secret)
+    return f" to {host}" if _HOST.fullmatch(host) and not echo else ""
 
 
 def _retry_after(headers: httpx.Headers, now: datetime) -> timedelta | None:

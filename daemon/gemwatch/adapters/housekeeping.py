@@ -46,9 +46,9 @@ class Housekeeping:
         `written_by` is for a jump forward: what was put down later than that goes by the new clock already.
         """
         microseconds = by // timedelta(microseconds=1)
-        polled_at = sa.func.coalesce(watches.c.polled_at, watches.c.due_at)
+        put_down_at = sa.func.coalesce(watches.c.claim, watches.c.polled_at, watches.c.due_at)
         moved = (
-            (watches.c.due_at, polled_at <= written_by),
+            (watches.c.due_at, put_down_at <= written_by),
             (deliveries.c.due_at, deliveries.c.due_at <= written_by),
             (deliveries.c.expires_at, deliveries.c.expires_at <= written_by + KEEP_TRYING),
         )

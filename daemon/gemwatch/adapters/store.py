@@ -1,5 +1,6 @@
 """The two hot paths: due watches are claimed and reported, due deliveries claimed and settled."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
@@ -7,22 +8,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.tables import deliveries, events, service, transitions, watches
+from gemwatch.adapters import outbox
+from gemwatch.adapters.database import fleeting
+from gemwatch.adapters.runs import add_news
+from gemwatch.adapters.tables import microseconds, service, transitions, watches
 from gemwatch.core.decide import Memory, Tracked
-from gemwatch.core.events import Event, EventKind, Target, audience
-from gemwatch.core.work import (
-    KEEP_TRYING,
-    MANY,
-    MOST_IN_SUMMARY,
-    Bundle,
-    Delivery,
-    DeliveryState,
-    Recorded,
-    Report,
-    Settled,
-    Told,
-    WatchClaim,
-)
+from gemwatch.core.events import Event, Target
+from gemwatch.core.gate import Gate
+from gemwatch.core.limits import Limits
+from gemwatch.core.runs import Run
+from gemwatch.core.work import Bundle, Recorded, Report, Settled, Told, WatchClaim
 
 _MEMORY = tuple(field.name for field in fields(Memory))
 _bind = sa.bindparam
@@ -32,6 +27,9 @@ _DUE_WATCHES = (
         watches.c.job_id,
         watches.c.every,
         watches.c.due_at,
+        watches.c.document,
+        watches.c.limits,
+        watches.c.gate,
         *(watches.c[name] for name in _MEMORY),
     )
     .where(watches.c.due_at <= _bind("now"))
@@ -56,46 +54,21 @@ _REPORT = (
         }
     )
 )
-_DUE_DELIVERIES = (
-    sa.select(
-        deliveries.c.id,
-        deliveries.c.event_id,
-        deliveries.c.attempts,
-        deliveries.c.expires_at,
-        events.c.kind,
-        events.c.at,
-        events.c.job_id,
-        events.c.facts,
-    )
-    .join(events, events.c.id == deliveries.c.event_id)
-    .where(deliveries.c.target == _bind("target"), deliveries.c.due_at <= _bind("now"))
-    .order_by(deliveries.c.due_at, deliveries.c.id)
-    .limit(MOST_IN_SUMMARY)
+# One statement for all of them: while an executemany is stepped through row by row, the loop and this thread
+# fight for the interpreter.
+_REPORT_QUIET = sa.text(
+    """
+    UPDATE watches SET polled_at = look.polled_at, seen_at = look.seen_at, due_at = look.due_at, claim = NULL
+    FROM (
+        SELECT json_extract(value, '$[0]') AS job_id, json_extract(value, '$[1]') AS claim,
+            json_extract(value, '$[2]') AS polled_at, json_extract(value, '$[3]') AS seen_at,
+            json_extract(value, '$[4]') AS due_at
+        FROM json_each(:looks)
+    ) AS look
+    WHERE watches.job_id = look.job_id AND watches.claim = look.claim
+    """
 )
-_CLAIM_DELIVERIES = (
-    sa.update(deliveries)
-    .where(deliveries.c.id.in_(_bind("ids", expanding=True)))
-    .values(claim=_bind("ticket"), due_at=_bind("until"))
-)
-_SETTLE = (
-    sa.update(deliveries)
-    .where(deliveries.c.id == _bind("_id"), deliveries.c.claim == _bind("_claim"))
-    .values(
-        state=_bind("state"),
-        attempts=_bind("attempts"),
-        due_at=_bind("due_at"),
-        sent_at=_bind("sent_at"),
-        last_error=sa.func.coalesce(_bind("_error"), deliveries.c.last_error),
-        claim=None,
-    )
-)
-
-_PULL_FORWARD = (
-    sa.update(deliveries)
-    .where(deliveries.c.target == _bind("name"), deliveries.c.due_at > _bind("now"), deliveries.c.claim.is_(None))
-    .values(due_at=_bind("now"))
-)
-_CALLED = sa.select(watches.c.name, watches.c.notify).where(watches.c.job_id == _bind("job_id"))
+_CLAIMS = sa.select(watches.c.job_id, watches.c.claim).where(watches.c.job_id.in_(_bind("ids", expanding=True)))
 _WITNESS = (
     sa.select(watches.c.job_id, watches.c.claim, watches.c.due_at)
     .where(
@@ -113,6 +86,7 @@ class Store:
 
     def __init__(self, engine: sa.Engine, targets: Sequence[Target] = ()) -> None:
         self._engine = engine
+        self._fleeting = fleeting(engine)  # for claims, and for looks without news, which are just taken again
         self._targets = tuple(targets)
 
     def address(self, targets: Sequence[Target]) -> None:
@@ -121,12 +95,14 @@ class Store:
 
     def claim_watches(self, now: datetime, most: int, lease: timedelta) -> list[WatchClaim]:
         """Up to `most` due watches, the longest due first. Nobody else gets them until the lease ends."""
-        with self._engine.begin() as connection:
+        with self._fleeting.begin() as connection:
             rows = connection.execute(_DUE_WATCHES, {"now": now, "most": most}).all()
             if rows:
                 ids = [row.job_id for row in rows]
                 connection.execute(_CLAIM_WATCHES, {"ids": ids, "ticket": now, "until": now + lease})
-        return [WatchClaim(tracked=_tracked(row), claim=now, due_at=row.due_at) for row in rows]
+        return [
+            WatchClaim(tracked=_tracked(row), claim=now, due_at=row.due_at, document=row.document) for row in rows
+        ]
 
     def call_witness(self, now: datetime, job_id: int) -> bool:
         """Whether there is another job that has not been refused; one that is not being looked at is made due.
@@ -148,82 +124,60 @@ class Store:
         A report whose claim no longer stands (the job was unwatched meanwhile) leaves no trace. Who hears of an
         event, and what the job is called, is decided here, by the watch list and the targets of this moment.
         """
+        quiet = [report for report in reports if report.quiet]
         news = [report for report in reports if report.verdict.transition or report.verdict.events]
-        plain = [report for report in reports if not (report.verdict.transition or report.verdict.events)]
-        recorded, told = [], []
-        with self._engine.begin() as connection:
-            told += [self._tell(connection, event) for event in happened]
+        plain = [r for r in reports if not (r.quiet or r.verdict.transition or r.verdict.events)]
+        with (self._engine if news or happened or notes else self._fleeting).begin() as connection:
+            told = outbox.tell(connection, happened, self._targets)
             write_notes(connection, notes or {})
+            if quiet:
+                connection.execute(_REPORT_QUIET, {"looks": json.dumps([_quiet_row(report) for report in quiet])})
             if plain:
                 connection.execute(_REPORT, [_row(report) for report in plain])
-            for report in news:
-                if connection.execute(_REPORT, _row(report)).rowcount == 1:
-                    _add_transition(connection, report)
-                    told += [self._tell(connection, event) for event in report.verdict.events]
-                    recorded.append(report)
-        return Recorded(reports=tuple(recorded), told=tuple(told))
+            standing = _standing(connection, news) if news else []
+            of_jobs, runs = self._record_news(connection, standing) if standing else ([], [])
+        return Recorded(reports=tuple(standing), told=(*told, *of_jobs), runs=tuple(runs))
 
     def claim_deliveries(self, now: datetime, targets: Iterable[str], lease: timedelta) -> list[Bundle]:
         """For each of these targets what goes out next: one delivery, or a bundle where more than MANY wait."""
-        bundles = []
-        with self._engine.begin() as connection:
-            for target in targets:
-                rows = connection.execute(_DUE_DELIVERIES, {"target": target, "now": now}).all()
-                if not rows:
-                    continue
-                taken = rows if len(rows) > MANY else rows[:1]
-                ids = [row.id for row in taken]
-                connection.execute(_CLAIM_DELIVERIES, {"ids": ids, "ticket": now, "until": now + lease})
-                bundles.append(Bundle(target=target, deliveries=tuple(_delivery(row, now) for row in taken)))
-        return bundles
+        with self._fleeting.begin() as connection:
+            bundles = [outbox.claim(connection, target, now, lease) for target in targets]
+        return [bundle for bundle in bundles if bundle is not None]
 
     def settle(self, settled: Sequence[Settled], *, pull_forward: str | None = None, now: datetime) -> None:
         """Record how attempts ended. `pull_forward` names a target that works again: what waits for it is due."""
-        rows = [
-            {
-                "_id": one.id,
-                "_claim": one.claim,
-                "_error": one.last_error,
-                "state": one.state.value,
-                "attempts": one.attempts,
-                "due_at": one.due_at,
-                "sent_at": one.sent_at,
-            }
-            for one in settled
-        ]
         with self._engine.begin() as connection:
-            connection.execute(_SETTLE, rows)
+            outbox.settle(connection, settled)
             if pull_forward is not None:
-                connection.execute(_PULL_FORWARD, {"name": pull_forward, "now": now})
+                outbox.pull_forward(connection, pull_forward, now)
 
     def pull_forward(self, target: str, now: datetime) -> None:
         """What waits for a target is due now, since there is reason to think that it works again."""
         with self._engine.begin() as connection:
-            connection.execute(_PULL_FORWARD, {"name": target, "now": now})
+            outbox.pull_forward(connection, target, now)
 
-    def _tell(self, connection: sa.Connection, event: Event) -> Told:
-        """Record an event, with a delivery for each target that hears of it."""
-        facts, narrowed = dict(event.facts), None
-        if event.job_id is not None:
-            row = connection.execute(_CALLED, {"job_id": event.job_id}).one()
-            facts["name"], narrowed = row.name, row.notify
-        values = {"kind": event.kind.value, "at": event.at, "job_id": event.job_id, "facts": facts}
-        key = connection.execute(sa.insert(events), values).inserted_primary_key
-        event_id = key[0]  # type: ignore[index]  # one row in, one key out
-        targets = audience(event, self._targets, narrowed)
-        rows = [
-            {
-                "event_id": event_id,
-                "target": target,
-                "state": DeliveryState.PENDING.value,
-                "due_at": event.at,
-                "expires_at": event.at + KEEP_TRYING,
-            }
-            for target in targets
-        ]
-        if rows:
-            connection.execute(sa.insert(deliveries), rows)
-        return Told(event_id=event_id, event=event, targets=targets)
+    def _record_news(self, connection: sa.Connection, standing: Sequence[Report]) -> tuple[list[Told], list[Run]]:
+        connection.execute(_REPORT, [_row(report) for report in standing])
+        moves = [row for report in standing if (row := _transition(report)) is not None]
+        if moves:
+            connection.execute(sa.insert(transitions), moves)
+        happened, runs = add_news(connection, [report.verdict for report in standing])
+        return outbox.tell(connection, happened, self._targets), runs
+
+
+def write_notes(connection: sa.Connection, notes: Mapping[str, Any]) -> None:
+    """Write down what the service says of itself, for the commands and for the next start."""
+    for name, value in notes.items():
+        changed = connection.execute(sa.update(service).where(service.c.name == name).values(value=value)).rowcount
+        if not changed:
+            connection.execute(sa.insert(service), {"name": name, "value": value})
+
+
+def _standing(connection: sa.Connection, reports: Sequence[Report]) -> list[Report]:
+    """Those whose claims stand; of two on one claim, the first."""
+    ids = [report.verdict.job_id for report in reports]
+    claims = {row.job_id: row.claim for row in connection.execute(_CLAIMS, {"ids": ids})}
+    return [report for report in reports if claims.pop(report.verdict.job_id, None) == report.claim]
 
 
 def _tracked(row: Any) -> Tracked:
@@ -231,18 +185,15 @@ def _tracked(row: Any) -> Tracked:
         job_id=row.job_id,
         every=row.every,
         memory=Memory(**{name: getattr(row, name) for name in _MEMORY}),
+        limits=row.limits and Limits.from_json(row.limits),
+        gate=row.gate and Gate.from_json(row.gate),
     )
 
 
-def _delivery(row: Any, claim: datetime) -> Delivery:
-    return Delivery(
-        id=row.id,
-        event_id=row.event_id,
-        event=Event(kind=EventKind(row.kind), at=row.at, job_id=row.job_id, facts=row.facts),
-        attempts=row.attempts,
-        expires_at=row.expires_at,
-        claim=claim,
-    )
+def _quiet_row(report: Report) -> list[int | None]:
+    verdict = report.verdict
+    times = (report.claim, report.at, verdict.memory.seen_at, verdict.due_at)
+    return [verdict.job_id, *(None if time is None else microseconds(time) for time in times)]
 
 
 def _row(report: Report) -> dict[str, Any]:
@@ -257,11 +208,11 @@ def _row(report: Report) -> dict[str, Any]:
     }
 
 
-def _add_transition(connection: sa.Connection, report: Report) -> None:
+def _transition(report: Report) -> dict[str, Any] | None:
     move = report.verdict.transition
     if move is None:
-        return
-    values = {
+        return None
+    return {
         "job_id": report.verdict.job_id,
         "before": move.before,
         "after": move.job.status,
@@ -269,12 +220,3 @@ def _add_transition(connection: sa.Connection, report: Report) -> None:
         "observed_at": move.observed_at,
         "document": move.job.document,
     }
-    connection.execute(sa.insert(transitions), values)
-
-
-def write_notes(connection: sa.Connection, notes: Mapping[str, Any]) -> None:
-    """Write down what the service says of itself, for the commands and for the next start."""
-    for name, value in notes.items():
-        changed = connection.execute(sa.update(service).where(service.c.name == name).values(value=value)).rowcount
-        if not changed:
-            connection.execute(sa.insert(service), {"name": name, "value": value})

@@ -10,6 +10,11 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
+def microseconds(time: datetime) -> int:
+    """A time as the store holds it: whole microseconds since 1970 UTC."""
+    return (time - EPOCH) // _MICROSECOND
+
+
 class Time(sa.TypeDecorator[datetime]):
     """An aware datetime as whole microseconds since 1970 UTC.
 
@@ -26,7 +31,7 @@ class Time(sa.TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError("a time without a zone cannot be stored")
-        return (value - EPOCH) // _MICROSECOND
+        return microseconds(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         _ = dialect
@@ -70,18 +75,26 @@ watches = sa.Table(
     sa.Column("name", sa.Text),
     sa.Column("notify", sa.JSON(none_as_null=True)),
     sa.Column("every", Span, nullable=False),
+    sa.Column("limits", sa.JSON(none_as_null=True)),  # only what the watch itself says
+    sa.Column("gate", sa.JSON(none_as_null=True)),
     # the memory of a job: core/decide.py
     sa.Column("status", sa.Text),
     sa.Column("status_since", Time),
     sa.Column("seen_at", Time),
     sa.Column("running_since", Time),
+    sa.Column("last_end", Time),
     sa.Column("misses", sa.Integer, nullable=False, server_default="0"),
     sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
     sa.Column("refused_at", Time),
     sa.Column("told_missing", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("told_refused", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("last_error", sa.Text),
+    sa.Column("told_limits", sa.Text),
+    sa.Column("clock_at", Time),
+    # what else was seen last
     sa.Column("document", sa.Text),
+    sa.Column("job_type", sa.Text),
+    sa.Column("needs_look", sa.JSON(none_as_null=True)),  # the reasons, where the last end needs a look
     # the schedule
     sa.Column("polled_at", Time),
     sa.Column("due_at", Time),
@@ -100,6 +113,35 @@ transitions = sa.Table(
     sa.Column("observed_at", Time, nullable=False),
     sa.Column("document", sa.Text, nullable=False),
     sa.Index(None, "job_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+runs = sa.Table(
+    "runs",
+    metadata,
+    # One row for each time that a job ended: core/runs.py. Estimates, gates and comparisons are made from these.
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("job_id", sa.BigInteger, sa.ForeignKey("watches.job_id", ondelete="CASCADE"), nullable=False),
+    sa.Column("ended_at", Time, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("storage_id", sa.Text),
+    sa.Column("input_filename", sa.Text),
+    sa.Column("job_type", sa.Text),
+    sa.Column("overture_release", sa.Text),
+    sa.Column("orbis_version", sa.Text),
+    sa.Column("requested_at", Time),
+    sa.Column("queued", Span),
+    sa.Column("ran", Span),
+    sa.Column("confidence_threshold", sa.Integer),
+    sa.Column("kilometres", sa.Float),
+    sa.Column("roads", sa.Integer),
+    sa.Column("matched", sa.Float),
+    sa.Column("fully_matched", sa.Float),
+    sa.Column("partially_matched", sa.Float),
+    sa.Column("unmatched", sa.Float),
+    sa.Index(None, "job_id"),
+    sa.Index(None, "storage_id", "input_filename", "job_type"),
+    sa.Index(None, "job_type"),
     sqlite_autoincrement=True,
 )
 

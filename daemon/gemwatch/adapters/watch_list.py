@@ -1,13 +1,13 @@
 """The watch list as configured, brought into the store without touching what did not change."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.tables import watches
+from gemwatch.adapters.tables import microseconds, watches
 from gemwatch.core.settings import Watch
 
 _bind = sa.bindparam
@@ -18,6 +18,8 @@ _KNOWN = sa.select(
     watches.c.name,
     watches.c.notify,
     watches.c.every,
+    watches.c.limits,
+    watches.c.gate,
     watches.c.polled_at,
     watches.c.due_at,
     watches.c.claim,
@@ -31,9 +33,19 @@ _CONFIGURE = (
         name=_bind("name"),
         notify=_bind("notify"),
         every=_bind("every"),
+        limits=_bind("limits"),
+        gate=_bind("gate"),
         due_at=_bind("due_at"),
         claim=_bind("claim"),
     )
+)
+# Over five intervals, since all watches may be concerned: what else is due must not wait for them. A clock that is
+# to be set anew counts as passed, so that no list puts the look off.
+_LOOK_SOON = sa.text(
+    """
+    UPDATE watches SET clock_at = :now, due_at = min(due_at, :now + abs(random()) % (every * 5))
+    WHERE due_at > :now AND claim IS NULL AND misses = 0 AND refused_at IS NULL
+    """
 )
 _UNWATCH = (
     sa.update(watches)
@@ -73,8 +85,8 @@ class WatchList:
                     added.append({"job_id": watch.job_id, "due_at": now, "watched": True, **values})
                 elif not row.watched:
                     again.append({"_job_id": watch.job_id, "due_at": now, "claim": None, **values})
-                elif (row.name, row.notify, row.every) != (watch.name, values["notify"], values["every"]):
-                    changed.append({"_job_id": watch.job_id, **_schedule(row, values["every"], now), **values})
+                elif any(getattr(row, name) != value for name, value in values.items()):
+                    changed.append({"_job_id": watch.job_id, **_schedule(row, values, now), **values})
             removed = [{"_job_id": job_id, "_now": now} for job_id, row in known.items() if row.watched]
             if added:
                 connection.execute(sa.insert(watches), added)
@@ -84,19 +96,31 @@ class WatchList:
                 connection.execute(_UNWATCH, removed)
         return Applied(added=len(added) + len(again), changed=len(changed), removed=len(removed))
 
+    def look_soon(self, now: datetime) -> None:
+        """After the limits for all were edited: when the next one passes, only a look at each job can tell."""
+        with self._engine.begin() as connection:
+            connection.execute(_LOOK_SOON, {"now": microseconds(now)})
+
 
 def _configured(watch: Watch, every: timedelta) -> dict[str, Any]:
     notify = None if watch.notify is None else list(watch.notify)
-    return {"name": watch.name, "notify": notify, "every": watch.every or every}
+    return {
+        "name": watch.name,
+        "notify": notify,
+        "every": watch.every or every,
+        "limits": watch.limits and watch.limits.as_json(),
+        "gate": watch.gate and watch.gate.as_json(),
+    }
 
 
-def _schedule(row: Any, every: timedelta, now: datetime) -> dict[str, datetime | None]:
-    """A shorter interval counts at once, a longer one from the next look on.
+def _schedule(row: Any, values: Mapping[str, Any], now: datetime) -> dict[str, datetime | None]:
+    """A shorter interval and other limits count at once, a longer interval from the next look on.
 
-    A look in hand would still record the old interval, so its claim is taken back and the job is due again.
+    A look in hand would still record the old ones, so its claim is taken back and the job is due again.
     """
-    if row.due_at is None or every >= row.every:
+    every, limited = values["every"], values["limits"] != row.limits
+    if row.due_at is None or (every >= row.every and not limited):
         return {"due_at": row.due_at, "claim": row.claim}
-    if row.claim is not None or row.polled_at is None:
+    if row.claim is not None or row.polled_at is None or limited:
         return {"due_at": now, "claim": None}
     return {"due_at": min(row.due_at, row.polled_at + every), "claim": None}

@@ -11,6 +11,7 @@ from gemwatch.cli import (
     deliveries,
     demo,
     doctor,
+    estimate,
     healthcheck,
     history,
     run,
@@ -49,6 +50,7 @@ app.command("run")(run.run)
 app.command("check")(check.check)
 app.command("status")(status.status)
 app.command("history")(history.history)
+app.command("estimate")(estimate.estimate)
 app.add_typer(deliveries.app, name="deliveries")
 app.command("watch")(watch.watch)
 app.command("unwatch")(watch.unwatch)

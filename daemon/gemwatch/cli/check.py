@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gemwatch.cli.common import FAILED, MISUSED, Config, config_path, say_problems
+from gemwatch.cli.common import FAILED, MISUSED, Config, config_path, say_problems, secrets_of
 
 if TYPE_CHECKING:
     from gemwatch.core.settings import Settings
@@ -48,10 +48,9 @@ async def _reaches(settings: "Settings") -> bool:
     from gemwatch.cli.reach import ask_once, token_of
     from gemwatch.cli.token import until
     from gemwatch.core.login import LoginError
-    from gemwatch.core.secrets import Secrets
 
     clock = SystemClock()
-    token = await token_of(settings, clock, Secrets())
+    token = await token_of(settings, clock, secrets_of(settings))
     if isinstance(token, LoginError):
         typer.echo(f"login: {token}", err=True)
         return False

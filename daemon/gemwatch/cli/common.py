@@ -13,6 +13,7 @@ import typer
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
+    from gemwatch.core.secrets import Secrets
     from gemwatch.core.settings import Problem, Settings
 
 FAILED, MISUSED = 1, 2
@@ -45,6 +46,15 @@ def settings_of(path: Path) -> "Settings":
     if loaded.settings is None:
         raise typer.Exit(MISUSED)
     return loaded.settings
+
+
+def secrets_of(settings: "Settings") -> "Secrets":
+    """What a failing token command, say, must not be quoted with."""
+    from gemwatch.core.secrets import Secrets
+
+    secrets = Secrets()
+    secrets.add(settings.api.key, settings.api.token.value)
+    return secrets
 
 
 def open_store(path: Path) -> "sa.Engine":

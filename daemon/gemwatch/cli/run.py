@@ -8,6 +8,8 @@ import typer
 
 from gemwatch.cli.common import FAILED, MISUSED, Config, config_path, fail, say_problems
 
+_PATIENCE = 30.0  # seconds: a start waits this long for another program that writes to the store
+
 
 def run(context: typer.Context, config: Config = None) -> None:
     """Watch the jobs until SIGTERM or SIGINT; SIGHUP reads the configuration again."""
@@ -15,7 +17,7 @@ def run(context: typer.Context, config: Config = None) -> None:
     import structlog
 
     from gemwatch import logs, service
-    from gemwatch.adapters.database import StoreError, WriterLock
+    from gemwatch.adapters.database import StoreError, WriterLock, wait_for_writers
     from gemwatch.adapters.schema import upgrade
     from gemwatch.configuration import Configuration
     from gemwatch.core.secrets import Secrets
@@ -27,22 +29,35 @@ def run(context: typer.Context, config: Config = None) -> None:
         say_problems(configuration.first.problems)
         fail("the configuration is refused, nothing was started. Try it with: gemwatch check", MISUSED)
     secrets = Secrets()
-    secrets.add(settings.api.key, settings.api.token.value)
+    secrets.add(settings.api.key, settings.api.token.value, settings.web.token)
     logging = logs.configure(settings.log.level, settings.log.format, secrets)
     log = structlog.get_logger()
     try:
-        with WriterLock(settings.store.url):
+        with WriterLock(settings.store.url) as lock:
+            wait_for_writers(
+                settings.store.url,
+                _PATIENCE,
+                lambda: log.warning("waiting for the store", reason="database is locked", at_most=f"{_PATIENCE:g} s"),
+            )
             copy = upgrade(settings.store.url)
             if copy is not None:
                 log.info("the store was brought up to date", copy_of_before=str(copy))
-            asyncio.run(service.run(configuration, settings, secrets))
-    except (StoreError, WebError) as error:
-        fail(secrets.mask(str(error)))
-    except Exception:
+            asyncio.run(service.run(configuration, settings, secrets, lock))
+    except Exception as error:
+        cause = _cause(error)
+        if isinstance(cause, StoreError | WebError):
+            fail(secrets.mask(str(cause)))
         log.exception("a part of the daemon died, so all of it ends: its supervisor has to start it again")
         raise typer.Exit(FAILED) from None
     finally:
         logging.close()
+
+
+def _cause(error: Exception) -> Exception:
+    """What a loop died of: each task group on the way up has wrapped it once more."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _before_the_loop() -> None:

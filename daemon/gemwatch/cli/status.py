@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gemwatch.cli.common import MISUSED, Config, Json, config_path, fail, open_store, print_json
-from gemwatch.cli.tables import coloured, local, table, zone
+from gemwatch.cli.tables import coloured, expected, local, table, zone
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -61,7 +61,7 @@ def _shown(document: dict[str, Any], *, everything: bool) -> "Group":
     lines = Text(f"Login: {service['login']}   API: {service['api']}   Token: {f'until {expiry}' if expiry else '-'}")
     if not jobs:
         return Group(Text("No job is watched."), lines)
-    columns = ["Job", "Name", "Status", "Since", "Last poll", "Next poll", "Remark"]
+    columns = ["Job", "Name", "Status", "Since", "Expected end", "Last poll", "Next poll", "Remark"]
     return Group(table(columns, map(_row, jobs), zone()), lines)
 
 
@@ -71,6 +71,7 @@ def _row(job: dict[str, Any]) -> list[Any]:
         job["name"],
         coloured(job["status"]),
         local(job["status_since"]),
+        expected(job["estimate"]) if not job["finished"] else " ",
         local(job["last_polled_at"]),
         local(job["next_poll_at"]),
         _remark(job),
@@ -80,8 +81,11 @@ def _row(job: dict[str, Any]) -> list[Any]:
 def _remark(job: dict[str, Any]) -> str:
     if not job["watched"]:
         return "no longer watched"
+    if job["needs_look"]:
+        return f"needs a look: {'; '.join(job['needs_look'])}"
     if job["misses"]:
         return f"not found, {job['misses']} times in a row"
     if job["last_error"]:
         return str(job["last_error"])
-    return "finished" if job["finished"] else " "
+    passed = ", ".join(word.replace("-", " ") for word in job["limits_passed"])
+    return passed or ("finished" if job["finished"] else " ")

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gemwatch.core.harmless import tidy
+from gemwatch.core.wording import NARROW
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -48,6 +49,18 @@ def local(time: str | None) -> str | None:
     there = datetime.fromisoformat(time).astimezone()
     today = there.date() == datetime.now().astimezone().date()
     return f"{there:%H:%M:%S}" if today else f"{there:%Y-%m-%d %H:%M:%S}"
+
+
+def expected(estimate: dict[str, Any] | None, *, runs: bool = True) -> str | None:
+    """`13:21 (12:50 to 14:10; 12 runs)`, in the user's zone, and as exact as it can be known."""
+    if estimate is None:
+        return None
+    first, end, last = (local(estimate[name]) or "" for name in ("earliest", "ends_at", "latest"))
+    width = datetime.fromisoformat(estimate["latest"]) - datetime.fromisoformat(estimate["earliest"])
+    if width >= NARROW:
+        first, end, last = (time[: -len(":00")] for time in (first, end, last))
+    told = f"{end} ({first} to {last}" + (f"; {estimate['runs']} runs)" if runs else ")")
+    return f"{told}, overdue" if estimate["overdue"] else told
 
 
 def zone() -> str:

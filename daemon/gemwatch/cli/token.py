@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from gemwatch.cli.common import Config, config_path, fail, settings_of
+from gemwatch.cli.common import Config, config_path, fail, secrets_of, settings_of
 
 if TYPE_CHECKING:
     from gemwatch.core.login import Token
@@ -17,11 +17,10 @@ def token(context: typer.Context, config: Config = None) -> None:
     from gemwatch.adapters.credentials import Credentials
     from gemwatch.adapters.system_clock import SystemClock
     from gemwatch.core.login import LoginError
-    from gemwatch.core.secrets import Secrets
 
     settings, clock = settings_of(config_path(context, config)), SystemClock()
     try:
-        had = asyncio.run(Credentials(settings.api.token, clock, Secrets()).token())
+        had = asyncio.run(Credentials(settings.api.token, clock, secrets_of(settings)).token())
     except LoginError as error:
         fail(f"login: {error}")
     typer.echo(f"A token was had, {until(had, clock.now())}.")

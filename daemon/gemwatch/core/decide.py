@@ -6,8 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gemwatch.core.backoff import poll_pause
+from gemwatch.core.cadence import interval
+from gemwatch.core.estimate import Experience
 from gemwatch.core.events import Event, EventKind
+from gemwatch.core.gate import Gate
 from gemwatch.core.job import Failed, JobDetails, NotFound, Observation, Refused, Seen, Status, Throttled, is_end
+from gemwatch.core.limits import GRACE, Limits, clock, too_fast
 
 JITTER = 0.1  # of the interval, either way: watches that were added together drift apart
 LOST_EVERY = timedelta(minutes=15)  # how often a job is looked for that the API does not know
@@ -27,21 +31,26 @@ class Memory:
     status_since: datetime | None = None  # first seen with this status
     seen_at: datetime | None = None  # last seen at all
     running_since: datetime | None = None  # first seen IN_PROGRESS in the present run
+    last_end: datetime | None = None  # of the run before
     misses: int = 0  # 404s in a row
     failures: int = 0  # looks in a row without a usable answer
     refused_at: datetime | None = None  # the first refusal of this job since it was last answered
     told_missing: bool = False
     told_refused: bool = False
     last_error: str | None = None
+    told_limits: str | None = None  # those told as passed in the present run, as words with spaces between
+    clock_at: datetime | None = None  # when the next limit passes if nothing changes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tracked:
-    """A watch with its memory, as it was when it was claimed for a look."""
+    """A watch with its memory, as it was when it was claimed for a look. Limits and gate: the watch's own."""
 
     job_id: int
     every: timedelta
     memory: Memory
+    limits: Limits | None = None
+    gate: Gate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,16 +67,25 @@ class Transition:
 class Policy:
     """What the decision needs to know besides the job.
 
-    `last_good_sent_at`: when the last request was sent that was answered about any job at all.
+    `last_good_sent_at`: when the last request was sent that was answered about any job at all. `limits` and `gate`
+    are the general ones, None where nothing is said; `experience` is what earlier runs taught. `adaptive`: the
+    interval follows from it.
     """
 
     not_found_after: int = 3
     last_good_sent_at: datetime | None = None
+    limits: Limits | None = None
+    gate: Gate | None = None
+    experience: Experience | None = None
+    adaptive: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What is to be recorded of one look. `due_at` None: the job is finished and polled no more."""
+    """What is to be recorded of one look. `due_at` None: the job is finished and polled no more.
+
+    `gate`: what a success is judged by when it is recorded, beside the run before it on the same input.
+    """
 
     job_id: int
     memory: Memory
@@ -75,13 +93,14 @@ class Verdict:
     document: str | None = None
     transition: Transition | None = None
     events: tuple[Event, ...] = ()
+    gate: Gate | None = None
 
 
 def decide(tracked: Tracked, seen: Observation, policy: Policy, roll: float) -> Verdict:
     """The verdict on one look. `roll`, drawn from [0, 1), is all the chance there is in it."""
     match seen:
         case Seen():
-            return _seen(tracked, seen, roll)
+            return _seen(tracked, seen, policy, roll)
         case NotFound():
             return _not_found(tracked, seen, policy, roll)
         case Refused():
@@ -105,7 +124,7 @@ def _again(tracked: Tracked, due_at: datetime, **changes: Any) -> Verdict:
     return Verdict(job_id=tracked.job_id, memory=replace(tracked.memory, **changes), due_at=due_at)
 
 
-def _seen(tracked: Tracked, seen: Seen, roll: float) -> Verdict:
+def _seen(tracked: Tracked, seen: Seen, policy: Policy, roll: float) -> Verdict:
     job, before = seen.job, tracked.memory
     moved = job.status != before.status
     memory = Memory(
@@ -113,14 +132,72 @@ def _seen(tracked: Tracked, seen: Seen, roll: float) -> Verdict:
         status_since=seen.at if moved else before.status_since,
         seen_at=seen.at,
         running_since=_running_since(before, seen) if moved else before.running_since,
+        last_end=before.status_since if moved and is_end(before.status) else before.last_end,
+        told_limits=None if moved and is_end(before.status) else before.told_limits,
     )
-    due_at = None if is_end(job.status) else seen.at + next_look(tracked.every, roll)
+    due_at = None if is_end(job.status) else seen.at + next_look(_every(tracked, seen, memory, policy), roll)
     verdict = Verdict(job_id=tracked.job_id, memory=memory, due_at=due_at, document=job.document)
-    events = (_answered_again(tracked, seen.at),) if before.told_refused else ()
-    if not moved:
-        return replace(verdict, events=events)
-    move = Transition(job=job, before=before.status, last_seen_before=before.seen_at, observed_at=seen.at)
-    return replace(verdict, transition=move, events=(*events, *_events_of(tracked, move, memory)))
+    events: tuple[Event, ...] = (_answered_again(tracked, seen.at),) if before.told_refused else ()
+    if moved:
+        move = Transition(job=job, before=before.status, last_seen_before=before.seen_at, observed_at=seen.at)
+        events += _events_of(tracked, move, memory, policy)
+        verdict = replace(verdict, transition=move, gate=_gate(tracked, policy))
+    if events:
+        verdict = replace(verdict, events=events)
+    limits = _limits(tracked, policy)
+    return verdict if limits is None else _limited(verdict, seen, limits, policy)
+
+
+def _every(tracked: Tracked, seen: Seen, memory: Memory, policy: Policy) -> timedelta:
+    if not policy.adaptive or policy.experience is None:
+        return tracked.every
+    return interval(tracked.every, seen.job, memory.running_since, policy.experience, seen.at)
+
+
+def _gate(tracked: Tracked, policy: Policy) -> Gate | None:
+    if tracked.gate is None or policy.gate is None:
+        return tracked.gate or policy.gate
+    return tracked.gate.over(policy.gate)
+
+
+def _limits(tracked: Tracked, policy: Policy) -> Limits | None:
+    if tracked.limits is None or policy.limits is None:
+        return tracked.limits or policy.limits
+    return tracked.limits.over(policy.limits)
+
+
+def _limited(verdict: Verdict, seen: Seen, limits: Limits, policy: Policy) -> Verdict:
+    """The verdict with the limits that this look found passed, and a next look no later than the next one passes."""
+    if is_end(seen.job.status):
+        facts = None if verdict.transition is None else too_fast(limits, seen.job, policy.experience)
+        return verdict if facts is None else _with(verdict, EventKind.FINISHED_TOO_FAST, seen.at, facts)
+    memory = verdict.memory
+    found = clock(
+        limits,
+        seen.job,
+        policy.experience,
+        waiting_since=memory.status_since,
+        running_since=memory.running_since,
+        last_end=memory.last_end,
+    )
+    if found is None or _was_told(memory, found.kind):
+        return verdict
+    if seen.at < found.passes_at:
+        latest = found.passes_at + GRACE
+        memory = replace(memory, clock_at=found.passes_at)
+        return replace(verdict, memory=memory, due_at=min(verdict.due_at or latest, latest))
+    return _with(verdict, found.kind, seen.at, found.facts(seen.job))
+
+
+def _with(verdict: Verdict, kind: EventKind, at: datetime, facts: Mapping[str, Any]) -> Verdict:
+    """The verdict with a limit's event, remembered as told for as long as this run lasts."""
+    event = Event(kind=kind, at=at, job_id=verdict.job_id, facts=facts)
+    told = " ".join(filter(None, (verdict.memory.told_limits, kind.value)))
+    return replace(verdict, memory=replace(verdict.memory, told_limits=told), events=(*verdict.events, event))
+
+
+def _was_told(memory: Memory, kind: EventKind) -> bool:
+    return memory.told_limits is not None and kind.value in memory.told_limits.split()
 
 
 def _running_since(before: Memory, seen: Seen) -> datetime | None:
@@ -130,12 +207,12 @@ def _running_since(before: Memory, seen: Seen) -> datetime | None:
     return None if is_end(before.status) else before.running_since
 
 
-def _events_of(tracked: Tracked, move: Transition, memory: Memory) -> tuple[Event, ...]:
+def _events_of(tracked: Tracked, move: Transition, memory: Memory, policy: Policy) -> tuple[Event, ...]:
     """First sight of an unfinished job is recorded only; of a finished one it is told, and says so."""
     kind = _TOLD.get(move.job.status)
     if kind is None or (kind is EventKind.STARTED and move.before is None):
         return ()
-    facts = {
+    facts: dict[str, Any] = {
         "status": move.job.status,
         "before": move.before,
         "first_sight": move.before is None,
@@ -143,6 +220,9 @@ def _events_of(tracked: Tracked, move: Transition, memory: Memory) -> tuple[Even
         "running_since": _text(memory.running_since),
         "document": move.job.document,
     }
+    if kind is EventKind.STARTED and policy.experience is not None:
+        expected = policy.experience.estimate(move.job, memory.running_since, move.observed_at)
+        facts |= {} if expected is None else {"estimate": expected.facts()}
     return (Event(kind=kind, at=move.observed_at, job_id=tracked.job_id, facts=facts),)
 
 

@@ -14,13 +14,19 @@ class EventKind(StrEnum):
     SUCCESS = "success"
     FAILED = "failed"
     NOT_FOUND = "not-found"
+    NEEDS_LOOK = "needs-look"
+    QUEUED_TOO_LONG = "queued-too-long"
+    RUNNING_TOO_LONG = "running-too-long"
+    FINISHED_TOO_FAST = "finished-too-fast"
     LOGIN = "login"
     API = "api"
     CONFIG = "config"
     STORE = "store"
 
 
-JOB_EVENTS = frozenset({EventKind.STARTED, EventKind.SUCCESS, EventKind.FAILED, EventKind.NOT_FOUND})
+SERVICE_EVENTS = frozenset({EventKind.LOGIN, EventKind.API, EventKind.CONFIG, EventKind.STORE})
+JOB_EVENTS = frozenset(EventKind) - SERVICE_EVENTS
+LIMIT_EVENTS = frozenset({EventKind.QUEUED_TOO_LONG, EventKind.RUNNING_TOO_LONG, EventKind.FINISHED_TOO_FAST})
 DEFAULT_EVENTS = frozenset(EventKind) - {EventKind.STARTED}
 
 
@@ -30,7 +36,9 @@ class Event:
 
     Facts are JSON values. Events about a job have `name` (added when they are recorded), `status`, `before`,
     `first_sight`, `last_seen_before`, `running_since` and `document` (the details as the API sent them) where
-    they apply; events about the service have `over` (the trouble has ended), `reason`, `since` and `remedy`.
+    they apply; `estimate` is there when a job starts, `previous` (the run before on the same input) and `reasons`
+    when it succeeds, and `limit_seconds`, `since` and the like when a limit is passed. Events about the service
+    have `over` (the trouble has ended), `reason`, `since` and `remedy`.
     """
 
     kind: EventKind
@@ -47,6 +55,10 @@ class Target:
     url: str = field(repr=False)
     on: frozenset[EventKind] = DEFAULT_EVENTS
 
+    def hears(self, kind: EventKind) -> bool:
+        """Whether an event of this kind goes there. A success that needs a look is still a success."""
+        return kind in self.on or (kind is EventKind.NEEDS_LOOK and EventKind.SUCCESS in self.on)
+
 
 def audience(event: Event, targets: Iterable[Target], narrowed: Iterable[str] | None = None) -> tuple[str, ...]:
     """The names of the targets that hear of an event.
@@ -55,4 +67,4 @@ def audience(event: Event, targets: Iterable[Target], narrowed: Iterable[str] | 
     Events about the service are never narrowed, nor is an event about a job whose kind is `login`.
     """
     chosen = None if narrowed is None or event.kind not in JOB_EVENTS else frozenset(narrowed)
-    return tuple(t.name for t in targets if event.kind in t.on and (chosen is None or t.name in chosen))
+    return tuple(t.name for t in targets if t.hears(event.kind) and (chosen is None or t.name in chosen))

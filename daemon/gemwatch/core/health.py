@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from gemwatch.core.events import Event, EventKind
-from gemwatch.core.job import Failed, NotFound, Observation, Refused, Seen, Throttled
+from gemwatch.core.job import Failed, NotFound, Refused, Seen, Throttled
+from gemwatch.core.listing import Listed, Listing
 
 CERTAIN_FROM = 30  # refusals in a row, over all jobs: nobody waits for a witness any longer
 
@@ -45,7 +46,7 @@ class Checkup:
     events: tuple[Event, ...] = ()
 
 
-def after(health: Health, seen: Observation, *, sent: float, now: float, others: bool) -> Checkup:
+def after(health: Health, seen: Listed, *, sent: float, now: float, others: bool) -> Checkup:
     """Health after the answer to a request. When it was `sent`, and `now`, are monotonic seconds.
 
     A 401 or 403 shows that the API is there; whether the login works, only an answer about a job shows, and
@@ -54,7 +55,7 @@ def after(health: Health, seen: Observation, *, sent: float, now: float, others:
     refused and could bear witness; or when there have been many refusals in a row.
     """
     match seen:
-        case Seen() | NotFound():
+        case Seen() | NotFound() | Listing():
             return _good(health, seen.at, sent)
         case Refused():
             return _refused(health, seen, now, others=others)

@@ -99,6 +99,8 @@ class Failed:
 
 
 _LONGEST_STATUS, _LONGEST_ID = 64, 19  # characters; an id has 63 bits
+_DEEPEST = 32  # what Python's JSON reads in one place it may be unable to read or write in another, deeper in calls
+_YEARS = range(2000, 3000)
 
 Observation = Seen | NotFound | Refused | Throttled | Failed
 
@@ -117,12 +119,12 @@ def read_details(document: str) -> JobDetails:
         raise ValueError("the answer is not JSON") from None
     if not isinstance(raw, dict):
         raise ValueError("the answer is JSON but not an object")
-    job_id, status = raw.get("job_id"), raw.get("status")
-    if isinstance(job_id, str) and job_id.isascii() and job_id.isdigit() and len(job_id) <= _LONGEST_ID:
-        job_id = int(job_id)
-    if not isinstance(job_id, int) or isinstance(job_id, bool):
+    if _is_deeper(raw, _DEEPEST):
+        raise ValueError(f"the answer is nested more than {_DEEPEST} deep")
+    job_id, status = job_id_of(raw), status_of(raw)
+    if job_id is None:
         raise ValueError("the answer has no job_id")
-    if not isinstance(status, str) or not 0 < len(status) <= _LONGEST_STATUS or not status.isprintable():
+    if status is None:
         raise ValueError("the answer has no status")
     return JobDetails(
         job_id=job_id,
@@ -137,6 +139,33 @@ def read_details(document: str) -> JobDetails:
         requested_at=_time(raw, "requested_at"),
         statistics=_statistics(raw.get("statistics")),
     )
+
+
+def _is_deeper(raw: Any, most: int) -> bool:
+    """Whether a document has more than `most` objects and arrays within each other."""
+    level = [raw]
+    for _ in range(most):
+        inside = [node.values() if isinstance(node, dict) else node for node in level]
+        level = [node for nodes in inside for node in nodes if isinstance(node, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def job_id_of(raw: Mapping[str, Any]) -> int | None:
+    """The id in a job as the API describes it; digits in a string are one too."""
+    job_id = raw.get("job_id")
+    if isinstance(job_id, str) and job_id.isascii() and job_id.isdigit() and len(job_id) <= _LONGEST_ID:
+        return int(job_id)
+    return job_id if isinstance(job_id, int) and not isinstance(job_id, bool) else None
+
+
+def status_of(raw: Mapping[str, Any]) -> str | None:
+    """The status in a job as the API describes it, if it can be one."""
+    status = raw.get("status")
+    if not isinstance(status, str) or not 0 < len(status) <= _LONGEST_STATUS or not status.isprintable():
+        return None
+    return status
 
 
 def _statistics(raw: Any) -> Statistics | None:
@@ -157,8 +186,9 @@ def _statistics(raw: Any) -> Statistics | None:
 
 
 def _text(raw: Mapping[str, Any], key: str) -> str | None:
+    """A text. Halves of characters, which JSON can spell and no store can hold, become question marks."""
     value = raw.get(key)
-    return value if isinstance(value, str) and value else None
+    return value.encode(errors="replace").decode() if isinstance(value, str) and value else None
 
 
 def _number(raw: Mapping[str, Any], key: str, *, most: float = 1e15) -> float | None:
@@ -174,11 +204,13 @@ def _number(raw: Mapping[str, Any], key: str, *, most: float = 1e15) -> float | 
 
 
 def _time(raw: Mapping[str, Any], key: str) -> datetime | None:
+    """A time of this age. Others are somebody's zero, or so near the end of all times that no span can be added."""
     value = raw.get(key)
     if not isinstance(value, str):
         return None
     try:
         time = datetime.fromisoformat(value)
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+        utc = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+    return utc if utc.year in _YEARS else None

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from gemwatch.core import service_words, wording
-from gemwatch.core.events import JOB_EVENTS, Event, EventKind
+from gemwatch.core import run_words, service_words, wording
+from gemwatch.core.events import JOB_EVENTS, LIMIT_EVENTS, Event, EventKind
 from gemwatch.core.harmless import harmless, shortened
 from gemwatch.core.job import JobDetails, Statistics, Status
 from gemwatch.core.wording import Facts
@@ -37,6 +37,10 @@ OUTCOMES = {
     EventKind.SUCCESS: "SUCCESS",
     EventKind.FAILED: "FAILED",
     EventKind.NOT_FOUND: "NOT FOUND",
+    EventKind.NEEDS_LOOK: "SUCCESS, needs a look",
+    EventKind.QUEUED_TOO_LONG: "QUEUED TOO LONG",
+    EventKind.RUNNING_TOO_LONG: "RUNNING TOO LONG",
+    EventKind.FINISHED_TOO_FAST: "FINISHED TOO FAST",
 }
 _TONES = {EventKind.SUCCESS: Tone.GOOD, EventKind.FAILED: Tone.BAD, EventKind.STARTED: Tone.PLAIN}
 _LAST_SEEN: Mapping[str, str] = {Status.REQUESTED: "waiting", Status.IN_PROGRESS: "running"}
@@ -97,10 +101,21 @@ def _job_lines(event: Event, facts: Facts) -> Iterator[str]:
         return
     details = facts.details()
     statistics = details.statistics if details else None
-    yield from _files(details)
-    if statistics:
-        yield from _matching(statistics)
-    yield from _times(event, facts, details)
+    if event.kind in LIMIT_EVENTS:
+        yield from run_words.passed_limit(event, facts)
+        yield from _files(details)
+        yield f"Observed: {wording.point(event.at)}"
+    else:
+        if event.kind is EventKind.NEEDS_LOOK:
+            yield from run_words.why_look(facts)
+        yield from run_words.expected_end(facts)
+        yield from _files(details)
+        if statistics:
+            yield from _matching(statistics, facts)
+        yield from run_words.compared_with(facts)
+        yield from _times(event, facts, details)
+    if details and details.requested_at:
+        yield f"Requested: {wording.point(details.requested_at)}"
     yield from _origin(details)
 
 
@@ -116,21 +131,22 @@ def _files(details: JobDetails | None) -> Iterator[str]:
             yield f"{label}: {harmless(value)}"
 
 
-def _matching(statistics: Statistics) -> Iterator[str]:
+def _matching(statistics: Statistics, facts: Facts) -> Iterator[str]:
     parts = [
         f"{wording.share(ratio)} {word}"
         for word, ratio in (("fully", statistics.fully_matched), ("partially", statistics.partially_matched))
         if ratio is not None
     ]
     if statistics.matched is not None:
-        yield f"Matched: {wording.share(statistics.matched)}" + (f" ({', '.join(parts)})" if parts else "")
+        kinds = f" ({', '.join(parts)})" if parts else ""
+        yield f"Matched: {wording.share(statistics.matched)}{kinds}{run_words.before_matched(facts)}"
     elif parts:
         yield f"Matched: {', '.join(parts)}"
     if statistics.unmatched is not None:
         yield f"Unmatched: {wording.share(statistics.unmatched)}"
     length = None if statistics.kilometres is None else wording.kilometres(statistics.kilometres)
     if statistics.roads is not None:
-        yield f"Roads: {statistics.roads:,}" + (f" ({length})" if length else "")
+        yield f"Roads: {statistics.roads:,}" + (f" ({length})" if length else "") + run_words.before_roads(facts)
     elif length:
         yield f"Length: {length}"
     if statistics.confidence_threshold is not None:
@@ -142,11 +158,9 @@ def _times(event: Event, facts: Facts, details: JobDetails | None) -> Iterator[s
     yield f"Seen {'running' if started else 'finished'}: {wording.point(event.at)}{_uncertainty(event, facts)}"
     running_since = facts.time("running_since")
     if details and details.statistics and details.statistics.execution_time is not None:
-        yield f"Execution time: {wording.span(details.statistics.execution_time)}"
+        yield f"Execution time: {wording.span(details.statistics.execution_time)}{run_words.before_time(facts)}"
     elif not started and running_since and running_since < event.at:
-        yield f"Seen running for: {wording.span(event.at - running_since)}"
-    if details and details.requested_at:
-        yield f"Requested: {wording.point(details.requested_at)}"
+        yield f"Seen running for: {wording.span(event.at - running_since)}{run_words.before_time(facts)}"
 
 
 def _uncertainty(event: Event, facts: Facts) -> str:

@@ -1,6 +1,7 @@
 """The secrets that this process knows, and texts without them."""
 
 import re
+from base64 import b64encode
 from collections.abc import Iterable
 from threading import Lock
 from urllib.parse import unquote, urlsplit
@@ -63,11 +64,13 @@ class Secrets:
 def _parts_of(url: str) -> Iterable[str]:
     rest = url.partition("://")[2]
     try:
-        password = urlsplit(url).password
+        user, password = urlsplit(url).username, urlsplit(url).password
     except ValueError:
-        password = None
+        user = password = None
     if password:
         yield from (password, unquote(password))
+        # As Basic authentication has it: some servers say back what they were sent.
+        yield b64encode(f"{unquote(user or '')}:{unquote(password)}".encode()).decode()
     for part in re.split(r"[/:?&=#,;]", rest):
         piece = part.rpartition("@")[0] or part
         if "." not in piece and piece.lower() not in _WORDS:

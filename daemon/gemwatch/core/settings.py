@@ -6,6 +6,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from gemwatch.core.events import Target
+from gemwatch.core.gate import Gate
+from gemwatch.core.limits import Limits
 
 DEFAULT_BASE_URL = "https://api.tomtom.com/maps/orbis/platform/gem"
 DEFAULT_TOKEN_COMMAND = (
@@ -69,16 +71,20 @@ class PollSettings:
     every: timedelta = timedelta(seconds=60)
     not_found_after: int = 3
     alert_after: timedelta = timedelta(minutes=10)
+    adaptive: bool = False  # rarely while a job is far from its likely end: core/cadence.py
+    sweep: bool = False  # one list for many jobs: engine/sweeper.py
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
-    """An entry of the watch list. `notify` None: every target; `every` None: the general interval."""
+    """An entry of the watch list. `notify` None: every target; what else is None: as for all."""
 
     job_id: int
     name: str | None = None
     notify: tuple[str, ...] | None = None
     every: timedelta | None = None
+    limits: Limits | None = None
+    gate: Gate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,10 +97,17 @@ class StoreSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebSettings:
-    """Where the HTTP server listens; `host` None: it does not."""
+    """Where the HTTP server listens (`host` None: it does not), who may look, and which names it is known by.
+
+    `token` None: everybody who reaches it, which is why it then listens on loopback only. `metrics` "open": those
+    need no token.
+    """
 
     host: str | None = "127.0.0.1"
     port: int = 8042
+    token: str | None = field(default=None, repr=False)
+    metrics: str = "open"  # open | token
+    hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +133,8 @@ class Settings:
     poll: PollSettings = PollSettings()
     targets: tuple[Target, ...] = ()
     watches: tuple[Watch, ...] = ()
+    limits: Limits | None = None
+    gate: Gate | None = None
     heartbeat: HeartbeatSettings | None = None
     web: WebSettings = WebSettings()
     log: LogSettings = LogSettings()

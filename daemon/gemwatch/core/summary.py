@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from gemwatch.core import wording
+from gemwatch.core import run_words, wording
 from gemwatch.core.events import JOB_EVENTS, Event, EventKind
 from gemwatch.core.harmless import harmless, shortened
 from gemwatch.core.message import OUTCOMES, Message, Tone, foot, title
@@ -18,11 +18,15 @@ _ORDER = (
     EventKind.CONFIG,
     EventKind.STORE,
     EventKind.FAILED,
+    EventKind.NEEDS_LOOK,
+    EventKind.FINISHED_TOO_FAST,
+    EventKind.RUNNING_TOO_LONG,
+    EventKind.QUEUED_TOO_LONG,
     EventKind.NOT_FOUND,
     EventKind.SUCCESS,
     EventKind.STARTED,
 )
-_ENDS = (EventKind.SUCCESS, EventKind.FAILED)
+_ENDS = {EventKind.SUCCESS: "SUCCESS", EventKind.NEEDS_LOOK: "SUCCESS to look at", EventKind.FAILED: "FAILED"}
 _CLOSING = "These waited at the same moment, so they come as one message."
 
 
@@ -54,7 +58,7 @@ def fitting(letters: Sequence[tuple[int, Event]], most: int) -> int:
 
 def _title(events: Sequence[Event]) -> str:
     counts = Counter(event.kind for event in events)
-    ends = ", ".join(f"{counts[kind]} {OUTCOMES[kind]}" for kind in _ENDS if counts[kind])
+    ends = ", ".join(f"{counts[kind]} {word}" for kind, word in _ENDS.items() if counts[kind])
     others = sum(counts[kind] for kind in counts if kind not in _ENDS)
     jobs = {event.job_id for event in events}
     if not others and len(jobs) == len(events):
@@ -84,8 +88,10 @@ def _details(facts: Facts) -> Iterator[str]:
     details = facts.details()
     if details and details.result_filename:
         yield harmless(details.result_filename, 120)
-    if details and details.statistics and details.statistics.matched is not None:
-        yield f"matched {wording.share(details.statistics.matched)}"
+    if reasons := facts.texts("reasons"):
+        yield from reasons
+    elif details and details.statistics and details.statistics.matched is not None:
+        yield f"matched {wording.share(details.statistics.matched)}{run_words.before_matched(facts)}"
 
 
 def _short_line(event_id: int, event: Event) -> str:

@@ -10,7 +10,9 @@ from gemwatch.core.job import JobDetails, read_details
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")  # in any locale
 LATE = timedelta(minutes=2)
+NARROW = timedelta(minutes=10)  # of a range: its ends are told to the second, those of wider ones to the minute
 LONGEST_NAME = 80
+_MOST = 1e15  # beyond, a number means nothing here, and a span of so many seconds could not be told
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,27 @@ class Facts:
     def count(self, key: str) -> int | None:
         value = self.raw.get(key)
         return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**6 else None
+
+    def number(self, key: str) -> float | None:
+        """A number that is not negative."""
+        value = self.raw.get(key)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= _MOST:
+            return None
+        return float(value)
+
+    def part(self, key: str) -> "Facts":
+        """Facts within the facts; empty where there are none."""
+        value = self.raw.get(key)
+        return Facts(value if isinstance(value, Mapping) else {})
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        value = self.raw.get(key)
+        items = value if isinstance(value, list | tuple) else ()
+        return tuple(text for item in items if isinstance(item, str) and (text := harmless(item)))
+
+    def job_id(self, key: str) -> int | None:
+        value = self.raw.get(key)
+        return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
     def time(self, key: str) -> datetime | None:
         value = self.raw.get(key)

@@ -1,12 +1,13 @@
 """What the engine claims from the store and gives back: looks to take, deliveries to make."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from gemwatch.core.backoff import delivery_pause
 from gemwatch.core.decide import Tracked, Verdict
 from gemwatch.core.events import Event
+from gemwatch.core.runs import Run
 
 KEEP_TRYING = timedelta(hours=48)  # how long a delivery is retried
 MANY = 5  # more than this many deliveries that wait for one target go out as one summary
@@ -15,20 +16,38 @@ MOST_IN_SUMMARY = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchClaim:
-    """A due watch, ours until the lease ends. `claim` is the ticket that its report must show."""
+    """A due watch, ours until the lease ends. `claim` is the ticket that its report must show.
+
+    `document`: the job's details as they are stored.
+    """
 
     tracked: Tracked
     claim: datetime
     due_at: datetime
+    document: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """One look to be recorded. Recorded only while the claim still stands: an unwatched job stays as it is."""
+    """One look to be recorded. Recorded only while the claim still stands: an unwatched job stays as it is.
+
+    `quiet`: nothing but the times of the look is new, as with most looks, and there is less to write.
+    """
 
     claim: datetime
     at: datetime
     verdict: Verdict
+    quiet: bool = False
+
+
+def report_on(claim: WatchClaim, at: datetime, verdict: Verdict) -> Report:
+    """The report on a claimed watch that was looked at."""
+    quiet = (
+        not (verdict.transition or verdict.events)
+        and verdict.document in (None, claim.document)
+        and verdict.memory == replace(claim.tracked.memory, seen_at=verdict.memory.seen_at)
+    )
+    return Report(claim=claim.claim, at=at, verdict=verdict, quiet=quiet)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +61,14 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """What came of recording: the reports whose claims still stood and that held news, and what is told."""
+    """What came of recording: the reports whose claims still stood and that held news, and what is told.
+
+    `runs` are those that ended with these looks.
+    """
 
     reports: tuple[Report, ...] = ()
     told: tuple[Told, ...] = ()
+    runs: tuple[Run, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

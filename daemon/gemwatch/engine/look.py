@@ -4,12 +4,26 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Protocol
 
 from gemwatch.core.clock import Clock
 from gemwatch.core.job import Observation, Refused, Throttled
 from gemwatch.core.login import LoginError, Token
-from gemwatch.engine.live import Live
-from gemwatch.engine.ports import Credentials
+from gemwatch.engine.pace import Pace
+from gemwatch.engine.ports import Api, Credentials
+
+
+class Means(Protocol):
+    """How the API is asked: what is in force now, since an edit may replace each part between two awaits."""
+
+    @property
+    def api(self) -> Api: ...
+
+    @property
+    def credentials(self) -> Credentials: ...
+
+    @property
+    def pace(self) -> Pace: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +48,7 @@ class Looking:
     `asking` is entered for as long as a request is under way.
     """
 
-    live: Live
+    live: Means
     clock: Clock
     barred: Callable[[], bool]
     asking: Callable[[], AbstractContextManager[None]]

@@ -33,7 +33,7 @@ class Pace:
         self._slots = asyncio.Semaphore(at_once)
         self._gap = 1 / rate if rate else 0.0
         self.turns = turns or Turns()
-        self.ahead = at_once + (at_once if not rate else min(at_once, max(1, int(rate))))
+        self.ahead = at_once + (2 * at_once if not rate else min(at_once, max(1, int(rate))))
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:

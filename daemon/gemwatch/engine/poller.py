@@ -3,15 +3,16 @@
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
 
 from gemwatch.core.clock import Clock
 from gemwatch.core.decide import Policy, decide
+from gemwatch.core.estimate import Experience
 from gemwatch.core.job import Failed, NotFound, Observation, Refused, Seen, Throttled
-from gemwatch.core.work import Report, WatchClaim
+from gemwatch.core.work import Report, WatchClaim, report_on
 from gemwatch.engine.bell import Bell
 from gemwatch.engine.live import Live
 from gemwatch.engine.look import Look, Looking, look
@@ -21,12 +22,17 @@ from gemwatch.engine.vitals import Change, Vitals
 log = structlog.get_logger()
 
 PROBE_EVERY = 60.0  # seconds between two probes while the login is refused
+GROUP, GROUP_WITHIN = 500, 0.1  # looks without news are recorded together: so many, or after so many seconds
+GROUP_GAP = 0.01  # seconds between two commits, so that in a storm they are shared by many
 TOKEN_LIMIT = timedelta(seconds=60)  # a look may wait this long for a token, twice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Polling:
-    """What a poller is made of. `recorded` is called after each commit that left something to deliver."""
+    """What a poller is made of. `recorded` is called after each commit that left something to deliver.
+
+    `experience` grows with each run that ends.
+    """
 
     live: Live
     store: Store
@@ -36,6 +42,7 @@ class Polling:
     metrics: Metrics
     recorded: Callable[[], None]
     progress: Callable[[str], None]
+    experience: Experience = field(default_factory=Experience)
     roll: Callable[[], float] = random.random
 
 
@@ -85,7 +92,11 @@ class Poller:
     @property
     def idle(self) -> bool:
         """Whether no look is under way and everything that was seen is recorded."""
-        return not (self._looks or self._reports or self._change.events or self._change.notes or self._recording)
+        return not (self._looks or self._unrecorded or self._recording)
+
+    @property
+    def _unrecorded(self) -> bool:
+        return bool(self._reports or self._change.events or self._change.notes)
 
     async def _claim(self, group: asyncio.TaskGroup) -> None:
         parts, live = self._parts, self._parts.live
@@ -97,7 +108,7 @@ class Poller:
         if room <= 0 or live.pace.held:
             return
         # Longer than any look can take: only a process that died lets a lease run out.
-        lease = 2 * (live.settings.api.timeout + TOKEN_LIMIT) + timedelta(minutes=2)
+        lease = 6 * (live.settings.api.timeout + TOKEN_LIMIT) + timedelta(minutes=2)
         claims = await parts.database(parts.store.claim_watches, parts.clock.now(), room, lease)
         if probing and claims:
             self._next_probe = parts.clock.monotonic() + PROBE_EVERY
@@ -119,21 +130,37 @@ class Poller:
             raise
         self._count(claim, result)
         self._decide(claim, result, others=others)
-        self.bell.ring()
+        if len(self._looks) <= 1 + parts.live.pace.ahead * 2 // 3:  # this one is about to go
+            self.bell.ring()
 
     def _decide(self, claim: WatchClaim, result: Look, *, others: bool) -> None:
         vitals, settings, seen = self._parts.vitals, self._parts.live.settings, result.seen
-        policy = Policy(not_found_after=settings.poll.not_found_after, last_good_sent_at=vitals.last_good_sent_at)
+        policy = Policy(
+            not_found_after=settings.poll.not_found_after,
+            last_good_sent_at=vitals.last_good_sent_at,
+            limits=settings.limits,
+            gate=settings.gate,
+            experience=self._parts.experience,
+            adaptive=settings.poll.adaptive,
+        )
         verdict = decide(claim.tracked, seen, policy, self._parts.roll())
-        self._reports.append(Report(claim=claim.claim, at=seen.at, verdict=verdict))
+        self._take_report(report_on(claim, seen.at, verdict))
         if isinstance(seen, Refused) and verdict.memory.told_refused and not seen.certain:
             vitals.answered()  # the refusal concerns this job alone
         else:
-            self._take(vitals.observe(seen, sent_at=result.sent_at, sent=result.sent, others=others))
-        self._results.ring()
+            self.take(vitals.observe(seen, sent_at=result.sent_at, sent=result.sent, others=others))
         _say(claim.tracked.job_id, seen, verdict.memory.failures)
 
-    def _take(self, change: Change) -> None:
+    def _take_report(self, report: Report) -> None:
+        """Looks without news wait a moment for those under way: a commit costs the same for one as for hundreds."""
+        self._reports.append(report)
+        if not report.quiet or len(self._reports) >= GROUP or len(self._looks) == 1:
+            self._results.ring()
+        elif len(self._reports) == 1:
+            asyncio.get_running_loop().call_later(GROUP_WITHIN, self._results.ring)
+
+    def take(self, change: Change) -> None:
+        """Have this recorded, on its own or with what else there is."""
         if change.events or change.notes:
             self._change.events += change.events
             self._change.notes |= change.notes
@@ -142,11 +169,12 @@ class Poller:
     async def _record_results(self) -> None:
         while True:
             await self._results.heard(within=1)
-            self._take(self._parts.vitals.check())
-            while self._reports or self._change.events or self._change.notes:
+            self.take(self._parts.vitals.check())
+            if self._unrecorded:
                 await self._record()
+                await asyncio.sleep(GROUP_GAP)
             self._parts.progress("records")
-            if self._stopping and not self._looks:
+            if self._stopping and not (self._looks or self._unrecorded):
                 return
 
     async def _record(self) -> None:
@@ -158,8 +186,11 @@ class Poller:
         self._recording = False
         for report in recorded.reports:
             self._say_moved(report)
+        for run in recorded.runs:
+            parts.experience.add(run)
         for told in recorded.told:
             event = told.event
+            parts.metrics.event(event.kind)
             log.info("event", id=f"gw-{told.event_id}", kind=event.kind.value, job=event.job_id, targets=told.targets)
         if recorded.told:
             parts.recorded()

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ParamSpec, Protocol, TypeVar
 
-from gemwatch.core.events import Event, Target
+from gemwatch.core.events import Event, EventKind, Target
 from gemwatch.core.job import Observation
+from gemwatch.core.listing import Listed, Listing
 from gemwatch.core.login import LoginError, Token
 from gemwatch.core.message import Message
 from gemwatch.core.settings import Problem, Settings, Watch
@@ -46,6 +47,8 @@ class Api(Protocol):
 
     async def ask(self, job_id: int, token: str) -> Observation: ...
 
+    async def list_jobs(self, job_type: str, token: str) -> Listed: ...
+
     async def close(self) -> None: ...
 
 
@@ -80,12 +83,24 @@ class Targets(Protocol):
     def close(self) -> None: ...
 
 
+class Sweeps(Protocol):
+    """Which watched jobs one list can speak for."""
+
+    def job_types(self, every: timedelta) -> list[str]: ...
+
+    def record(self, listing: Listing, job_type: str, every: timedelta, sent_at: datetime, number: int) -> int: ...
+
+
 class Metrics(Protocol):
     def poll(self, outcome: str, seconds: float) -> None: ...
 
     def lateness(self, seconds: float) -> None: ...
 
+    def sweep(self, outcome: str) -> None: ...
+
     def transition(self, to: str) -> None: ...
+
+    def event(self, kind: EventKind) -> None: ...
 
     def delivery(self, target: str, outcome: str) -> None: ...
 
@@ -94,6 +109,8 @@ class Metrics(Protocol):
 
 class WatchList(Protocol):
     def apply(self, wanted: Sequence[Watch], every: timedelta, now: datetime) -> "Applied": ...
+
+    def look_soon(self, now: datetime) -> None: ...
 
 
 class Applied(Protocol):

@@ -95,7 +95,7 @@ class Reloader:
             log.warning("needs a restart", section=section, meanwhile="the old values stay in force")
         self._waiting = unlike
         fresh.settings = as_running(before.settings, loaded_settings)
-        await self._apply(fresh.settings)
+        await self._apply(fresh.settings, other_limits=fresh.settings.limits != before.settings.limits)
         parts.live.take(fresh)
         await parts.retire(before, parts.live)
         urls = {target.name: target.url for target in before.settings.targets}
@@ -103,13 +103,15 @@ class Reloader:
             if target.url != urls.get(target.name):
                 await parts.database(parts.store.pull_forward, target.name, parts.clock.now())
 
-    async def _apply(self, settings: Settings) -> None:
+    async def _apply(self, settings: Settings, *, other_limits: bool = False) -> None:
         parts = self._parts
 
         def apply() -> Applied:
             # In one step in the store's thread: who hears of a job belongs to the list that it stands on.
             applied = parts.watch_list.apply(settings.watches, settings.poll.every, parts.clock.now())
             parts.store.address(settings.targets)
+            if other_limits:
+                parts.watch_list.look_soon(parts.clock.now())
             return applied
 
         applied = await parts.database(apply)

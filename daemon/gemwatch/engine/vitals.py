@@ -12,7 +12,8 @@ from gemwatch.core.backoff import POLL_MOST
 from gemwatch.core.clock import Clock
 from gemwatch.core.events import Event
 from gemwatch.core.health import ApiState, Checkup, Health, Login, after, overdue
-from gemwatch.core.job import NotFound, Observation, Refused, Seen
+from gemwatch.core.job import NotFound, Refused, Seen
+from gemwatch.core.listing import Listed, Listing
 from gemwatch.engine.live import Live
 
 log = structlog.get_logger()
@@ -58,11 +59,11 @@ class Vitals:
         """The API answered, be it with a refusal."""
         self._silent_from = None
 
-    def observe(self, seen: Observation, *, sent_at: datetime | None, sent: float, others: bool) -> Change:
-        """Take in one look; when its request was sent, on the wall's clock and in monotonic seconds."""
-        if isinstance(seen, Seen | NotFound):
+    def observe(self, seen: Listed, *, sent_at: datetime | None, sent: float, others: bool) -> Change:
+        """Take in one look, or a list; when its request was sent, on the wall's clock and in monotonic seconds."""
+        if isinstance(seen, Seen | NotFound | Listing):
             self.last_good_sent_at = sent_at
-        if isinstance(seen, Seen | NotFound) or (isinstance(seen, Refused) and not seen.certain):
+        if isinstance(seen, Seen | NotFound | Listing) or (isinstance(seen, Refused) and not seen.certain):
             self.answered()
         return self._take(after(self.health, seen, sent=sent, now=self._clock.monotonic(), others=others))
 

@@ -1,47 +1,27 @@
-"""The HTTP server: health for a supervisor, readiness for an orchestrator, metrics for Prometheus."""
+"""The server itself: where it listens, and what one connection may cost."""
 
 import asyncio
 import contextlib
 import errno
 import functools
+import logging
 import socket
 from collections.abc import Iterator
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import uvicorn
-from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-_PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
+from gemwatch.web.streams import Streams, is_streaming
+
+_AT_ONCE = 64  # connections beside the streams; further ones are told to come again
+_log = logging.getLogger("uvicorn.error.connection")
+_log.setLevel(logging.ERROR)  # uvicorn warns of each request that it refuses: anybody could fill the disk
 
 
 class WebError(Exception):
     """The server cannot listen where it should. Show the text: it says what to change."""
-
-
-class State(Protocol):
-    """All that the pages know of the program."""
-
-    def stalled(self) -> str | None:
-        """Why the program is stuck; None while it makes progress."""
-
-    def ready(self) -> str | None:
-        """Why the program is not ready; None when it is."""
-
-    async def metrics(self) -> bytes:
-        """The Prometheus text."""
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -93,15 +73,19 @@ def _why(error: OSError, host: str, port: int) -> str:
 class Web:
     """Serves until it is stopped. The socket is closed with it.
 
-    `patience`: seconds that a connection lives before it is asked to end, and then before it is cut.
+    `patience`: seconds that a connection lives before it is asked to end, and then before it is cut. One that is
+    answered by a stream is left alone: `streams` bounds those.
     """
 
-    def __init__(self, state: State, sock: socket.socket, *, patience: float = 30.0) -> None:
+    def __init__(
+        self, app: ASGIApp, sock: socket.socket, streams: Streams | None = None, *, patience: float = 30.0
+    ) -> None:
         self._sock = sock
+        self._streams = Streams() if streams is None else streams
         connection = functools.partial(_Connection, life=patience)
         self._server = _Server(
             uvicorn.Config(
-                _Guarded(_app(routes(state))),
+                app,
                 http=cast("type[asyncio.Protocol]", connection),
                 ws="none",
                 lifespan="off",
@@ -110,7 +94,7 @@ class Web:
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
-                limit_concurrency=64,
+                limit_concurrency=_AT_ONCE + self._streams.most,
                 h11_max_incomplete_event_size=16 * 1024,
                 timeout_keep_alive=5,
                 timeout_graceful_shutdown=3,
@@ -126,61 +110,8 @@ class Web:
 
     def stop(self) -> None:
         """Let `serve` return: at once when idle, within a few seconds when an answer is still being read."""
+        self._streams.end()
         self._server.should_exit = True
-
-
-def routes(state: State) -> list[Route]:
-    """Every page. Handlers are coroutines throughout: Starlette runs plain functions in a thread pool."""
-
-    async def healthz(_: Request) -> Response:
-        reason = state.stalled()
-        if reason is not None:
-            return JSONResponse({"status": "stalled", "reason": reason}, 503)
-        return JSONResponse({"status": "ok"})
-
-    async def readyz(_: Request) -> Response:
-        reason = state.ready()
-        if reason is not None:
-            return JSONResponse({"status": "not ready", "reason": reason}, 503)
-        return JSONResponse({"status": "ready"})
-
-    async def metrics(_: Request) -> Response:
-        return Response(await state.metrics(), media_type=_PROMETHEUS_TEXT)
-
-    return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
-
-
-def _app(pages: list[Route]) -> Starlette:
-    app = Starlette(routes=pages, exception_handlers={HTTPException: _refusal, Exception: _fault})
-    app.router.redirect_slashes = False
-    return app
-
-
-async def _refusal(_: Request, error: Exception) -> Response:
-    refused = cast("HTTPException", error)
-    return JSONResponse({"error": refused.detail}, refused.status_code, headers=refused.headers)
-
-
-async def _fault(_: Request, __: Exception) -> Response:
-    # Starlette raises the error again once this is sent, so that it reaches the log; the client sees no more.
-    return JSONResponse({"error": "Internal Server Error"}, 500)
-
-
-class _Guarded:
-    """Gives every answer, errors included, the strict headers that its page did not set itself."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
-        await self._app(scope, receive, guarded)
 
 
 class _Server(uvicorn.Server):
@@ -204,6 +135,7 @@ class _Connection(H11Protocol):
 
     def __init__(self, *args: Any, life: float, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.logger = _log
         self._life = life
         self._end: asyncio.TimerHandle | None = None
 
@@ -217,6 +149,9 @@ class _Connection(H11Protocol):
         super().connection_lost(exc)
 
     def _retire(self) -> None:
+        if self.cycle is not None and is_streaming(self.cycle.scope) and not self.transport.is_closing():
+            self._end = self.loop.call_later(self._life, self._retire)
+            return
         if self.transport.is_closing():
             self.transport.abort()
             return

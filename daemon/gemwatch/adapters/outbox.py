@@ -1,0 +1,142 @@
+"""Events and their deliveries: what is told, to whom, and how each attempt ends. Used within a transaction."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from gemwatch.adapters.tables import deliveries, events, watches
+from gemwatch.core.events import Event, EventKind, Target, audience
+from gemwatch.core.work import (
+    KEEP_TRYING,
+    MANY,
+    MOST_IN_SUMMARY,
+    Bundle,
+    Delivery,
+    DeliveryState,
+    Settled,
+    Told,
+)
+
+_bind = sa.bindparam
+
+_CALLED = sa.select(watches.c.job_id, watches.c.name, watches.c.notify).where(
+    watches.c.job_id.in_(_bind("ids", expanding=True))
+)
+_HAPPENED = sa.insert(events).returning(events.c.id, sort_by_parameter_order=True)
+_DUE = (
+    sa.select(
+        deliveries.c.id,
+        deliveries.c.event_id,
+        deliveries.c.attempts,
+        deliveries.c.expires_at,
+        events.c.kind,
+        events.c.at,
+        events.c.job_id,
+        events.c.facts,
+    )
+    .join(events, events.c.id == deliveries.c.event_id)
+    .where(deliveries.c.target == _bind("target"), deliveries.c.due_at <= _bind("now"))
+    .order_by(deliveries.c.due_at, deliveries.c.id)
+    .limit(MOST_IN_SUMMARY)
+)
+_CLAIM = (
+    sa.update(deliveries)
+    .where(deliveries.c.id.in_(_bind("ids", expanding=True)))
+    .values(claim=_bind("ticket"), due_at=_bind("until"))
+)
+_SETTLE = (
+    sa.update(deliveries)
+    .where(deliveries.c.id == _bind("_id"), deliveries.c.claim == _bind("_claim"))
+    .values(
+        state=_bind("state"),
+        attempts=_bind("attempts"),
+        due_at=_bind("due_at"),
+        sent_at=_bind("sent_at"),
+        last_error=sa.func.coalesce(_bind("_error"), deliveries.c.last_error),
+        claim=None,
+    )
+)
+_PULL_FORWARD = (
+    sa.update(deliveries)
+    .where(deliveries.c.target == _bind("name"), deliveries.c.due_at > _bind("now"), deliveries.c.claim.is_(None))
+    .values(due_at=_bind("now"))
+)
+
+
+def tell(connection: sa.Connection, happened: Sequence[Event], targets: Iterable[Target]) -> list[Told]:
+    """Record events, each with a delivery for every target that hears of it."""
+    if not happened:
+        return []
+    ids = {event.job_id for event in happened if event.job_id is not None}
+    called = {row.job_id: row for row in connection.execute(_CALLED, {"ids": list(ids)})} if ids else {}
+    rows = [
+        {"kind": event.kind.value, "at": event.at, "job_id": event.job_id, "facts": _facts(event, called)}
+        for event in happened
+    ]
+    told = []
+    for event, event_id in zip(happened, connection.execute(_HAPPENED, rows).scalars().all(), strict=True):
+        narrowed = None if event.job_id is None else called[event.job_id].notify
+        told.append(Told(event_id=event_id, event=event, targets=audience(event, targets, narrowed)))
+    waiting = [_waiting(one, target) for one in told for target in one.targets]
+    if waiting:
+        connection.execute(sa.insert(deliveries), waiting)
+    return told
+
+
+def claim(connection: sa.Connection, target: str, now: datetime, lease: timedelta) -> Bundle | None:
+    """What goes to a target next: one delivery, or a bundle where more than MANY wait."""
+    rows = connection.execute(_DUE, {"target": target, "now": now}).all()
+    if not rows:
+        return None
+    taken = rows if len(rows) > MANY else rows[:1]
+    connection.execute(_CLAIM, {"ids": [row.id for row in taken], "ticket": now, "until": now + lease})
+    return Bundle(target=target, deliveries=tuple(_delivery(row, now) for row in taken))
+
+
+def settle(connection: sa.Connection, settled: Sequence[Settled]) -> None:
+    """Record how attempts ended, those of them whose claims still stand."""
+    rows = [
+        {
+            "_id": one.id,
+            "_claim": one.claim,
+            "_error": one.last_error,
+            "state": one.state.value,
+            "attempts": one.attempts,
+            "due_at": one.due_at,
+            "sent_at": one.sent_at,
+        }
+        for one in settled
+    ]
+    connection.execute(_SETTLE, rows)
+
+
+def pull_forward(connection: sa.Connection, target: str, now: datetime) -> None:
+    """What waits for a target, and is not under way, is due now."""
+    connection.execute(_PULL_FORWARD, {"name": target, "now": now})
+
+
+def _facts(event: Event, called: dict[int, Any]) -> dict[str, Any]:
+    return dict(event.facts) if event.job_id is None else {**event.facts, "name": called[event.job_id].name}
+
+
+def _waiting(told: Told, target: str) -> dict[str, Any]:
+    return {
+        "event_id": told.event_id,
+        "target": target,
+        "state": DeliveryState.PENDING.value,
+        "due_at": told.event.at,
+        "expires_at": told.event.at + KEEP_TRYING,
+    }
+
+
+def _delivery(row: Any, claim: datetime) -> Delivery:
+    return Delivery(
+        id=row.id,
+        event_id=row.event_id,
+        event=Event(kind=EventKind(row.kind), at=row.at, job_id=row.job_id, facts=row.facts),
+        attempts=row.attempts,
+        expires_at=row.expires_at,
+        claim=claim,
+    )

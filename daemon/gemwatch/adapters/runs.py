@@ -1,0 +1,165 @@
+"""The finished runs in the store: one is added with each end, and what they say of other jobs is read from them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from gemwatch.adapters.tables import runs, transitions, watches
+from gemwatch.core.decide import Transition, Verdict
+from gemwatch.core.estimate import Experience
+from gemwatch.core.events import Event, EventKind
+from gemwatch.core.gate import judged
+from gemwatch.core.job import Status, is_end
+from gemwatch.core.runs import Run, finished, input_of
+
+LATEST = 20_000  # runs that are looked back on
+_FIELDS = tuple(column.name for column in fields(Run))
+RUN = tuple(runs.c[name] for name in _FIELDS)
+_LEARNT = _FIELDS[: _FIELDS.index("ran") + 1]  # what estimates are made from
+_bind = sa.bindparam
+
+_START = (
+    sa.select(transitions.c.before, transitions.c.observed_at)
+    .where(transitions.c.job_id == _bind("job_id"), transitions.c.after == Status.IN_PROGRESS.value)
+    .order_by(transitions.c.id.desc())
+    .limit(1)
+)
+_LAST_END = sa.select(sa.func.max(runs.c.ended_at)).where(runs.c.job_id == _bind("job_id"))
+_BEFORE = (
+    sa.select(*RUN)
+    .where(
+        runs.c.storage_id == _bind("storage_id"),
+        runs.c.input_filename == _bind("input_filename"),
+        runs.c.job_type.is_not_distinct_from(_bind("job_type")),
+        runs.c.status == Status.SUCCESS.value,
+    )
+    .order_by(runs.c.id.desc())
+    .limit(1)
+)
+_MARK = (
+    sa.update(watches)
+    .where(watches.c.job_id == _bind("_job_id"))
+    .values(job_type=_bind("job_type"), needs_look=_bind("needs_look"))
+)
+_NEWEST = sa.select(*RUN, runs.c.id).order_by(runs.c.id.desc()).limit(_bind("most")).subquery()
+_LATEST = sa.select(_NEWEST).order_by(_NEWEST.c.id)
+_UNREAD = (
+    sa.select(*(runs.c[name] for name in _LEARNT), runs.c.id)
+    .where(runs.c.id > _bind("after"), runs.c.status == Status.SUCCESS.value)
+    .order_by(runs.c.id.desc())
+    .limit(LATEST)
+    .subquery()
+)
+_NEW = sa.select(_UNREAD).order_by(_UNREAD.c.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """What the runs so far say of jobs, as things stand `now`.
+
+    `previous` is, for a job that succeeded, the SUCCESS on the same input before its own.
+    """
+
+    now: datetime
+    experience: Experience
+    previous: Mapping[int, Run]
+
+
+class Learner:
+    """An experience that grows with the store: each look reads only the runs that were added since the last."""
+
+    def __init__(self) -> None:
+        self._experience = Experience()
+        self._read_to = 0
+
+    def experience(self, connection: sa.Connection) -> Experience:
+        for row in connection.execute(_NEW, {"after": self._read_to}):
+            *values, self._read_to = row
+            self._experience.add(Run(**dict(zip(_LEARNT, values, strict=True))))
+        return self._experience
+
+    def past(self, connection: sa.Connection, now: datetime, jobs: Sequence[int] | None = None) -> Past:
+        """What is said of these jobs, or of all."""
+        return Past(now=now, experience=self.experience(connection), previous=previous_runs(connection, jobs))
+
+
+def add_news(connection: sa.Connection, verdicts: Iterable[Verdict]) -> tuple[list[Event], list[Run]]:
+    """What is told of looks with news, and the runs that ended with them, kept and judged by the ones before."""
+    told, ended, marks = list[Event](), list[Run](), []
+    for verdict in verdicts:
+        happened, move = verdict.events, verdict.transition
+        if move is not None:
+            if is_end(move.job.status):
+                run, before = add_run(connection, move)
+                happened = tuple(judged(event, run, before, verdict.gate) for event in happened)
+                ended.append(run)
+            why = next((event.facts["reasons"] for event in happened if event.kind is EventKind.NEEDS_LOOK), None)
+            marks.append({"_job_id": verdict.job_id, "job_type": move.job.job_type, "needs_look": why})
+        told += happened
+    if marks:
+        connection.execute(_MARK, marks)
+    return told, ended
+
+
+def add_run(connection: sa.Connection, move: Transition) -> tuple[Run, Run | None]:
+    """Keep the run that has ended with this transition; the run, and the last SUCCESS on the same input before it."""
+    job, job_id = move.job, {"job_id": move.job.job_id}
+    start, last_end = connection.execute(_START, job_id).first(), connection.execute(_LAST_END, job_id).scalar()
+    # A job that ran when it was first seen began at some time before; and a start belongs to the run after the last.
+    seen = start is not None and start.before is not None and (last_end is None or start.observed_at > last_end)
+    running_since = start.observed_at if start is not None and seen else None
+    run = finished(job, ended_at=move.observed_at, running_since=running_since, last_end=last_end)
+    before = _previous(connection, run)
+    connection.execute(sa.insert(runs), asdict(run))
+    return run, before
+
+
+def latest_runs(connection: sa.Connection, most: int = LATEST) -> list[Run]:
+    """The latest runs, oldest first."""
+    return [run_of(row) for row in connection.execute(_LATEST, {"most": most})]
+
+
+def load_experience(engine: sa.Engine) -> Experience:
+    with engine.begin() as connection:
+        return Learner().experience(connection)
+
+
+def previous_runs(connection: sa.Connection, jobs: Sequence[int] | None = None) -> dict[int, Run]:
+    """For each of these jobs (all where None) that succeeded: the SUCCESS on the same input before its own."""
+    mine, earlier, before = runs.alias(), runs.alias(), runs.alias()
+    success = Status.SUCCESS.value
+    newest = sa.select(sa.func.max(runs.c.id)).where(runs.c.status == success).group_by(runs.c.job_id)
+    if jobs is not None:
+        newest = newest.where(runs.c.job_id.in_(jobs))
+    same = (
+        sa.select(earlier.c.id)
+        .where(
+            *(earlier.c[name] == mine.c[name] for name in ("storage_id", "input_filename")),
+            earlier.c.job_type.is_not_distinct_from(mine.c.job_type),
+            earlier.c.status == success,
+            earlier.c.id < mine.c.id,
+        )
+        .order_by(earlier.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    columns = (mine.c.job_id.label("of"), *(before.c[name] for name in _FIELDS))
+    query = sa.select(*columns).select_from(mine).join(before, before.c.id == same).where(mine.c.id.in_(newest))
+    return {row.of: run_of(row) for row in connection.execute(query)}
+
+
+def _previous(connection: sa.Connection, run: Run) -> Run | None:
+    same = input_of(run)
+    if same is None:
+        return None
+    values = dict(zip(("storage_id", "input_filename", "job_type"), same, strict=True))
+    row = connection.execute(_BEFORE, values).first()
+    return None if row is None else run_of(row)
+
+
+def run_of(row: Any) -> Run:
+    """The run in a row that has the table's columns, and perhaps others."""
+    return Run(**{name: getattr(row, name) for name in _FIELDS})

@@ -1,0 +1,88 @@
+"""What one list of jobs says about the watches: who is as before, and who has to be looked at."""
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from gemwatch.adapters.database import fleeting
+from gemwatch.adapters.tables import microseconds, watches
+from gemwatch.core.job import ENDS
+from gemwatch.core.limits import GRACE
+from gemwatch.core.listing import Listing
+
+FEWEST = 20  # jobs of one type: a list of thousands of others is not worth it for a few
+ROUNDS = 30  # of so many lists, each job is looked at after one all the same, in case they are not up to date
+
+# Jobs that a list can speak for: seen before, not finished, answered as usual, and not to be looked at more often
+# than lists are asked for.
+_LISTABLE = sa.and_(
+    watches.c.due_at.is_not(None),
+    watches.c.status.is_not(None),
+    watches.c.status.not_in(ENDS),
+    watches.c.misses == 0,
+    watches.c.refused_at.is_(None),
+    watches.c.every >= sa.bindparam("every"),
+)
+_JOB_TYPES = (
+    sa.select(watches.c.job_type)
+    .where(_LISTABLE, watches.c.job_type.is_not(None))
+    .group_by(watches.c.job_type)
+    .having(sa.func.count() >= FEWEST)
+)
+
+# A list that was asked for before the last look says nothing new, and a claimed job is being looked at. The next
+# look is put off until after the next list, by up to a third of the interval, but not beyond a limit's passing,
+# and not for a job whose turn it is, nor for one that is to be looked at once more although it had ended.
+_JOINED = """
+    FROM (
+        SELECT json_extract(value, '$[0]') AS job_id, json_extract(value, '$[1]') AS status FROM json_each(:listed)
+    ) AS listed
+    WHERE watches.job_id = listed.job_id AND watches.job_type = :job_type AND watches.claim IS NULL
+        AND watches.due_at IS NOT NULL AND watches.misses = 0 AND watches.refused_at IS NULL
+        AND watches.polled_at <= :sent_at AND watches.every >= :every
+"""
+_UNCHANGED = sa.text(
+    f"""
+    UPDATE watches SET seen_at = :at, polled_at = :at, failures = 0, last_error = NULL,
+        due_at = CASE WHEN (watches.job_id % 1000003 * 40503 / 64 + :round) % {ROUNDS} = 0 THEN due_at ELSE min(
+            max(due_at, :at + every * (115 + abs(random() % 21)) / 100),
+            coalesce(max(clock_at + :grace, :at), 9223372036854775807)
+        ) END
+    {_JOINED} AND watches.status = listed.status AND watches.status NOT IN ('SUCCESS', 'FAILED')
+    """  # noqa: S608 (our own text)
+)
+_CHANGED = sa.text(
+    f"""
+    UPDATE watches SET due_at = :at
+    {_JOINED} AND watches.status <> listed.status AND watches.due_at > :at
+    """  # noqa: S608 (as above)
+)
+
+
+class Sweeps:
+    """Every method is one transaction, and safe to call again when it failed."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = fleeting(engine)
+
+    def job_types(self, every: timedelta) -> list[str]:
+        """The types of which enough jobs are watched, to be looked at every so often or less."""
+        with self._engine.begin() as connection:
+            return list(connection.execute(_JOB_TYPES, {"every": every}).scalars())
+
+    def record(self, listing: Listing, job_type: str, every: timedelta, sent_at: datetime, number: int) -> int:
+        """Record the list with this running number, asked for at `sent_at`: jobs whose status is as before count as
+        seen, the others are due for a look, which alone can tell what became of them. How many of these there are."""
+        values: dict[str, Any] = {
+            "listed": json.dumps(list(listing.statuses.items())),
+            "job_type": job_type,
+            "at": microseconds(listing.at),
+            "sent_at": microseconds(sent_at),
+            "every": every // timedelta(microseconds=1),
+        }
+        with self._engine.begin() as connection:
+            turn = {"grace": GRACE // timedelta(microseconds=1), "round": number % ROUNDS}
+            connection.execute(_UNCHANGED, {**values, **turn})
+            return connection.execute(_CHANGED, values).rowcount

@@ -1,0 +1,185 @@
+"""The statements behind `views.py`: filter, order and page in SQL, the shapes of `records.py`."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from gemwatch.adapters.records import as_text, delivery_of, job_of, previous_of, service_of, transition_of
+from gemwatch.adapters.runs import RUN, Learner, run_of
+from gemwatch.adapters.tables import deliveries, events, runs, service, transitions, watches
+from gemwatch.core.job import ENDS, Status, is_end, read_details
+from gemwatch.core.runs import input_of
+from gemwatch.core.work import DeliveryState
+
+UNSEEN = "not seen yet"  # stands for the status of a job that has not been seen
+_LONG = 200  # rows of a job's history and deliveries on its own page: the newest
+_MOST_RUNS = 30
+
+_input = sa.case(
+    # A document with NaN in it is none to SQLite, and must not spoil the search for all others.
+    (sa.func.json_valid(watches.c.document), sa.func.json_extract(watches.c.document, "$.input_filename")),
+    else_=None,
+)
+_next_poll = sa.func.coalesce(watches.c.claim, watches.c.due_at)
+JOB_ORDERS: Mapping[str, sa.ColumnElement[Any]] = {
+    "job_id": watches.c.job_id,
+    "name": sa.func.lower(watches.c.name),
+    "status": watches.c.status,
+    "status_since": watches.c.status_since,
+    "last_polled_at": watches.c.polled_at,
+    "next_poll_at": _next_poll,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    limit: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which jobs: all that meet everything that is set."""
+
+    search: str | None = None
+    status: tuple[str, ...] = ()
+    watched: bool | None = None
+    finished: bool | None = None
+    needs_look: bool | None = None
+
+    def conditions(self) -> list[sa.ColumnElement[bool]]:
+        found: list[sa.ColumnElement[bool]] = []
+        if self.search:
+            words = _containing(self.search)
+            texts = (sa.cast(watches.c.job_id, sa.Text), watches.c.name, _input)
+            found.append(sa.or_(*(text.like(words, escape="\\") for text in texts)))
+        if self.status:
+            known = watches.c.status.in_([status for status in self.status if status != UNSEEN])
+            found.append(sa.or_(known, watches.c.status.is_(None)) if UNSEEN in self.status else known)
+        if self.watched is not None:
+            found.append(watches.c.watched.is_(self.watched))
+        if self.finished is not None:
+            ended = sa.func.coalesce(watches.c.status.in_(ENDS), sa.false())
+            found.append(ended if self.finished else ~ended)
+        if self.needs_look is not None:
+            column = watches.c.needs_look
+            found.append(column.is_not(None) if self.needs_look else column.is_(None))
+        return found
+
+
+def _containing(words: str) -> str:
+    escaped = words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"
+
+
+def jobs(
+    connection: sa.Connection,
+    wanted: Wanted,
+    sort: str,
+    page: Page,
+    *,
+    descending: bool,
+    learner: Learner,
+    now: datetime,
+) -> dict[str, Any]:
+    conditions = wanted.conditions()
+    by = JOB_ORDERS[sort]
+    order = (by.desc() if descending else by.asc()).nulls_last()
+    query = sa.select(watches).where(*conditions).order_by(order, watches.c.job_id)
+    total = sa.select(sa.func.count()).select_from(watches).where(*conditions)
+    rows = connection.execute(query.limit(page.limit).offset(page.offset)).all()
+    past = learner.past(connection, now, [row.job_id for row in rows])
+    return {
+        "jobs": [job_of(row, past) for row in rows],
+        "total": connection.execute(total).scalar_one(),
+        "limit": page.limit,
+        "offset": page.offset,
+    }
+
+
+def job(connection: sa.Connection, job_id: int, *, learner: Learner, now: datetime) -> dict[str, Any] | None:
+    row = connection.execute(sa.select(watches).where(watches.c.job_id == job_id)).first()
+    if row is None:
+        return None
+    moves = sa.select(transitions).where(transitions.c.job_id == job_id).order_by(transitions.c.id.desc())
+    told = _told().where(events.c.job_id == job_id).order_by(deliveries.c.id.desc())
+    return {
+        **job_of(row, learner.past(connection, now, [job_id])),
+        "transitions": [transition_of(r) for r in reversed(connection.execute(moves.limit(_LONG)).all())],
+        "deliveries": [delivery_of(r) for r in reversed(connection.execute(told.limit(_LONG)).all())],
+        "runs": _earlier_runs(connection, row),
+    }
+
+
+def _earlier_runs(connection: sa.Connection, row: Any) -> list[dict[str, Any]]:
+    """The successes on the same input, newest first: those before its own, where the job has ended."""
+    same = None if row.document is None else input_of(read_details(row.document))
+    if same is None:
+        return []
+    of_it = zip((runs.c.storage_id, runs.c.input_filename, runs.c.job_type), same, strict=True)
+    query = sa.select(*RUN).where(
+        runs.c.status == Status.SUCCESS.value, *(column.is_not_distinct_from(value) for column, value in of_it)
+    )
+    if is_end(row.status):
+        own = sa.select(sa.func.max(runs.c.id)).where(runs.c.job_id == row.job_id).scalar_subquery()
+        query = query.where(runs.c.id < own)
+    return [
+        previous_of(run_of(run)) for run in connection.execute(query.order_by(runs.c.id.desc()).limit(_MOST_RUNS))
+    ]
+
+
+def deliveries_page(
+    connection: sa.Connection, state: str | None, target: str | None, job_id: int | None, page: Page
+) -> dict[str, Any]:
+    columns = ((deliveries.c.state, state), (deliveries.c.target, target), (events.c.job_id, job_id))
+    conditions = [column == value for column, value in columns if value is not None]
+    query = _told().where(*conditions).order_by(deliveries.c.id.desc()).limit(page.limit).offset(page.offset)
+    total = sa.select(sa.func.count()).select_from(deliveries).where(*conditions)
+    if job_id is not None:
+        total = total.join(events, events.c.id == deliveries.c.event_id)
+    return {
+        "deliveries": [delivery_of(row) for row in connection.execute(query)],
+        "total": connection.execute(total).scalar_one(),
+        "limit": page.limit,
+        "offset": page.offset,
+    }
+
+
+def service_state(connection: sa.Connection) -> dict[str, Any]:
+    notes = {row.name: row.value for row in connection.execute(sa.select(service))}
+    by_state = sa.select(deliveries.c.state, sa.func.count()).group_by(deliveries.c.state)
+    by_status = (
+        sa.select(watches.c.status, sa.func.count())
+        .where(watches.c.watched)
+        .group_by(watches.c.status)
+        .order_by(watches.c.status)
+    )
+    states = {row[0]: row[1] for row in connection.execute(by_state)}
+    doubtful = sa.select(sa.func.count()).where(watches.c.watched, watches.c.needs_look.is_not(None))
+    return {
+        **service_of(notes),
+        "login_since": _time_of(notes.get("login_since")),
+        "api_since": _time_of(notes.get("api_since")),
+        "deliveries": {
+            state.value: states.get(state.value, 0) for state in (DeliveryState.PENDING, DeliveryState.FAILED)
+        },
+        "jobs": {row[0] or UNSEEN: row[1] for row in connection.execute(by_status)},
+        "needs_look": connection.execute(doubtful).scalar_one(),
+    }
+
+
+def names(connection: sa.Connection, job_ids: Collection[int]) -> dict[int, str]:
+    """What those of these jobs are called that have a name."""
+    query = sa.select(watches.c.job_id, watches.c.name).where(watches.c.job_id.in_(job_ids))
+    return {row.job_id: row.name for row in connection.execute(query) if row.name}
+
+
+def _time_of(note: str | None) -> str | None:
+    return as_text(datetime.fromisoformat(note)) if note else None
+
+
+def _told() -> sa.Select[Any]:
+    return sa.select(deliveries, events.c.kind, events.c.job_id).join(events, events.c.id == deliveries.c.event_id)

@@ -1,0 +1,53 @@
+"""How often to look at a job: rarely while its likely end is far off, every interval when it is near."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from gemwatch.core.durations import Durations
+from gemwatch.core.estimate import Experience
+from gemwatch.core.job import JobDetails, Status
+
+MOST = 10  # intervals between two looks
+LONGEST = timedelta(minutes=15)  # between two looks, unless the interval itself is longer: a job may fail early
+
+
+def interval(
+    every: timedelta, job: JobDetails, running_since: datetime | None, experience: Experience, now: datetime
+) -> timedelta:
+    """The interval to the next look at a job that has not ended.
+
+    Between looks, the delay with which an end is noticed grows with the interval, the number of requests with its
+    inverse. For a given number of requests the mean delay is least when the interval goes with the inverse square
+    root of the hazard, the chance to end in the next moment. `every` is meant for the median of the earlier runs.
+    """
+    since, durations = _phase(job, running_since, experience)
+    if since is None or durations is None:
+        return every
+    elapsed = now - since
+    usual = durations.hazard(durations.quantile(0.5))
+    for pause in _longest_first(every):
+        # The chance may rise while nobody looks.
+        hazard = max(durations.hazard(elapsed), durations.hazard(elapsed + pause))
+        if hazard * (pause / every) ** 2 <= usual:
+            return pause
+    return every
+
+
+def _phase(
+    job: JobDetails, running_since: datetime | None, experience: Experience
+) -> tuple[datetime | None, Durations | None]:
+    """From when on the job has been in its present state, and how long that takes."""
+    outlook = experience.outlook(job)
+    if outlook is None:
+        return None, None
+    if job.status == Status.REQUESTED:
+        return job.requested_at, outlook.queued
+    return running_since if job.status == Status.IN_PROGRESS else None, outlook.running
+
+
+def _longest_first(every: timedelta) -> Iterator[timedelta]:
+    """The intervals that may be chosen, each two thirds of the one before, all of them longer than `every`."""
+    pause = min(every * MOST, max(every, LONGEST))
+    while pause > every:
+        yield pause
+        pause = pause * 2 / 3

@@ -1,0 +1,97 @@
+"""Whether a SUCCESS is as good as it says: judged by its numbers, and by the run before it on the same input."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from gemwatch.core.events import Event, EventKind
+from gemwatch.core.runs import Run
+from gemwatch.core.wording import share
+
+OFF = "off"  # a watch's own: none, although there is a general one
+_ROUNDING = 1e-9  # a drop of exactly what is allowed is allowed, whatever its last binary digit
+Bar = float | str | None  # a share of 1, OFF, or None: not said
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """What a good result has, in general or for one watch.
+
+    `matched_drop_max` is in points of the matched share (0.05: from 86 to 81 %), `roads_change_max` is a part of
+    the number of roads before.
+    """
+
+    matched_min: Bar = None
+    matched_drop_max: Bar = None
+    roads_change_max: Bar = None
+
+    def over(self, general: "Gate") -> "Gate":
+        """A watch's own gate, and what it does not say from the general one."""
+        return Gate(
+            matched_min=general.matched_min if self.matched_min is None else self.matched_min,
+            matched_drop_max=general.matched_drop_max if self.matched_drop_max is None else self.matched_drop_max,
+            roads_change_max=general.roads_change_max if self.roads_change_max is None else self.roads_change_max,
+        )
+
+    def as_json(self) -> dict[str, Any] | None:
+        """What is said; None where nothing is."""
+        return {field.name: bar for field in fields(self) if (bar := getattr(self, field.name)) is not None} or None
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> "Gate":
+        return cls(**said)
+
+
+def reasons(run: Run, before: Run | None, gate: Gate) -> Iterator[str]:
+    """Why somebody should look at a SUCCESS before using it. Numbers that are missing are no reason."""
+    if isinstance(gate.matched_min, float) and run.matched is not None and run.matched < gate.matched_min:
+        yield f"matched {share(run.matched)}, below the floor of {share(gate.matched_min)}"
+    if before is not None:
+        yield from _fewer_matched(run.matched, before.matched, gate.matched_drop_max)
+        yield from _other_roads(run.roads, before.roads, gate.roads_change_max)
+
+
+def _fewer_matched(now: float | None, before: float | None, most: Bar) -> Iterator[str]:
+    if isinstance(most, float) and now is not None and before is not None and before - now > most + _ROUNDING:
+        yield f"matched {share(now)}, {(before - now) * 100:.1f} points less than the {share(before)} before"
+
+
+def _other_roads(now: int | None, before: int | None, most: Bar) -> Iterator[str]:
+    if isinstance(most, float) and now is not None and before and abs(now - before) > (most + _ROUNDING) * before:
+        how = "more" if now > before else "fewer"
+        yield f"{now:,} roads, {share(abs(now / before - 1))} {how} than the {before:,} before"
+
+
+def compared(run: Run, before: Run) -> dict[str, Any]:
+    """What is told of the run before, as an event's facts."""
+    return {
+        "job_id": before.job_id,
+        "ended_at": before.ended_at.isoformat(),
+        "matched": before.matched,
+        "roads": before.roads,
+        "kilometres": before.kilometres,
+        "running_seconds": None if before.ran is None else before.ran.total_seconds(),
+        "changed": list(_changes(run, before)),
+    }
+
+
+def judged(event: Event, run: Run, before: Run | None, gate: Gate | None) -> Event:
+    """A success beside the run before; one that needs a look says so, and why, instead of `success`."""
+    if event.kind is not EventKind.SUCCESS:
+        return event
+    facts = dict(event.facts) if before is None else {**event.facts, "previous": compared(run, before)}
+    why = [] if gate is None else list(reasons(run, before, gate))
+    if not why:
+        return replace(event, facts=facts)
+    return replace(event, kind=EventKind.NEEDS_LOOK, facts={**facts, "reasons": why})
+
+
+def _changes(run: Run, before: Run) -> Iterator[list[str]]:
+    """What was asked for differently: it may be why the numbers differ. Name, before, now."""
+    for name, old, new in (
+        ("Overture release", before.overture_release, run.overture_release),
+        ("Orbis version", before.orbis_version, run.orbis_version),
+        ("confidence threshold", before.confidence_threshold, run.confidence_threshold),
+    ):
+        if old != new:
+            yield [name, "none" if old is None else str(old), "none" if new is None else str(new)]

@@ -1,0 +1,142 @@
+"""How long a job may wait and run, and how soon is too soon."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from gemwatch.core.durations import Durations
+from gemwatch.core.estimate import HIGH, LOW, Basis, Experience
+from gemwatch.core.events import EventKind
+from gemwatch.core.job import JobDetails, Status
+
+MARGIN = 2  # `auto`: twice as long as nine in ten take, or half as long as one in ten does
+GRACE = timedelta(seconds=1)  # a look this long after a limit finds it passed
+
+
+class Word(StrEnum):
+    """What may stand in the place of a duration."""
+
+    AUTO = "auto"  # from the history, once it has enough runs
+    OFF = "off"  # none, although there is a general limit
+
+
+Limit = timedelta | Word | None  # None: not said
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Limits as configured, in general or for one watch."""
+
+    queued: Limit = None
+    running: Limit = None
+    min_running: Limit = None
+
+    def over(self, general: "Limits") -> "Limits":
+        """A watch's own limits, and what they do not say from the general ones."""
+        return Limits(
+            queued=general.queued if self.queued is None else self.queued,
+            running=general.running if self.running is None else self.running,
+            min_running=general.min_running if self.min_running is None else self.min_running,
+        )
+
+    def as_json(self) -> dict[str, Any] | None:
+        """What is said, durations in seconds; None where nothing is."""
+        said = {field.name: value for field in fields(self) if (value := getattr(self, field.name)) is not None}
+        return {n: v.total_seconds() if isinstance(v, timedelta) else v.value for n, v in said.items()} or None
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> "Limits":
+        return cls(**{n: Word(v) if isinstance(v, str) else timedelta(seconds=v) for n, v in said.items()})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """A limit at work. One that is `auto` was made from so many `runs` with this `basis`."""
+
+    length: timedelta
+    runs: int | None = None
+    basis: Basis | None = None
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "limit_seconds": self.length.total_seconds(),
+            "limit_runs": self.runs,
+            "limit_basis": self.basis and self.basis.value,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """A bound on the state that a job is in, and since when it is in it."""
+
+    kind: EventKind
+    since: datetime
+    bound: Bound
+
+    @property
+    def passes_at(self) -> datetime:
+        return self.since + self.bound.length
+
+    def facts(self, job: JobDetails) -> dict[str, Any]:
+        """What is told of a job once this has passed."""
+        since = self.since.isoformat()
+        return {"status": job.status, "since": since, **self.bound.facts(), "document": job.document}
+
+
+def clock(
+    limits: Limits,
+    job: JobDetails,
+    experience: Experience | None,
+    *,
+    waiting_since: datetime | None,
+    running_since: datetime | None,
+    last_end: datetime | None = None,
+) -> Clock | None:
+    """The clock that runs while a job is as it is; None where nothing limits that.
+
+    A request that is older than the `last_end` of the job was for an earlier run.
+    """
+    requested_at = job.requested_at
+    if requested_at is not None and last_end is not None and requested_at <= last_end:
+        requested_at = None
+    match job.status:
+        case Status.REQUESTED:
+            kind, limit, since = EventKind.QUEUED_TOO_LONG, limits.queued, requested_at or waiting_since
+        case Status.IN_PROGRESS:
+            kind, limit, since = EventKind.RUNNING_TOO_LONG, limits.running, running_since
+        case _:
+            return None
+    if since is None:
+        return None
+    bound = _bound(limit, HIGH, job, experience)
+    return None if bound is None else Clock(kind=kind, since=since, bound=bound)
+
+
+def too_fast(limits: Limits, job: JobDetails, experience: Experience | None) -> dict[str, Any] | None:
+    """What is told of a success that came too soon to be believed, by GEM's own execution time; else None."""
+    if job.status != Status.SUCCESS or job.statistics is None or job.statistics.execution_time is None:
+        return None
+    ran, least = job.statistics.execution_time, _bound(limits.min_running, LOW, job, experience)
+    if least is None or ran >= least.length:
+        return None
+    return {"status": job.status, "ran_seconds": ran.total_seconds(), **least.facts(), "document": job.document}
+
+
+def _bound(limit: Limit, p: float, job: JobDetails, experience: Experience | None) -> Bound | None:
+    if isinstance(limit, timedelta):
+        return Bound(length=limit)
+    if limit is not Word.AUTO or experience is None:
+        return None
+    outlook = experience.outlook(job)
+    if outlook is None:
+        return None
+    durations = outlook.queued if job.status == Status.REQUESTED else outlook.running
+    return None if durations is None else _automatic(durations, p, outlook.basis)
+
+
+def _automatic(durations: Durations, p: float, basis: Basis) -> Bound:
+    edge = durations.quantile(p)
+    length = edge * MARGIN if p == HIGH else edge / MARGIN
+    return Bound(length=length, runs=durations.count, basis=basis)

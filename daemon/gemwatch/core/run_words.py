@@ -1,0 +1,111 @@
+"""What earlier runs say about a job, in words: its expected end, the run before, a limit that has passed."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from gemwatch.core import wording
+from gemwatch.core.events import Event, EventKind
+from gemwatch.core.harmless import harmless
+from gemwatch.core.wording import Facts
+
+_ALIKE = {
+    "input": "of the same input",
+    "release": "of the same job type and release",
+    "type": "of the same job type",
+}
+
+
+def judged_by(runs: int | None, basis: str | None) -> str | None:
+    """`12 runs of the same input`: what an estimate or a limit was made from."""
+    return None if runs is None else f"{wording.counted(runs, 'run', 'runs')} {_ALIKE.get(basis or '', 'like it')}"
+
+
+def expected_end(facts: Facts) -> Iterator[str]:
+    """`Expected end: 18 Feb 2026, 13:21 UTC (8 in 10 end between 12:50 and 14:10; 12 runs of the same input)`."""
+    estimate = facts.part("estimate")
+    ends, first, last = estimate.time("ends_at"), estimate.time("earliest"), estimate.time("latest")
+    if ends is None or first is None or last is None:
+        return
+    end, earliest, latest = (_rough(time, ends, last - first) for time in (ends, first, last))
+    words = f"8 in 10 end between {earliest} and {latest}"
+    judged = judged_by(estimate.count("runs"), estimate.text("basis", 20))
+    yield f"Expected end: {wording.day(ends)}, {end} UTC ({'; '.join(filter(None, (words, judged)))})"
+
+
+def why_look(facts: Facts) -> Iterator[str]:
+    """What stands first when a SUCCESS needs a look."""
+    yield from (f"Why: {reason}" for reason in facts.texts("reasons"))
+    changed = facts.part("previous").raw.get("changed")
+    hint = " The run before was asked for differently: that may be why." if changed else ""
+    yield f"Meaning: GEM says SUCCESS, but the numbers are not what the gate in the configuration wants.{hint}"
+    yield "To do: look at the result before it is used."
+
+
+def compared_with(facts: Facts) -> Iterator[str]:
+    """Which run stands beside this one, and what was asked for differently."""
+    previous = facts.part("previous")
+    job_id, ended_at = previous.job_id("job_id"), previous.time("ended_at")
+    if ended_at is None:
+        return
+    yield f"Before: {wording.job(job_id, None)} on the same input, seen finished {wording.point(ended_at)}"
+    changes = previous.raw.get("changed")
+    for change in changes if isinstance(changes, list) else ():
+        if isinstance(change, list) and len(change) == 3 and all(isinstance(word, str) for word in change):  # noqa: PLR2004 (name, before, now)
+            name, before, now = (harmless(word, 60) for word in change)
+            yield f"Changed since: {name} {now} (before: {before})"
+
+
+def before_matched(facts: Facts) -> str:
+    matched = facts.part("previous").number("matched")
+    return "" if matched is None else f"; before: {wording.share(matched)}"
+
+
+def before_roads(facts: Facts) -> str:
+    roads, length = facts.part("previous").number("roads"), facts.part("previous").number("kilometres")
+    if roads is None:
+        return ""
+    return f"; before: {roads:,.0f}" + ("" if length is None else f" ({wording.kilometres(length)})")
+
+
+def before_time(facts: Facts) -> str:
+    seconds = facts.part("previous").number("running_seconds")
+    return "" if seconds is None else f"; before: {wording.span(timedelta(seconds=seconds))}"
+
+
+def passed_limit(event: Event, facts: Facts) -> Iterator[str]:
+    """A limit that a job has passed: what happened, what it means, what to do."""
+    match event.kind:
+        case EventKind.QUEUED_TOO_LONG:
+            yield _lasted("Waiting", event, facts)
+            yield "Meaning: GEM has not started it yet. It is still watched, and its end is told."
+            yield "To do: if others start meanwhile, ask TomTom with the job's id; else wait, the queue may be long."
+        case EventKind.RUNNING_TOO_LONG:
+            yield _lasted("Running", event, facts)
+            yield "Meaning: it may hang, or has more to match than usual. It is still watched, and its end is told."
+            yield "To do: compare the input with earlier ones; if it does not end, ask TomTom with the job's id."
+        case _:
+            ran = facts.number("ran_seconds")
+            took = "less than expected" if ran is None else wording.span(timedelta(seconds=ran))
+            yield f"GEM says SUCCESS after only {took}; {_limit(facts, 'least')}."
+            yield "Meaning: the input may have been empty, cut short or the wrong file."
+            yield "To do: look at the input and the result before it is used."
+
+
+def _lasted(what: str, event: Event, facts: Facts) -> str:
+    since = facts.time("since")
+    if since is None:
+        return f"{what} for longer than the limit; {_limit(facts, 'limit')}."
+    return f"{what} for {wording.span(event.at - since)}, since {wording.point(since)}; {_limit(facts, 'limit')}."
+
+
+def _limit(facts: Facts, word: str) -> str:
+    seconds = facts.number("limit_seconds")
+    length = "in the configuration" if seconds is None else wording.span(timedelta(seconds=min(seconds, 1e9)))
+    judged = judged_by(facts.count("limit_runs"), facts.text("limit_basis", 20))
+    return f"the {word} is {length}" + (f", judging by {judged}" if judged else "")
+
+
+def _rough(time: datetime, other: datetime, width: timedelta) -> str:
+    """As exact as a range this wide is. The day stands where it is another one than that of `other`."""
+    clock = wording.clock(time) if width < wording.NARROW else wording.clock(time)[:5]
+    return clock if wording.day(time) == wording.day(other) else f"{wording.day(time)}, {clock}"

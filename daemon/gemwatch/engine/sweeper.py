@@ -1,0 +1,105 @@
+"""Asks for one list where many jobs of a type are watched, so that only those that changed need a look."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from gemwatch.core.clock import Clock
+from gemwatch.core.job import Failed, Refused, Throttled
+from gemwatch.core.listing import Listed, Listing
+from gemwatch.core.login import LoginError
+from gemwatch.engine.bell import Bell
+from gemwatch.engine.live import Live
+from gemwatch.engine.ports import Database, Metrics, Sweeps
+from gemwatch.engine.vitals import Change, Vitals
+
+log = structlog.get_logger()
+
+REST = 15 * 60.0  # seconds without a list of a type, after one that was of no use
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweeping:
+    """What a sweeper is made of. `take` has a change of health recorded; `found` is called when jobs are due."""
+
+    live: Live
+    sweeps: Sweeps
+    database: Database
+    clock: Clock
+    vitals: Vitals
+    metrics: Metrics
+    take: Callable[[Change], None]
+    found: Callable[[], None]
+
+
+class Sweeper:
+    """A list puts off the looks at jobs that did not change; without it they come due by themselves.
+
+    So nothing depends on it: a list that fails, lacks a job or is odd leaves that job to be looked at alone.
+    """
+
+    def __init__(self, parts: Sweeping) -> None:
+        self._parts = parts
+        self.bell = Bell()
+        self._next_at = 0.0
+        self._number = int(parts.clock.monotonic())  # of the list; each start begins with other jobs' turn
+        self._resting: dict[str, float] = {}  # until when, by type
+
+    async def run(self) -> None:
+        while True:
+            await self.bell.heard(within=1)
+            await self.sweep_if_due()
+
+    async def sweep_if_due(self) -> None:
+        poll, now = self._parts.live.settings.poll, self._parts.clock.monotonic()
+        if not poll.sweep or now < self._next_at or self._parts.vitals.locked_out or self._parts.live.pace.held:
+            return
+        self._next_at = now + poll.every.total_seconds()
+        self._number += 1
+        for job_type in await self._parts.database(self._parts.sweeps.job_types, poll.every):
+            if now >= self._resting.get(job_type, 0.0):
+                await self._sweep(job_type)
+
+    async def _sweep(self, job_type: str) -> None:
+        parts = self._parts
+        asked_at, sent = parts.clock.now(), parts.clock.monotonic()
+        match await self._list(job_type):
+            case None | Throttled():
+                return
+            case Listing() as listing:
+                every = parts.live.settings.poll.every
+                due = await parts.database(parts.sweeps.record, listing, job_type, every, asked_at, self._number)
+                parts.metrics.sweep("listed")
+                if not due:  # else it is for the looks to show whether what has changed can be told
+                    parts.take(parts.vitals.observe(listing, sent_at=asked_at, sent=sent, others=True))
+                log.debug("swept", job_type=job_type, listed=len(listing.statuses), due=due)
+                if due:
+                    parts.found()
+            case useless:
+                parts.metrics.sweep("not_listed")
+                self._resting[job_type] = parts.clock.monotonic() + REST
+                log.warning(
+                    "no list of jobs",
+                    job_type=job_type,
+                    reason=useless.reason if isinstance(useless, Failed | Refused) else "HTTP 404 Not Found",
+                    meanwhile="these jobs are looked at one by one",
+                )
+
+    async def _list(self, job_type: str) -> Listed | None:
+        """None: nothing was asked. Whether the login is refused is judged by the looks alone: a list may be
+        forbidden where they are not."""
+        parts, live = self._parts, self._parts.live
+        credentials = live.credentials
+        try:
+            token = await credentials.token()
+        except LoginError:
+            return None
+        async with live.pace.slot():
+            if live.credentials is not credentials or parts.vitals.locked_out or live.pace.held:
+                return None
+            with parts.vitals.asking():
+                seen = await live.api.list_jobs(job_type, token.value)
+        if isinstance(seen, Throttled):
+            live.pace.throttle(seen.retry_after)
+        return seen

@@ -1,0 +1,95 @@
+"""The JSON API: what `status`, `history` and `deliveries` print, for other programs. It changes nothing."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from gemwatch.adapters.database import StoreError
+from gemwatch.adapters.view_queries import JOB_ORDERS
+from gemwatch.adapters.views import DEFAULT_LIMIT, MOST, Views
+from gemwatch.core.work import DeliveryState
+from gemwatch.web import openapi
+from gemwatch.web.parameters import FARTHEST, BadParameter, Parameters, job_id
+
+_JOB_PARAMETERS = ("search", "status", "watched", "finished", "needs_look", "sort", "order", "limit", "offset")
+_DELIVERY_PARAMETERS = ("state", "target", "job_id", "limit", "offset")
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Json(JSONResponse):
+    def render(self, content: Any) -> bytes:
+        # In ASCII: texts from outside may hold halves of characters, which no encoding takes.
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+def routes(views: Views) -> list[Route]:
+    async def jobs(request: Request) -> Response:
+        asked = Parameters(request.query_params, _JOB_PARAMETERS, repeated=("status",))
+        page = await views.jobs(
+            search=asked.text("search"),
+            status=asked.texts("status"),
+            watched=asked.flag("watched"),
+            finished=asked.flag("finished"),
+            needs_look=asked.flag("needs_look"),
+            sort=asked.word("sort", JOB_ORDERS) or "job_id",
+            descending=asked.word("order", ("asc", "desc")) == "desc",
+            **_page(asked),
+        )
+        return Json(page)
+
+    async def job(request: Request) -> Response:
+        Parameters(request.query_params, ())
+        wanted = job_id("job_id", request.path_params["job_id"])
+        found = await views.job(wanted)
+        return Json({"error": f"no job {wanted} is known"}, 404) if found is None else Json(found)
+
+    async def deliveries(request: Request) -> Response:
+        asked = Parameters(request.query_params, _DELIVERY_PARAMETERS)
+        number = asked.text("job_id")
+        page = await views.deliveries(
+            state=asked.word("state", [state.value for state in DeliveryState]),
+            target=asked.text("target"),
+            job_id=None if number is None else job_id("job_id", number),
+            **_page(asked),
+        )
+        return Json(page)
+
+    async def service(request: Request) -> Response:
+        Parameters(request.query_params, ())
+        return Json(await views.service())
+
+    async def description(_: Request) -> Response:
+        return Json(openapi.document())
+
+    handlers: dict[str, Handler] = {
+        "/api/jobs": jobs,
+        "/api/jobs/{job_id}": job,
+        "/api/deliveries": deliveries,
+        "/api/service": service,
+        "/api/openapi.json": description,
+    }
+    return [Route(path, _answering(handler)) for path, handler in handlers.items()]
+
+
+def _page(asked: Parameters) -> dict[str, int]:
+    limit, offset = asked.number("limit", 1, MOST), asked.number("offset", 0, FARTHEST)
+    return {"limit": DEFAULT_LIMIT if limit is None else limit, "offset": offset or 0}
+
+
+def _answering(handler: Handler) -> Handler:
+    """What goes wrong as JSON."""
+
+    async def answered(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except BadParameter as bad:
+            return Json({"error": f"{bad.name}: {bad}", "parameter": bad.name}, 400)
+        except StoreError as error:
+            return Json({"error": str(error)}, 503, headers={"Retry-After": "10"})
+
+    return answered

@@ -1,0 +1,200 @@
+"""The pages: the list of jobs, one job, the deliveries. They only show, and work without a script."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from gemwatch.adapters.database import StoreError
+from gemwatch.adapters.views import Views
+from gemwatch.core import wording
+from gemwatch.core.clock import Clock
+from gemwatch.core.job import Status
+from gemwatch.web import parameters, words
+from gemwatch.web import query as asking
+from gemwatch.web.banners import banners, store_banner
+from gemwatch.web.drawing import draw, static_files
+from gemwatch.web.health import State
+from gemwatch.web.parameters import BadParameter
+from gemwatch.web.present import row
+from gemwatch.web.present_deliveries import FAILED_FIRST, delivery
+from gemwatch.web.present_job import job_page
+from gemwatch.web.query import ROWS, Chip
+
+Json = Mapping[str, Any]
+
+
+class Pages:
+    def __init__(self, state: State, views: Views, clock: Clock, *, log_out: bool = False) -> None:
+        """`log_out`: offer it, since one had to log in."""
+        self._state = state
+        self._views = views
+        self._clock = clock
+        self._log_out = log_out
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/", self._safely(self._jobs)),
+            Route("/jobs/{job_id}", self._safely(self._job)),
+            Route("/deliveries", self._safely(self._deliveries)),
+            static_files().route(),
+        ]
+
+    async def _jobs(self, request: Request) -> Response:
+        asked = asking.query(request.query_params)
+        service = await self._views.service()
+        found = await self._views.jobs(
+            search=asked.search or None,
+            status=[asked.status] if asked.status else (),
+            needs_look=asked.needs_look or None,
+            watched=True,
+            sort=asked.sort,
+            descending=asked.descending,
+            limit=ROWS,
+            offset=asked.offset,
+        )
+        now, counts = self._clock.now(), service["jobs"]
+        return self._page(
+            "jobs.html",
+            service,
+            now,
+            here="jobs",
+            heading=_heading(counts),
+            summary=_summary(counts),
+            watched=sum(counts.values()),
+            query=asked,
+            chips=asking.chips(asked, counts, service["needs_look"]),
+            columns=asking.columns(asked),
+            order_words=asking.order_words(asked),
+            rows=[row(job, now) for job in found["jobs"]],
+            pages=asking.pages(asked, found["total"]),
+        )
+
+    async def _job(self, request: Request) -> Response:
+        job_id = _job_id(request.path_params["job_id"])
+        service = await self._views.service()
+        found = None if job_id is None else await self._views.job(job_id)
+        now = self._clock.now()
+        if found is None:
+            return self._page(
+                "problem.html",
+                service,
+                now,
+                status=404,
+                heading="This job is not known here",
+                words="gemwatch knows the jobs that it watches, and for a while those that it watched. To watch it:",
+                command=f"gemwatch watch {job_id or 'JOB_ID'}",
+            )
+        return self._page("job.html", service, now, job=job_page(found, now))
+
+    async def _deliveries(self, request: Request) -> Response:
+        state = request.query_params.get("state")
+        state = state if state in FAILED_FIRST else None
+        number = asking.page_number(request.query_params)
+        service = await self._views.service()
+        shown, counts = await self._some_deliveries(state, (number - 1) * ROWS)
+        names = await self._views.names({one["job_id"] for one in shown if one["job_id"] is not None})
+        total = sum(counts.values()) if state is None else counts[state]
+        return self._page(
+            "deliveries.html",
+            service,
+            self._clock.now(),
+            here="deliveries",
+            heading="Deliveries",
+            chips=_state_chips(state, counts),
+            deliveries=[delivery(one, names.get(one["job_id"])) for one in shown],
+            nothing=f"Nothing is {state}" if state else "Nothing has been told yet",
+            pages=asking.delivery_pages(state, number, total),
+        )
+
+    async def _some_deliveries(self, state: str | None, offset: int) -> tuple[list[Json], dict[str, int]]:
+        """One page of them, those first that need somebody, and how many there are of each state."""
+        shown: list[Json] = []
+        counts: dict[str, int] = {}
+        for one in FAILED_FIRST:
+            wanted = state in (None, one)
+            found = await self._views.deliveries(state=one, limit=ROWS if wanted else 0, offset=offset)
+            shown += found["deliveries"]
+            counts[one] = found["total"]
+            offset = max(0, offset - found["total"]) if wanted else offset
+        return shown[:ROWS], counts
+
+    def _page(self, template: str, service: Json, now: datetime, *, status: int = 200, **shown: Any) -> Response:
+        """With what stands on every page."""
+        troubles = banners(service, self._state.stalled())
+        mood = "running" if service["jobs"].get(Status.IN_PROGRESS) else "calm"
+        text = draw(
+            template,
+            banners=troubles,
+            failed=service["deliveries"]["failed"],
+            follows=True,
+            log_out=self._log_out,
+            mood="trouble" if troubles else mood,
+            now=now,
+            version=service["version"],
+            **shown,
+        )
+        return HTMLResponse(text, status)
+
+    def _safely(self, page: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+        """The page, or the one that says why there is none: the store may not answer."""
+
+        async def answered(request: Request) -> Response:
+            try:
+                return await page(request)
+            except StoreError as error:
+                text = draw(
+                    "problem.html",
+                    banners=(store_banner(str(error)),),
+                    follows=True,
+                    mood="trouble",
+                    now=self._clock.now(),
+                    heading="There is nothing to show right now",
+                    words="This page comes back by itself once the store works again.",
+                    command=None,
+                )
+                return HTMLResponse(text, 503)
+
+        return answered
+
+
+def _job_id(text: str) -> int | None:
+    """The id in an address; None where no job can have it."""
+    try:
+        return parameters.job_id("job_id", text)
+    except BadParameter:
+        return None
+
+
+def _heading(counts: Mapping[str, int]) -> str:
+    """For the browser's tab: what one looks for there."""
+    running = counts.get(Status.IN_PROGRESS, 0)
+    return f"{running:,} running" if running else "Jobs"
+
+
+def _summary(counts: Mapping[str, int]) -> str:
+    if not counts:
+        return ""
+    return f"{wording.counted(sum(counts.values()), 'job', 'jobs')} watched"
+
+
+def _state_chips(state: str | None, counts: Mapping[str, int]) -> list[Chip]:
+    first = Chip(word="All", count=sum(counts.values()), url="/deliveries", current=state is None)
+    badges = [(one, words.of_state(one)) for one in FAILED_FIRST]
+    return [
+        first,
+        *(
+            Chip(
+                word=badge.word,
+                count=counts[one],
+                url=f"/deliveries?state={one}",
+                current=one == state,
+                tone=badge.tone,
+                icon=badge.icon,
+            )
+            for one, badge in badges
+        ),
+    ]

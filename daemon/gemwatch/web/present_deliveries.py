@@ -1,0 +1,66 @@
+"""What the pages show of deliveries: pure functions, as in `present.py`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from gemwatch.core.harmless import tidy
+from gemwatch.web import words
+from gemwatch.web.words import Badge, Remark
+
+Json = Mapping[str, Any]
+
+FAILED_FIRST = ("failed", "pending", "sent")
+_WHAT = {
+    "started": "Started",
+    "success": "Succeeded",
+    "failed": "Failed",
+    "not-found": "Not found",
+    "needs-look": "Needs a look",
+    "queued-too-long": "Waits too long",
+    "running-too-long": "Runs too long",
+    "finished-too-fast": "Ended too soon",
+    "login": "Login",
+    "api": "GEM API",
+    "config": "Configuration",
+    "store": "Store",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryRow:
+    """One event to one target, and what came of it."""
+
+    id: int
+    badge: Badge
+    what: str
+    event: str
+    job_id: int | None
+    job_title: str
+    named: bool  # the title is not the id already
+    target: str
+    attempts: int
+    sent: datetime | None
+    next: datetime | None
+    error: Remark | None
+
+
+def delivery(one: Json, name: str | None = None) -> DeliveryRow:
+    """`name`: what the job is called, where that is to be shown."""
+    state = one["state"]
+    error = one["last_error"] if state != "sent" else None
+    return DeliveryRow(
+        id=one["id"],
+        badge=words.of_state(state),
+        what=_WHAT.get(one["kind"], tidy(one["kind"], 40)),
+        event=one["event"],
+        job_id=one["job_id"],
+        job_title="" if one["job_id"] is None else words.title(one["job_id"], name),
+        named=bool(name),
+        target=tidy(one["target"], 80),
+        attempts=one["attempts"],
+        sent=words.time(one["sent_at"]),
+        next=words.time(one["next_attempt_at"]) if state == "pending" else None,
+        error=Remark(text=tidy(error, 300), tone="bad" if state == "failed" else "warn") if error else None,
+    )

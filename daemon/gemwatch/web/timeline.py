@@ -1,0 +1,108 @@
+"""The life of a job as a strip: what it was when, and the spans between two looks in which it changed unseen."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from gemwatch.core import wording
+from gemwatch.core.job import is_end
+from gemwatch.web import words
+from gemwatch.web.words import Badge, percent
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A stretch of the strip, in per cent; `kind` is its class in the style sheet."""
+
+    kind: str
+    x: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A change as it was seen: at, and not before, `after` where an earlier look saw something else."""
+
+    badge: Badge
+    at: datetime
+    words: str
+    after: datetime | None = None
+    gap: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """The strip from `start` to `end`, and the steps below it; without steps nothing is known."""
+
+    start: datetime
+    end: datetime
+    start_word: str = ""
+    end_word: str = ""
+    parts: tuple[Part, ...] = ()
+    gaps: tuple[Part, ...] = ()
+    steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Axis:
+    start: datetime
+    end: datetime
+
+    def part(self, kind: str, begin: datetime, until: datetime, *, least: float = 0) -> Part:
+        """`least`: what is too short to be seen is drawn a little longer than it was."""
+        whole = (self.end - self.start).total_seconds()
+        x = percent((begin - self.start).total_seconds(), whole)
+        width = max(least, round(percent((until - self.start).total_seconds(), whole) - x, 2))
+        return Part(kind=kind, x=min(x, 100 - width), width=width)
+
+
+def timeline(transitions: Sequence[Json], requested_at: datetime | None, now: datetime) -> Timeline:
+    """From the request, where that is known, to the end, or to now while the job goes on."""
+    if not transitions:
+        return Timeline(start=now, end=now)
+    first, last = _at(transitions[0]), _at(transitions[-1])
+    start = first if requested_at is None else min(first, requested_at)
+    over = is_end(transitions[-1]["to"])
+    axis = _Axis(start=start, end=last if over else max(now, last))
+    return Timeline(
+        start=axis.start,
+        end=axis.end,
+        start_word="requested" if start == requested_at else "first seen",
+        end_word="seen ended" if over else "now",
+        parts=tuple(_parts(transitions, axis)),
+        gaps=tuple(_gaps(transitions, axis)),
+        steps=tuple(_step(move) for move in transitions),
+    )
+
+
+def _at(move: Json) -> datetime:
+    return datetime.fromisoformat(move["observed_at"])
+
+
+def _parts(transitions: Sequence[Json], axis: _Axis) -> Iterator[Part]:
+    """What was seen: each status from the look that found it to the last one that still did."""
+    yield axis.part("before", axis.start, _at(transitions[0]))
+    for move, following in zip(transitions, [*transitions[1:], None], strict=True):
+        until = axis.end if following is None else words.time(following["last_seen_before"]) or _at(following)
+        yield axis.part(words.of_status(move["to"]).tone, _at(move), max(until, _at(move)))
+
+
+def _gaps(transitions: Sequence[Json], axis: _Axis) -> Iterator[Part]:
+    for move in transitions:
+        seen = words.time(move["last_seen_before"])
+        if seen is not None:
+            yield axis.part("gap", seen, _at(move), least=0.5)
+
+
+def _step(move: Json) -> Step:
+    badge, at, seen = words.of_status(move["to"]), _at(move), words.time(move["last_seen_before"])
+    if move["from"] is None:
+        over = is_end(move["to"])
+        return Step(badge=badge, at=at, words="first look; it had already ended" if over else "first look")
+    before = words.of_status(move["from"]).word.lower()
+    if seen is None:
+        return Step(badge=badge, at=at, words=f"before that: {before}")
+    return Step(badge=badge, at=at, words=f"last seen {before}", after=seen, gap=wording.span(at - seen))

@@ -1,0 +1,98 @@
+"""The small things that every page shows: statuses with colour and icon, remarks, times, numbers."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from gemwatch.core import wording
+from gemwatch.core.harmless import tidy
+from gemwatch.core.job import Status
+
+MISSING = "–"  # noqa: RUF001 (a dash stands where a table knows nothing)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Badge:
+    """A state in a word, a colour (`tone`, a class of the style sheet) and an icon: never by colour alone."""
+
+    word: str
+    tone: str
+    icon: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """A sentence that a reader should not miss."""
+
+    text: str
+    tone: str = "warn"
+
+
+UNSEEN = Badge(word="Not seen yet", tone="wait", icon="odd")
+NEEDS_LOOK = Badge(word="Needs a look", tone="warn", icon="warn")
+_STATUSES = {
+    Status.REQUESTED: Badge(word="Waiting", tone="wait", icon="wait"),
+    Status.IN_PROGRESS: Badge(word="Running", tone="run", icon="run"),
+    Status.SUCCESS: Badge(word="Succeeded", tone="good", icon="good"),
+    Status.FAILED: Badge(word="Failed", tone="bad", icon="bad"),
+}
+_STATES = {
+    "failed": Badge(word="Failed", tone="bad", icon="bad"),
+    "pending": Badge(word="Pending", tone="wait", icon="wait"),
+    "sent": Badge(word="Sent", tone="good", icon="good"),
+}
+
+
+def of_status(status: str | None) -> Badge:
+    """The badge of a job's status. One that nobody documented is shown as it came."""
+    if status is None:
+        return UNSEEN
+    known = _STATUSES.get(status)  # type: ignore[call-overload]  # a StrEnum's member is found by its text
+    return known or Badge(word=tidy(status, 40), tone="odd", icon="odd")
+
+
+def of_state(state: str) -> Badge:
+    """The badge of a delivery's state."""
+    return _STATES.get(state) or Badge(word=tidy(state, 40), tone="odd", icon="odd")
+
+
+def title(job_id: int, name: str | None) -> str:
+    """What a job is called."""
+    return (tidy(name, wording.LONGEST_NAME) if name else "") or f"Job {job_id}"
+
+
+def time(text: str | None) -> datetime | None:
+    """The point in time that JSON holds as text."""
+    return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
+
+
+def iso(point: datetime) -> str:
+    return point.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def moment(point: datetime, now: datetime) -> str:
+    """`13:21:07` today, `18 Feb, 13:21:07` this year, all in UTC. The page's script says the same in its own zone."""
+    if point.date() == now.date():
+        return wording.clock(point)
+    date = wording.day(point)
+    return f"{date.removesuffix(f' {now.year}')}, {wording.clock(point)}"
+
+
+def distance(point: datetime, now: datetime) -> str:
+    """`5 min ago`, `in 12 s`."""
+    seconds = int((point - now).total_seconds())
+    if seconds > 0:
+        return f"in {wording.span(timedelta(seconds=seconds))}"
+    return f"{wording.span(timedelta(seconds=-seconds))} ago" if seconds else "now"
+
+
+def span(seconds: float) -> str:
+    return wording.span(timedelta(seconds=seconds))
+
+
+def grouped(number: int) -> str:
+    return f"{number:,}"
+
+
+def percent(part: float, whole: float) -> float:
+    """How far along a drawing something lies: 0 to 100, to the hundredth."""
+    return round(min(100.0, max(0.0, 100 * part / whole)), 2) if whole > 0 else 0.0

@@ -1,0 +1,292 @@
+"""Finished runs in the store: kept with the end, judged by the one before, and read again for what comes."""
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from gemwatch.adapters.housekeeping import Housekeeping
+from gemwatch.adapters.records import Records
+from gemwatch.adapters.runs import Learner, latest_runs, load_experience, previous_runs
+from gemwatch.adapters.store import Store
+from gemwatch.adapters.tables import watches
+from gemwatch.adapters.watch_list import WatchList
+from gemwatch.core.decide import Policy, decide
+from gemwatch.core.estimate import Experience
+from gemwatch.core.events import EventKind, Target
+from gemwatch.core.gate import Gate
+from gemwatch.core.job import Seen
+from gemwatch.core.limits import Limits, Word
+from gemwatch.core.runs import Run
+from gemwatch.core.settings import Watch
+from gemwatch.core.work import Recorded, Report
+from support.past import HOUR, NOW, job, past
+from support.past_store import fill
+
+MINUTE, LEASE = timedelta(minutes=1), timedelta(minutes=5)
+GATE = Gate(matched_min=0.8, roads_change_max=0.2)
+
+
+class Bench:
+    """A store in which jobs live: `live(7, "REQUESTED", "SUCCESS", begin=NOW)` sees one status an hour."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine, self.list, self.records = engine, WatchList(engine), Records(engine)
+        self.store = Store(engine, [Target(name="team", url="json://h", on=frozenset(EventKind))])
+        self.policy = Policy()
+
+    def watch(self, *watches: int | Watch) -> Any:
+        wanted = [Watch(job_id=one) if isinstance(one, int) else one for one in watches]
+        return self.list.apply(wanted, MINUTE, NOW - 1000 * HOUR)
+
+    def see(self, job_id: int, status: str, at: datetime, **fields: Any) -> Recorded:
+        Housekeeping(self.engine).release_claims()  # of those that were claimed with an earlier one
+        claims = self.store.claim_watches(at, 100, LEASE)
+        claim = next(claim for claim in claims if claim.tracked.job_id == job_id)
+        verdict = decide(claim.tracked, Seen(at=at, job=job(status, job_id, **fields)), self.policy, 0.5)
+        return self.store.record([Report(claim=claim.claim, at=at, verdict=verdict)])
+
+    def live(self, job_id: int, *statuses: str, begin: datetime = NOW, **fields: Any) -> list[str]:
+        """What was told of it."""
+        fields = {"requested_at": begin.isoformat(), **fields}
+        seen = [self.see(job_id, status, begin + HOUR * (n + 1), **fields) for n, status in enumerate(statuses)]
+        return [told.event.kind.value for recorded in seen for told in recorded.told]
+
+    def kept(self) -> list[Run]:
+        with self.engine.begin() as connection:
+            return latest_runs(connection)
+
+    def job(self, job_id: int, now: datetime = NOW) -> dict[str, Any]:
+        return next(row for row in self.records.status(now)["jobs"] if row["job_id"] == job_id)
+
+    def row(self, job_id: int) -> Any:
+        with self.engine.begin() as connection:
+            return connection.execute(sa.select(watches).where(watches.c.job_id == job_id)).one()
+
+
+@pytest.fixture
+def bench(engine: sa.Engine) -> Bench:
+    return Bench(engine)
+
+
+def test_an_end_leaves_a_run_with_its_wait_its_time_and_its_numbers(bench: Bench) -> None:
+    bench.watch(7)
+    bench.live(7, "REQUESTED", "IN_PROGRESS", "SUCCESS")
+    (run,) = bench.kept()
+    assert run == Run(
+        job_id=7,
+        ended_at=NOW + 3 * HOUR,
+        status="SUCCESS",
+        storage_id="storage-001",
+        input_filename="test_data.parquet",
+        job_type="ROAD_MATCHING",
+        overture_release="2026-01-21.0",
+        requested_at=NOW,
+        queued=2 * HOUR,
+        ran=timedelta(seconds=9751),
+        confidence_threshold=60,
+        kilometres=80208.39,
+        roads=397613,
+        matched=0.8468,
+        fully_matched=0.675,
+        partially_matched=0.1718,
+        unmatched=0.1531,
+    )
+    assert bench.row(7).job_type == "ROAD_MATCHING"
+
+
+@pytest.mark.parametrize(
+    ("lives", "queued", "ran"),
+    [
+        (["REQUESTED", "IN_PROGRESS", "FAILED"], 2 * HOUR, HOUR),
+        (["IN_PROGRESS", "FAILED"], None, None),  # it ran already when it was first seen
+        (["REQUESTED", "FAILED"], None, None),
+        (["FAILED"], None, None),
+    ],
+)
+def test_what_was_not_seen_is_not_known(
+    bench: Bench, lives: list[str], queued: timedelta | None, ran: timedelta | None
+) -> None:
+    bench.watch(7)
+    bench.live(7, *lives)
+    (run,) = bench.kept()
+    assert (run.status, run.queued, run.ran) == ("FAILED", queued, ran)
+
+
+def test_a_job_that_runs_again_leaves_another_run_and_did_not_wait_since_its_first_request(bench: Bench) -> None:
+    bench.watch(7)
+    asked = {"requested_at": NOW.isoformat()}
+    bench.live(7, "REQUESTED", "IN_PROGRESS", "SUCCESS")
+    bench.watch()
+    bench.watch(7)
+    bench.live(7, "REQUESTED", "IN_PROGRESS", "SUCCESS", begin=NOW + 10 * HOUR, **asked)
+    first, second = bench.kept()
+    assert (first.queued, second.queued) == (2 * HOUR, None)
+    assert second.ended_at == NOW + 13 * HOUR
+
+
+def test_looking_again_at_what_has_ended_leaves_no_second_run(bench: Bench) -> None:
+    for _ in range(3):
+        bench.watch(7)
+        bench.live(7, "SUCCESS")
+        bench.watch()
+    assert len(bench.kept()) == 1
+
+
+def test_a_run_goes_with_its_job(bench: Bench) -> None:
+    bench.store.address([])
+    bench.watch(7)
+    bench.live(7, "SUCCESS")
+    bench.watch()
+    assert Housekeeping(bench.engine).prune(NOW + 9 * HOUR) == 1
+    assert bench.kept() == []
+
+
+def test_a_look_whose_claim_is_void_leaves_no_run(bench: Bench) -> None:
+    bench.watch(7)
+    claim = bench.store.claim_watches(NOW, 1, LEASE)[0]
+    bench.watch()
+    verdict = decide(claim.tracked, Seen(at=NOW, job=job("SUCCESS")), Policy(), 0.5)
+    recorded = bench.store.record([Report(claim=claim.claim, at=NOW, verdict=verdict)])
+    assert (recorded.runs, bench.kept()) == ((), [])
+
+
+def test_what_ended_is_handed_back_to_learn_from(bench: Bench) -> None:
+    bench.watch(7)
+    assert bench.see(7, "SUCCESS", NOW).runs == tuple(bench.kept())
+
+
+def test_a_success_below_the_gate_is_told_as_one_that_needs_a_look_and_marked_everywhere(bench: Bench) -> None:
+    bench.policy = Policy(gate=GATE)
+    bench.watch(1, 2, 3)
+    assert bench.live(1, "SUCCESS") == ["success"]
+    assert bench.live(2, "SUCCESS", statistics={"roads_matched_ratio": 0.7}) == ["needs-look"]
+    why = ["matched 70.0 %, below the floor of 80.0 %"]
+    assert bench.job(2)["needs_look"] == why
+    assert bench.job(1)["needs_look"] == []
+    fewer = {"roads_matched_ratio": 0.9, "num_roads_processed": 200_000}
+    assert bench.live(3, "SUCCESS", statistics=fewer) == ["success"]  # job 2 said nothing of roads
+    kinds = {row["job_id"]: row["kind"] for row in bench.records.deliveries()}
+    assert kinds == {1: "success", 2: "needs-look", 3: "success"}
+
+
+def test_a_success_is_judged_by_the_one_before_on_the_same_input_only(bench: Bench) -> None:
+    bench.policy = Policy(gate=GATE)
+    fewer = {"roads_matched_ratio": 0.9, "num_roads_processed": 200_000}
+    bench.watch(1, 2, 3, 4)
+    assert bench.live(1, "SUCCESS") == ["success"]
+    assert bench.live(2, "FAILED") == ["failed"]
+    assert bench.live(3, "SUCCESS", input_filename="other.parquet", statistics=fewer) == ["success"]
+    assert bench.live(4, "SUCCESS", statistics=fewer) == ["needs-look"]
+    assert bench.job(4)["needs_look"] == ["200,000 roads, 49.7 % fewer than the 397,613 before"]
+    assert bench.job(4)["previous"] == {
+        "job_id": 1,
+        "ended_at": "2026-02-18T13:00:00.000Z",
+        "matched": 0.8468,
+        "roads": 397613,
+        "kilometres": 80208.39,
+        "running_seconds": 9751.0,
+    }
+    assert bench.job(3)["previous"] is None
+
+
+def test_a_watchs_own_gate_counts_at_once_without_moving_its_poll_and_its_own_limits_with_a_look(
+    bench: Bench,
+) -> None:
+    bench.watch(7)
+    bench.see(7, "IN_PROGRESS", NOW)
+    due, gate = bench.row(7).due_at, Gate(matched_min=0.9)
+    assert bench.watch(Watch(job_id=7, gate=gate)).changed == 1
+    assert bench.row(7).due_at == due
+    own = Watch(job_id=7, gate=gate, limits=Limits(running=HOUR, queued=Word.AUTO))
+    assert bench.watch(own).changed == 1
+    assert bench.row(7).due_at < due
+    assert bench.watch(own).changed == 0
+    assert bench.row(7).limits == {"running": 3600.0, "queued": "auto"}
+    assert bench.live(7, "IN_PROGRESS", "SUCCESS") == ["running-too-long", "needs-look"]
+    assert bench.watch(7).changed == 1
+    assert (bench.row(7).limits, bench.row(7).gate) == (None, None)
+
+
+def test_a_limit_is_told_once_over_a_restart_and_shown_while_it_counts(bench: Bench) -> None:
+    bench.policy = Policy(limits=Limits(running=90 * MINUTE))
+    bench.watch(7)
+    assert bench.live(7, "REQUESTED", "IN_PROGRESS", "IN_PROGRESS") == ["started"]
+    assert bench.row(7).clock_at == NOW + 3 * HOUR + 30 * MINUTE
+    again = Bench(bench.engine)
+    again.policy = bench.policy
+    told = again.live(7, "IN_PROGRESS", "IN_PROGRESS", "SUCCESS", begin=NOW + 3 * HOUR)
+    assert told == ["running-too-long", "success"]
+    assert bench.job(7)["limits_passed"] == ["running-too-long"]
+
+
+def test_unfinished_jobs_have_an_estimate_from_what_was_kept(bench: Bench) -> None:
+    fill(bench.engine, past(HOUR, HOUR, HOUR, queued=HOUR / 2))
+    bench.watch(7, 8, 9)
+    bench.live(7, "REQUESTED", "IN_PROGRESS", begin=NOW - 2 * HOUR)
+    bench.live(8, "REQUESTED", begin=NOW - HOUR)
+    bench.live(9, "FAILED", begin=NOW - HOUR)
+    running, waiting, ended = (bench.job(job_id)["estimate"] for job_id in (7, 8, 9))
+    assert ended is None
+    assert (running["runs"], running["basis"], running["overdue"]) == (3, "input", False)
+    assert running["earliest"] < running["ends_at"] < running["latest"]
+    assert running["ends_at"].startswith("2026-02-18T13:00:0")
+    assert set(running) == {
+        *("ends_at", "earliest", "latest", "runs", "basis", "overdue", "queue_seconds", "running_seconds"),
+    }
+    assert running["running_seconds"]["median"] == pytest.approx(3600, abs=1)
+    assert waiting["queue_seconds"]["low"] < 1800 < waiting["queue_seconds"]["high"]
+    assert json.dumps(running)
+
+
+def test_what_is_learnt_grows_with_the_store_and_reads_each_run_once(bench: Bench) -> None:
+    learner = Learner()
+    with bench.engine.begin() as connection:
+        assert learner.experience(connection).outlook(job("IN_PROGRESS")) is None
+    fill(bench.engine, past(HOUR, HOUR, HOUR))
+    for _ in range(2):
+        with bench.engine.begin() as connection:
+            outlook = learner.experience(connection).outlook(job("IN_PROGRESS"))
+        assert outlook is not None
+        assert outlook.runs == 3
+    assert isinstance(load_experience(bench.engine), Experience)
+
+
+def test_the_run_before_is_found_for_some_jobs_or_for_all(bench: Bench) -> None:
+    bench.watch(1, 2, 3)
+    for number in (1, 2, 3):
+        bench.live(number, "SUCCESS", begin=NOW + number * HOUR, job_type=None)
+    with bench.engine.begin() as connection:
+        assert {of: run.job_id for of, run in previous_runs(connection).items()} == {2: 1, 3: 2}
+        assert {of: run.job_id for of, run in previous_runs(connection, [3]).items()} == {3: 2}
+        assert previous_runs(connection, []) == {}
+        assert len(latest_runs(connection, 2)) == 2
+        assert [run.job_id for run in latest_runs(connection, 2)] == [2, 3]
+
+
+def test_texts_and_times_that_no_store_can_hold_or_no_span_be_added_to_cost_nothing(bench: Bench) -> None:
+    bench.policy = Policy(limits=Limits(queued=5 * HOUR), experience=Experience(past(HOUR, HOUR, HOUR, queued=HOUR)))
+    fill(bench.engine, past(HOUR, HOUR, HOUR, queued=HOUR))
+    bench.watch(7, 8)
+    halves = dict.fromkeys(("storage_id", "input_filename", "job_type", "overture_release"), "\ud800")
+    assert bench.live(7, "REQUESTED", "IN_PROGRESS", "SUCCESS", **halves) == ["started", "success"]
+    assert bench.kept()[-1].input_filename == "?"
+    bench.live(8, "REQUESTED", begin=NOW + 9 * HOUR, requested_at="9999-12-31T23:59:59Z")
+    assert bench.job(8)["estimate"] is None
+
+
+def test_other_limits_for_all_are_counted_by_a_look_within_five_intervals(bench: Bench) -> None:
+    bench.watch(*range(1, 51))
+    with bench.engine.begin() as connection:
+        connection.execute(sa.update(watches).values(due_at=NOW + HOUR, clock_at=NOW + HOUR))
+        connection.execute(sa.update(watches).where(watches.c.job_id == 1).values(claim=NOW))
+        connection.execute(sa.update(watches).where(watches.c.job_id == 2).values(misses=3))
+    bench.list.look_soon(NOW)
+    untouched = {bench.row(job_id).due_at for job_id in (1, 2)}
+    assert untouched == {NOW + HOUR}
+    due = {bench.row(job_id).due_at for job_id in range(3, 51)}
+    assert all(NOW <= at < NOW + 5 * MINUTE for at in due)
+    assert len(due) > 40
+    assert {bench.row(job_id).clock_at for job_id in range(3, 51)} == {NOW}

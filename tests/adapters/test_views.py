@@ -1,0 +1,250 @@
+"""What the pages and the API are shown of a real store."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gemwatch.adapters.database import StoreError, open_to_write
+from gemwatch.adapters.records import Records
+from gemwatch.adapters.tables import watches
+from gemwatch.adapters.view_queries import JOB_ORDERS, UNSEEN
+from gemwatch.adapters.views import Views
+from support.clock import START, FakeClock
+from support.filled import add, fill, seen, watch
+from support.web import store_in
+
+LAST = 2**63 - 1
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> str:
+    url = store_in(tmp_path)
+    fill(url)
+    return url
+
+
+@pytest.fixture
+def views(store: str) -> Iterator[Views]:
+    views = Views(store, FakeClock())
+    yield views
+    views.close()
+
+
+def ids(page: dict[str, Any]) -> list[int]:
+    return [job["job_id"] for job in page["jobs"]]
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ({}, [1, 2, 3, 4, 5, LAST]),
+        ({"search": "weekly"}, [2, 5]),
+        ({"search": "in/3.par"}, [3]),
+        ({"search": "775807"}, [LAST]),
+        ({"search": '"%_\\'}, [4]),
+        ({"search": "%"}, [4]),
+        ({"search": "_"}, [4]),
+        ({"search": "\\"}, [4]),
+        ({"search": "\N{FACTORY}"}, [4]),
+        ({"search": "no such thing"}, []),
+        ({"status": ["SUCCESS", "FAILED"]}, [5, LAST]),
+        ({"status": ["PAUSED?"]}, [4]),
+        ({"status": [UNSEEN, "REQUESTED"]}, [1, 2]),
+        ({"status": [UNSEEN]}, [1]),
+        ({"status": ["x' OR 1=1 --"]}, []),
+        ({"watched": True, "finished": True}, [LAST]),
+        ({"watched": False}, [5]),
+        ({"finished": False}, [1, 2, 3, 4]),
+        ({"needs_look": True}, []),
+        ({"needs_look": False, "finished": True}, [5, LAST]),
+        ({"sort": "job_id", "descending": True, "limit": 2}, [LAST, 5]),
+        ({"limit": 2, "offset": 3}, [4, 5]),
+        ({"offset": 100}, []),
+        ({"sort": "name"}, [4, 5, 2, 1, 3, LAST]),
+        ({"sort": "name", "descending": True}, [2, 5, 4, 1, 3, LAST]),
+        ({"sort": "next_poll_at"}, [3, 2, 1, 4, 5, LAST]),
+        ({"sort": "status", "finished": False}, [3, 4, 2, 1]),
+    ],
+)
+async def test_jobs_are_found_ordered_and_paged(views: Views, asked: dict[str, Any], found: list[int]) -> None:
+    page = await views.jobs(**asked)
+    assert ids(page) == found
+    if not {"limit", "offset"} & asked.keys():
+        assert page["total"] == len(found)
+
+
+async def test_successes_that_need_a_look_are_found_and_counted(views: Views, store: str) -> None:
+    doubtful = {**seen(9, "SUCCESS"), "needs_look": ["matched 50.0 %, below the floor of 80.0 %"]}
+    add(store, (watches, [doubtful, {**doubtful, "job_id": 10, "watched": False}]))
+    assert ids(await views.jobs(needs_look=True)) == [9, 10]
+    assert (await views.service())["needs_look"] == 1
+
+
+async def test_jobs_are_called_by_their_names(views: Views) -> None:
+    assert await views.names({1, 2, 5, 999}) == {2: "Weekly NL", 5: "weekly be"}
+
+
+async def test_a_page_says_what_it_is_a_part_of(views: Views) -> None:
+    page = await views.jobs(finished=False, limit=2, offset=1)
+    assert (page["total"], page["limit"], page["offset"]) == (4, 2, 1)
+
+
+async def test_jobs_and_deliveries_have_the_shapes_of_the_commands(views: Views, store: str) -> None:
+    records = Records(sa.create_engine(store))
+    jobs = sorted(records.status(now=START)["jobs"], key=lambda job: int(job["job_id"]))
+    assert (await views.jobs())["jobs"] == jobs
+    assert (await views.deliveries())["deliveries"] == records.deliveries()[::-1]
+
+
+async def test_a_job_comes_with_all_that_happened_to_it(views: Views, store: str) -> None:
+    job, records = await views.job(5), Records(sa.create_engine(store))
+    assert job is not None
+    assert job["transitions"] == records.history(5)
+    assert [told["target"] for told in job["deliveries"]] == ["team", "mail"]
+    assert [run["running_seconds"] for run in job["runs"]] == [120, 300, 540]
+    assert job["previous"] == job["runs"][0]
+
+
+async def test_a_job_that_was_never_seen_has_no_runs_and_an_unknown_one_is_none(views: Views) -> None:
+    job = await views.job(1)
+    assert job is not None
+    assert (job["runs"], job["transitions"], job["details"]) == ([], [], None)
+    assert await views.job(999) is None
+
+
+async def test_an_unfinished_job_shows_all_earlier_runs_of_its_input(views: Views, store: str) -> None:
+    again = seen(77, "IN_PROGRESS")
+    again["document"] = again["document"].replace("in/77.parquet", "in/5.parquet")
+    add(store, (watches, [again]))
+    job = await views.job(77)
+    assert job is not None
+    assert len(job["runs"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ({}, [3, 2, 1]),
+        ({"state": "failed"}, [2]),
+        ({"target": "team"}, [3, 1]),
+        ({"job_id": 5}, [2, 1]),
+        ({"job_id": 5, "state": "sent", "target": "team"}, [1]),
+        ({"limit": 1, "offset": 1}, [2]),
+        ({"target": "nobody"}, []),
+    ],
+)
+async def test_deliveries_are_found_newest_first(views: Views, asked: dict[str, Any], found: list[int]) -> None:
+    page = await views.deliveries(**asked)
+    assert [told["id"] for told in page["deliveries"]] == found
+    if "limit" not in asked:
+        assert page["total"] == len(found)
+
+
+async def test_the_service_says_how_it_is_and_how_much_there_is(store: str) -> None:
+    views = Views(store, FakeClock(), lambda: "disk full")
+    service = await views.service()
+    views.close()
+    assert service.pop("version")
+    assert service == {
+        "store_trouble": "disk full",
+        "login": "ok",
+        "login_since": "2026-03-01T12:00:00.000Z",
+        "api": "down",
+        "api_since": None,
+        "token_expires_at": "2026-03-01T13:00:00Z",
+        "deliveries": {"pending": 1, "failed": 1},
+        "jobs": {UNSEEN: 1, "REQUESTED": 1, "IN_PROGRESS": 1, "PAUSED?": 1, "FAILED": 1},
+        "needs_look": 0,
+    }
+
+
+async def test_the_marker_changes_with_every_commit_and_with_nothing_else(views: Views, store: str) -> None:
+    first = await views.changed()
+    await views.jobs()
+    assert await views.changed() == first
+    add(store, (watches, [watch(50)]))
+    second = await views.changed()
+    assert second != first
+    assert await views.changed() == second
+
+
+async def test_the_marker_changes_with_the_stores_trouble(store: str) -> None:
+    trouble: list[str | None] = [None]
+    views = Views(store, FakeClock(), lambda: trouble[0])
+    before = await views.changed()
+    trouble[0] = "disk full"
+    assert await views.changed() != before
+    views.close()
+
+
+async def test_a_look_takes_no_lock_that_a_writer_would_wait_for(views: Views, store: str) -> None:
+    engine = open_to_write(store)
+    with engine.begin() as connection:
+        connection.execute(sa.update(watches).values(name="new"))
+        assert (await views.jobs(search="new"))["total"] == 0
+    engine.dispose()
+    assert (await views.jobs(search="new"))["total"] == 6
+
+
+async def test_a_store_that_does_not_work_is_said_and_looked_at_again(tmp_path: Path) -> None:
+    url = store_in(tmp_path)
+    views, file = Views(url, FakeClock()), tmp_path / "gemwatch.db"
+    sound = file.read_bytes()
+    file.write_bytes(b"no database" * 1000)
+    with pytest.raises(StoreError, match="the store does not work: file is not a database"):
+        await views.jobs()
+    file.write_bytes(sound)
+    assert (await views.jobs())["total"] == 0
+    views.close()
+
+
+async def test_ten_thousand_jobs_are_searched_like_ten(tmp_path: Path) -> None:
+    url = store_in(tmp_path)
+    engine = open_to_write(url)
+    with engine.begin() as connection:
+        connection.execute(sa.insert(watches), [{**seen(n, "SUCCESS"), "name": f"job {n}"} for n in range(1, 10_001)])
+    engine.dispose()
+    views = Views(url, FakeClock())
+    page = await views.jobs(search="in/99", sort="name", descending=True, limit=5)
+    assert page["total"] == 111
+    assert ids(page) == [9999, 9998, 9997, 9996, 9995]
+    views.close()
+
+
+@given(st.text(min_size=1, max_size=30).filter(lambda text: "\x00" not in text), st.sampled_from(sorted(JOB_ORDERS)))
+def test_a_search_finds_exactly_the_names_that_hold_the_text(
+    tmp_path_factory: pytest.TempPathFactory, text: str, sort: str
+) -> None:
+    asyncio.run(_search(_once(tmp_path_factory), text, sort))
+
+
+_STORES: list[str] = []
+
+
+def _once(factory: pytest.TempPathFactory) -> str:
+    if not _STORES:
+        _STORES.append(store_in(factory.mktemp("search")))
+    return _STORES[0]
+
+
+async def _search(url: str, text: str, sort: str) -> None:
+    engine = open_to_write(url)
+    with engine.begin() as connection:
+        connection.execute(sa.delete(watches))
+        connection.execute(
+            sa.insert(watches), [watch(1, name=f"a{text}b"), watch(2, name="@@@"), watch(3, name=None)]
+        )
+    engine.dispose()
+    views = Views(url, FakeClock())
+    try:
+        assert ids(await views.jobs(search=f"a{text}b", sort=sort)) == [1]
+        json.dumps(await views.jobs())
+    finally:
+        views.close()

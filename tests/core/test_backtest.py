@@ -1,0 +1,48 @@
+"""The history predicted by itself."""
+
+import random
+from datetime import timedelta
+
+import pytest
+
+from gemwatch.core.backtest import RUNNING, TOTAL, backtest
+from gemwatch.core.estimate import Basis
+from gemwatch.core.runs import Run
+from support.past import HOUR, NOW, past, run
+
+
+def test_nothing_can_be_predicted_from_too_little() -> None:
+    assert backtest([]) == []
+    assert backtest(past(HOUR, HOUR, HOUR)) == []
+
+
+def test_ranges_hold_as_often_as_they_say() -> None:
+    chance, runs = random.Random(5), []
+    for number in range(400, 0, -1):
+        queued, ran = (timedelta(seconds=chance.lognormvariate(mean, 0.4)) for mean in (6, 8))
+        requested_at = NOW - timedelta(days=number)
+        runs.append(
+            run(number, requested_at=requested_at, ended_at=requested_at + queued + ran, queued=queued, ran=ran)
+        )
+    scores = {(score.of, score.basis): score for score in backtest(runs)}
+    assert set(scores) == {(RUNNING, Basis.INPUT), (TOTAL, Basis.INPUT)}
+    for score in scores.values():
+        assert score.runs == 397
+        assert 0.74 < score.within < 0.86
+        assert 0.1 < score.relative_error < 0.5
+
+
+def test_a_run_is_predicted_only_from_those_that_had_ended_before_it_began() -> None:
+    began = NOW - timedelta(days=1)
+    together = [
+        run(n, requested_at=began, queued=timedelta(), ran=timedelta(hours=n), ended_at=began + timedelta(hours=n))
+        for n in (1, 2, 3, 4, 5)
+    ]
+    assert backtest(together) == []
+    after = run(9, requested_at=NOW, queued=timedelta(), ran=HOUR, ended_at=NOW + HOUR)
+    assert [(score.of, score.runs) for score in backtest([*together, after])] == [(RUNNING, 1), (TOTAL, 1)]
+
+
+@pytest.mark.parametrize("one", [run(status="FAILED"), run(ran=None), run(ran=timedelta())])
+def test_runs_without_a_time_are_no_question(one: Run) -> None:
+    assert backtest([*past(*[HOUR] * 4, requested_at=None), one]) == backtest(past(*[HOUR] * 4, requested_at=None))

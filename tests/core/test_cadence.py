@@ -1,0 +1,101 @@
+"""How often to look, by what earlier runs took."""
+
+import json
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gemwatch.core.cadence import LONGEST, MOST, interval
+from gemwatch.core.decide import Memory, Policy, Tracked, decide
+from gemwatch.core.estimate import Experience
+from gemwatch.core.job import JobDetails, Seen, read_details
+from gemwatch.core.runs import Run
+
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+
+
+def details(status: str) -> JobDetails:
+    fields: dict[str, Any] = {"job_id": 1, "job_type": "ROAD_MATCHING", "requested_at": START.isoformat()}
+    return read_details(json.dumps({**fields, "status": status}))
+
+
+def experience(
+    running: timedelta, queued: timedelta | None = None, spread: float = 0.2, runs: int = 20
+) -> Experience:
+    draw = random.Random(1)
+    return Experience(
+        Run(
+            job_id=n,
+            status="SUCCESS",
+            ended_at=START,
+            job_type="ROAD_MATCHING",
+            queued=queued and queued * draw.lognormvariate(0, spread),
+            ran=running * draw.lognormvariate(0, spread),
+        )
+        for n in range(runs)
+    )
+
+
+def when(elapsed: timedelta, known: Experience, every: timedelta = MINUTE, status: str = "IN_PROGRESS") -> timedelta:
+    return interval(every, details(status), START, known, START + elapsed)
+
+
+def test_far_from_the_likely_end_a_job_is_looked_at_a_tenth_as_often() -> None:
+    assert when(MINUTE, experience(2 * HOUR)) == MOST * MINUTE
+
+
+def test_when_the_end_is_near_it_is_looked_at_every_interval() -> None:
+    assert when(2 * HOUR, experience(2 * HOUR)) == MINUTE
+
+
+def test_the_last_long_pause_ends_before_the_end_becomes_likely() -> None:
+    known = experience(2 * HOUR, spread=0.02)
+    elapsed = timedelta()
+    while elapsed < 1.8 * HOUR:
+        elapsed += when(elapsed, known)
+    assert elapsed < 1.95 * HOUR
+
+
+def test_a_job_that_is_overdue_is_looked_at_every_interval() -> None:
+    assert when(4 * HOUR, experience(2 * HOUR)) == MINUTE
+
+
+def test_the_wait_in_the_queue_has_a_cadence_of_its_own() -> None:
+    known = experience(2 * HOUR, queued=10 * MINUTE)
+    assert when(10 * MINUTE, known, status="REQUESTED") == MINUTE
+    assert when(10 * MINUTE, known, status="IN_PROGRESS") == MOST * MINUTE
+
+
+def test_without_experience_or_with_an_unknown_status_the_interval_stays() -> None:
+    assert when(MINUTE, Experience()) == MINUTE
+    assert when(MINUTE, experience(2 * HOUR, runs=2)) == MINUTE
+    assert when(MINUTE, experience(2 * HOUR), status="PAUSED") == MINUTE
+    assert interval(MINUTE, details("IN_PROGRESS"), None, experience(2 * HOUR), START) == MINUTE
+
+
+@given(
+    st.integers(1, 10**6),
+    st.integers(0, 10**8),
+    st.integers(1, 10**6),
+    st.floats(0, 3),
+    st.sampled_from(["REQUESTED", "IN_PROGRESS"]),
+)
+def test_it_is_never_shorter_than_the_interval_nor_much_longer(
+    every: int, elapsed: int, usual: int, spread: float, status: str
+) -> None:
+    own, span = timedelta(seconds=every), timedelta(seconds=usual)
+    found = when(timedelta(seconds=elapsed), experience(span, span, spread), own, status)
+    assert own <= found <= max(own, min(own * MOST, LONGEST))
+
+
+@pytest.mark.parametrize(("adaptive", "expected"), [(False, MINUTE), (True, MOST * MINUTE)])
+def test_a_look_is_put_off_only_where_that_is_asked_for(adaptive: bool, expected: timedelta) -> None:  # noqa: FBT001
+    tracked = Tracked(job_id=1, every=MINUTE, memory=Memory(status="IN_PROGRESS", running_since=START))
+    policy = Policy(experience=experience(2 * HOUR), adaptive=adaptive)
+    at = START + MINUTE
+    assert decide(tracked, Seen(at=at, job=details("IN_PROGRESS")), policy, 0.5).due_at == at + expected

@@ -1,0 +1,84 @@
+"""What a few measured times say of the next one."""
+
+import math
+import random
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gemwatch.core.durations import Durations
+
+SAMPLES = st.lists(st.floats(1, 1e6), min_size=3, max_size=30).map(
+    lambda seconds: [timedelta(seconds=second) for second in seconds]
+)
+
+
+def minutes(*numbers: float) -> list[timedelta]:
+    return [timedelta(minutes=number) for number in numbers]
+
+
+def of(samples: list[timedelta]) -> Durations:
+    durations = Durations.of(samples)
+    assert durations is not None
+    return durations
+
+
+@pytest.mark.parametrize("samples", [[], minutes(5), minutes(5, 6), minutes(5, 6, 0), minutes(5, 6, -7)])
+def test_fewer_than_three_measured_times_say_nothing(samples: list[timedelta]) -> None:
+    assert Durations.of(samples) is None
+
+
+def test_the_middle_is_the_geometric_mean() -> None:
+    middle = of(minutes(10, 20, 40)).quantile(0.5)
+    assert middle.total_seconds() == pytest.approx(20 * 60)
+
+
+def test_times_that_were_all_the_same_still_leave_a_little_doubt() -> None:
+    durations = of(minutes(10, 10, 10))
+    assert durations.quantile(0.1) < timedelta(minutes=10) < durations.quantile(0.9)
+    assert durations.quantile(0.9) < timedelta(minutes=11)
+
+
+@pytest.mark.parametrize("count", [3, 5, 20])
+def test_the_range_from_10_to_90_per_cent_holds_in_eight_of_ten_cases(count: int) -> None:
+    chance, held, draws = random.Random(7), 0, 4000
+    for _ in range(draws):
+        *known, came = (timedelta(seconds=chance.lognormvariate(8, 0.5)) for _ in range(count + 1))
+        durations = of(known)
+        held += durations.quantile(0.1) <= came <= durations.quantile(0.9)
+    assert 0.77 < held / draws < 0.83
+
+
+@given(SAMPLES, st.floats(0, 6e10))
+def test_quantiles_grow_and_lie_beyond_what_has_passed_already(samples: list[timedelta], elapsed: float) -> None:
+    durations, beyond = of(samples), timedelta(seconds=elapsed)
+    quantiles = [durations.quantile(p, beyond) for p in (0.01, 0.1, 0.5, 0.9, 0.99)]
+    assert all(low <= high for low, high in pairwise(quantiles))
+    assert quantiles[0] >= beyond or elapsed == 0
+
+
+@given(SAMPLES, st.floats(0, 1e9))
+def test_the_hazard_is_a_number_however_far_out(samples: list[timedelta], elapsed: float) -> None:
+    hazard = of(samples).hazard(timedelta(seconds=elapsed))
+    assert 0 <= hazard < math.inf
+    assert elapsed < 1e6 or hazard > 0
+
+
+def test_the_hazard_is_the_rate_at_which_those_that_are_left_end() -> None:
+    chance = random.Random(3)
+    durations = of([timedelta(seconds=chance.lognormvariate(5, 0.4)) for _ in range(30)])
+    passed = durations.quantile(0.7)
+    step = durations.quantile(0.01, passed) - passed
+    assert durations.hazard(passed) * step.total_seconds() == pytest.approx(0.01, rel=0.1)
+
+
+def test_far_in_the_tail_what_remains_goes_on_smoothly() -> None:
+    durations = of(minutes(10, 10, 10))
+    spread = durations.spread
+    near, far = (timedelta(minutes=10 * math.exp(spread * z)) for z in (29.99, 30.01))
+    ahead = [durations.quantile(0.5, beyond) - beyond for beyond in (near, far)]
+    assert ahead[1].total_seconds() == pytest.approx(ahead[0].total_seconds(), rel=0.02)
+    assert durations.hazard(far) == pytest.approx(durations.hazard(near), rel=0.02)

@@ -1,0 +1,105 @@
+"""When a job is expected to end, and from which runs that is said."""
+
+import math
+from datetime import timedelta
+
+import pytest
+
+from gemwatch.core import estimate as module
+from gemwatch.core.estimate import MOST_RUNS, Basis, Experience
+from support.past import HOUR, NOW, job, past, run
+
+MINUTE = timedelta(minutes=1)
+OTHER = {"input_filename": "other.parquet"}
+
+
+@pytest.mark.parametrize(
+    ("runs", "basis"),
+    [
+        (past(HOUR, HOUR, HOUR), Basis.INPUT),
+        (past(HOUR, HOUR) + past(HOUR, **OTHER), Basis.RELEASE),
+        (past(HOUR, HOUR, storage_id=None) + past(HOUR, **OTHER), Basis.RELEASE),
+        (past(HOUR, HOUR) + past(HOUR, overture_release="2025-12-17.0", **OTHER), Basis.TYPE),
+        (past(HOUR, HOUR, HOUR, overture_release="2025-12-17.0"), Basis.INPUT),
+        (past(HOUR, HOUR), None),
+        (past(HOUR, HOUR, HOUR, job_type="LANE_LEVEL_MATCHING"), None),
+        (past(HOUR, HOUR) + past(HOUR, status="FAILED"), None),
+        (past(HOUR, HOUR, timedelta()), None),
+        ([*past(HOUR, HOUR), run(ran=None)], None),
+    ],
+)
+def test_the_runs_that_are_most_alike_and_at_least_three_tell(runs: list[module.Run], basis: Basis | None) -> None:
+    outlook = Experience(runs).outlook(job("IN_PROGRESS"))
+    assert (outlook and outlook.basis) == basis
+
+
+def test_a_running_job_is_expected_to_take_what_others_took() -> None:
+    expected = Experience(past(50 * MINUTE, 60 * MINUTE, 72 * MINUTE)).estimate(job("IN_PROGRESS"), NOW, NOW)
+    assert expected is not None
+    assert abs(expected.ends_at - (NOW + HOUR)) < timedelta(seconds=1)
+    assert NOW + 30 * MINUTE < expected.earliest < NOW + 50 * MINUTE
+    assert NOW + 72 * MINUTE < expected.latest < NOW + 120 * MINUTE
+    assert (expected.runs, expected.basis, expected.overdue) == (3, Basis.INPUT, False)
+
+
+def test_what_has_passed_already_counts_and_beyond_nine_in_ten_it_is_overdue() -> None:
+    experience = Experience(past(50 * MINUTE, 60 * MINUTE, 72 * MINUTE))
+    since = NOW - 5 * HOUR
+    expected = experience.estimate(job("IN_PROGRESS"), since, NOW)
+    assert expected is not None
+    assert expected.overdue
+    assert NOW < expected.earliest < expected.ends_at < expected.latest
+    fresh = experience.estimate(job("IN_PROGRESS"), NOW, NOW)
+    assert fresh is not None
+    assert expected.running == fresh.running
+
+
+def test_a_waiting_job_is_expected_to_wait_and_then_to_run() -> None:
+    runs = past(HOUR, HOUR, HOUR, queued=30 * MINUTE)
+    expected = Experience(runs).estimate(job("REQUESTED", requested_at=NOW.isoformat()), None, NOW)
+    assert expected is not None
+    assert abs(expected.ends_at - (NOW + 90 * MINUTE)) < timedelta(seconds=1)
+    assert expected.queue is not None
+    assert abs(expected.queue.median - 30 * MINUTE) < timedelta(seconds=1)
+
+
+def test_a_waiting_job_whose_like_was_never_seen_to_wait_has_no_estimate() -> None:
+    assert Experience(past(HOUR, HOUR, HOUR)).estimate(job("REQUESTED"), None, NOW) is None
+
+
+@pytest.mark.parametrize("status", ["SUCCESS", "FAILED", "PAUSED"])
+def test_a_job_that_neither_waits_nor_runs_has_no_estimate(status: str) -> None:
+    assert Experience(past(HOUR, HOUR, HOUR)).estimate(job(status), NOW, NOW) is None
+
+
+def test_a_job_that_has_never_been_seen_to_begin_has_no_estimate() -> None:
+    experience = Experience(past(HOUR, HOUR, HOUR, queued=HOUR))
+    assert experience.estimate(job("IN_PROGRESS"), None, NOW) is None
+    assert experience.estimate(job("REQUESTED", requested_at=None), None, NOW) is None
+
+
+def test_a_new_run_changes_the_outlook_and_old_ones_are_forgotten() -> None:
+    experience = Experience(past(*[HOUR] * MOST_RUNS))
+    for _ in range(MOST_RUNS):
+        experience.add(run(ran=2 * HOUR))
+    outlook = experience.outlook(job("IN_PROGRESS"))
+    assert outlook is not None
+    assert outlook.running is not None
+    assert outlook.runs == MOST_RUNS
+    assert math.isclose(outlook.running.quantile(0.5).total_seconds(), 7200, rel_tol=1e-6)
+
+
+def test_the_kinds_in_memory_are_bounded_and_the_ones_in_use_stay() -> None:
+    experience = Experience(past(HOUR, HOUR, HOUR))
+    for number in range(module.MOST_KEYS + 10):
+        experience.add(run(input_filename=f"{number}.parquet"))
+    last = f"{module.MOST_KEYS + 9}.parquet"
+    for name, basis in (("test_data.parquet", Basis.RELEASE), (last, Basis.RELEASE)):
+        outlook = experience.outlook(job("IN_PROGRESS", input_filename=name))
+        assert outlook is not None
+        assert outlook.basis is basis
+    for _ in range(2):
+        experience.add(run(input_filename=last))
+    outlook = experience.outlook(job("IN_PROGRESS", input_filename=last))
+    assert outlook is not None
+    assert outlook.basis is Basis.INPUT

@@ -1,0 +1,111 @@
+"""Which success needs a look, and what is said of the run before."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gemwatch.core.events import Event, EventKind, Target, audience
+from gemwatch.core.gate import OFF, Gate, judged, reasons
+from gemwatch.core.runs import Run
+from support.past import NOW, run
+
+GATE = Gate(matched_min=0.8, matched_drop_max=0.05, roads_change_max=0.2)
+GOOD = {"matched": 0.86, "roads": 400_000}
+
+
+def event(kind: EventKind = EventKind.SUCCESS) -> Event:
+    return Event(kind=kind, at=NOW, job_id=7, facts={"status": "SUCCESS"})
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "why"),
+    [
+        (GOOD, GOOD, []),
+        (GOOD, None, []),
+        ({"matched": 0.8}, None, []),
+        ({"matched": 0.7}, None, ["matched 70.0 %, below the floor of 80.0 %"]),
+        ({"matched": 0.81}, {"matched": 0.86}, []),
+        ({"matched": 0.80}, {"matched": 0.86}, ["matched 80.0 %, 6.0 points less than the 86.0 % before"]),
+        ({"matched": 0.95}, {"matched": 0.86}, []),
+        ({"roads": 480_000}, {"roads": 400_000}, []),
+        ({"roads": 500_000}, {"roads": 400_000}, ["500,000 roads, 25.0 % more than the 400,000 before"]),
+        ({"roads": 300_000}, {"roads": 400_000}, ["300,000 roads, 25.0 % fewer than the 400,000 before"]),
+        ({"roads": 300_000}, {"roads": 0}, []),
+        ({}, GOOD, []),
+        (GOOD, {}, []),
+        (
+            {"matched": 0.5, "roads": 1},
+            GOOD,
+            [
+                "matched 50.0 %, below the floor of 80.0 %",
+                "matched 50.0 %, 36.0 points less than the 86.0 % before",
+                "1 roads, 100.0 % fewer than the 400,000 before",
+            ],
+        ),
+    ],
+)
+def test_a_success_needs_a_look_for_these_reasons(
+    now: dict[str, Any], before: dict[str, Any] | None, why: list[str]
+) -> None:
+    assert list(reasons(run(**now), None if before is None else run(**before), GATE)) == why
+
+
+shares = st.none() | st.floats(0, 1)
+counts = st.none() | st.integers(0, 10**9)
+results = st.builds(lambda matched, roads: run(matched=matched, roads=roads), shares, counts)
+
+
+@given(results, st.none() | results)
+def test_without_a_gate_nothing_needs_a_look(now: Run, before: Run | None) -> None:
+    for gate in (None, Gate(), Gate(matched_min=OFF, matched_drop_max=OFF, roads_change_max=OFF)):
+        assert judged(event(), now, before, gate).kind is EventKind.SUCCESS
+
+
+@given(st.none() | results)
+def test_missing_statistics_never_need_a_look(before: Run | None) -> None:
+    assert judged(event(), run(), before, GATE).kind is EventKind.SUCCESS
+
+
+def test_a_success_that_needs_a_look_is_told_instead_of_the_plain_one() -> None:
+    told = judged(event(), run(matched=0.7), None, GATE)
+    assert (told.kind, told.facts["reasons"]) == (EventKind.NEEDS_LOOK, ["matched 70.0 %, below the floor of 80.0 %"])
+    failed = event(EventKind.FAILED)
+    assert judged(failed, run(matched=0.7), None, GATE) is failed
+
+
+def test_the_run_before_is_told_with_what_was_asked_for_differently() -> None:
+    before = run(8, matched=0.86, roads=4, kilometres=1.5, confidence_threshold=60, overture_release="2025-12-17.0")
+    told = judged(event(), run(matched=0.86, confidence_threshold=70), before, None)
+    assert told.facts["previous"] == {
+        "job_id": 1008,
+        "ended_at": (NOW - timedelta(days=8)).isoformat(),
+        "matched": 0.86,
+        "roads": 4,
+        "kilometres": 1.5,
+        "running_seconds": 3600.0,
+        "changed": [["Overture release", "2025-12-17.0", "2026-01-21.0"], ["confidence threshold", "60", "70"]],
+    }
+
+
+def test_a_watchs_own_gate_replaces_the_general_one_key_by_key() -> None:
+    own = Gate(matched_min=0.9, roads_change_max=OFF)
+    assert own.over(GATE) == Gate(matched_min=0.9, matched_drop_max=0.05, roads_change_max=OFF)
+    assert Gate.from_json(own.as_json() or {}) == own
+    assert Gate().as_json() is None
+
+
+def test_who_hears_of_success_hears_of_one_that_needs_a_look_once() -> None:
+    targets = [
+        Target(name=name, url="json://h", on=frozenset(kinds))
+        for name, kinds in {
+            "success": [EventKind.SUCCESS],
+            "look": [EventKind.NEEDS_LOOK],
+            "both": [EventKind.SUCCESS, EventKind.NEEDS_LOOK],
+            "failed": [EventKind.FAILED],
+        }.items()
+    ]
+    assert audience(event(EventKind.NEEDS_LOOK), targets) == ("success", "look", "both")
+    assert audience(event(), targets) == ("success", "both")

@@ -1,0 +1,193 @@
+"""Clocks on waiting and running jobs: when they ring, once, and that the next look is in time for them."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gemwatch.core.decide import Memory, Policy, Tracked, Verdict, decide
+from gemwatch.core.estimate import Experience
+from gemwatch.core.job import Failed, Seen
+from gemwatch.core.limits import GRACE, Limits, Word
+from gemwatch.core.work import WatchClaim, report_on
+from support.past import HOUR, NOW, job, past
+
+MINUTE = timedelta(minutes=1)
+LIMITS = Limits(queued=2 * HOUR, running=8 * HOUR, min_running=5 * MINUTE)
+POLICY = Policy(limits=LIMITS)
+RUNNING = Memory(status="IN_PROGRESS", status_since=NOW, seen_at=NOW, running_since=NOW)
+WAITING = Memory(status="REQUESTED", status_since=NOW, seen_at=NOW)
+
+
+def look(
+    memory: Memory, status: str, at: datetime, policy: Policy = POLICY, own: Limits | None = None, **fields: Any
+) -> Verdict:
+    seen = Seen(at=at, job=job(status, **{"requested_at": NOW.isoformat(), **fields}))
+    return decide(Tracked(job_id=7, every=MINUTE, memory=memory, limits=own), seen, policy, 0.5)
+
+
+def kinds(verdict: Verdict) -> list[str]:
+    return [event.kind.value for event in verdict.events]
+
+
+@pytest.mark.parametrize(
+    ("memory", "status", "limit", "kind"),
+    [
+        (WAITING, "REQUESTED", 2 * HOUR, "queued-too-long"),
+        (RUNNING, "IN_PROGRESS", 8 * HOUR, "running-too-long"),
+    ],
+)
+def test_a_limit_is_told_once_when_it_has_passed(memory: Memory, status: str, limit: timedelta, kind: str) -> None:
+    before = look(memory, status, NOW + limit - timedelta(seconds=1))
+    assert kinds(before) == []
+    assert before.memory.clock_at == NOW + limit
+    passed = look(before.memory, status, NOW + limit)
+    assert kinds(passed) == [kind]
+    assert passed.events[0].facts["since"] == NOW.isoformat()
+    assert passed.events[0].facts["limit_seconds"] == limit.total_seconds()
+    assert (passed.memory.told_limits, passed.memory.clock_at) == (kind, None)
+    again = look(passed.memory, status, NOW + limit + HOUR)
+    assert kinds(again) == []
+    assert again.memory.told_limits == kind
+
+
+def test_both_may_pass_in_one_run_and_the_end_is_told_anyway() -> None:
+    waited = look(WAITING, "REQUESTED", NOW + 3 * HOUR)
+    started = look(waited.memory, "IN_PROGRESS", NOW + 4 * HOUR)
+    late = look(started.memory, "IN_PROGRESS", NOW + 13 * HOUR)
+    ended = look(late.memory, "SUCCESS", NOW + 14 * HOUR)
+    assert [kinds(v) for v in (waited, started, late, ended)] == [
+        ["queued-too-long"],
+        ["started"],
+        ["running-too-long"],
+        ["success"],
+    ]
+    assert ended.memory.told_limits == "queued-too-long running-too-long"
+    assert ended.due_at is None
+    again = look(ended.memory, "IN_PROGRESS", NOW + 15 * HOUR)
+    assert again.memory.told_limits is None
+    assert kinds(look(again.memory, "IN_PROGRESS", NOW + 24 * HOUR)) == ["running-too-long"]
+
+
+def test_waiting_that_is_over_when_it_is_seen_is_not_complained_about() -> None:
+    assert kinds(look(WAITING, "IN_PROGRESS", NOW + 3 * HOUR)) == ["started"]
+    assert kinds(look(RUNNING, "FAILED", NOW + 9 * HOUR)) == ["failed"]
+
+
+def test_only_an_observation_lets_a_limit_pass() -> None:
+    tracked = Tracked(job_id=7, every=MINUTE, memory=RUNNING)
+    at = NOW + 9 * HOUR
+    assert decide(tracked, Failed(at=at, sent_at=at, reason="down"), POLICY, 0.5).events == ()
+
+
+@given(st.floats(1, 9 * 3600), st.floats(0, 1, exclude_max=True), st.integers(1, 86_400))
+def test_the_next_look_is_never_later_than_a_limit_passes(elapsed: float, roll: float, every: int) -> None:
+    tracked = Tracked(job_id=7, every=timedelta(seconds=every), memory=RUNNING)
+    at = NOW + timedelta(seconds=elapsed)
+    verdict = decide(tracked, Seen(at=at, job=job("IN_PROGRESS")), POLICY, roll)
+    assert verdict.due_at is not None
+    assert verdict.due_at > at
+    if verdict.memory.clock_at is not None:
+        assert verdict.due_at <= verdict.memory.clock_at + GRACE
+        assert decide(
+            replace(tracked, memory=verdict.memory),
+            Seen(at=verdict.memory.clock_at + GRACE, job=job("IN_PROGRESS")),
+            POLICY,
+            roll,
+        ).events
+
+
+@pytest.mark.parametrize(
+    ("status", "seconds", "told"),
+    [
+        ("SUCCESS", 299, ["success", "finished-too-fast"]),
+        ("SUCCESS", 300, ["success"]),
+        ("SUCCESS", None, ["success"]),
+        ("FAILED", 12, ["failed"]),
+    ],
+)
+def test_a_success_that_came_too_soon_is_told_beside_it(status: str, seconds: int | None, told: list[str]) -> None:
+    verdict = look(RUNNING, status, NOW + MINUTE, statistics={"execution_time_sec": seconds})
+    assert kinds(verdict) == told
+    assert kinds(look(verdict.memory, status, NOW + HOUR, statistics={"execution_time_sec": seconds})) == []
+    assert ("finished-too-fast" in (verdict.memory.told_limits or "")) == (len(told) == 2)
+
+
+def test_a_watchs_own_limits_replace_the_general_ones_key_by_key() -> None:
+    own = Limits(running=HOUR, queued=Word.OFF)
+    assert own.over(LIMITS) == Limits(queued=Word.OFF, running=HOUR, min_running=5 * MINUTE)
+    assert Limits.from_json(own.as_json() or {}) == own
+    assert Limits().as_json() is None
+    assert kinds(look(RUNNING, "IN_PROGRESS", NOW + HOUR, own=own)) == ["running-too-long"]
+    assert kinds(look(RUNNING, "IN_PROGRESS", NOW + HOUR, Policy(), own)) == ["running-too-long"]
+    assert kinds(look(WAITING, "REQUESTED", NOW + 3 * HOUR, own=own)) == []
+
+
+def test_a_look_before_a_limit_passes_has_nothing_new_to_write() -> None:
+    first = look(RUNNING, "IN_PROGRESS", NOW + HOUR)
+    claim = WatchClaim(
+        tracked=Tracked(job_id=7, every=MINUTE, memory=first.memory), claim=NOW, due_at=NOW, document=first.document
+    )
+    again = look(first.memory, "IN_PROGRESS", NOW + 2 * HOUR)
+    assert report_on(claim, NOW + 2 * HOUR, again).quiet
+
+
+def test_without_limits_nothing_is_told_nor_is_any_look_moved() -> None:
+    bare = look(RUNNING, "IN_PROGRESS", NOW + 99 * HOUR, Policy())
+    assert (bare.events, bare.memory.clock_at, bare.memory.told_limits) == ((), None, None)
+    assert bare.due_at == NOW + 99 * HOUR + MINUTE
+
+
+@pytest.mark.parametrize(
+    ("memory", "status", "after"),
+    [(RUNNING, "IN_PROGRESS", 2.3 * HOUR), (WAITING, "REQUESTED", 1.2 * HOUR)],
+)
+def test_an_automatic_limit_is_twice_the_upper_bound_of_what_was_seen(
+    memory: Memory, status: str, after: timedelta
+) -> None:
+    limits = Limits(queued=Word.AUTO, running=Word.AUTO, min_running=Word.AUTO)
+    experience = Experience(past(HOUR, HOUR, HOUR, queued=HOUR / 2))
+    assert kinds(look(memory, status, NOW + 99 * HOUR, Policy(limits=limits, experience=Experience()))) == []
+    policy = Policy(limits=limits, experience=experience)
+    early = look(memory, status, NOW + after * 0.8, policy)
+    assert kinds(early) == []
+    assert early.memory.clock_at is not None
+    late = look(memory, status, NOW + after, policy)
+    assert len(kinds(late)) == 1
+    facts = late.events[0].facts
+    assert (facts["limit_runs"], facts["limit_basis"]) == (3, "input")
+
+
+def test_an_automatic_least_time_is_half_the_lower_bound() -> None:
+    policy = Policy(limits=Limits(min_running=Word.AUTO), experience=Experience(past(HOUR, HOUR, HOUR)))
+    for seconds, told in ((20 * 60, 2), (40 * 60, 1)):
+        verdict = look(RUNNING, "SUCCESS", NOW + HOUR, policy, statistics={"execution_time_sec": seconds})
+        assert len(kinds(verdict)) == told
+
+
+def test_a_started_job_is_told_with_its_expected_end() -> None:
+    policy = Policy(experience=Experience(past(HOUR, HOUR, HOUR)))
+    (started,) = look(WAITING, "IN_PROGRESS", NOW, policy).events
+    assert started.facts["estimate"]["runs"] == 3
+    assert started.facts["estimate"]["basis"] == "input"
+    (bare,) = look(WAITING, "IN_PROGRESS", NOW, Policy(experience=Experience())).events
+    assert "estimate" not in bare.facts
+
+
+def test_a_job_that_is_put_in_the_queue_again_with_its_old_request_waits_since_then() -> None:
+    ended = look(RUNNING, "FAILED", NOW + 9 * HOUR)
+    again = look(ended.memory, "REQUESTED", NOW + 10 * HOUR)
+    assert kinds(again) == []
+    assert again.memory.clock_at == NOW + 12 * HOUR
+    assert kinds(look(again.memory, "REQUESTED", NOW + 12 * HOUR)) == ["queued-too-long"]
+    anew = (NOW + 9.5 * HOUR).isoformat()
+    assert look(ended.memory, "REQUESTED", NOW + 10 * HOUR, requested_at=anew).memory.clock_at == NOW + 11.5 * HOUR
+
+
+@given(st.datetimes(), st.sampled_from(["", "Z"]))
+def test_no_time_of_request_stops_the_polls(requested_at: datetime, zone: str) -> None:
+    verdict = look(WAITING, "REQUESTED", NOW, requested_at=requested_at.isoformat() + zone)
+    assert verdict.due_at is not None

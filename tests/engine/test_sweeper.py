@@ -1,0 +1,189 @@
+"""One list instead of many looks: what it saves, and that nothing depends on it."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gemwatch.adapters.sweeps import FEWEST, ROUNDS
+from gemwatch.core.events import Target
+from support.clock import FakeClock
+from support.gem import Answer, ScriptedGem
+from support.inbox import Inbox
+from support.rig import EVERY, Rig, running, settings_for
+
+JOBS = range(1, FEWEST + 6)
+
+
+@asynccontextmanager
+async def sweeping(
+    gem: ScriptedGem, folder: Path, clock: FakeClock, inbox: Inbox | None = None
+) -> AsyncIterator[Rig]:
+    """Every job has been looked at once, a list is due, and no look is."""
+    gem.lists = True
+    for job_id in JOBS:
+        gem.answers(job_id, "IN_PROGRESS")
+    targets = [Target(name="team", url=inbox.target_url())] if inbox else []
+    settings = settings_for(gem, folder, targets, JOBS)
+    settings = replace(settings, poll=replace(settings.poll, sweep=True))
+    async with running(settings, clock) as rig:
+        await rig.poll(after=EVERY * 0)
+        clock.advance(EVERY.total_seconds() * 0.9)
+        yield rig
+
+
+def looks(gem: ScriptedGem) -> int:
+    return sum(request.job_id is not None for request in list(gem.requests))
+
+
+async def test_a_list_stands_for_the_looks_at_all_jobs_but_those_whose_turn_it_is(
+    gem: ScriptedGem, clock: FakeClock, tmp_path: Path
+) -> None:
+    async with sweeping(gem, tmp_path, clock) as rig:
+        before = looks(gem)
+        for _ in range(ROUNDS):
+            await rig.sweep()
+            await rig.poll(after=EVERY)
+        assert gem.listed() == ROUNDS
+        assert looks(gem) - before in (len(JOBS), len(JOBS) - 1)  # each has had its turn, but for the last round's
+
+
+async def test_a_list_that_is_never_up_to_date_delays_an_end_and_does_not_lose_it(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    async with sweeping(gem, tmp_path, clock, inbox) as rig:
+        jobs = [{"job_id": job_id, "status": "IN_PROGRESS", "job_type": "ROAD_MATCHING"} for job_id in JOBS]
+        gem.lists = Answer(body=json.dumps({"jobs": jobs}).encode())
+        gem.answers(3, "SUCCESS")
+        for _ in range(ROUNDS + 1):
+            await rig.sweep()
+            await rig.poll(after=EVERY)
+        await rig.deliver()
+    assert inbox.titles() == ["SUCCESS: job 3"]
+
+
+async def test_a_job_that_is_watched_anew_is_looked_at_although_the_list_says_that_it_ended_as_before(
+    gem: ScriptedGem, clock: FakeClock, tmp_path: Path
+) -> None:
+    async with sweeping(gem, tmp_path, clock) as rig:
+        gem.answers(3, "SUCCESS")
+        await rig.poll()
+        rig.watch(*(job_id for job_id in JOBS if job_id != 3))
+        rig.watch(*JOBS)
+        clock.advance(1)
+        before = gem.asked(3)
+        await rig.sweep()
+        assert gem.asked(3) == before + 1
+
+
+async def test_lists_do_not_hide_that_the_looks_at_what_changed_fail(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    async with sweeping(gem, tmp_path, clock, inbox) as rig:
+        jobs = [{"job_id": job_id, "status": "SUCCESS", "job_type": "ROAD_MATCHING"} for job_id in JOBS]
+        gem.lists = Answer(body=json.dumps({"jobs": jobs}).encode())
+        for job_id in JOBS:
+            gem.answers(job_id, Answer(status=500))
+        for _ in range(15):
+            await rig.sweep()
+            await rig.poll(after=EVERY)
+        await rig.deliver()
+    assert inbox.titles() == ["gemwatch: the GEM API does not answer"]
+
+
+async def test_only_what_changed_is_looked_at_and_told(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    async with sweeping(gem, tmp_path, clock, inbox) as rig:
+        before = looks(gem)
+        gem.answers(3, "SUCCESS")
+        gem.answers(5, "FAILED")
+        await rig.sweep()
+        assert looks(gem) - before == 2
+        await rig.deliver(times=3)
+    assert sorted(message.title for message in inbox.messages) == ["FAILED: job 5", "SUCCESS: job 3"]
+
+
+async def test_a_job_that_the_list_lacks_is_looked_at_by_itself(
+    gem: ScriptedGem, clock: FakeClock, tmp_path: Path
+) -> None:
+    async with sweeping(gem, tmp_path, clock) as rig:
+        gem.answers(7, Answer(status=404))  # in no list either
+        before = gem.asked(7)
+        await rig.sweep()
+        assert gem.asked(7) == before  # a list is never the ground for not found
+        await rig.poll()
+        assert gem.asked(7) == before + 1
+        assert next(job for job in rig.records.status()["jobs"] if job["job_id"] == 7)["misses"] == 1
+
+
+@pytest.mark.parametrize(
+    "useless",
+    [
+        Answer(status=403),
+        Answer(status=404),
+        Answer(status=500),
+        Answer(status=302, headers={"Location": "https://elsewhere.example.com/"}),
+        Answer(body=b"<html>"),
+        Answer(body=b'{"items": []}'),
+        Answer(body=b'{"jobs": []}'),
+        Answer(body=b'{"jobs": [{"job_id": 1, "status": "FAILED", "job_type": "OTHER"}]}'),
+    ],
+    ids=lambda answer: f"{answer.status} {answer.body.decode()}",
+)
+async def test_where_there_is_no_list_each_job_is_looked_at(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path, useless: Answer
+) -> None:
+    async with sweeping(gem, tmp_path, clock, inbox) as rig:
+        gem.lists = useless
+        before = looks(gem)
+        await rig.sweep()
+        await rig.poll()
+        assert looks(gem) - before == len(JOBS)
+        service = rig.records.status()["service"]
+        assert (service["login"], service["api"]) == ("ok", "ok")
+        await rig.deliver()
+    assert inbox.messages == []
+
+
+async def test_a_list_that_was_refused_is_not_asked_for_again_at_once(
+    gem: ScriptedGem, clock: FakeClock, tmp_path: Path
+) -> None:
+    async with sweeping(gem, tmp_path, clock) as rig:
+        gem.lists = Answer(status=403)
+        for _ in range(14):
+            await rig.sweep()
+            await rig.poll(after=EVERY)
+        assert gem.listed() == 1
+        gem.lists = True
+        await rig.poll(times=3)
+        await rig.sweep()
+        assert gem.listed() == 2
+
+
+async def test_an_api_that_asks_to_wait_is_not_asked_by_anybody(
+    gem: ScriptedGem, clock: FakeClock, tmp_path: Path
+) -> None:
+    async with sweeping(gem, tmp_path, clock) as rig:
+        gem.lists = Answer(status=429, headers={"Retry-After": "300"})
+        await rig.sweep()
+        before = len(gem.requests)
+        await rig.poll(times=3)
+        await rig.sweep()
+        assert len(gem.requests) == before
+
+
+async def test_few_jobs_or_jobs_in_a_hurry_are_not_swept(gem: ScriptedGem, clock: FakeClock, tmp_path: Path) -> None:
+    gem.lists = True
+    few = range(1, FEWEST)
+    for job_id in few:
+        gem.answers(job_id, "IN_PROGRESS")
+    settings = settings_for(gem, tmp_path, [], few)
+    settings = replace(settings, poll=replace(settings.poll, sweep=True))
+    async with running(settings, clock) as rig:
+        await rig.poll(after=EVERY * 0)
+        await rig.sweep()
+    assert gem.listed() == 0

@@ -1,0 +1,58 @@
+"""A real browser without a window, which must find nothing to complain about."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt-get install chromium")
+_QUIETLY = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+
+@contextmanager
+def browsing() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(_QUIETLY))
+        yield browser
+        browser.close()
+
+
+class Watcher:
+    """What goes on in a browser's context: every request, everything in the console, every fault of a script."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        context.on("request", lambda request: self.requests.append(request.url))
+        context.on("console", lambda said: self._console(said.type, said.text))
+        context.on("weberror", lambda error: self.complaints.append(str(error.error)))
+        context.on("dialog", lambda dialog: self.complaints.append(f"dialog: {dialog.message}"))
+
+    def _console(self, kind: str, text: str) -> None:
+        if kind in ("error", "warning"):
+            self.complaints.append(text)
+
+    def strangers(self, base: str) -> list[str]:
+        """Requests that went to anybody but us."""
+        return [url for url in self.requests if not url.startswith(f"{base}/")]
+
+
+@contextmanager
+def context_of(browser: Browser, base: str, **options: Any) -> Iterator[tuple[BrowserContext, Watcher]]:
+    """A fresh context, in which everything that is asked for must come from `base`."""
+    context = browser.new_context(base_url=base, **options)
+    watcher = Watcher(context)
+    yield context, watcher
+    context.close()
+    assert watcher.strangers(base) == []

@@ -1,0 +1,257 @@
+"""The pages as HTML, over real sockets from a real store."""
+
+import contextlib
+import re
+from collections.abc import AsyncIterator, Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from gemwatch.adapters.tables import watches
+from gemwatch.core.settings import WebSettings
+from support import filled, scene
+from support.clock import START
+from support.web import Site, store_in
+
+EVIL = """<script>alert("x")</script>'"><img src=x onerror=alert(1)>"""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> str:
+    return store_in(tmp_path)
+
+
+@pytest.fixture
+def shown(store: str) -> Iterator[Site]:
+    with opened(store) as site:
+        yield site
+
+
+@contextlib.contextmanager
+def opened(store: str, web: WebSettings | None = None) -> Iterator[Site]:
+    site = Site(store, web)
+    yield site
+    site.views.close()
+
+
+LOCKED = WebSettings(host="127.0.0.1", token="a" * 32)
+
+
+@pytest.fixture
+async def client(shown: Site) -> AsyncIterator[httpx.AsyncClient]:
+    async with shown.served() as port, client_of(port) as client:
+        yield client
+
+
+def client_of(port: int) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30)
+
+
+class Parsed(HTMLParser):
+    """The text of a page, its elements, and the addresses in it."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.text, self.elements = "", list[tuple[str, dict[str, str | None]]]()
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self.text += " "
+
+    def handle_data(self, data: str) -> None:
+        self.text = re.sub(r"\s+", " ", self.text + data)
+
+    def found(self, tag: str, **attributes: str) -> list[dict[str, str | None]]:
+        wanted = {name.rstrip("_"): value for name, value in attributes.items()}
+        return [a for t, a in self.elements if t == tag and wanted.items() <= a.items()]
+
+    @property
+    def job_ids(self) -> list[int]:
+        return [int((row.get("id") or "").removeprefix("job-")) for row in self.found("tr") if "data-ended" in row]
+
+
+async def page(client: httpx.AsyncClient, path: str, status: int = 200) -> Parsed:
+    answer = await client.get(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "text/html; charset=utf-8"), answer.text
+    return Parsed(answer.text)
+
+
+async def test_an_empty_watch_list_tells_how_to_watch_a_job(client: httpx.AsyncClient) -> None:
+    assert "gemwatch watch 123456789" in (await page(client, "/")).text
+
+
+async def test_every_watched_job_is_listed_with_what_is_known_of_it(store: str, client: httpx.AsyncClient) -> None:
+    filled.fill(store)
+    found = await page(client, "/")
+    assert sorted(found.job_ids) == [1, 2, 3, 4, 2**63 - 1]
+    for words in ("Not seen yet", "Waiting", "Running", "PAUSED?", "Failed", "Weekly NL", "in/2.parquet"):
+        assert words in found.text
+    assert "Not found 2 times in a row" in found.text
+
+
+async def test_it_is_filtered_searched_and_sorted_by_its_address(store: str, client: httpx.AsyncClient) -> None:
+    filled.fill(store)
+    assert (await page(client, "/?status=FAILED")).job_ids == [2**63 - 1]
+    assert (await page(client, "/?status=not+seen+yet")).job_ids == [1]
+    assert (await page(client, "/?q=weekly")).job_ids == [2]
+    assert (await page(client, "/?sort=job_id&order=ascending")).job_ids == [1, 2, 3, 4, 2**63 - 1]
+    doubtful = {**filled.seen(9, "SUCCESS"), "needs_look": ["matched 50.0 %, below the floor of 80.0 %"]}
+    filled.add(store, (watches, [doubtful]))
+    assert "Needs a look 1" in (await page(client, "/")).text
+    assert (await page(client, "/?needs_look=true")).job_ids == [9]
+    assert "No job fits" in (await page(client, "/?q=nothing+like+this")).text
+
+
+async def test_trouble_is_a_banner_that_says_what_to_do(store: str, shown: Site, client: httpx.AsyncClient) -> None:
+    filled.fill(store)
+    shown.program.trouble = "polls: no progress for 75 s"
+    found = await page(client, "/")
+    assert "gemwatch makes no progress: polls: no progress for 75 s" in found.text
+    assert "The GEM API does not answer" in found.text
+    assert "1 delivery has failed" in found.text
+    assert [banner["role"] for banner in found.found("div") if "role" in banner] == [
+        "alert",
+        "alert",
+        "status",
+    ]
+    assert found.found("link", rel="icon")[0]["href"].endswith("/state-trouble.svg")  # type: ignore[union-attr]
+
+
+async def test_ten_thousand_jobs_are_all_there_a_hundred_a_page(store: str, client: httpx.AsyncClient) -> None:
+    filled.add(store, (watches, [filled.watch(number, name=f"job {number}") for number in range(1, 10_001)]))
+    seen: list[int] = []
+    path: str | None = "/?sort=job_id&order=ascending&page=99"
+    first = await page(client, "/?sort=job_id&order=ascending")
+    assert first.job_ids == list(range(1, 101))
+    assert "Page 1 of 100" in first.text
+    while path is not None:
+        found = await page(client, path)
+        seen += found.job_ids
+        path = next((link["href"] for link in found.found("a", rel="next")), None)
+    assert seen == list(range(9_801, 10_001))
+
+
+async def test_a_job_has_a_page_of_its_own(store: str, client: httpx.AsyncClient) -> None:
+    filled.fill(store)
+    found = await page(client, "/jobs/5")
+    for words in ("weekly be", "Succeeded", "50.0 % matched", "in/5.parquet", "Beside earlier runs", "team", "gw-1"):
+        assert words in found.text
+    assert "last seen waiting" in found.text or "before that: waiting" in found.text
+
+
+@pytest.mark.parametrize("job_id", ["99", "0", "-1", "x", "1.0", str(2**63), "9" * 400, "٣", "%3Cb%3E", "5%00"])
+async def test_an_unknown_job_is_a_friendly_404(store: str, client: httpx.AsyncClient, job_id: str) -> None:
+    filled.fill(store)
+    found = await page(client, f"/jobs/{job_id}", 404)
+    assert "This job is not known here" in found.text
+    assert found.found("a", href="/")
+
+
+async def test_deliveries_that_failed_come_first_and_can_be_shown_alone(
+    store: str, client: httpx.AsyncClient
+) -> None:
+    filled.fill(store)
+    everything = await page(client, "/deliveries")
+    assert [row.get("id") for row in everything.found("tr") if row.get("id")] == [
+        "delivery-2",
+        "delivery-3",
+        "delivery-1",
+    ]
+    assert everything.found("a", href="/jobs/5")
+    assert "weekly be 5 " in everything.text
+    failed = await page(client, "/deliveries?state=failed")
+    assert [row.get("id") for row in failed.found("tr") if row.get("id")] == ["delivery-2"]
+
+
+@pytest.mark.parametrize("path", ["/", "/jobs/7", "/deliveries", f"/?q={EVIL}&status={EVIL}", "/jobs/8"])
+async def test_what_comes_from_outside_is_shown_and_does_nothing(
+    store: str, client: httpx.AsyncClient, path: str
+) -> None:
+    details = {"input_filename": EVIL, "result_filename": EVIL, "storage_id": EVIL, "job_type": EVIL}
+    move = {"before": None, "after": EVIL, "observed_at": START, "document": "{}"}
+    filled.add(
+        store,
+        (watches, [{**filled.seen(7, "X"), "name": EVIL, "last_error": EVIL, "needs_look": [EVIL]}]),
+        (watches, [filled.watch(8, status=EVIL, status_since=START, document=filled.document(8, "X", **details))]),
+        (filled.transitions, [{**move, "job_id": 7}, {**move, "job_id": 8}]),
+        (filled.events, [{"kind": EVIL, "at": START, "job_id": 7, "facts": {}}]),
+        (
+            filled.deliveries,
+            [{"event_id": 1, "target": EVIL, "state": "failed", "expires_at": START, "last_error": EVIL}],
+        ),
+    )
+    found = await page(client, path)
+    assert all(attributes.get("src", "").startswith("/static/") for attributes in found.found("script"))  # type: ignore[union-attr]
+    assert not found.found("img")
+    assert "alert(" in found.text
+
+
+@pytest.mark.parametrize("path", ["/", "/jobs/482917335", "/jobs/482917300", "/jobs/1", "/deliveries", "/login"])
+async def test_nothing_stands_inside_a_page_that_its_policy_forbids(tmp_path: Path, path: str) -> None:
+    url = f"sqlite:///{tmp_path / 'gemwatch.db'}"
+    scene.seed(url, START)
+    with opened(url, LOCKED) as site:
+        async with site.served() as port, client_of(port) as client:
+            answer = await client.get(path, headers={"Authorization": f"Bearer {LOCKED.token}"})
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    found = Parsed(answer.text)
+    assert len(found.elements) > 20
+    for tag, attributes in found.elements:
+        assert not any(name == "style" or name.startswith("on") for name in attributes), (tag, attributes)
+        assert tag not in ("style", "base", "iframe", "object")
+        for name in ("src", "href", "action"):
+            assert (attributes.get(name) or "/").startswith(("/", "#")), (tag, attributes)
+            assert not (attributes.get(name) or "").startswith("//"), (tag, attributes)
+
+
+async def test_files_are_kept_by_the_browser_and_named_by_what_they_hold(client: httpx.AsyncClient) -> None:
+    found = await page(client, "/")
+    style = found.found("link", rel="stylesheet")[0]["href"]
+    assert style is not None
+    answer = await client.get(style)
+    assert (answer.headers["content-type"], answer.headers["x-content-type-options"]) == (
+        "text/css; charset=utf-8",
+        "nosniff",
+    )
+    assert "immutable" in answer.headers["cache-control"]
+    older = await client.get("/static/0123456789abcdef/style.css")
+    assert (older.content, older.headers["cache-control"]) == (answer.content, "no-cache")
+
+
+@pytest.mark.parametrize("name", ["nothing.css", "..%2fpages.py", "%2e%2e/pages.py", "style.css/", ""])
+async def test_only_our_own_files_are_served(client: httpx.AsyncClient, name: str) -> None:
+    assert (await client.get(f"/static/x/{name}")).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/", "/jobs/5", "/deliveries"])
+async def test_a_store_that_does_not_answer_is_told_as_such(
+    store: str, shown: Site, client: httpx.AsyncClient, path: str
+) -> None:
+    Path(store.removeprefix("sqlite:///")).unlink()  # noqa: ASYNC240 (nothing waits for it)
+    found = await page(client, path, 503)
+    assert "The store does not work" in found.text
+    assert "look at the disk" in found.text
+
+
+async def test_the_login_page_says_what_was_wrong_and_keeps_where_one_wanted_to_go(store: str) -> None:
+    with opened(store, LOCKED) as site:
+        async with site.served() as port, client_of(port) as client:
+            asked = await client.get("/jobs/7?x=%22%3E")
+            login = await page(client, asked.headers["location"])
+            assert login.found("input", type="hidden", name="next")[0]["value"] == "/jobs/7?x=%22%3E"
+            assert "autofocus" in login.found("input", name="token")[0]
+            again = await client.post("/login", data={"token": "wrong", "next": "/"})
+            assert again.status_code == 403
+            assert Parsed(again.text).found("p", role="alert")
+            await client.post("/login", data={"token": "a" * 32, "next": "/"})
+            assert (await page(client, "/")).found("form", method="post", action="/logout")
+
+
+def test_the_scene_has_something_of_everything() -> None:
+    """So that what the pictures show, and what the browser is let loose on, is what the pages can show."""
+    states: set[Any] = {life.end for life in scene.WATCHED} | {bool(life.needs_look) for life in scene.WATCHED}
+    assert states == {"SUCCESS", "FAILED", True, False}

@@ -1,0 +1,230 @@
+"""What the list and the job's page show, from the JSON of a job."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gemwatch.adapters.records import as_text
+from gemwatch.core.job import Statistics
+from gemwatch.web.present import match, row
+from gemwatch.web.present_job import job_page
+from gemwatch.web.words import distance, moment, of_status
+from support.gem import document
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+REQUESTED = NOW - HOUR
+shares = st.none() | st.floats(0, 1)
+
+
+def job(status: str | None = "IN_PROGRESS", **more: Any) -> dict[str, Any]:
+    details = None if status is None else document(7, status, requested_at=as_text(REQUESTED))
+    return {
+        "job_id": 7,
+        "name": "Weekly",
+        "status": status,
+        "status_since": None if status is None else as_text(REQUESTED),
+        "watched": True,
+        "finished": status in ("SUCCESS", "FAILED"),
+        "last_polled_at": as_text(NOW - timedelta(seconds=20)),
+        "next_poll_at": as_text(NOW + timedelta(seconds=40)),
+        "misses": 0,
+        "last_error": None,
+        "details": details,
+        "estimate": None,
+        "needs_look": [],
+        "limits_passed": [],
+        "previous": None,
+        "transitions": [],
+        "deliveries": [],
+        "runs": [],
+        **more,
+    }
+
+
+def estimate(earliest: timedelta, end: timedelta, latest: timedelta, *, overdue: bool = False) -> dict[str, Any]:
+    times = {"earliest": earliest, "ends_at": end, "latest": latest}
+    return {
+        **{key: as_text(NOW + time) for key, time in times.items()},
+        "runs": 8,
+        "basis": "input",
+        "overdue": overdue,
+    }
+
+
+def remarks(**more: Any) -> list[str]:
+    return [remark.text for remark in row(job(**more), NOW).remarks]
+
+
+@pytest.mark.parametrize(
+    ("status", "word", "tone"),
+    [
+        (None, "Not seen yet", "wait"),
+        ("REQUESTED", "Waiting", "wait"),
+        ("IN_PROGRESS", "Running", "run"),
+        ("SUCCESS", "Succeeded", "good"),
+        ("FAILED", "Failed", "bad"),
+        ("PAUSED", "PAUSED", "odd"),
+    ],
+)
+def test_each_status_has_a_word_a_tone_and_an_icon(status: str | None, word: str, tone: str) -> None:
+    badge = of_status(status)
+    assert (badge.word, badge.tone) == (word, tone)
+    assert badge.icon
+
+
+def test_a_success_that_needs_a_look_says_so_and_why() -> None:
+    shown = row(job("SUCCESS", needs_look=["matched 50.0 %, below the floor of 80.0 %"]), NOW)
+    assert shown.badge.word == "Needs a look"
+    assert [remark.text for remark in shown.remarks] == ["Matched 50.0 %, below the floor of 80.0 %"]
+
+
+def test_an_estimate_is_drawn_from_the_request_to_its_latest_end() -> None:
+    shown = row(job(estimate=estimate(HOUR / 2, HOUR, 3 * HOUR)), NOW).progress
+    assert shown is not None
+    assert (shown.elapsed, shown.earliest, shown.expected, shown.range) == (25, 37.5, 50, 62.5)
+    assert (shown.words, shown.detail) == ("About 1 h left", "30 min to 3 h, by 8 runs of this input")
+
+
+def test_what_takes_longer_than_nearly_all_before_is_overdue() -> None:
+    shown = row(job(estimate=estimate(-HOUR, -HOUR / 2, -HOUR / 4, overdue=True)), NOW).progress
+    assert shown is not None
+    assert shown.words == "Overdue by 15 min: nearly all earlier runs had ended by now"
+    assert (shown.overdue, shown.kind, shown.elapsed) == (True, "late", 100)
+
+
+def test_without_enough_runs_there_is_no_estimate_yet() -> None:
+    shown = row(job(), NOW).progress
+    assert shown is not None
+    assert (shown.words, shown.scaled) == ("No estimate yet", False)
+
+
+@pytest.mark.parametrize("status", [None, "SUCCESS", "FAILED"])
+def test_there_is_nothing_to_estimate_for_what_ended_or_was_never_seen(status: str | None) -> None:
+    assert row(job(status), NOW).progress is None
+
+
+spans = st.timedeltas(min_value=timedelta(days=-400), max_value=timedelta(days=400))
+
+
+@given(since=spans, one=spans, two=spans, three=spans, overdue=st.booleans())
+def test_whatever_the_clock_does_every_bar_stays_within_its_length(
+    since: timedelta, one: timedelta, two: timedelta, three: timedelta, *, overdue: bool
+) -> None:
+    earliest, end, latest = sorted((one, two, three))
+    moved = job(
+        details=None,
+        status_since=as_text(NOW + since),
+        estimate=estimate(earliest, end, latest, overdue=overdue),
+    )
+    shown = row(moved, NOW).progress
+    if shown is not None:
+        places = (shown.elapsed, shown.earliest, shown.expected, shown.earliest + shown.range)
+        assert all(0 <= place <= 100.01 for place in places)
+        assert shown.range >= 0
+
+
+@given(shares, shares, shares, shares)
+def test_shares_never_exceed_the_bar(
+    whole: float | None, fully: float | None, partially: float | None, unmatched: float | None
+) -> None:
+    numbers = Statistics(matched=whole, fully_matched=fully, partially_matched=partially, unmatched=unmatched)
+    shown = match(numbers)
+    assert (shown is None) == (whole is None and fully is None)
+    if shown is not None:
+        assert 0 <= shown.fully <= 100
+        assert 0 <= shown.partially <= 100.01 - shown.fully
+
+
+def test_trouble_with_a_job_stands_beside_it() -> None:
+    assert remarks(misses=3) == ["Not found 3 times in a row: the API knows no such job"]
+    assert remarks(last_error="HTTP 500") == ["Last poll: HTTP 500"]
+    assert remarks(limits_passed=["queued-too-long"]) == ["It has waited longer than the limit"]
+    assert remarks(watched=False) == ["No longer watched: it is not polled"]
+    assert remarks(status="SUCCESS", last_error="HTTP 500") == []
+
+
+def test_a_job_that_is_watched_no_longer_has_no_next_poll() -> None:
+    assert row(job(), NOW).next_poll is not None
+    assert row(job(watched=False), NOW).next_poll is None
+
+
+def test_of_a_job_that_is_watched_no_longer_no_end_is_foretold() -> None:
+    assert row(job(watched=False), NOW).progress is None
+
+
+@pytest.mark.parametrize(
+    "details", [None, {}, {"job_id": 7}, [1], {"job_id": 7, "status": "SUCCESS", "statistics": 5}]
+)
+def test_odd_details_leave_the_rest_as_it_is(details: Any) -> None:
+    shown = row(job("SUCCESS", details=details), NOW)
+    assert (shown.title, shown.match, shown.outcome) == ("Weekly", None, "Ended; the API gave no statistics")
+
+
+def test_invisible_characters_do_not_reach_the_page() -> None:
+    assert row(job(name="a\u202eb\u200b\nc"), NOW).title == "ab c"
+    assert row(job(name="\u200b"), NOW).title == "Job 7"
+
+
+def test_this_run_stands_last_in_the_plots_and_first_in_the_table() -> None:
+    earlier = [
+        {
+            "job_id": number,
+            "ended_at": as_text(NOW - number * HOUR),
+            "matched": 0.8,
+            "roads": 100,
+            "kilometres": 20.0,
+            "running_seconds": 3600.0,
+        }
+        for number in (1, 2, 3)
+    ]
+    shown = job_page(job("SUCCESS", runs=earlier), NOW).runs
+    assert [run.job_id for run in shown.rows] == [7, 1, 2, 3]
+    assert [run.this for run in shown.rows] == [True, False, False, False]
+    assert [plot.heading for plot in shown.plots] == ["Matched", "Running time"]
+    assert [dot.this for dot in shown.plots[0].dots] == [False, False, False, True]
+    assert "matched +4.7 points" in shown.words
+    assert job_page(job("FAILED", runs=earlier), NOW).runs.words == "What earlier runs gave."
+
+
+def test_runs_of_which_nothing_is_known_are_no_plot() -> None:
+    nothing = {
+        "job_id": 1,
+        "ended_at": None,
+        "matched": None,
+        "roads": None,
+        "kilometres": None,
+        "running_seconds": None,
+    }
+    shown = job_page(job(runs=[nothing]), NOW).runs
+    assert (len(shown.rows), shown.plots) == (1, ())
+
+
+values = st.floats(0, 1) | st.just(0.5)
+known_runs = st.fixed_dictionaries(
+    {
+        "job_id": st.integers(1, 99),
+        "ended_at": st.just(as_text(NOW)),
+        "matched": st.none() | values,
+        "roads": st.none() | st.integers(0, 10**15),
+        "kilometres": st.none() | st.floats(0, 1e15),
+        "running_seconds": st.none() | st.floats(0, 1e9),
+    }
+)
+
+
+@given(st.lists(known_runs, max_size=30))
+def test_whatever_runs_there_were_the_plots_stay_on_the_paper(runs: list[dict[str, Any]]) -> None:
+    for plot in job_page(job("SUCCESS", runs=runs), NOW).runs.plots:
+        assert all(0 <= dot.x <= 100 and 0 <= dot.y <= 130 for dot in plot.dots)
+        assert all(0 <= one.x <= 100 and 0 <= one.y <= 130 and one.height >= 1 for one in plot.columns)
+
+
+def test_times_are_short_where_the_day_is_clear() -> None:
+    assert moment(NOW, NOW) == "12:00:00"
+    assert moment(NOW - timedelta(days=2), NOW) == "27 Feb, 12:00:00"
+    assert moment(NOW - timedelta(days=90), NOW) == "1 Dec 2025, 12:00:00"
+    assert [distance(NOW + t, NOW) for t in (-HOUR, timedelta(0), HOUR)] == ["1 h ago", "now", "in 1 h"]

@@ -1,0 +1,115 @@
+"""Answers that go on, over real sockets."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator
+
+import httpx
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from gemwatch.web import Web, bind
+from gemwatch.web.streams import Streams
+from support.waiting import until
+
+
+class Source:
+    """What is streamed: chunks for ever, and how many streams were let go of."""
+
+    def __init__(self, chunk: bytes = b": still here\n\n", pause: float = 0.01) -> None:
+        self.chunk, self.pause, self.closed = chunk, pause, 0
+
+    async def chunks(self) -> AsyncGenerator[bytes]:
+        try:
+            while True:
+                yield self.chunk
+                await asyncio.sleep(self.pause)
+        finally:
+            self.closed += 1
+
+
+@contextlib.asynccontextmanager
+async def served(source: Source, streams: Streams, patience: float = 30.0) -> AsyncIterator[int]:
+    async def events(_: Request) -> Response:
+        return streams.answer(source.chunks())
+
+    async def page(_: Request) -> Response:
+        return PlainTextResponse("page")
+
+    sock = bind("127.0.0.1", 0)
+    web = Web(Starlette(routes=[Route("/events", events), Route("/", page)]), sock, streams, patience=patience)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(web.serve())
+        yield sock.getsockname()[1]
+        web.stop()
+
+
+def client(port: int) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False)
+
+
+async def test_a_stream_outlives_other_connections() -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        port = await stack.enter_async_context(served(Source(), Streams(), patience=0.05))
+        web = await stack.enter_async_context(client(port))
+        answer = await stack.enter_async_context(web.stream("GET", "/events"))
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        silent, writer = await asyncio.open_connection("127.0.0.1", port)
+        assert await silent.read() == b""  # retired, and so would the stream be
+        writer.close()
+        received = 0
+        async for chunk in answer.aiter_bytes():
+            received += len(chunk)
+            if received > 200:
+                break
+
+
+async def test_there_are_only_so_many_and_a_place_is_free_again_when_one_ends() -> None:
+    source, streams = Source(), Streams(most=1)
+    async with served(source, streams) as port, client(port) as web:
+        async with web.stream("GET", "/events") as first:
+            assert first.status_code == 200
+            refused = await web.get("/events")
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "10")
+            assert (await web.get("/")).text == "page"
+        await until(lambda: source.closed and not streams.open, "the end of the stream")
+        async with web.stream("GET", "/events") as second:
+            assert second.status_code == 200
+
+
+async def test_a_stop_ends_them_in_order() -> None:
+    source = Source(pause=3600)
+    streams = Streams()
+    async with contextlib.AsyncExitStack() as stack:
+        async with served(source, streams) as port:
+            web = await stack.enter_async_context(client(port))
+            answer = await stack.enter_async_context(web.stream("GET", "/events"))
+            chunks = answer.aiter_bytes()
+            assert await anext(chunks) == source.chunk
+        assert [chunk async for chunk in chunks] == []  # ended, not cut: that would be an error here
+    assert source.closed == 1
+
+
+async def test_each_ends_after_its_life() -> None:
+    source = Source()
+    async with served(source, Streams(life=0.05)) as port, client(port) as web:
+        assert (await web.get("/events")).content.startswith(source.chunk)
+        assert source.closed == 1
+
+
+async def test_one_that_nobody_reads_gives_its_place_back() -> None:
+    source, streams = Source(b"#" * 1_000_000, pause=0), Streams(most=1, patience=0.05)
+    with socket.socket() as deaf:
+        deaf.setblocking(False)
+        async with served(source, streams, patience=0.05) as port:
+            await asyncio.get_running_loop().sock_connect(deaf, ("127.0.0.1", port))
+            await asyncio.get_running_loop().sock_sendall(deaf, b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            await until(lambda: source.closed and not streams.open, "the end of the stream")
+
+
+async def test_asking_for_its_head_does_not_wait_for_its_end() -> None:
+    async with served(Source(), Streams()) as port, client(port) as web:
+        assert (await web.head("/events")).status_code == 200

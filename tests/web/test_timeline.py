@@ -1,0 +1,87 @@
+"""The strip of a job's life."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gemwatch.adapters.records import as_text
+from gemwatch.web.timeline import timeline
+
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+NOW = START + 100 * MINUTE
+
+
+def move(before: str | None, to: str, seen: int | None, at: int) -> dict[str, Any]:
+    return {
+        "job_id": 7,
+        "from": before,
+        "to": to,
+        "last_seen_before": None if seen is None else as_text(START + seen * MINUTE),
+        "observed_at": as_text(START + at * MINUTE),
+    }
+
+
+RUNNING = [move(None, "REQUESTED", None, 10), move("REQUESTED", "IN_PROGRESS", 20, 30)]
+
+
+def test_the_span_between_two_looks_is_drawn_as_unknown() -> None:
+    shown = timeline(RUNNING, START, NOW)
+    assert [(part.kind, part.x, part.width) for part in shown.parts] == [
+        ("before", 0, 10),
+        ("wait", 10, 10),
+        ("run", 30, 70),
+    ]
+    assert [(gap.x, gap.width) for gap in shown.gaps] == [(20, 10)]
+    assert (shown.start_word, shown.end_word) == ("requested", "now")
+
+
+def test_each_step_says_what_was_seen_before_and_how_sure_it_is() -> None:
+    first, second = timeline(RUNNING, START, NOW).steps
+    assert (first.words, first.after) == ("first look", None)
+    assert (second.words, second.after, second.gap) == ("last seen waiting", START + 20 * MINUTE, "10 min")
+
+
+def test_it_ends_where_the_job_was_seen_to_have_ended() -> None:
+    shown = timeline([*RUNNING, move("IN_PROGRESS", "SUCCESS", 49, 50)], START, NOW)
+    assert (shown.end, shown.end_word) == (START + 50 * MINUTE, "seen ended")
+
+
+def test_a_gap_too_short_to_be_seen_is_drawn_a_little_longer() -> None:
+    shown = timeline([*RUNNING, move("IN_PROGRESS", "SUCCESS", 9_999, 10_000)], START, NOW)
+    assert shown.gaps[-1].width == 0.5
+    assert shown.gaps[-1].x + shown.gaps[-1].width <= 100
+
+
+def test_a_job_that_had_ended_at_the_first_look_is_one_step() -> None:
+    shown = timeline([move(None, "FAILED", None, 5)], None, NOW)
+    assert [step.words for step in shown.steps] == ["first look; it had already ended"]
+
+
+def test_without_a_look_there_is_nothing_to_draw() -> None:
+    assert timeline([], START, NOW).steps == ()
+
+
+minutes = st.integers(-500, 500)
+moves = st.lists(
+    st.builds(
+        move,
+        st.sampled_from(["REQUESTED", "ODD", None]),
+        st.sampled_from(["IN_PROGRESS", "FAILED", "X"]),
+        minutes,
+        minutes,
+    ),
+    max_size=8,
+)
+
+
+@given(moves, st.none() | minutes)
+def test_whatever_the_clock_did_everything_stays_on_the_strip(
+    seen: list[dict[str, Any]], requested: int | None
+) -> None:
+    shown = timeline(seen, None if requested is None else START + requested * MINUTE, NOW)
+    assert len(shown.steps) == len(seen)
+    for part in (*shown.parts, *shown.gaps):
+        assert 0 <= part.x <= part.x + part.width <= 100.01

@@ -20,6 +20,7 @@ from gemwatch.cli import (
     status,
     token,
     version,
+    wait,
     watch,
 )
 from gemwatch.cli.common import Chosen
@@ -54,6 +55,7 @@ app.command("estimate")(estimate.estimate)
 app.add_typer(deliveries.app, name="deliveries")
 app.command("watch")(watch.watch)
 app.command("unwatch")(watch.unwatch)
+app.command("wait")(wait.wait)
 app.command("test-notify")(sample.send_sample)
 app.command("token")(token.token)
 app.command("doctor")(doctor.doctor)

@@ -1,0 +1,83 @@
+"""What a running daemon knows of some jobs, read from its store by another process."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from gemwatch.adapters.database import StoreError, open_to_read
+from gemwatch.adapters.records import estimate_of
+from gemwatch.adapters.runs import Learner, Past
+from gemwatch.adapters.schema import check
+from gemwatch.adapters.store_facts import writer_of
+from gemwatch.adapters.tables import service, watches
+from gemwatch.core.health import Login
+from gemwatch.core.job import JobDetails, Status, read_details
+from gemwatch.core.waiting import Told, reliable
+
+_AT_ONCE = 500  # ids in one statement; SQLite takes no more than some thousand
+
+
+class DaemonWord:
+    """Asked again and again while a daemon may come, go, and be replaced by one with another schema."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._learner = Learner()
+
+    def about(self, job_ids: Collection[int], now: datetime) -> Mapping[int, Told]:
+        """What the daemon says of those of the jobs that it watches and can be relied on for.
+
+        Empty where no daemon runs, or its store cannot be read, whatever the reason: then one asks the API oneself.
+        """
+        try:
+            told = self._read(job_ids, now)
+        except (StoreError, sa.exc.DatabaseError, OSError):
+            return {}
+        found = {one.job_id: one for one in told if reliable(one, now)}
+        # Last, since to look for a daemon is to touch its lock, which one that starts just now would stumble over.
+        return found if found and writer_of(self._url) is not None else {}
+
+    def _read(self, job_ids: Collection[int], now: datetime) -> list[Told]:
+        wanted, engine = list(job_ids), open_to_read(self._url)
+        try:
+            check(engine)
+            with engine.begin() as connection:
+                login = sa.select(service.c.value).where(service.c.name == "login")
+                refused = connection.execute(login).scalar() == Login.REFUSED
+                rows: list[Any] = []
+                for start in range(0, len(wanted), _AT_ONCE):
+                    some = watches.c.job_id.in_(wanted[start : start + _AT_ONCE])
+                    rows += connection.execute(sa.select(watches).where(watches.c.watched, some)).all()
+                if not rows:
+                    return []
+                past = Past(now=now, experience=self._learner.experience(connection), previous={})
+                return [_told(row, past, refused=refused) for row in rows]
+        finally:
+            engine.dispose()
+
+
+def _told(row: Any, past: Past, *, refused: bool) -> Told:
+    return Told(
+        job_id=row.job_id,
+        name=row.name,
+        status=row.status,
+        status_since=row.status_since,
+        seen_at=row.seen_at,
+        job=_details(row.document),
+        misses=row.misses,
+        failures=row.failures,
+        refused=refused or row.refused_at is not None,
+        last_error=row.last_error,
+        next_poll_at=row.claim or row.due_at,
+        needs_look=tuple(row.needs_look or ()) if row.status == Status.SUCCESS else (),
+        estimate=estimate_of(row, past),
+    )
+
+
+def _details(document: str | None) -> JobDetails | None:
+    try:
+        return None if document is None else read_details(document)
+    except ValueError:
+        return None

@@ -1,0 +1,56 @@
+"""The quality gate for a SUCCESS that one sees oneself, beside the runs in a store where there is one."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from gemwatch.adapters.database import StoreError, open_to_read
+from gemwatch.adapters.runs import run_of
+from gemwatch.adapters.schema import check
+from gemwatch.adapters.tables import runs
+from gemwatch.core.gate import Gate, reasons
+from gemwatch.core.job import JobDetails, Status
+from gemwatch.core.runs import Run, finished, input_of
+
+
+class StoreGate:
+    """`own`: the gates of single jobs, each of which comes before the general one. `url` None: there is no store."""
+
+    def __init__(self, url: str | None, general: Gate | None, own: Mapping[int, Gate]) -> None:
+        self._url, self._general, self._own = url, general or Gate(), own
+
+    def needs_look(self, job: JobDetails, seen_at: datetime) -> tuple[str, ...]:
+        """Why somebody should look at this SUCCESS. Where no store can be read, only its own numbers tell."""
+        gate = self._own.get(job.job_id, Gate()).over(self._general)
+        if gate.as_json() is None:
+            return ()
+        try:
+            before = self._before(job)
+        except (StoreError, sa.exc.DatabaseError, OSError):
+            before = None
+        return tuple(reasons(finished(job, ended_at=seen_at, running_since=None), before, gate))
+
+    def _before(self, job: JobDetails) -> Run | None:
+        """The SUCCESS on the same input before this one. Not this job's own, should a daemon have seen it end."""
+        same = input_of(job)
+        if same is None or self._url is None:
+            return None
+        storage_id, input_filename, job_type = same
+        earlier = sa.or_(runs.c.requested_at.is_(None), runs.c.requested_at < job.requested_at)
+        query = sa.select(runs).where(
+            runs.c.storage_id == storage_id,
+            runs.c.input_filename == input_filename,
+            runs.c.job_type.is_not_distinct_from(job_type),
+            runs.c.status == Status.SUCCESS.value,
+            runs.c.job_id != job.job_id,
+            earlier if job.requested_at else sa.true(),
+        )
+        engine = open_to_read(self._url)
+        try:
+            check(engine)
+            with engine.begin() as connection:
+                row = connection.execute(query.order_by(runs.c.id.desc()).limit(1)).first()
+                return None if row is None else run_of(row)
+        finally:
+            engine.dispose()

@@ -1,0 +1,103 @@
+"""Builds what a wait is made of, each thing beside its closing, and runs it until it is over or a signal comes."""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from datetime import datetime, timedelta
+from signal import Signals
+
+from gemwatch.adapters.config_wait import WaitSettings
+from gemwatch.adapters.credentials import Credentials
+from gemwatch.adapters.daemon_word import DaemonWord
+from gemwatch.adapters.gem_api import GemApi
+from gemwatch.adapters.server_clock import ServerTime, server_time
+from gemwatch.adapters.store_gate import StoreGate
+from gemwatch.adapters.system_clock import SystemClock
+from gemwatch.cli.wait_shown import Shown, Troubles
+from gemwatch.core.clock import Clock
+from gemwatch.core.job import JobDetails
+from gemwatch.core.outcome import Outcome, Terms
+from gemwatch.core.secrets import Secrets
+from gemwatch.core.waiting import Standing, Told
+from gemwatch.engine.pace import Pace
+from gemwatch.engine.waiting import Asking, Wait, Waiting
+
+
+async def waited(
+    settings: WaitSettings,
+    jobs: Mapping[int, str | None],
+    terms: Terms,
+    limit: timedelta | None,
+    *,
+    shown: Shown,
+    signals: Mapping[Signals, Outcome],
+) -> tuple[Sequence[Standing], Outcome]:
+    """How the jobs stand at the end, and what it has come to: for a signal, what `signals` says."""
+    loop, stopped_by = asyncio.get_running_loop(), list[Outcome]()
+    async with AsyncExitStack() as stack:
+        waiting = Waiting(_parts(stack, settings, shown), jobs, terms, limit)
+        running = asyncio.create_task(waiting.run())
+
+        def stop(outcome: Outcome) -> None:
+            stopped_by.append(outcome)
+            running.cancel()
+
+        for number, outcome in signals.items():
+            loop.add_signal_handler(number, stop, outcome)
+        await asyncio.wait([running])
+        return waiting.standings, stopped_by[0] if running.cancelled() else running.result()
+
+
+def _parts(stack: AsyncExitStack, settings: WaitSettings, shown: Shown) -> Wait:
+    clock, secrets, troubles = SystemClock(), Secrets(), Troubles()
+    secrets.add(settings.api.key, settings.api.token.value)
+    if settings.api.token.azure is not None:
+        secrets.add(settings.api.token.azure.client_secret)
+    api = GemApi(settings.api, clock)
+    stack.push_async_callback(api.close)
+    credentials = Credentials(settings.api.token, clock, secrets)
+    stack.push_async_callback(credentials.close)
+    store = _Store(settings, clock)
+    stack.callback(store.close)
+
+    async def unreachable() -> str | None:
+        answer = await server_time(settings.api, clock)
+        return None if isinstance(answer, ServerTime) else answer
+
+    def show(standings: Sequence[Standing]) -> None:
+        shown.show(standings)
+        troubles.show(standings)
+
+    pace = Pace(clock, at_once=settings.api.max_in_flight, rate=settings.api.max_rate)
+    return Wait(
+        asking=Asking(api=api, credentials=credentials, pace=pace),
+        poll=settings.poll,
+        clock=clock,
+        daemon=store.daemon,
+        needs_look=store.needs_look,
+        unreachable=unreachable,
+        show=show,
+    )
+
+
+class _Store:
+    """Reads the store in a thread of its own: one that is locked must not hold up a signal."""
+
+    def __init__(self, settings: WaitSettings, clock: Clock) -> None:
+        own = {watch.job_id: watch.gate for watch in settings.watches.values() if watch.gate is not None}
+        self._gate = StoreGate(settings.store_url, settings.gate, own)
+        self._word = None if settings.store_url is None else DaemonWord(settings.store_url)
+        self._clock = clock
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+
+    async def daemon(self, job_ids: Collection[int]) -> Mapping[int, Told]:
+        if self._word is None:
+            return {}
+        return await asyncio.wrap_future(self._thread.submit(self._word.about, job_ids, self._clock.now()))
+
+    async def needs_look(self, job: JobDetails, seen_at: datetime) -> tuple[str, ...]:
+        return await asyncio.wrap_future(self._thread.submit(self._gate.needs_look, job, seen_at))
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,162 @@
+"""A job that is waited for: what looks of one's own and the daemon's word make of it, and when to look again."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from gemwatch.core.backoff import poll_pause
+from gemwatch.core.decide import SECOND_LOOK, next_look
+from gemwatch.core.job import Failed, JobDetails, NotFound, Observation, Refused, Seen, Status, Throttled, is_end
+from gemwatch.core.outcome import Outcome
+
+LOOK_FIRST = timedelta(seconds=5)  # between the first looks of one's own
+REFUSALS = 2  # looks in a row, each with a renewed token: then the login counts as refused
+SILENT = timedelta(minutes=5)  # a poll of the daemon's that is overdue by this much is waited for no longer
+
+
+class Source(StrEnum):
+    """Who told last how the job is."""
+
+    DAEMON = "daemon"
+    API = "api"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What the store of a running daemon says of a job that it watches. `next_poll_at` None: polled no more."""
+
+    job_id: int
+    name: str | None = None
+    status: str | None = None
+    status_since: datetime | None = None
+    seen_at: datetime | None = None
+    job: JobDetails | None = None
+    misses: int = 0
+    failures: int = 0
+    refused: bool = False  # this job, or the login as a whole
+    last_error: str | None = None
+    next_poll_at: datetime | None = None
+    needs_look: tuple[str, ...] = ()
+    estimate: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How a job stands. `outcome` None: it is still waited for. `trouble`: why the last look told nothing."""
+
+    job_id: int
+    name: str | None = None
+    source: Source | None = None
+    status: str | None = None
+    status_since: datetime | None = None  # first seen with it
+    seen_at: datetime | None = None
+    job: JobDetails | None = None
+    misses: int = 0  # 404s in a row
+    refusals: int = 0  # in a row
+    failures: int = 0  # looks in a row without a usable answer
+    trouble: str | None = None
+    outcome: Outcome | None = None
+    needs_look: tuple[str, ...] = ()
+    estimate: dict[str, Any] | None = None
+
+
+def reliable(told: Told, now: datetime) -> bool:
+    """Whether the daemon can be relied on to see how this job goes on.
+
+    Where it cannot see, or has not looked when it was to, one's own look shows what is the matter, and within
+    seconds: the daemon asks seldom for a job that is not found and for one that is refused.
+    """
+    late = told.next_poll_at is not None and now - told.next_poll_at > SILENT
+    return not (told.refused or told.misses or late)
+
+
+def after_word(standing: Standing, told: Told) -> Standing:
+    """The standing after the daemon's word. What one has seen later than the daemon stays."""
+    heard = replace(
+        standing,
+        name=told.name or standing.name,
+        source=Source.DAEMON,
+        misses=0,
+        refusals=0,
+        failures=told.failures,
+        trouble=told.last_error if told.failures else None,
+        estimate=told.estimate,
+    )
+    if told.seen_at is None or (standing.seen_at is not None and standing.seen_at > told.seen_at):
+        return heard
+    if is_end(told.status) and told.next_poll_at is not None:  # it was watched anew, and may run again
+        return heard
+    return replace(
+        heard,
+        status=told.status,
+        status_since=told.status_since,
+        seen_at=told.seen_at,
+        job=told.job,
+        needs_look=told.needs_look,
+        outcome=_outcome(told.status, told.needs_look),
+    )
+
+
+def after_look(
+    standing: Standing, seen: Observation, *, not_found_after: int, needs_look: tuple[str, ...] = ()
+) -> Standing:
+    """The standing after a look of one's own. `needs_look`: what a person should look at, if it saw a SUCCESS."""
+    asked = replace(standing, source=Source.API)
+    match seen:
+        case Seen(job=job):
+            # Who asks the API alone has no runs to make an estimate from, and the daemon's has gone stale.
+            since = standing.status_since if job.status == standing.status else seen.at
+            return replace(
+                asked,
+                status=job.status,
+                status_since=since,
+                seen_at=seen.at,
+                job=job,
+                misses=0,
+                refusals=0,
+                failures=0,
+                trouble=None,
+                outcome=_outcome(job.status, needs_look),
+                needs_look=needs_look,
+                estimate=None,
+            )
+        case NotFound():
+            misses, trouble = standing.misses + 1, "HTTP 404: the API knows no such job"
+            lost = Outcome.NOT_FOUND if misses >= not_found_after else None
+            return replace(asked, misses=misses, refusals=0, failures=0, trouble=trouble, outcome=lost)
+        case Refused(reason=reason):
+            refusals = standing.refusals + 1
+            refused = Outcome.LOGIN_REFUSED if refusals >= REFUSALS else None
+            return replace(asked, refusals=refusals, failures=0, trouble=reason, outcome=refused)
+        case Throttled():
+            return replace(asked, failures=standing.failures + 1, trouble="HTTP 429: the API asks to wait")
+        case Failed(reason=reason):
+            return replace(asked, failures=standing.failures + 1, trouble=reason)
+
+
+def next_pause(
+    standing: Standing, seen: Observation, *, waited: timedelta, every: timedelta, roll: float
+) -> timedelta:
+    """The pause before the next look of one's own.
+
+    A tenth of the time waited so far, 5 s at the least and `every` at the most: who has just begun to wait hears
+    quickly, and who waits for hours asks no more often than the daemon would.
+    """
+    match seen:
+        case Seen():
+            return next_look(min(every, max(LOOK_FIRST, waited / 10)), roll)
+        case NotFound() | Refused():
+            return min(every, SECOND_LOOK)
+        case _:
+            return poll_pause(standing.failures, roll)
+
+
+def _outcome(status: str | None, needs_look: tuple[str, ...]) -> Outcome | None:
+    match status:
+        case Status.SUCCESS:
+            return Outcome.NEEDS_LOOK if needs_look else Outcome.SUCCESS
+        case Status.FAILED:
+            return Outcome.FAILED
+        case _:
+            return None

@@ -1,0 +1,153 @@
+"""Waits for jobs to end: takes the daemon's word where there is one, and looks by itself where there is none."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gemwatch.core.clock import Clock
+from gemwatch.core.job import Failed, JobDetails, Observation, Refused, Seen, Status
+from gemwatch.core.outcome import Outcome, Terms, out_of_time, over
+from gemwatch.core.settings import PollSettings
+from gemwatch.core.waiting import Standing, Told, after_look, after_word, next_pause
+from gemwatch.engine.bell import Bell
+from gemwatch.engine.look import Looking, look
+from gemwatch.engine.pace import Pace
+from gemwatch.engine.ports import Api, Credentials
+
+TURN = 1.0  # seconds between two looks at what the daemon says
+_TOKEN_EVERY = 5.0  # seconds between two looks at how long the token is still good
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """How the API is asked."""
+
+    api: Api
+    credentials: Credentials
+    pace: Pace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """What a wait is made of.
+
+    `daemon` says what a running daemon knows of jobs, as far as it can be relied on. `unreachable` says why the API
+    cannot be reached, or None. `needs_look` says why somebody should look at a SUCCESS that was seen at that time.
+    `show` is called with all standings whenever they may have changed.
+    """
+
+    asking: Asking
+    poll: PollSettings
+    clock: Clock
+    daemon: Callable[[Collection[int]], Awaitable[Mapping[int, Told]]]
+    unreachable: Callable[[], Awaitable[str | None]]
+    needs_look: Callable[[JobDetails, datetime], Awaitable[tuple[str, ...]]]
+    show: Callable[[Sequence[Standing]], None]
+    roll: Callable[[], float] = random.random
+
+
+class Waiting:
+    """One wait, from its beginning to its outcome."""
+
+    def __init__(self, parts: Wait, jobs: Mapping[int, str | None], terms: Terms, limit: timedelta | None) -> None:
+        """The jobs with their names; `limit` None: as long as it takes."""
+        self._parts, self._terms = parts, terms
+        self._standings = {job_id: Standing(job_id=job_id, name=name) for job_id, name in jobs.items()}
+        self._began = parts.clock.monotonic()
+        self._deadline = None if limit is None else self._began + limit.total_seconds()
+        self._looking = Looking(live=parts.asking, clock=parts.clock, barred=lambda: False, asking=nullcontext)
+        self._looks: dict[int, asyncio.Task[None]] = {}
+        self._due: dict[int, float] = {}  # on the monotonic clock; where none is given: now
+        self._told: Mapping[int, Told] = {}
+        self._asked_daemon = float("-inf")
+        self._bell = Bell()
+
+    @property
+    def standings(self) -> Sequence[Standing]:
+        return tuple(self._standings.values())
+
+    async def run(self) -> Outcome:
+        """Wait until it is over. To cancel it leaves `standings` as they are."""
+        async with asyncio.TaskGroup() as group:
+            keeping = group.create_task(self._keep_token())
+            try:
+                return await self._wait(group)
+            finally:
+                for task in (keeping, *self._looks.values()):
+                    task.cancel()
+
+    async def _wait(self, group: asyncio.TaskGroup) -> Outcome:
+        while True:
+            await self._hear_daemon()
+            self._parts.show(self.standings)
+            outcomes = [standing.outcome for standing in self.standings]
+            if (outcome := over(outcomes, self._terms)) is not None:
+                return outcome
+            left = self._left()
+            if left <= 0:
+                return out_of_time(outcomes, self._terms)
+            self._look_at([job_id for job_id in self._open() if job_id not in self._told], group)
+            await self._bell.heard(within=min(left, TURN))
+
+    async def _hear_daemon(self) -> None:
+        now = self._parts.clock.monotonic()
+        if now - self._asked_daemon < TURN:  # woken by a look of one's own
+            return
+        self._asked_daemon = now
+        self._told = await self._parts.daemon(self._open())
+        for job_id, word in self._told.items():
+            self._standings[job_id] = after_word(self._standings[job_id], word)
+            self._due.pop(job_id, None)  # should the daemon end, one's own first look is due at once
+
+    def _open(self) -> list[int]:
+        return [standing.job_id for standing in self.standings if standing.outcome is None]
+
+    def _left(self) -> float:
+        return TURN if self._deadline is None else self._deadline - self._parts.clock.monotonic()
+
+    def _look_at(self, job_ids: Sequence[int], group: asyncio.TaskGroup) -> None:
+        """Start the looks that are due, as many as there is room for; those that wait longest come first."""
+        now, pace = self._parts.clock.monotonic(), self._parts.asking.pace
+        due = [job_id for job_id in job_ids if job_id not in self._looks and self._due.get(job_id, now) <= now]
+        if pace.held:
+            return
+        for job_id in sorted(due, key=lambda one: self._due.get(one, 0.0))[: max(0, pace.ahead - len(self._looks))]:
+            self._looks[job_id] = group.create_task(self._look(job_id))
+
+    async def _look(self, job_id: int) -> None:
+        seen = (await look(self._looking, job_id, probing=self._standings[job_id].refusals > 0)).seen
+        if isinstance(seen, Refused) and seen.certain:
+            seen = await self._refused_or_cut_off(seen)
+        why: tuple[str, ...] = ()
+        if isinstance(seen, Seen) and seen.job.status == Status.SUCCESS:
+            why = await self._parts.needs_look(seen.job, seen.at)
+        if self._standings[job_id].outcome is None:  # else the daemon was quicker
+            self._take(job_id, seen, why)
+        del self._looks[job_id]
+        self._bell.ring()
+
+    def _take(self, job_id: int, seen: Observation, why: tuple[str, ...]) -> None:
+        parts, now = self._parts, self._parts.clock.monotonic()
+        standing = after_look(
+            self._standings[job_id], seen, not_found_after=parts.poll.not_found_after, needs_look=why
+        )
+        waited = timedelta(seconds=now - self._began)
+        pause = next_pause(standing, seen, waited=waited, every=parts.poll.every, roll=parts.roll())
+        self._standings[job_id] = standing
+        self._due[job_id] = now + pause.total_seconds()
+
+    async def _refused_or_cut_off(self, seen: Refused) -> Observation:
+        """No token could be had. Where not even the API can be reached the network is at fault, and not the login."""
+        why = await self._parts.unreachable()
+        if why is None:
+            return seen
+        return Failed(at=seen.at, sent_at=seen.at, reason=f"{why}; nor can a token be had: {seen.reason}")
+
+    async def _keep_token(self) -> None:
+        """Renew the token ahead of its end, so that a login that is out for some minutes does no harm."""
+        while True:
+            await self._parts.asking.credentials.refresh_if_due()
+            await asyncio.sleep(_TOKEN_EVERY)

@@ -1,0 +1,86 @@
+"""What a wait comes to, by table and by property."""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gemwatch.core.outcome import EXIT_CODES, Outcome, Terms, out_of_time, over
+
+S, L, F, N, R = Outcome.SUCCESS, Outcome.NEEDS_LOOK, Outcome.FAILED, Outcome.NOT_FOUND, Outcome.LOGIN_REFUSED
+ALL, ANY, FAST = Terms(), Terms(any_one=True), Terms(fail_fast=True)
+outcomes = st.lists(st.sampled_from([S, L, F, N, R, None]), min_size=1, max_size=6)
+
+
+@pytest.mark.parametrize(
+    ("known", "terms", "expected"),
+    [
+        ([S], ALL, S),
+        ([None], ALL, None),
+        ([S, None], ALL, None),
+        ([F, None], ALL, None),
+        ([S, S], ALL, S),
+        ([S, L], ALL, L),
+        ([L, R, S], ALL, R),
+        ([R, N, L], ALL, N),
+        ([N, F, R, L, S], ALL, F),
+        ([S, None], ANY, S),
+        ([L, None], ANY, L),
+        ([F, None], ANY, F),
+        ([S, F, None], ANY, F),
+        ([N, None], ANY, None),
+        ([R, N, None], ANY, None),
+        ([N, S, None], ANY, S),
+        ([R, N], ANY, N),
+        ([S, None], FAST, None),
+        ([L, None], FAST, None),
+        ([F, None], FAST, F),
+        ([N, None], FAST, N),
+        ([R, S, None], FAST, R),
+        ([S, S], FAST, S),
+        ([N, None], Terms(any_one=True, fail_fast=True), N),
+        ([S, None], Terms(any_one=True, fail_fast=True), S),
+    ],
+)
+def test_when_a_wait_is_over_and_what_it_has_come_to(
+    known: Sequence[Outcome | None], terms: Terms, expected: Outcome | None
+) -> None:
+    assert over(known, terms) is expected
+
+
+@pytest.mark.parametrize(
+    ("known", "terms", "expected"),
+    [
+        ([None], ALL, Outcome.TIMED_OUT),
+        ([S, None], ALL, Outcome.TIMED_OUT),
+        ([L, None], ALL, Outcome.TIMED_OUT),
+        ([F, None], ALL, F),
+        ([N, None], ALL, N),
+        ([N, None], ANY, Outcome.TIMED_OUT),
+    ],
+)
+def test_when_the_time_is_up_what_went_wrong_is_still_the_thing_to_know(
+    known: Sequence[Outcome | None], terms: Terms, expected: Outcome
+) -> None:
+    assert out_of_time(known, terms) is expected
+
+
+def test_each_outcome_has_a_code_of_its_own_and_none_is_that_of_misuse() -> None:
+    codes = [EXIT_CODES[outcome] for outcome in Outcome]
+    assert len(set(codes)) == len(codes)
+    assert 2 not in codes
+    assert [outcome for outcome in Outcome if EXIT_CODES[outcome] == 0] == [S]
+
+
+@given(outcomes, st.builds(Terms, any_one=st.booleans(), fail_fast=st.booleans()))
+def test_the_order_of_the_jobs_does_not_matter(known: list[Outcome | None], terms: Terms) -> None:
+    assert over(known, terms) is over(known[::-1], terms)
+    assert out_of_time(known, terms) is out_of_time(known[::-1], terms)
+
+
+@given(outcomes)
+def test_0_is_never_said_while_anything_is_amiss_or_open(known: list[Outcome | None]) -> None:
+    assert (over(known, ALL) is S) == (set(known) == {S})
+    assert (over(known, FAST) is S) == (set(known) == {S})
+    assert (over(known, ALL) is None) == (None in known)

@@ -1,0 +1,132 @@
+"""What looks and the daemon's word make of a job that is waited for."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gemwatch.core.job import Failed, JobDetails, NotFound, Observation, Refused, Seen, Throttled
+from gemwatch.core.outcome import Outcome
+from gemwatch.core.waiting import SILENT, Source, Standing, Told, after_look, after_word, next_pause, reliable
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def seen(status: str, at: datetime = NOW) -> Seen:
+    return Seen(at=at, job=JobDetails(job_id=7, status=status, document="{}"))
+
+
+def looks(*observations: Observation, standing: Standing | None = None) -> Standing:
+    standing = standing or Standing(job_id=7)
+    for observation in observations:
+        standing = after_look(standing, observation, not_found_after=3)
+    return standing
+
+
+MISS, REFUSED, DOWN = NotFound(at=NOW), Refused(at=NOW, reason="no"), Failed(at=NOW, sent_at=NOW, reason="HTTP 503")
+
+
+@pytest.mark.parametrize(
+    ("observations", "outcome"),
+    [
+        ([seen("REQUESTED")], None),
+        ([seen("IN_PROGRESS")], None),
+        ([seen("CANCELLED")], None),
+        ([seen("SUCCESS")], Outcome.SUCCESS),
+        ([seen("FAILED")], Outcome.FAILED),
+        ([MISS, MISS], None),
+        ([MISS, MISS, MISS], Outcome.NOT_FOUND),
+        ([MISS, MISS, seen("REQUESTED"), MISS, MISS], None),
+        ([MISS, DOWN, MISS, DOWN, MISS], Outcome.NOT_FOUND),
+        ([REFUSED], None),
+        ([REFUSED, REFUSED], Outcome.LOGIN_REFUSED),
+        ([REFUSED, seen("REQUESTED"), REFUSED], None),
+        ([DOWN] * 1000, None),
+        ([Throttled(at=NOW)] * 1000, None),
+    ],
+)
+def test_what_a_job_comes_to_by_looks(observations: list[Observation], outcome: Outcome | None) -> None:
+    assert looks(*observations).outcome is outcome
+
+
+def test_a_success_with_something_to_look_at_is_told_apart() -> None:
+    standing = after_look(Standing(job_id=7), seen("SUCCESS"), not_found_after=3, needs_look=("Half is unmatched.",))
+    assert (standing.outcome, standing.needs_look) == (Outcome.NEEDS_LOOK, ("Half is unmatched.",))
+
+
+def test_an_outage_changes_nothing_that_was_seen_and_its_reason_goes_with_it() -> None:
+    before = looks(seen("IN_PROGRESS"))
+    during = looks(DOWN, DOWN, standing=before)
+    assert (during.status, during.status_since, during.failures, during.trouble) == (
+        "IN_PROGRESS",
+        NOW,
+        2,
+        "HTTP 503",
+    )
+    assert looks(seen("IN_PROGRESS", NOW + MINUTE), standing=during).trouble is None
+
+
+def test_a_status_is_dated_from_its_first_sight() -> None:
+    standing = looks(seen("IN_PROGRESS"), seen("IN_PROGRESS", NOW + MINUTE))
+    assert (standing.status_since, standing.seen_at) == (NOW, NOW + MINUTE)
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (Told(job_id=7, next_poll_at=NOW + MINUTE), True),
+        (Told(job_id=7, status="SUCCESS"), True),
+        (Told(job_id=7, failures=9, next_poll_at=NOW + MINUTE), True),
+        (Told(job_id=7, next_poll_at=NOW - MINUTE), True),
+        (Told(job_id=7, next_poll_at=NOW - SILENT - MINUTE), False),
+        (Told(job_id=7, misses=1, next_poll_at=NOW + MINUTE), False),
+        (Told(job_id=7, refused=True, next_poll_at=NOW + MINUTE), False),
+    ],
+)
+def test_a_daemon_that_cannot_see_the_job_is_not_relied_on(told: Told, *, expected: bool) -> None:
+    assert reliable(told, NOW) is expected
+
+
+def test_what_was_seen_later_than_the_daemon_has_it_stays() -> None:
+    own = looks(seen("IN_PROGRESS"))
+    older = after_word(own, Told(job_id=7, name="Weekly", status="REQUESTED", seen_at=NOW - MINUTE))
+    assert (older.status, older.name, older.source) == ("IN_PROGRESS", "Weekly", Source.DAEMON)
+    newer = after_word(own, Told(job_id=7, status="FAILED", seen_at=NOW + MINUTE))
+    assert (newer.status, newer.outcome) == ("FAILED", Outcome.FAILED)
+
+
+def test_the_daemons_word_ends_a_row_of_ones_own_misses_and_refusals() -> None:
+    standing = after_word(looks(MISS, MISS, REFUSED), Told(job_id=7, status="IN_PROGRESS", seen_at=NOW))
+    assert (standing.misses, standing.refusals, standing.outcome) == (0, 0, None)
+
+
+@pytest.mark.parametrize(("waited", "pause"), [(0, 5), (30, 5), (100, 10), (400, 40), (600, 60), (100_000, 60)])
+def test_looks_begin_quickly_and_slow_down_to_the_interval(waited: float, pause: float) -> None:
+    running = looks(seen("IN_PROGRESS"))
+    taken = next_pause(running, seen("IN_PROGRESS"), waited=timedelta(seconds=waited), every=MINUTE, roll=0.5)
+    assert taken.total_seconds() == pytest.approx(pause)
+
+
+@given(
+    st.sampled_from([seen("IN_PROGRESS"), MISS, REFUSED, DOWN, Throttled(at=NOW)]),
+    st.integers(1, 10_000),
+    st.integers(0, 10**6),
+    st.floats(0, 1, exclude_max=True),
+)
+def test_no_pause_is_a_busy_loop_and_none_outlasts_five_minutes_or_the_interval(
+    observation: Observation, times: int, waited: int, roll: float
+) -> None:
+    standing = Standing(job_id=7, failures=times)
+    pause = next_pause(standing, observation, waited=timedelta(seconds=waited), every=MINUTE, roll=roll)
+    assert timedelta(seconds=0.5) <= pause <= timedelta(minutes=5)
+
+
+def test_the_end_of_an_earlier_run_is_no_end_while_the_daemon_is_to_look_once_more() -> None:
+    told = Told(job_id=7, status="SUCCESS", status_since=NOW, seen_at=NOW, next_poll_at=NOW + MINUTE)
+    standing = after_word(Standing(job_id=7), told)
+    assert (standing.status, standing.outcome, standing.source) == (None, None, Source.DAEMON)
+    looked = after_word(standing, replace(told, seen_at=NOW + MINUTE, next_poll_at=None))
+    assert (looked.status, looked.outcome) == ("SUCCESS", Outcome.SUCCESS)

@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from gemwatch.core.message import OUTCOMES
 from gemwatch.demo.lives import ADDED, WATCHED, Life
 
 ENDS = [
@@ -23,6 +25,8 @@ ENDS = [
     "SUCCESS: Poland lanes (job 123456706)",
     "SUCCESS: Portugal roads (job 123456707)",
     "SUCCESS: Luxembourg roads (job 123456708)",
+    "SUCCESS: Italy roads (job 123456711)",
+    "SUCCESS, needs a look: Greece roads (job 123456712)",
     "NOT FOUND: job 123456799",
 ]
 
@@ -139,6 +143,23 @@ def test_routing_shows(ended: Ended) -> None:
     assert not re.search(r"also to [\w-]+: STARTED", ended.output)
 
 
+def test_a_start_tells_when_the_end_is_expected(ended: Ended) -> None:
+    _, _, started = ended.output.partition("STARTED: Netherlands roads")
+    assert "6 runs of the same input" in " ".join(started.replace("│", " ").split())[:400]
+
+
+def test_a_job_that_takes_far_longer_than_before_is_told_and_its_end_too(ended: Ended) -> None:
+    late, _, rest = ended.output.partition("RUNNING TOO LONG: Italy roads (job 123456711)")
+    assert rest
+    assert "SUCCESS: Italy roads" not in late
+    assert "SUCCESS: Italy roads" in rest
+
+
+def test_a_success_that_matched_less_than_before_says_why_it_needs_a_look(ended: Ended) -> None:
+    _, _, look = ended.output.partition("SUCCESS, needs a look: Greece roads")
+    assert "matched 71.0 %, below the floor of 80.0 %" in look[:600]
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -151,7 +172,7 @@ def test_routing_shows(ended: Ended) -> None:
         "Portugal roads (job 123456707): the API knows no such job (HTTP 404)",
         "data-mail did not take gw-1",
         "$ gemwatch watch 123456708 --name 'Luxembourg roads' --config",
-        "daemon: configuration applied, 9 jobs on the watch list",
+        "daemon: configuration applied, 11 jobs on the watch list",
         "HTTP 500 Internal Server Error",
         "login: all sessions are cut off",
         "GEM API: a token was refused with HTTP 401",
@@ -167,8 +188,8 @@ def test_what_happens_is_told_as_it_happens(ended: Ended, line: str) -> None:
 def test_the_table_has_each_job_with_its_end(ended: Ended, life: Life) -> None:
     table = ended.output.partition("Messages\n")[2]
     row = next(line for line in table.splitlines() if line.startswith(str(life.job_id)))
-    end = "NOT FOUND" if life.hidden is None else life.end
-    assert re.search(rf" {end} +[1-3]$", row)
+    end = "NEEDS A LOOK" if life.matched else OUTCOMES[life.told]
+    assert re.search(rf" {end} +[1-4]$", row)
 
 
 def test_it_says_what_to_do_next(ended: Ended) -> None:
@@ -190,6 +211,10 @@ def test_nothing_is_left_of_it(ended: Ended) -> None:
 
 def test_it_goes_on_until_it_is_interrupted(ended: Ended, going_on: Demo) -> None:
     going_on.read_until("The daemon goes on until Ctrl-C")
+    page = re.search(r"http://127\.0\.0\.1:\d+/$", going_on.output, re.MULTILINE)
+    assert page
+    with urllib.request.urlopen(page[0]) as answer:
+        assert "Netherlands roads" in answer.read().decode()
     assert running_in(going_on.folder) != []
     going_on.interrupt()
     assert going_on.exit_code() == 0

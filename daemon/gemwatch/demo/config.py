@@ -26,6 +26,8 @@ poll:
 notify:
   {team_chat}: {{url: "json://{there}/inbox/chat", on: all}}
   {data_mail}: {{url: "json://{there}/inbox/mail", on: [success, failed]}}
+limits: {{running: auto}}
+gate: {{matched_min: 0.8, matched_drop_max: 0.05, roads_change_max: 0.2}}
 watch:
 {watches}
 store:

@@ -9,7 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-_TOLD = re.compile(r"^(STARTED|SUCCESS|FAILED|NOT FOUND): (?:.*\()?job (\d+)\b", re.MULTILINE)
+from gemwatch.core.message import OUTCOMES
+
+_TOLD = re.compile(rf"^({'|'.join(OUTCOMES.values())}): (?:.*\()?job (\d+)\b", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,15 @@
 """The jobs of the demo: how each one's life goes, and how the GEM API would describe it at any moment of it."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from gemwatch.core.events import EventKind
 from gemwatch.core.job import Status
 
-A_SECOND_STANDS_FOR = 600  # seconds of a real job
+ROADS_A_SECOND = 24_000  # of a running job: what takes a real one hours takes seconds here
+A_RUN_BEFORE = 1000  # what the ids of two runs on the same input are apart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +17,8 @@ class Life:
     """A job's script, in seconds. It begins when somebody first asks for the job, or `ahead` of that.
 
     `hidden`: the API does not know the job for so long; None: it never does. After that it is REQUESTED while
-    `waiting`, IN_PROGRESS while `running` (a length of 0 is a status that nobody gets to see), and ends.
+    `waiting`, IN_PROGRESS while `running` (a length of 0 is a status that nobody gets to see), and ends. Runs on
+    the same input usually take `usual`, or as long as this one. `matched`: the share of the roads, where it is odd.
     """
 
     job_id: int
@@ -27,6 +30,31 @@ class Life:
     end: Status = Status.SUCCESS
     lanes: bool = False
     notify: str | None = None
+    usual: float | None = None
+    matched: float | None = None
+
+    def earlier(self, number: int) -> "Life":
+        """A run on the same input before this one, which went as usual."""
+        chance = random.Random(self.job_id * 100 + number)  # noqa: S311 (figures for show)
+        running = self.running if self.usual is None else self.usual
+        return replace(
+            self,
+            job_id=self.job_id - number * A_RUN_BEFORE,
+            waiting=round(self.waiting * chance.uniform(0.8, 1.25), 1),
+            running=round(running * chance.uniform(0.92, 1.08), 1),
+            end=Status.SUCCESS,
+            usual=None,
+            matched=None,
+        )
+
+    @property
+    def told(self) -> EventKind:
+        """The event that its end is told as."""
+        if self.hidden is None:
+            return EventKind.NOT_FOUND
+        if self.end is Status.FAILED:
+            return EventKind.FAILED
+        return EventKind.SUCCESS if self.matched is None else EventKind.NEEDS_LOOK
 
     def status(self, since_first_asked: float) -> Status | None:
         """The status at a moment of its life. None: the API knows no such job."""
@@ -46,7 +74,7 @@ class Life:
             if self.lanes
             else {"job_type": "ROAD_MATCHING", "overture_release": "2026-01-21.0"}
         )
-        requested_at = first_asked - timedelta(hours=7, seconds=self.job_id % 3600)
+        requested_at = first_asked - timedelta(seconds=self.ahead - (self.hidden or 0))
         return {
             "job_id": self.job_id,
             "storage_id": "storage-001",
@@ -59,16 +87,20 @@ class Life:
         }
 
     def _statistics(self) -> dict[str, Any]:
-        """Numbers of a sensible size that add up, and are the same whenever they are asked for."""
-        chance = random.Random(self.job_id)  # noqa: S311 (figures for show)
-        took = max(self.running, 1) * A_SECOND_STANDS_FOR + chance.randrange(60)
-        roads = round(took * chance.uniform(35, 45))
-        fully, partially = round(chance.uniform(0.6, 0.75), 4), round(chance.uniform(0.1, 0.2), 4)
-        matched = round(fully + partially, 4)
+        """Numbers of a sensible size that add up, and are the same whenever they are asked for.
+
+        Runs on the same input differ little in them.
+        """
+        same, chance = random.Random(self.name), random.Random(self.job_id)  # noqa: S311 (figures for show)
+        usual = max(self.running if self.usual is None else self.usual, 1)
+        roads = round(same.uniform(0.9, 1.1) * chance.uniform(0.99, 1.01) * usual * ROADS_A_SECOND)
+        matched = self.matched or round(same.uniform(0.82, 0.9) + chance.uniform(-0.01, 0.01), 4)
+        partially = round(matched * same.uniform(0.12, 0.25), 4)
+        fully = round(matched - partially, 4)
         return {
             "confidence_threshold": 60,
-            "execution_time_sec": took,
-            "kms_processed": round(roads * chance.uniform(0.18, 0.24), 2),
+            "execution_time_sec": max(self.running, 1),
+            "kms_processed": round(roads * same.uniform(0.18, 0.24), 2),
             "num_roads_processed": roads,
             "roads_matched_ratio": matched,
             "roads_fully_matched_ratio": fully,
@@ -77,6 +109,7 @@ class Life:
         }
 
 
+LATE = Life(job_id=123456711, name="Italy roads", waiting=2, running=27, usual=8)
 WATCHED = (
     Life(job_id=123456701, name="Netherlands roads", waiting=4, running=12),
     Life(job_id=123456702, name="Belgium lanes", waiting=3, running=8, lanes=True),
@@ -85,6 +118,8 @@ WATCHED = (
     Life(job_id=123456705, name="Denmark roads", ahead=60, waiting=5, running=15),
     Life(job_id=123456706, name="Poland lanes", waiting=10, running=22, lanes=True, notify="team-chat"),
     Life(job_id=123456707, name="Portugal roads", hidden=3, waiting=7, running=11),
+    LATE,
+    Life(job_id=123456712, name="Greece roads", waiting=5, running=9, matched=0.71),
     Life(job_id=123456799, hidden=None),
 )
 ADDED = Life(job_id=123456708, name="Luxembourg roads", waiting=4, running=11)

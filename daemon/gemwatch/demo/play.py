@@ -5,7 +5,7 @@ import shutil
 import signal
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -13,18 +13,20 @@ from typing import Any
 from gemwatch.adapters.database import open_to_read
 from gemwatch.adapters.records import Records
 from gemwatch.adapters.system_clock import SystemClock
+from gemwatch.core.events import EventKind
+from gemwatch.core.message import OUTCOMES
 from gemwatch.demo.config import DATA_MAIL, PLACES, TEAM_CHAT, configuration
 from gemwatch.demo.daemon import Daemon, command, running
 from gemwatch.demo.gem import Gem
 from gemwatch.demo.inbox import Inbox, Letter
-from gemwatch.demo.lives import ADDED, SPARE, WATCHED, Life
+from gemwatch.demo.lives import ADDED, LATE, SPARE, WATCHED, Life
+from gemwatch.demo.past import remember
 from gemwatch.demo.server import LOOPBACK, free_port, serving
 from gemwatch.demo.show import Row, Screen, Show
 
 EDIT_AFTER, CUT_OFF_AFTER = 8.0, 9.0  # seconds until the watch list is edited, and from then until logins are cut off
 LIMIT = 48.0  # seconds; with a daemon that takes its time to stop, all is over within a minute
 LATER_LIFE = 3600.0  # seconds of a token once the demo only goes on: a line for each renewal would be a bore
-NOT_FOUND = "NOT FOUND"
 
 Told = tuple[str, int, str]  # outcome, job, target
 
@@ -85,7 +87,9 @@ class Play:
         async with serving([*self._gem.routes(), *self._inbox.routes()]) as port:
             web_port = free_port()
             self._config.write_text(configuration(WATCHED, port=port, web_port=web_port), encoding="utf-8")
-            self._show.opening(self._config, jobs=len(WATCHED), keep_running=keep_running)
+            remember(f"sqlite:///{self._store}", [*WATCHED, ADDED, *SPARE], SystemClock().now())
+            page = f"http://{LOOPBACK}:{web_port}/"
+            self._show.opening(self._config, page, jobs=len(WATCHED), keep_running=keep_running)
             self._show.command("gemwatch", "run", "--config", self._config)
             async with running(self._config, self._show.entry) as daemon:
                 self.log_tail = daemon.tail
@@ -93,8 +97,7 @@ class Play:
                 self._judge()
                 if keep_running:
                     self._close()
-                    metrics = f"http://{LOOPBACK}:{web_port}/metrics"
-                    self._show.goes_on(self._config, metrics, [life.job_id for life in SPARE])
+                    self._show.goes_on(self._config, page, [life.job_id for life in SPARE])
                     self._gem.logins.life = LATER_LIFE
                     await self._until(asyncio.Event().wait(), daemon)
                 if code := await daemon.stop():
@@ -160,10 +163,11 @@ class Play:
                 job_id=job["job_id"],
                 name=job["name"],
                 on_the_way=seen[job["job_id"]][:-1],
-                at_the_end=job["status"] or NOT_FOUND,
+                at_the_end=_end(job),
                 messages=sum(times for (_, job_id, _), times in self._told.items() if job_id == job["job_id"]),
             )
             for job in records.status()["jobs"]
+            if job["watched"]
         ]
         self._show.closing(rows, self._remarks())
 
@@ -177,12 +181,19 @@ class Play:
 
 
 def _expected(lives: Iterable[Life]) -> Iterator[Told]:
-    """How each job ends, to each target that is to hear of it."""
+    """How each job ends, to each target that is to hear of it, and which one is late."""
+    yield OUTCOMES[EventKind.RUNNING_TOO_LONG], LATE.job_id, TEAM_CHAT
     for life in lives:
-        outcome = NOT_FOUND if life.hidden is None else life.end.value
+        outcome = OUTCOMES[life.told]
         yield outcome, life.job_id, TEAM_CHAT
         if life.hidden is not None and life.notify is None:
             yield outcome, life.job_id, DATA_MAIL
+
+
+def _end(job: Mapping[str, Any]) -> str:
+    if job["needs_look"]:
+        return "NEEDS A LOOK"
+    return job["status"] or OUTCOMES[EventKind.NOT_FOUND]
 
 
 def _listed(told: Iterable[Told]) -> str:

@@ -18,7 +18,7 @@ from gemwatch.demo.inbox import Letter
 from gemwatch.demo.narrate import Names, sentence
 
 _COLOURS = {"success": "green", "failure": "red", "warning": "yellow", "info": "cyan"}  # by Apprise's word
-_FINAL_COLOURS = {"SUCCESS": "green", "FAILED": "red", "NOT FOUND": "yellow"}
+_FINAL_COLOURS = {"SUCCESS": "green", "NEEDS A LOOK": "yellow", "FAILED": "red", "NOT FOUND": "yellow"}
 _WIDEST = 100  # columns: a frame that is wider is harder to read
 
 
@@ -58,7 +58,7 @@ class Show:
         self._start = clock.monotonic()
         self._shown: set[tuple[str, str]] = set()
 
-    def opening(self, config: Path, *, jobs: int, keep_running: bool) -> None:
+    def opening(self, config: Path, page: str, *, jobs: int, keep_running: bool) -> None:
         ends = "goes on until Ctrl-C" if keep_running else "ends by itself in less than a minute"
         self._say("gemwatch demo: everything here is simulated, and nothing leaves this machine.", "bold")
         self._say(
@@ -67,11 +67,15 @@ class Show:
         )
         for point in (
             "The target team-chat hears of everything, data-mail of successes and failures.",
+            "Six earlier runs of each job are in the store, so that its end can be estimated.",
+            "One job runs far longer than its earlier runs did, one matches fewer roads, one fails.",
             "One job has ended before the first look, one appears late, one does not exist.",
             "The API answers HTTP 500 now and then; mail and login fail once each.",
             "A further job is added while the daemon runs.",
         ):
             self._say(f"- {point}")
+        self._say("\nSee it in a browser while it runs:", "bold")
+        self._say(f"  {page}", wrap=False)
         self._say(f"\nConfiguration, for as long as this runs: {config}\n", wrap=False)
 
     def line(self, text: str) -> None:
@@ -129,11 +133,11 @@ class Show:
         self._say("  cp config.example.yaml config.yaml    and put in your key, targets and job ids", wrap=False)
         self._say("  gemwatch check --online && gemwatch run", wrap=False)
 
-    def goes_on(self, config: Path, metrics: str, spare: Iterable[int]) -> None:
+    def goes_on(self, config: Path, page: str, spare: Iterable[int]) -> None:
         self._say("\nThe daemon goes on until Ctrl-C. Meanwhile, in another terminal:", "bold")
         self._say(f"  gemwatch status --config {config}", wrap=False)
         self._say(f"  gemwatch watch JOB_ID --config {config}", wrap=False)
-        self._say(f"Jobs that exist and that nobody watches yet: {', '.join(map(str, spare))}. Metrics: {metrics}\n")
+        self._say(f"Jobs that exist and that nobody watches yet: {', '.join(map(str, spare))}. The page: {page}\n")
 
     def failure(self, reason: str, tail: Iterable[str], folder: Path) -> None:
         self._say(f"\nThe demo failed: {reason}", "bold red")

@@ -1,0 +1,46 @@
+"""Earlier runs of the demo's jobs, put into the store the way the daemon would have recorded them."""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from gemwatch.adapters.database import open_to_write
+from gemwatch.adapters.schema import upgrade
+from gemwatch.adapters.store import Store
+from gemwatch.adapters.watch_list import WatchList
+from gemwatch.core.decide import Policy, decide
+from gemwatch.core.job import Seen, Status, read_details
+from gemwatch.core.settings import Watch
+from gemwatch.core.work import Report, WatchClaim, report_on
+from gemwatch.demo.lives import Life
+
+RUNS, APART = 6, timedelta(days=7)
+_EVERY = timedelta(milliseconds=100)
+
+
+def remember(url: str, lives: Iterable[Life], now: datetime) -> None:
+    """Fill a new store. Nobody is told of anything, since there are no targets yet."""
+    named = [life for life in lives if life.name and life.running]
+    upgrade(url)
+    engine = open_to_write(url)
+    store, watch_list = Store(engine), WatchList(engine)
+    for number in range(RUNS, 0, -1):
+        _play([life.earlier(number) for life in named], now - number * APART, store, watch_list)
+    watch_list.apply([], _EVERY, now)
+    engine.dispose()
+
+
+def _play(lives: Sequence[Life], start: datetime, store: Store, watch_list: WatchList) -> None:
+    watch_list.apply([Watch(job_id=life.job_id, name=life.name) for life in lives], _EVERY, start)
+    by_id = {life.job_id: life for life in lives}
+    for round_, status in enumerate((Status.REQUESTED, Status.IN_PROGRESS, Status.SUCCESS), start=1):
+        claims = store.claim_watches(start + round_ * timedelta(hours=1), len(lives), timedelta(minutes=1))
+        store.record([_seen(by_id[claim.tracked.job_id], claim, status, start) for claim in claims])
+
+
+def _seen(life: Life, claim: WatchClaim, status: Status, start: datetime) -> Report:
+    """What a look at the moment of the change would have seen."""
+    after = {Status.REQUESTED: 0.0, Status.IN_PROGRESS: life.waiting}.get(status, life.waiting + life.running)
+    at = start + timedelta(seconds=after)
+    details = read_details(json.dumps(life.document(status, start)))
+    return report_on(claim, at, decide(claim.tracked, Seen(at=at, job=details), Policy(), roll=0.5))

@@ -75,7 +75,7 @@ def test_scrapes_while_the_store_is_locked_do_not_hide_what_health_says(
         with held(installation.folder / "gemwatch.db"):
             for _ in range(70):
                 sock = scrapers.enter_context(socket.create_connection(("127.0.0.1", installation.port)))
-                sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+                sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
             wait_until(lambda: "database is locked" in daemon.get("/healthz")[1], "health to name the cause")
         wait_until(lambda: daemon.get("/healthz")[0] == 200, "health to be good again")
         assert daemon.stop() == 0

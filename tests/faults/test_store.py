@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.daemon import Installation
-from support.disk import fill, held, mounted
+from support.disk import fill, held, immutable, mounted
 from support.gem import Answer, ScriptedGem, document
 from support.inbox import Inbox
 from support.waiting import wait_until
@@ -84,6 +84,25 @@ def test_a_full_disk_stops_nothing_for_good(
             assert daemon.stop() == 0
         with contextlib.closing(sqlite3.connect(small / "gemwatch.db")) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def test_a_store_that_becomes_read_only_while_it_is_open_pauses_everything_until_it_is_writable_again(
+    installation: Installation, gem: ScriptedGem, inbox: Inbox
+) -> None:
+    gem.answers(1, "IN_PROGRESS")
+    installation.configure(watch=[1])
+    with WarmDaemon(installation) as daemon:
+        wait_until(installation.records.history, "the first look")
+        with immutable(installation.folder / "gemwatch.db"):
+            wait_until(lambda: unhealthy(daemon, "the store does not work: disk I/O error"), "health to say so")
+            asked = gem.asked(1)
+            gem.answers(1, "SUCCESS")
+            assert gem.asked(1) <= asked + 1  # the one that was on its way
+            assert inbox.titles() == []
+        wait_until(lambda: inbox.titles() == ["SUCCESS: job 1"] and healthy(daemon), "the end")
+        assert daemon.stop() == 0
+        assert len(daemon.logged("the store does not work")) == len(daemon.logged("the store works again")) == 1
+    assert [row["to"] for row in installation.records.history(1)] == ["IN_PROGRESS", "SUCCESS"]
 
 
 def told(inbox: Inbox) -> set[int]:

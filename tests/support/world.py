@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import ParamSpec, TypeVar
 
 from gemwatch.core.job import Failed, NotFound, Observation, Refused, Seen, Throttled, read_details
+from gemwatch.core.listing import Listed, Listing
 from gemwatch.core.login import LoginError, Token
 from gemwatch.core.message import Message
 from gemwatch.core.work import NotSent, Outcome, Sent
@@ -21,7 +22,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 AT_ONCE, RATE = 3, 5
-PAUSE = timedelta(seconds=30)  # that a 429 asks for
+SHORTEST_HOLD = timedelta(seconds=2)  # after a 429 that does not say for how long
 
 
 @dataclass(kw_only=True)
@@ -40,6 +41,7 @@ class World:
         self.clock, self.chance = clock, chance
         self.jobs: dict[int, Job] = {}
         self.api = "normal"  # normal | down | refusing | throttling
+        self.pause: timedelta | None = timedelta(seconds=30)  # that a 429 asks for
         self.login = True
         self.locked = False
         self.targets = {"team": "up", "mail": "up"}  # up | down | unsure
@@ -79,10 +81,27 @@ class Api:
             if world.life == life:
                 world.in_flight -= 1
 
+    async def list_jobs(self, job_type: str, token: str) -> Listed:
+        """Lists lack jobs, and say of some what was so before."""
+        world = self._world
+        self._check(None)
+        life = world.life
+        world.in_flight += 1
+        try:
+            await asyncio.sleep(world.chance.choice((0.1, 2.5)))
+            if (trouble := self._trouble()) is not None:
+                return trouble
+            listed = (job for job in world.jobs.values() if world.chance.random() < 0.9)
+            statuses = {job.job_id: world.chance.choice([*job.answered[-1:], job.status]) for job in listed}
+            return Listing(at=world.clock.now(), statuses=statuses)
+        finally:
+            if world.life == life:
+                world.in_flight -= 1
+
     async def close(self) -> None:
         pass
 
-    def _check(self, job_id: int) -> None:
+    def _check(self, job_id: int | None) -> None:
         world, now = self._world, self._world.clock.monotonic()
         if world.in_flight >= AT_ONCE:
             world.breach(f"{world.in_flight + 1} requests at a time")
@@ -95,24 +114,31 @@ class Api:
             if world.last_probe is not None and now - world.last_probe < 59.9:
                 world.breach(f"a probe {now - world.last_probe:.1f} s after the last one")
             world.last_probe = now
-        if not world.may_ask(job_id):
+        if job_id is not None and not world.may_ask(job_id):
             world.breach(f"job {job_id} was asked for although it has ended")
 
-    def _answer(self, job: Job) -> Observation:  # noqa: PLR0911 (one for each kind of answer)
+    def _trouble(self) -> Observation | None:
         world, at = self._world, self._world.clock.now()
-        match world.api, job.answer:
-            case "down", _:
+        match world.api:
+            case "down":
                 return Failed(at=at, sent_at=at, reason="connection refused")
-            case "refusing", _:
+            case "refusing":
                 return Refused(at=at, reason="HTTP 401")
-            case "throttling", _:
-                world.held_until = world.clock.monotonic() + PAUSE.total_seconds()
-                return Throttled(at=at, retry_after=PAUSE)
-            case _, "missing":
+            case "throttling":
+                world.held_until = world.clock.monotonic() + (world.pause or SHORTEST_HOLD).total_seconds()
+                return Throttled(at=at, retry_after=world.pause)
+        return None
+
+    def _answer(self, job: Job) -> Observation:
+        at = self._world.clock.now()
+        if (trouble := self._trouble()) is not None:
+            return trouble
+        match job.answer:
+            case "missing":
                 return NotFound(at=at)
-            case _, "broken":
+            case "broken":
                 return Failed(at=at, sent_at=at, reason="HTTP 500")
-            case _, "nonsense":
+            case "nonsense":
                 return Failed(at=at, sent_at=at, reason="the answer is not JSON", bad=True)
         job.answered.append(job.status)
         return Seen(at=at, job=read_details(json.dumps(document(job.job_id, job.status))))

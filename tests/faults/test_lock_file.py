@@ -1,0 +1,59 @@
+"""The file that keeps a second daemon out is deleted while one runs: there is still never more than one."""
+
+import contextlib
+from pathlib import Path
+
+from support.daemon import Installation
+from support.disk import held
+from support.gem import ScriptedGem
+from support.inbox import Inbox
+from support.waiting import wait_until
+
+
+def lock_of(installation: Installation) -> Path:
+    return installation.folder / "gemwatch.db.lock"
+
+
+def test_a_deleted_lock_is_taken_anew_and_a_second_daemon_is_still_kept_out(
+    installation: Installation, gem: ScriptedGem, inbox: Inbox
+) -> None:
+    installation.configure(watch=[1])
+    lock = lock_of(installation)
+    with installation.daemon() as daemon:
+        for _ in range(2):
+            lock.unlink()
+            wait_until(lambda: lock.exists() and lock.read_text().strip() == str(daemon.process.pid), "a new lock")
+        second = installation.run("run")
+        assert (second.returncode, "Traceback" in second.stderr) == (1, False)
+        assert f"as process {daemon.process.pid}:" in second.stderr
+        assert installation.json("db", "info")["daemon"] == daemon.process.pid
+        assert daemon.stop() == 0
+
+
+def test_where_a_second_daemon_was_quicker_the_first_ends_with_a_sentence_and_every_end_is_told_once(
+    installation: Installation, gem: ScriptedGem, inbox: Inbox, tmp_path: Path
+) -> None:
+    store = installation.folder / "gemwatch.db"
+    (tmp_path / "rival").mkdir()
+    rival = Installation(tmp_path / "rival", gem, inbox)
+    rival.configure(watch=[1], store={"url": f"sqlite:///{store}"})
+    gem.answers(1, "IN_PROGRESS")
+    installation.configure(watch=[1])
+    with installation.daemon() as first, contextlib.ExitStack() as stack:
+        wait_until(installation.records.history, "the first look")
+        second = rival.daemon()
+        stack.push(second.__exit__)
+        with held(store):  # which keeps the first from mending its lock
+            lock_of(installation).unlink()
+            second.start()
+            wait_until(lambda: second.logged("waiting for the store"), "the second to have the lock")
+        wait_until(lambda: first.process.poll() is not None, "the first to end")
+        assert first.process.returncode == 1
+        said = first.log_file.read_text()
+        assert f"gemwatch already runs on this store, as process {second.process.pid}:" in said
+        assert "Traceback" not in said
+        gem.answers(1, "SUCCESS")
+        wait_until(inbox.titles, "the end")
+        assert second.stop() == 0
+    assert inbox.titles() == ["SUCCESS: job 1"]
+    assert [row["to"] for row in installation.records.history(1)] == ["IN_PROGRESS", "SUCCESS"]

@@ -1,0 +1,74 @@
+"""`python -m bench [PART ...] [--quick] [--json FILE]`: measure, show a table; exit code 1 if a bar is missed."""
+
+import argparse
+import json
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from bench import nginx, processes
+from bench.figures import Figure, as_json, table
+from bench.messages import single, storm
+from bench.paced import paced
+from bench.race import Course, race
+from bench.size import memory, reload
+from bench.sweep import sweep
+
+_COURSES = [(1_000, 0.01), (10_000, 0.0), (10_000, 0.01), (10_000, 0.1), (100_000, 0.01)]  # jobs, transitions
+Part = Callable[[Path, bool], Iterator[list[Figure]]]
+
+
+def _throughput(folder: Path, quick: bool) -> Iterator[list[Figure]]:  # noqa: FBT001 (the shape of a part)
+    courses = [(10_000, 0.01)] if quick else _COURSES
+    for number, (jobs, share) in enumerate(courses):
+        course = Course(jobs=jobs, transitions=share, rounds=3 if quick else 5, seconds=3 if quick else 4)
+        yield race(folder / str(number), course)
+
+
+PARTS: dict[str, Part] = {
+    "throughput": _throughput,
+    "paced": paced,
+    "message": single,
+    "storm": storm,
+    "memory": memory,
+    "reload": reload,
+    "sweep": sweep,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all if none is named")
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds: for tuning, not for telling")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    given = parser.parse_args()
+    if unknown := set(given.parts) - set(PARTS):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; known are {', '.join(PARTS)}")
+    if nginx.installed() is None:
+        parser.error("nginx is not installed (apt-get install nginx-light)")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
+    figures = list(_measure(given.parts or list(PARTS), quick=given.quick))
+    if given.json:
+        given.json.write_text(json.dumps(as_json(figures), indent=1) + "\n")
+    missed = [figure for figure in figures if figure.clears is False]
+    print(f"{len(missed)} bars missed" if missed else "every bar cleared")
+    return 1 if missed else 0
+
+
+def _measure(parts: list[str], *, quick: bool) -> Iterator[Figure]:
+    for name in parts:
+        start, busy, ours = time.monotonic(), processes.busy_seconds(), processes.used_seconds()
+        with tempfile.TemporaryDirectory(prefix=f"gemwatch-bench-{name}-") as folder:
+            for figures in PARTS[name](Path(folder), quick):
+                print(table(figures), "\n", flush=True)
+                yield from figures
+        seconds = time.monotonic() - start
+        others = processes.others_cores(busy, ours, seconds)
+        print(f"({name}: {seconds:.0f} s, in which other programs kept {others:.1f} cores busy)\n", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""The daemon as it is shipped: a process, a configuration file, a store on disk."""
+
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.figures import samples
+from bench.nginx import free_port
+from bench.processes import pinned, running, wait_for
+
+KEY, TOKEN = "bench-key", "bench-token"
+FIRST_JOB = 100_000_001
+
+
+class Installation:
+    """A folder with a configuration and a store. Its configuration sets no limit but 50 requests at a time."""
+
+    def __init__(self, folder: Path, url: str, sink: str | None = None) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.config, self.log = folder, folder / "config.yaml", folder / "daemon.log"
+        self.url, self.sink, self.port = url, sink or "json://127.0.0.1:9/nobody", free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def configure(self, jobs: Iterable[int | str], every: str, **poll: str) -> None:
+        """Write the configuration, replacing the file in one step. A job is its id, or its entry as YAML."""
+        watch = "\n".join(f"  - {job}" for job in jobs)
+        more = "".join(f", {key}: {value}" for key, value in poll.items())
+        text = (
+            f"api: {{base_url: '{self.url}', key: {KEY}, token: {{value: {TOKEN}}}, "
+            "max_in_flight: 50, max_rate: 0}\n"
+            f"poll: {{every: {every}{more}}}\n"
+            f"notify: {{team: {{url: '{self.sink}'}}}}\n"
+            f"web: {{listen: '127.0.0.1:{self.port}'}}\n"
+            "log: {format: json}\n"
+            f"watch:\n{watch}\n"
+        )
+        unfinished = self.config.with_suffix(".new")
+        unfinished.write_text(text)
+        unfinished.replace(self.config)
+
+    @contextmanager
+    def daemon(self, *, pin: bool = False) -> Iterator["Installation"]:
+        """The daemon, started and ready, for the length of a `with`; pinned to a core where others race it."""
+        command = [sys.executable, "-m", "gemwatch", "run", "--config", str(self.config)]
+        with running(pinned(command) if pin else command, self.log, environment()) as process:
+            self.process = process
+            wait_for(lambda: process.poll() is not None or self.ready, "the daemon to be ready")
+            if process.poll() is not None:
+                raise RuntimeError(f"the daemon ended at its start:\n{self.log.read_text()[-4000:]}")
+            yield self
+
+    @property
+    def pid(self) -> int:
+        if self.process is None:
+            raise RuntimeError("the daemon was not started")
+        return self.process.pid
+
+    @property
+    def ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=60) as page:
+                return bool(page.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def metrics(self) -> dict[tuple[str, str], float]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=60) as page:
+            return samples(page.read().decode())
+
+    def applied(self) -> int:
+        """How many configurations have been applied, by the log. Reading that takes nothing from the daemon."""
+        return self.log.read_bytes().count(b'"configuration applied"') if self.log.exists() else 0
+
+    def unseen(self) -> float:
+        """How many watched jobs have not been seen once."""
+        return self.metrics()["gemwatch_jobs", 'status="unseen"']
+
+
+def environment() -> dict[str, str]:
+    """Ours without what a developer's shell may hold."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("GEMWATCH", "TOMTOM"))}
+    return {**kept, "NO_PROXY": "127.0.0.1"}
+
+
+def jobs(count: int) -> range:
+    return range(FIRST_JOB, FIRST_JOB + count)

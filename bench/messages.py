@@ -1,0 +1,94 @@
+"""From the answer that says a job has ended to the message: one at a time, and 5 000 in the same second."""
+
+import itertools
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.answers import World, answering
+from bench.daemon import FIRST_JOB, Installation, jobs
+from bench.figures import Figure, between, bucket_quantile, buckets_of, quantile
+from bench.processes import wait_for
+
+_JOBS = 1_000
+_ENDS, _OTHERS, _EVERY = 5_000, 1_000, 5
+_EVENT = re.compile(r"\bgw-([0-9]+)\b")
+_ID = re.compile(rf"\b{str(FIRST_JOB)[:4]}[0-9]{{5}}\b")
+_LATENESS = "gemwatch_poll_lateness_seconds"
+
+
+def single(folder: Path, quick: bool) -> Iterator[list[Figure]]:  # noqa: FBT001 (the shape of a part)
+    """Jobs that end one by one among 1 000: from the moment the answer was sent to the moment the sink is called."""
+    part, count = f"a job of {_JOBS} ends", 40 if quick else 150
+    with answering(World()) as world:
+        installation = Installation(folder, world.url, world.sink)
+        installation.configure(jobs(_JOBS), "5s")
+        with installation.daemon() as daemon:
+            wait_for(lambda: not daemon.unseen(), "every job to be seen once", every=0.5)
+            taken = [_one_end(world) for _ in range(count)]
+    yield [
+        Figure(part=part, what="seen to message p50", value=1000 * quantile(taken, 0.5), unit="ms", most=20),
+        Figure(part=part, what="seen to message p95", value=1000 * quantile(taken, 0.95), unit="ms", most=100),
+        Figure(part=part, what="seen to message, longest", value=1000 * max(taken), unit="ms"),
+        Figure(part=part, what="ends measured", value=count),
+    ]
+
+
+def _one_end(world: World) -> float:
+    """Let the job that is asked for next have ended; the seconds from that answer to the message."""
+    known, messages = len(world.told), len(world.messages)
+    world.ends_next = 1
+    wait_for(lambda: len(world.told) > known, "the next poll", every=0.002)
+    job, at = next(reversed(world.told.items()))
+    wait_for(lambda: any(str(job) in one.text for one in world.messages[messages:]), "the message")
+    time.sleep(0.1)
+    return next(one.at for one in world.messages[messages:] if str(job) in one.text) - at
+
+
+def storm(folder: Path, quick: bool) -> Iterator[list[Figure]]:  # noqa: ARG001, FBT001 (the shape of a part)
+    """5 000 jobs end in the same second, a message takes 50 ms to be taken; the other jobs go on."""
+    with answering(World(takes=0.05)) as world:
+        installation = Installation(folder, world.url, world.sink)
+        installation.configure(jobs(_ENDS + _OTHERS), f"{_EVERY}s")
+        with installation.daemon() as daemon:
+            wait_for(lambda: not daemon.unseen(), "every job to be seen once", every=0.5)
+            time.sleep(2 * _EVERY)  # the burst of the start has spread
+            before, end = buckets_of(daemon.metrics(), _LATENESS), time.monotonic()
+            world.ended.update(jobs(_ENDS))
+            wait_for(lambda: len(_ids_told(world)) >= _ENDS, "every end to be told", every=0.2)
+            last = world.messages[-1].at
+            time.sleep(2)  # for what should not come any more
+            late = between(before, buckets_of(daemon.metrics(), _LATENESS))
+    yield _storm_figures(world, end, last, late)
+
+
+def _ids_told(world: World) -> set[str]:
+    return {job for message in list(world.messages) for job in _ID.findall(message.text)}
+
+
+def _storm_figures(world: World, end: float, last: float, late: dict[float, float]) -> list[Figure]:
+    part, seen = f"{_ENDS} jobs end at once", max(world.told.values())
+    events = [event for message in world.messages for event in _EVENT.findall(message.text)]
+    others = [world.polls[job] for job in range(FIRST_JOB + _ENDS, FIRST_JOB + _ENDS + _OTHERS)]
+    pauses = [b - a for times in others for a, b in itertools.pairwise(times) if end <= b <= last]
+    return [
+        Figure(part=part, what="the last message after", value=last - end, unit="s", most=30),
+        Figure(part=part, what="of that until the last end was seen", value=seen - end, unit="s"),
+        Figure(part=part, what="messages", value=len(world.messages)),
+        Figure(part=part, what="ends told", value=len(_ids_told(world)), least=_ENDS),
+        Figure(part=part, what="events told twice", value=len(events) - len(set(events)), most=0),
+        Figure(
+            part=part,
+            what="lateness p99 of all polls meanwhile, at most",
+            value=bucket_quantile(late, 0.99),
+            unit="s",
+        ),
+        Figure(
+            part=part,
+            what="longest pause of another job, polled each 5 s",
+            value=max(pauses, default=float("nan")),
+            unit="s",
+            most=_EVERY * 1.1 + 1,
+        ),
+    ]

@@ -1,0 +1,143 @@
+"""Full speed: the daemon and the bare loops in turn, several rounds, while the others are held.
+
+Each is measured in the same way and in mid-run: the requests that the server counted and the CPU time that the
+kernel counted, between the same two moments. What is not being measured is stopped by a signal, so that it takes
+nothing from the one that is, and needs no new start.
+"""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.daemon import Installation, environment, jobs
+from bench.figures import Figure, of_rounds, total
+from bench.nginx import Nginx, nginx
+from bench.processes import cpu_seconds, pinned, running, wait_for
+
+_SETTLE = 0.7  # seconds after a racer was let go: what had waited is over, the caches are warm
+OURS, SAME, PLAIN = "gemwatch", "same client", "plain httpx"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """What one racer did in one round."""
+
+    requests: int
+    seconds: float
+    cpu: float
+
+    @property
+    def rate(self) -> float:
+        return self.requests / self.seconds
+
+    @property
+    def share(self) -> float:
+        """Of a core. Below 1 where others run on it too, or where it waits."""
+        return self.cpu / self.seconds
+
+    @property
+    def cost(self) -> float:
+        """CPU seconds for 1 000 requests."""
+        return 1000 * self.cpu / self.requests
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """One field of racers: so many watched jobs, such a share of transitions among the polls."""
+
+    jobs: int
+    transitions: float
+    rounds: int
+    seconds: float
+
+    @property
+    def full(self) -> bool:
+        """Whether so many jobs, each due every second, are more than can be polled: else speed shows nothing."""
+        return self.jobs >= 10_000
+
+    @property
+    def part(self) -> str:
+        return f"{self.jobs} jobs, {100 * self.transitions:g} % transitions"
+
+
+def race(folder: Path, course: Course) -> list[Figure]:
+    """Polls a second and CPU for 1 000 polls, beside both bare loops."""
+    with ExitStack() as stack:
+        server = stack.enter_context(nginx(folder / "nginx", transitions=course.transitions))
+        installation = Installation(folder / "daemon", server.url)
+        installation.configure(jobs(course.jobs), "1s")
+        daemon = stack.enter_context(installation.daemon(pin=True))
+        wait_for(lambda: not daemon.unseen(), "every job to be seen once", every=1)
+        racers = {OURS: daemon.pid, **stack.enter_context(_bare_loops(folder, server.url))}
+        for pid in racers.values():
+            os.kill(pid, signal.SIGSTOP)
+        before = _transitions_and_polls(daemon, racers)
+        rounds = [_round(racers, server, course.seconds) for _ in range(course.rounds)]
+        moved, polls = (b - a for a, b in zip(before, _transitions_and_polls(daemon, racers), strict=True))
+    share = Figure(part=course.part, what="transitions seen", value=100 * moved / polls, unit="% of the polls")
+    return [share, *_figures(course, rounds)]
+
+
+@contextmanager
+def _bare_loops(folder: Path, url: str) -> Iterator[Mapping[str, int]]:
+    with ExitStack() as stack:
+        found = {}
+        for name, kind in ((SAME, "aiohttp"), (PLAIN, "httpx")):
+            command = pinned([sys.executable, "-m", "bench.bare", kind, url])
+            found[name] = stack.enter_context(running(command, folder / f"{kind}.log", environment())).pid
+        time.sleep(2)  # for their imports and connections
+        yield found
+
+
+def _transitions_and_polls(daemon: Installation, racers: Mapping[str, int]) -> tuple[float, float]:
+    os.kill(racers[OURS], signal.SIGCONT)
+    page = daemon.metrics()
+    os.kill(racers[OURS], signal.SIGSTOP)
+    return total(page, "gemwatch_transitions_total"), total(page, "gemwatch_polls_total")
+
+
+def _round(racers: Mapping[str, int], server: Nginx, seconds: float) -> dict[str, Stretch]:
+    return {name: _stretch(pid, server, seconds) for name, pid in racers.items()}
+
+
+def _stretch(pid: int, server: Nginx, seconds: float) -> Stretch:
+    os.kill(pid, signal.SIGCONT)
+    try:
+        time.sleep(_SETTLE)
+        start, served, cpu = time.monotonic(), server.served(), cpu_seconds(pid)
+        time.sleep(seconds)
+        end, served_then, cpu_then = time.monotonic(), server.served(), cpu_seconds(pid)
+    finally:
+        os.kill(pid, signal.SIGSTOP)
+    requests = served_then - served - 1  # the second look at the count is itself one
+    if not requests:
+        raise RuntimeError("one of the racers does not run any more; its log is in the bench's folder")
+    return Stretch(requests=requests, seconds=end - start, cpu=cpu_then - cpu)
+
+
+def _figures(course: Course, rounds: list[dict[str, Stretch]]) -> list[Figure]:
+    part = course.part
+    bar, plain_bar = (
+        ({"least": 0.80 if course.transitions < 0.05 else 0.65}, {"least": 3.0}) if course.full else ({}, {})
+    )
+    rates = {name: [one[name].rate for one in rounds] for name in rounds[0]}
+    costs = {name: [one[name].cost for one in rounds] for name in rounds[0]}
+    return [
+        *(of_rounds(part, f"polls a second, {name}", values) for name, values in rates.items()),
+        of_rounds(part, "polls a second, against the same client", _ratios(rates, SAME), "x", **bar),
+        of_rounds(part, "polls a second, against plain httpx", _ratios(rates, PLAIN), "x", **plain_bar),
+        *(of_rounds(part, f"CPU for 1 000 polls, {name}", values, "s") for name, values in costs.items()),
+        of_rounds(part, "CPU, against the same client", _ratios(costs, SAME), "x", most=1.25),
+        of_rounds(part, "CPU, against plain httpx", _ratios(costs, PLAIN), "x"),
+        *(of_rounds(part, f"share of a core had, {name}", [one[name].share for one in rounds]) for name in costs),
+    ]
+
+
+def _ratios(values: Mapping[str, list[float]], other: str) -> list[float]:
+    """Ours against the other's, round by round: what a round suffers from the machine, both suffer."""
+    return [ours / theirs for ours, theirs in zip(values[OURS], values[other], strict=True)]

@@ -90,7 +90,7 @@ class Reporter:
             jobs=snapshot.jobs,
             deliveries_pending=snapshot.pending,
             oldest_pending_seconds=0 if oldest is None else max(0.0, (parts.clock.now() - oldest).total_seconds()),
-            last_good_at=parts.vitals.health.last_good_at,
+            last_good_at=parts.vitals.last_good_at,
             token_expires_at=parts.live.credentials.expires_at,
         )
         return parts.metrics.render(gauges)

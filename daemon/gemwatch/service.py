@@ -41,6 +41,7 @@ async def run(configuration: Configuration, settings: Settings, secrets: Secrets
         stack.callback(scheduler.shutdown, wait=False)
         gc.collect()
         gc.freeze()  # what stands now stays: the collector need not walk through it for months
+        gc.set_threshold(20_000, 20, 20)  # thousands of objects live as long as the looks that are under way
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(work, name=name) for name, work in _first(loops).items()]
             scheduler.start()

@@ -35,7 +35,6 @@ class Health:
     refused_from: float | None = None  # when the first of them came, in monotonic seconds: what counts is the order
     locked_from: float | None = None  # when the login was found refused, likewise
     last_reason: str | None = None  # of the last request without a usable answer
-    last_good_at: datetime | None = None  # when an answer about a job last came
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +75,10 @@ def overdue(health: Health, now: datetime, silent_for: timedelta, alert_after: t
 
 
 def _good(health: Health, at: datetime, sent: float) -> Checkup:
+    if health == _SOUND:  # as nearly always: nothing is new
+        return Checkup(health=health)
     events = _api_over(health, at)
-    fresh = replace(health, api=ApiState.OK, api_since=None, last_reason=None, last_good_at=at)
+    fresh = replace(health, api=ApiState.OK, api_since=None, last_reason=None)
     if health.refused_from is None or sent > health.refused_from:
         fresh = replace(fresh, refusals=0, refused_from=None)
     if health.login is Login.UNKNOWN:
@@ -105,6 +106,9 @@ def _refused(health: Health, seen: Refused, now: float, *, others: bool) -> Chec
 
 def _api_over(health: Health, at: datetime) -> tuple[Event, ...]:
     return (_over(EventKind.API, at, health.api_since),) if health.api is ApiState.DOWN else ()
+
+
+_SOUND = Health(login=Login.OK, api=ApiState.OK)
 
 
 def _over(kind: EventKind, at: datetime, since: datetime | None) -> Event:

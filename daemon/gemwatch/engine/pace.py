@@ -1,8 +1,7 @@
 """How fast the API may be asked: so many at a time, so many a second, and not at all while it said to wait."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -35,13 +34,9 @@ class Pace:
         self.turns = turns or Turns()
         self.ahead = at_once + (2 * at_once if not rate else min(at_once, max(1, int(rate))))
 
-    @asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
-        """Wait for a turn; the turn ends with the block. During a hold turns come without waiting: look at `held`."""
-        async with self._slots:
-            if not self.held:
-                await self._turn()
-            yield
+    def slot(self) -> "_Slot":
+        """Wait for a turn, as `async with`. During a hold turns come without waiting: look at `held`."""
+        return _Slot(self._slots, self._turn)
 
     def throttle(self, pause: timedelta | None) -> None:
         """The API said 429: send nothing for this long, or for a growing while if it does not say."""
@@ -67,7 +62,28 @@ class Pace:
         return max(0.0, self.turns.next_at - self._clock.monotonic())
 
     async def _turn(self) -> None:
+        if self.held:
+            return
         while self.waits > 0:  # noqa: ASYNC110 (no event, but a time that others move)
             await asyncio.sleep(self.waits)
         # Half a gap may be made up for, so that late wake-ups do not add up to a lower rate.
         self.turns.next_at = max(self.turns.next_at, self._clock.monotonic() - self._gap / 2) + self._gap
+
+
+class _Slot:
+    """One of the requests at a time, from its turn on. Not a generator: it is entered for each request."""
+
+    def __init__(self, slots: asyncio.Semaphore, turn: Callable[[], Awaitable[None]]) -> None:
+        self._slots = slots
+        self._turn = turn
+
+    async def __aenter__(self) -> None:
+        await self._slots.acquire()
+        try:
+            await self._turn()
+        except BaseException:
+            self._slots.release()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._slots.release()

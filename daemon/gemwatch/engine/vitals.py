@@ -37,7 +37,8 @@ class Vitals:
         self._asked_at = 0.0
         self._under_way = 0  # requests
         self.health = _from_notes(notes)
-        self.last_good_sent_at: datetime | None = None  # when the last request was sent that was answered
+        self.last_good_at: datetime | None = None  # when the last answer about a job came, and
+        self.last_good_sent_at: datetime | None = None  # when its request was sent
 
     @property
     def locked_out(self) -> bool:
@@ -62,7 +63,7 @@ class Vitals:
     def observe(self, seen: Listed, *, sent_at: datetime | None, sent: float, others: bool) -> Change:
         """Take in one look, or a list; when its request was sent, on the wall's clock and in monotonic seconds."""
         if isinstance(seen, Seen | NotFound | Listing):
-            self.last_good_sent_at = sent_at
+            self.last_good_at, self.last_good_sent_at = seen.at, sent_at
         if isinstance(seen, Seen | NotFound | Listing) or (isinstance(seen, Refused) and not seen.certain):
             self.answered()
         return self._take(after(self.health, seen, sent=sent, now=self._clock.monotonic(), others=others))

@@ -90,7 +90,7 @@ async def _first_of(work: Coroutine[Any, Any, None], stopping: asyncio.Event) ->
 
 def _rings(loops: Loops) -> dict[str, tuple[float, Callable[[], None]]]:
     return {
-        "polls": (0.25, loops.poller.bell.ring),
+        "polls": (0.1, loops.poller.bell.ring),
         "sweeps": (1, loops.sweeper.bell.ring),
         "deliveries": (1, loops.courier.bell.ring),
         "configuration": (1, loops.reloader.bell.ring),

@@ -63,6 +63,7 @@ class Poller:
         self._change = Change()
         self._looks: set[asyncio.Task[None]] = set()
         self._next_probe = 0.0
+        self._more = False  # the last claim took all there was room for, so there may be more
         self._recording = False
         self._stopping = False
 
@@ -110,6 +111,7 @@ class Poller:
         # Longer than any look can take: only a process that died lets a lease run out.
         lease = 6 * (live.settings.api.timeout + TOKEN_LIMIT) + timedelta(minutes=2)
         claims = await parts.database(parts.store.claim_watches, parts.clock.now(), room, lease)
+        self._more = len(claims) == room
         if probing and claims:
             self._next_probe = parts.clock.monotonic() + PROBE_EVERY
         for claim in claims:
@@ -130,7 +132,7 @@ class Poller:
             raise
         self._count(claim, result)
         self._decide(claim, result, others=others)
-        if len(self._looks) <= 1 + parts.live.pace.ahead * 2 // 3:  # this one is about to go
+        if self._more and len(self._looks) <= 1 + parts.live.pace.ahead * 2 // 3:  # this one is about to go
             self.bell.ring()
 
     def _decide(self, claim: WatchClaim, result: Look, *, others: bool) -> None:

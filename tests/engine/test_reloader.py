@@ -11,14 +11,10 @@ import pytest
 import yaml
 
 from gemwatch.configuration import Configuration
-from gemwatch.core.secrets import Secrets
-from gemwatch.engine.reloader import Reloader, Reloading
-from gemwatch.metrics import Metrics
-from gemwatch.parts import Workshop
 from support.clock import FakeClock
 from support.gem import KEY, TOKEN, Answer, ScriptedGem, document
 from support.inbox import Inbox
-from support.rig import Rig, running
+from support.rig import Rig, reloader, running
 from support.waiting import until
 
 
@@ -27,23 +23,7 @@ class Edits:
 
     def __init__(self, rig: Rig, configuration: Configuration, document: dict[str, Any]) -> None:
         self.rig, self.path, self._document = rig, configuration.path, document
-        workshop = Workshop(rig.clock, Secrets(), Metrics("test"))
-        self.reloader = Reloader(
-            Reloading(
-                live=rig.live,
-                store=rig.store,
-                watch_list=rig.watch_list,
-                database=rig.database,
-                clock=rig.clock,
-                metrics=Metrics("test"),
-                edited=configuration.edited,
-                read=configuration.read,
-                prepare=workshop.rebuild,
-                retire=workshop.retire,
-                applied=lambda: None,
-            ),
-            rig.housekeeping.notes(),
-        )
+        self.reloader = reloader(rig, configuration)
 
     async def save(self, text: str | None = None, **sections: Any) -> None:
         self._document.update(sections)

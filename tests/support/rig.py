@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from gemwatch.adapters.credentials import Credentials
 from gemwatch.adapters.database import DatabaseThread, open_to_write
@@ -18,6 +19,7 @@ from gemwatch.adapters.store import Store
 from gemwatch.adapters.sweeps import Sweeps
 from gemwatch.adapters.targets import Targets
 from gemwatch.adapters.watch_list import WatchList
+from gemwatch.configuration import Configuration
 from gemwatch.core.events import Target
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import ApiSettings, PollSettings, Settings, StoreSettings, TokenSource, Watch
@@ -25,9 +27,11 @@ from gemwatch.engine.courier import Courier, Delivering
 from gemwatch.engine.live import Live
 from gemwatch.engine.pace import Pace
 from gemwatch.engine.poller import Poller, Polling
+from gemwatch.engine.reloader import Reloader, Reloading
 from gemwatch.engine.sweeper import Sweeper, Sweeping
 from gemwatch.engine.vitals import Vitals
 from gemwatch.metrics import Metrics
+from gemwatch.parts import Workshop
 from support.clock import FakeClock
 from support.gem import KEY, TOKEN, ScriptedGem
 from support.waiting import until
@@ -164,3 +168,24 @@ async def running(
         await rig.live.api.close()
         rig.database.close()
         rig.engine.dispose()
+
+
+def reloader(rig: Rig, configuration: Configuration, read: Callable[..., Any] | None = None) -> Reloader:
+    """What brings edits of a configuration into the rig's engine; `read` in place of the configuration's own."""
+    workshop = Workshop(rig.clock, Secrets(), Metrics("test"))
+    return Reloader(
+        Reloading(
+            live=rig.live,
+            store=rig.store,
+            watch_list=rig.watch_list,
+            database=rig.database,
+            clock=rig.clock,
+            metrics=Metrics("test"),
+            edited=configuration.edited,
+            read=read or configuration.read,
+            prepare=workshop.rebuild,
+            retire=workshop.retire,
+            applied=lambda: None,
+        ),
+        rig.housekeeping.notes(),
+    )

@@ -9,14 +9,11 @@ from typing import Any
 import yaml
 
 from gemwatch.configuration import Configuration
-from gemwatch.core.secrets import Secrets
-from gemwatch.engine.reloader import Reloader, Reloading
-from gemwatch.metrics import Metrics
-from gemwatch.parts import Workshop
+from gemwatch.engine.reloader import Reloader
 from support.clock import FakeClock
 from support.gem import KEY, TOKEN, ScriptedGem
 from support.inbox import Inbox
-from support.rig import EVERY, Rig, running
+from support.rig import EVERY, Rig, reloader, running
 from torture.edits import KEPT, Author
 
 
@@ -57,12 +54,12 @@ async def reload_often(folder: Path, seed: int, reloads: int) -> Tally:
         assert settings is not None, configuration.first.problems
         async with running(settings, FakeClock()) as rig:
             heard = Heard(configuration)
-            reloader = _reloader(rig, configuration, heard)
-            await reloader.start(configuration.first, settings)
+            edits = reloader(rig, configuration, heard.read)
+            await edits.start(configuration.first, settings)
             author, tally = Author(path, document, seed), Tally()
             await rig.poll()
             for number in range(reloads):
-                await _one(rig, reloader, configuration, heard, author, tally, number)
+                await _one(rig, edits, configuration, heard, author, tally, number)
             await rig.poll()
             await rig.deliver(times=5, after=60)
             _compare(rig, gem, inbox, tally)
@@ -122,23 +119,3 @@ def _compare(rig: Rig, gem: ScriptedGem, inbox: Inbox, tally: Tally) -> None:
 
 def _schedule(rig: Rig) -> dict[int, str]:
     return {job["job_id"]: job["next_poll_at"] for job in rig.records.status()["jobs"] if job["watched"]}
-
-
-def _reloader(rig: Rig, configuration: Configuration, heard: Heard) -> Reloader:
-    workshop = Workshop(rig.clock, Secrets(), Metrics("test"))
-    return Reloader(
-        Reloading(
-            live=rig.live,
-            store=rig.store,
-            watch_list=rig.watch_list,
-            database=rig.database,
-            clock=rig.clock,
-            metrics=Metrics("test"),
-            edited=configuration.edited,
-            read=heard.read,
-            prepare=workshop.rebuild,
-            retire=workshop.retire,
-            applied=lambda: None,
-        ),
-        rig.housekeeping.notes(),
-    )

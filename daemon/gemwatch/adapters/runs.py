@@ -13,7 +13,7 @@ from gemwatch.core.estimate import Experience
 from gemwatch.core.events import Event, EventKind
 from gemwatch.core.gate import judged
 from gemwatch.core.job import Status, is_end
-from gemwatch.core.runs import Run, finished, input_of
+from gemwatch.core.runs import Input, Run, finished, input_of
 
 LATEST = 20_000  # runs that are looked back on
 _FIELDS = tuple(column.name for column in fields(Run))
@@ -28,7 +28,7 @@ _START = (
     .limit(1)
 )
 _LAST_END = sa.select(sa.func.max(runs.c.ended_at)).where(runs.c.job_id == _bind("job_id"))
-_BEFORE = (
+SUCCESSES = (  # on the input that `on` names, newest first
     sa.select(*RUN)
     .where(
         runs.c.storage_id == _bind("storage_id"),
@@ -37,8 +37,8 @@ _BEFORE = (
         runs.c.status == Status.SUCCESS.value,
     )
     .order_by(runs.c.id.desc())
-    .limit(1)
 )
+_BEFORE = SUCCESSES.limit(1)
 _MARK = (
     sa.update(watches)
     .where(watches.c.job_id == _bind("_job_id"))
@@ -155,9 +155,13 @@ def _previous(connection: sa.Connection, run: Run) -> Run | None:
     same = input_of(run)
     if same is None:
         return None
-    values = dict(zip(("storage_id", "input_filename", "job_type"), same, strict=True))
-    row = connection.execute(_BEFORE, values).first()
+    row = connection.execute(_BEFORE, on(same)).first()
     return None if row is None else run_of(row)
+
+
+def on(same: Input) -> dict[str, str | None]:
+    """The values that `SUCCESSES` is executed with."""
+    return dict(zip(("storage_id", "input_filename", "job_type"), same, strict=True))
 
 
 def run_of(row: Any) -> Run:

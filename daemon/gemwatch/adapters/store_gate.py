@@ -6,11 +6,11 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from gemwatch.adapters.database import StoreError, open_to_read
-from gemwatch.adapters.runs import run_of
+from gemwatch.adapters.runs import SUCCESSES, on, run_of
 from gemwatch.adapters.schema import check
 from gemwatch.adapters.tables import runs
 from gemwatch.core.gate import Gate, reasons
-from gemwatch.core.job import JobDetails, Status
+from gemwatch.core.job import JobDetails
 from gemwatch.core.runs import Run, finished, input_of
 
 
@@ -36,21 +36,13 @@ class StoreGate:
         same = input_of(job)
         if same is None or self._url is None:
             return None
-        storage_id, input_filename, job_type = same
         earlier = sa.or_(runs.c.requested_at.is_(None), runs.c.requested_at < job.requested_at)
-        query = sa.select(runs).where(
-            runs.c.storage_id == storage_id,
-            runs.c.input_filename == input_filename,
-            runs.c.job_type.is_not_distinct_from(job_type),
-            runs.c.status == Status.SUCCESS.value,
-            runs.c.job_id != job.job_id,
-            earlier if job.requested_at else sa.true(),
-        )
+        query = SUCCESSES.where(runs.c.job_id != job.job_id, earlier if job.requested_at else sa.true()).limit(1)
         engine = open_to_read(self._url)
         try:
             check(engine)
             with engine.begin() as connection:
-                row = connection.execute(query.order_by(runs.c.id.desc()).limit(1)).first()
+                row = connection.execute(query, on(same)).first()
                 return None if row is None else run_of(row)
         finally:
             engine.dispose()

@@ -8,9 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from gemwatch.adapters.records import as_text, delivery_of, job_of, previous_of, service_of, transition_of
-from gemwatch.adapters.runs import RUN, Learner, run_of
+from gemwatch.adapters.runs import SUCCESSES, Learner, on, run_of
 from gemwatch.adapters.tables import deliveries, events, runs, service, transitions, watches
-from gemwatch.core.job import ENDS, Status, is_end, read_details
+from gemwatch.core.job import ENDS, is_end, read_details
 from gemwatch.core.runs import input_of
 from gemwatch.core.work import DeliveryState
 
@@ -119,16 +119,11 @@ def _earlier_runs(connection: sa.Connection, row: Any) -> list[dict[str, Any]]:
     same = None if row.document is None else input_of(read_details(row.document))
     if same is None:
         return []
-    of_it = zip((runs.c.storage_id, runs.c.input_filename, runs.c.job_type), same, strict=True)
-    query = sa.select(*RUN).where(
-        runs.c.status == Status.SUCCESS.value, *(column.is_not_distinct_from(value) for column, value in of_it)
-    )
+    query = SUCCESSES.limit(_MOST_RUNS)
     if is_end(row.status):
         own = sa.select(sa.func.max(runs.c.id)).where(runs.c.job_id == row.job_id).scalar_subquery()
         query = query.where(runs.c.id < own)
-    return [
-        previous_of(run_of(run)) for run in connection.execute(query.order_by(runs.c.id.desc()).limit(_MOST_RUNS))
-    ]
+    return [previous_of(run_of(run)) for run in connection.execute(query, on(same))]
 
 
 def deliveries_page(

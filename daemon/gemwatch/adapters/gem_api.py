@@ -58,7 +58,7 @@ class GemApi:
         self._jobs = f"{settings.base_url.rstrip('/')}/jobs"
         self._connections: _Connections | None = None
         self._token: str | None = None
-        self._headers = httpx.Headers()
+        self._spare: list[httpx.Request] = []  # with this token: to build one takes as long as to read an answer
 
     async def ask(self, job_id: int, token: str) -> Observation:
         """Send one request. It never raises for what the world does.
@@ -98,7 +98,7 @@ class GemApi:
     async def _exchange(
         self, url: str, token: str, read: Callable[[httpx.Response], Awaitable[T]]
     ) -> T | Observation:
-        request = httpx.Request("GET", url, headers=self._headers_with(token))
+        request = self._request(url, token)
         connections, *outworn = self._hold()
         try:
             response = await connections.transport.handle_async_request(request)
@@ -111,22 +111,27 @@ class GemApi:
                 connections.distrust()
             raise
         finally:
+            if token == self._token:
+                self._spare.append(request)
             for held in (connections, *outworn):
                 await held.let_go()
 
-    def _headers_with(self, token: str) -> httpx.Headers:
+    def _request(self, url: str, token: str) -> httpx.Request:
+        """A request that nobody else uses, until it is put back."""
         if token != self._token:
-            self._token = token
-            self._headers = httpx.Headers(
-                {
-                    "tomtom-api-key": self._settings.key,
-                    "Authorization": f"Bearer {token}",
-                    "Accept": "application/json",
-                    "Accept-Encoding": "identity",
-                    "User-Agent": f"gemwatch/{__version__}",
-                }
-            )
-        return self._headers
+            self._token, self._spare = token, []
+        if self._spare:
+            request = self._spare.pop()
+            request.url = httpx.URL(url)
+            return request
+        headers = {
+            "tomtom-api-key": self._settings.key,
+            "Authorization": f"Bearer {token}",
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "User-Agent": f"gemwatch/{__version__}",
+        }
+        return httpx.Request("GET", url, headers=headers)
 
     def _hold(self) -> "list[_Connections]":
         """The connections to use; after them the ones that this replaces, which are then ours to let go too."""

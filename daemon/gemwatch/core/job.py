@@ -119,7 +119,7 @@ def read_details(document: str) -> JobDetails:
         raise ValueError("the answer is not JSON") from None
     if not isinstance(raw, dict):
         raise ValueError("the answer is JSON but not an object")
-    if _is_deeper(raw, _DEEPEST):
+    if document.count("{") + document.count("[") > _DEEPEST and _is_deeper(raw, _DEEPEST):
         raise ValueError(f"the answer is nested more than {_DEEPEST} deep")
     job_id, status = job_id_of(raw), status_of(raw)
     if job_id is None:
@@ -188,7 +188,9 @@ def _statistics(raw: Any) -> Statistics | None:
 def _text(raw: Mapping[str, Any], key: str) -> str | None:
     """A text. Halves of characters, which JSON can spell and no store can hold, become question marks."""
     value = raw.get(key)
-    return value.encode(errors="replace").decode() if isinstance(value, str) and value else None
+    if not isinstance(value, str) or not value:
+        return None
+    return value if value.isascii() else value.encode(errors="replace").decode()
 
 
 def _number(raw: Mapping[str, Any], key: str, *, most: float = 1e15) -> float | None:

@@ -1,17 +1,19 @@
 """What the engine claims from the store and gives back: looks to take, deliveries to make."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
+from operator import attrgetter
 
 from gemwatch.core.backoff import delivery_pause
-from gemwatch.core.decide import Tracked, Verdict
+from gemwatch.core.decide import Memory, Tracked, Verdict
 from gemwatch.core.events import Event
 from gemwatch.core.runs import Run
 
 KEEP_TRYING = timedelta(hours=48)  # how long a delivery is retried
 MANY = 5  # more than this many deliveries that wait for one target go out as one summary
 MOST_IN_SUMMARY = 50
+_besides_seen_at = attrgetter(*(field.name for field in fields(Memory) if field.name != "seen_at"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +47,7 @@ def report_on(claim: WatchClaim, at: datetime, verdict: Verdict) -> Report:
     quiet = (
         not (verdict.transition or verdict.events)
         and verdict.document in (None, claim.document)
-        and verdict.memory == replace(claim.tracked.memory, seen_at=verdict.memory.seen_at)
+        and _besides_seen_at(verdict.memory) == _besides_seen_at(claim.tracked.memory)
     )
     return Report(claim=claim.claim, at=at, verdict=verdict, quiet=quiet)
 

@@ -1,8 +1,9 @@
 """The finished runs in the store: one is added with each end, and what they say of other jobs is read from them."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,17 +18,27 @@ from gemwatch.core.runs import Input, Run, finished, input_of
 
 LATEST = 20_000  # runs that are looked back on
 _FIELDS = tuple(column.name for column in fields(Run))
+_values = attrgetter(*_FIELDS)
 RUN = tuple(runs.c[name] for name in _FIELDS)
 _LEARNT = _FIELDS[: _FIELDS.index("ran") + 1]  # what estimates are made from
 _bind = sa.bindparam
 
-_START = (
-    sa.select(transitions.c.before, transitions.c.observed_at)
-    .where(transitions.c.job_id == _bind("job_id"), transitions.c.after == Status.IN_PROGRESS.value)
-    .order_by(transitions.c.id.desc())
-    .limit(1)
+# Of each of these jobs the last time that it began to run, and the last time that it ended.
+_STARTS = sa.select(transitions.c.job_id, transitions.c.before, transitions.c.observed_at).where(
+    transitions.c.id.in_(
+        sa.select(sa.func.max(transitions.c.id))
+        .where(
+            transitions.c.job_id.in_(_bind("ids", expanding=True)),
+            transitions.c.after == Status.IN_PROGRESS.value,
+        )
+        .group_by(transitions.c.job_id)
+    )
 )
-_LAST_END = sa.select(sa.func.max(runs.c.ended_at)).where(runs.c.job_id == _bind("job_id"))
+_LAST_ENDS = (
+    sa.select(runs.c.job_id, sa.func.max(runs.c.ended_at).label("ended_at"))
+    .where(runs.c.job_id.in_(_bind("ids", expanding=True)))
+    .group_by(runs.c.job_id)
+)
 SUCCESSES = (  # on the input that `on` names, newest first
     sa.select(*RUN)
     .where(
@@ -86,35 +97,53 @@ class Learner:
         return Past(now=now, experience=self.experience(connection), previous=previous_runs(connection, jobs))
 
 
-def add_news(connection: sa.Connection, verdicts: Iterable[Verdict]) -> tuple[list[Event], list[Run]]:
-    """What is told of looks with news, and the runs that ended with them, kept and judged by the ones before."""
-    told, ended, marks = list[Event](), list[Run](), []
+def add_news(connection: sa.Connection, verdicts: Sequence[Verdict]) -> tuple[list[Event], list[Run]]:
+    """What is told of looks with news, one for each job, and the runs that ended with them, kept and judged by the
+    ones before."""
+    ended = _add_runs(connection, [move for one in verdicts if (move := one.transition) and is_end(move.job.status)])
+    told, marks = list[Event](), []
     for verdict in verdicts:
         happened, move = verdict.events, verdict.transition
         if move is not None:
-            if is_end(move.job.status):
-                run, before = add_run(connection, move)
+            if verdict.job_id in ended:
+                run, before = ended[verdict.job_id]
                 happened = tuple(judged(event, run, before, verdict.gate) for event in happened)
-                ended.append(run)
             why = next((event.facts["reasons"] for event in happened if event.kind is EventKind.NEEDS_LOOK), None)
             marks.append({"_job_id": verdict.job_id, "job_type": move.job.job_type, "needs_look": why})
         told += happened
     if marks:
         connection.execute(_MARK, marks)
-    return told, ended
+    return told, [run for run, _ in ended.values()]
 
 
-def add_run(connection: sa.Connection, move: Transition) -> tuple[Run, Run | None]:
-    """Keep the run that has ended with this transition; the run, and the last SUCCESS on the same input before it."""
-    job, job_id = move.job, {"job_id": move.job.job_id}
-    start, last_end = connection.execute(_START, job_id).first(), connection.execute(_LAST_END, job_id).scalar()
+def _add_runs(connection: sa.Connection, moves: Sequence[Transition]) -> dict[int, tuple[Run, Run | None]]:
+    """Keep the runs that have ended with these transitions; for each job its run, and the last SUCCESS on the same
+    input before it, which may have ended in the same moment."""
+    if not moves:
+        return {}
+    ids = {"ids": [move.job.job_id for move in moves]}
+    starts = {row.job_id: row for row in connection.execute(_STARTS, ids)}
+    last_ends = {row.job_id: row.ended_at for row in connection.execute(_LAST_ENDS, ids)}
+    ended: dict[int, tuple[Run, Run | None]] = {}
+    latest: dict[Input, Run | None] = {}
+    for move in moves:
+        job_id = move.job.job_id
+        run = _finished(move, starts.get(job_id), last_ends.get(job_id))
+        same = input_of(run)
+        if same is not None and same not in latest:
+            latest[same] = _last_success(connection, same)
+        ended[job_id] = run, latest.get(same) if same else None
+        if same is not None and run.status == Status.SUCCESS:
+            latest[same] = run
+    connection.execute(sa.insert(runs), [dict(zip(_FIELDS, _values(run), strict=True)) for run, _ in ended.values()])
+    return ended
+
+
+def _finished(move: Transition, start: Any, last_end: datetime | None) -> Run:
     # A job that ran when it was first seen began at some time before; and a start belongs to the run after the last.
     seen = start is not None and start.before is not None and (last_end is None or start.observed_at > last_end)
-    running_since = start.observed_at if start is not None and seen else None
-    run = finished(job, ended_at=move.observed_at, running_since=running_since, last_end=last_end)
-    before = _previous(connection, run)
-    connection.execute(sa.insert(runs), asdict(run))
-    return run, before
+    running_since = start.observed_at if seen else None
+    return finished(move.job, ended_at=move.observed_at, running_since=running_since, last_end=last_end)
 
 
 def latest_runs(connection: sa.Connection, most: int = LATEST) -> list[Run]:
@@ -151,10 +180,7 @@ def previous_runs(connection: sa.Connection, jobs: Sequence[int] | None = None) 
     return {row.of: run_of(row) for row in connection.execute(query)}
 
 
-def _previous(connection: sa.Connection, run: Run) -> Run | None:
-    same = input_of(run)
-    if same is None:
-        return None
+def _last_success(connection: sa.Connection, same: Input) -> Run | None:
     row = connection.execute(_BEFORE, on(same)).first()
     return None if row is None else run_of(row)
 

@@ -43,12 +43,15 @@ class Secrets:
 
     def mask(self, text: str) -> str:
         """The text with every known secret replaced by `***`."""
+        if len(text) < _SHORTEST:  # as most words of a log line
+            return text
+        return (self._pattern or self._compiled()).sub(MASK, text)
+
+    def _compiled(self) -> re.Pattern[str]:
         with self._lock:
-            if self._pattern is None:
-                longest_first = sorted(self._pieces, key=len, reverse=True)
-                self._pattern = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
-            pattern = self._pattern
-        return pattern.sub(MASK, text)
+            longest_first = sorted(self._pieces, key=len, reverse=True)
+            self._pattern = pattern = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
+        return pattern
 
     def _remember(self, secrets: Iterable[str]) -> None:
         with self._lock:

@@ -38,10 +38,9 @@ def summarise(letters: Sequence[tuple[int, Event]], *, now: datetime, most: int 
     """
     ordered = sorted(letters, key=lambda letter: _ORDER.index(letter[1].kind))
     full = [_line(event_id, event, now) for event_id, event in ordered]
-    short = [_short_line(event_id, event) for event_id, event in ordered]
     room = sys.maxsize if most is None else most
-    bodies = ("\n".join(lines) for lines in ([*full, "", _CLOSING], full, short))
-    body = next((body for body in bodies if len(body) <= room), None) or _counted_off(short, room)
+    bodies = ("\n".join(lines) for lines in ([*full, "", _CLOSING], full))
+    body = next((body for body in bodies if len(body) <= room), None) or _shortest(ordered, room)
     events = [event for _, event in letters]
     return Message(title=_title(events), body=body, tone=_tone(events))
 
@@ -100,7 +99,12 @@ def _short_line(event_id: int, event: Event) -> str:
     return f"{OUTCOMES[event.kind]}: {wording.job(event.job_id, None)} · {foot(event_id)}"
 
 
-def _counted_off(lines: Sequence[str], most: int) -> str:
+def _shortest(ordered: Sequence[tuple[int, Event]], most: int) -> str:
+    """Short lines; where even these do not fit, the rest is only counted."""
+    lines = [_short_line(event_id, event) for event_id, event in ordered]
+    body = "\n".join(lines)
+    if len(body) <= most:
+        return body
     for kept in range(len(lines) - 1, 0, -1):
         body = "\n".join([*lines[:kept], f"and {len(lines) - kept} more"])
         if len(body) <= most:

@@ -12,7 +12,7 @@ from gemwatch.core.clock import Clock
 from gemwatch.core.decide import Policy, decide
 from gemwatch.core.estimate import Experience
 from gemwatch.core.job import Failed, NotFound, Observation, Refused, Seen, Throttled
-from gemwatch.core.work import Report, WatchClaim, report_on
+from gemwatch.core.work import MANY, Report, WatchClaim, report_on
 from gemwatch.engine.bell import Bell
 from gemwatch.engine.live import Live
 from gemwatch.engine.look import Look, Looking, look
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 PROBE_EVERY = 60.0  # seconds between two probes while the login is refused
 GROUP, GROUP_WITHIN = 500, 0.1  # looks without news are recorded together: so many, or after so many seconds
-GROUP_GAP = 0.01  # seconds between two commits, so that in a storm they are shared by many
+GROUP_GAP, STORM_GAP = 0.01, 0.1  # seconds between two commits; in a storm, so that each is shared by many
 TOKEN_LIMIT = timedelta(seconds=60)  # a look may wait this long for a token, twice
 
 
@@ -173,13 +173,14 @@ class Poller:
             await self._results.heard(within=1)
             self.take(self._parts.vitals.check())
             if self._unrecorded:
-                await self._record()
-                await asyncio.sleep(GROUP_GAP)
+                told = await self._record()
+                await asyncio.sleep(STORM_GAP if told > MANY else GROUP_GAP)
             self._parts.progress("records")
             if self._stopping and not (self._looks or self._unrecorded):
                 return
 
-    async def _record(self) -> None:
+    async def _record(self) -> int:
+        """Record what there is; how many events that told."""
         parts = self._parts
         reports, self._reports = self._reports, []
         change, self._change = self._change, Change()
@@ -196,6 +197,7 @@ class Poller:
             log.info("event", id=f"gw-{told.event_id}", kind=event.kind.value, job=event.job_id, targets=told.targets)
         if recorded.told:
             parts.recorded()
+        return len(recorded.told)
 
     def _say_moved(self, report: Report) -> None:
         move = report.verdict.transition

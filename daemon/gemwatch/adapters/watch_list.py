@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from gemwatch.adapters.tables import microseconds, watches
 from gemwatch.core.settings import Watch
 
+_SLICE = 1000  # rows at a time: what a whole list takes for a moment would stay with the process
 _bind = sa.bindparam
 
 _KNOWN = sa.select(
@@ -77,19 +78,25 @@ class WatchList:
         """
         with self._engine.begin() as connection:
             known = {row.job_id: row for row in connection.execute(_KNOWN)}
-            added, again, changed = [], [], []
+            added, again, changed = list[Watch](), [], []
             for watch in wanted:
-                values = _configured(watch, every)
                 row = known.pop(watch.job_id, None)
                 if row is None:
-                    added.append({"job_id": watch.job_id, "due_at": now, "watched": True, **values})
-                elif not row.watched:
+                    added.append(watch)
+                    continue
+                values = _configured(watch, every)
+                if not row.watched:
                     again.append({"_job_id": watch.job_id, "due_at": now, "claim": None, **values})
                 elif any(getattr(row, name) != value for name, value in values.items()):
                     changed.append({"_job_id": watch.job_id, **_schedule(row, values, now), **values})
             removed = [{"_job_id": job_id, "_now": now} for job_id, row in known.items() if row.watched]
-            if added:
-                connection.execute(sa.insert(watches), added)
+            for start in range(0, len(added), _SLICE):
+                part = added[start : start + _SLICE]
+                new = [
+                    {"job_id": watch.job_id, "due_at": now, "watched": True, **_configured(watch, every)}
+                    for watch in part
+                ]
+                connection.execute(sa.insert(watches), new)
             if again or changed:
                 connection.execute(_CONFIGURE, again + changed)
             if removed:

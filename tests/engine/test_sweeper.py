@@ -65,6 +65,41 @@ async def test_a_list_that_is_never_up_to_date_delays_an_end_and_does_not_lose_i
     assert inbox.titles() == ["SUCCESS: job 3"]
 
 
+async def test_once_one_end_was_found_a_list_that_hides_it_is_trusted_no_more(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    async with sweeping(gem, tmp_path, clock, inbox) as rig:
+        jobs = [{"job_id": job_id, "status": "IN_PROGRESS", "job_type": "ROAD_MATCHING"} for job_id in JOBS]
+        gem.lists = Answer(body=json.dumps({"jobs": jobs}).encode())
+        for job_id in JOBS:
+            gem.answers(job_id, "SUCCESS")
+        ended = 0
+        for _ in range(ROUNDS):
+            await rig.sweep()
+            await rig.poll(after=EVERY)
+            if ended := sum(job["finished"] for job in rig.records.status()["jobs"]):
+                break
+        assert ended == 1  # the one whose turn it was
+        for _ in range(4):
+            await rig.sweep()
+            await rig.poll(after=EVERY)
+        assert all(job["finished"] for job in rig.records.status()["jobs"])
+
+
+async def test_a_list_may_be_behind_by_an_interval(gem: ScriptedGem, clock: FakeClock, tmp_path: Path) -> None:
+    async with sweeping(gem, tmp_path, clock) as rig:
+        gem.answers(3, "SUCCESS")
+        await rig.sweep()
+        jobs = [{"job_id": job_id, "status": "IN_PROGRESS", "job_type": "ROAD_MATCHING"} for job_id in JOBS]
+        gem.lists = Answer(body=json.dumps({"jobs": jobs}).encode())
+        clock.advance(EVERY.total_seconds())
+        await rig.sweep()
+        gem.lists = True
+        await rig.poll(after=EVERY)
+        await rig.sweep()
+        assert gem.listed() == 3
+
+
 async def test_a_job_that_is_watched_anew_is_looked_at_although_the_list_says_that_it_ended_as_before(
     gem: ScriptedGem, clock: FakeClock, tmp_path: Path
 ) -> None:

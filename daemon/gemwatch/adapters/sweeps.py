@@ -1,6 +1,7 @@
 """What one list of jobs says about the watches: who is as before, and who has to be looked at."""
 
 import json
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,10 +11,14 @@ from gemwatch.adapters.database import fleeting
 from gemwatch.adapters.tables import microseconds, watches
 from gemwatch.core.job import ENDS
 from gemwatch.core.limits import GRACE
-from gemwatch.core.listing import Listing
+from gemwatch.core.listing import Listing, Swept
 
+_MICROSECOND = timedelta(microseconds=1)
 FEWEST = 20  # jobs of one type: a list of thousands of others is not worth it for a few
-ROUNDS = 30  # of so many lists, each job is looked at after one all the same, in case they are not up to date
+# In case lists are not up to date, each job is looked at after one of so many all the same: of as many as there are
+# jobs, so that one job is looked at after each.
+ROUNDS, MOST_ROUNDS = 30, 1440
+_RECENT = timedelta(hours=1)  # who ended longer ago may have been started again meanwhile
 
 # Jobs that a list can speak for: seen before, not finished, answered as usual, and not to be looked at more often
 # than lists are asked for.
@@ -26,7 +31,7 @@ _LISTABLE = sa.and_(
     watches.c.every >= sa.bindparam("every"),
 )
 _JOB_TYPES = (
-    sa.select(watches.c.job_type)
+    sa.select(watches.c.job_type, sa.func.count().label("jobs"))
     .where(_LISTABLE, watches.c.job_type.is_not(None))
     .group_by(watches.c.job_type)
     .having(sa.func.count() >= FEWEST)
@@ -35,10 +40,12 @@ _JOB_TYPES = (
 # A list that was asked for before the last look says nothing new, and a claimed job is being looked at. The next
 # look is put off until after the next list, by up to a third of the interval, but not beyond a limit's passing,
 # and not for a job whose turn it is, nor for one that is to be looked at once more although it had ended.
-_JOINED = """
-    FROM (
-        SELECT json_extract(value, '$[0]') AS job_id, json_extract(value, '$[1]') AS status FROM json_each(:listed)
-    ) AS listed
+_LISTED = """
+    (SELECT json_extract(value, '$[0]') AS job_id, json_extract(value, '$[1]') AS status FROM json_each(:listed))
+    AS listed
+"""
+_JOINED = f"""
+    FROM {_LISTED}
     WHERE watches.job_id = listed.job_id AND watches.job_type = :job_type AND watches.claim IS NULL
         AND watches.due_at IS NOT NULL AND watches.misses = 0 AND watches.refused_at IS NULL
         AND watches.polled_at <= :sent_at AND watches.every >= :every
@@ -46,7 +53,7 @@ _JOINED = """
 _UNCHANGED = sa.text(
     f"""
     UPDATE watches SET seen_at = :at, polled_at = :at, failures = 0, last_error = NULL,
-        due_at = CASE WHEN (watches.job_id % 1000003 * 40503 / 64 + :round) % {ROUNDS} = 0 THEN due_at ELSE min(
+        due_at = CASE WHEN (watches.job_id % 1000003 * 7919 + :round) % :rounds = 0 THEN due_at ELSE min(
             max(due_at, :at + every * (115 + abs(random() % 21)) / 100),
             coalesce(max(clock_at + :grace, :at), 9223372036854775807)
         ) END
@@ -59,6 +66,15 @@ _CHANGED = sa.text(
     {_JOINED} AND watches.status <> listed.status AND watches.due_at > :at
     """  # noqa: S608 (as above)
 )
+# A list that shows a job as unfinished although it was seen finished a good while before is an old one.
+_BEHIND = sa.text(
+    f"""
+    SELECT count(*) FROM {_LISTED} JOIN watches ON watches.job_id = listed.job_id
+    WHERE watches.job_type = :job_type AND watches.due_at IS NULL AND watches.status IN ('SUCCESS', 'FAILED')
+        AND listed.status NOT IN ('SUCCESS', 'FAILED')
+        AND watches.seen_at > :sent_at - :recent AND watches.seen_at < :sent_at - :every
+    """  # noqa: S608 (as above)
+)
 
 
 class Sweeps:
@@ -67,22 +83,32 @@ class Sweeps:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = fleeting(engine)
 
-    def job_types(self, every: timedelta) -> list[str]:
-        """The types of which enough jobs are watched, to be looked at every so often or less."""
+    def job_types(self, every: timedelta) -> Mapping[str, int]:
+        """The types of which enough jobs are watched, to be looked at every so often or less; how many those are."""
         with self._engine.begin() as connection:
-            return list(connection.execute(_JOB_TYPES, {"every": every}).scalars())
+            rows = connection.execute(_JOB_TYPES, {"every": every})
+            return {row.job_type: row.jobs for row in rows}
 
-    def record(self, listing: Listing, job_type: str, every: timedelta, sent_at: datetime, number: int) -> int:
-        """Record the list with this running number, asked for at `sent_at`: jobs whose status is as before count as
-        seen, the others are due for a look, which alone can tell what became of them. How many of these there are."""
+    def record(
+        self, listing: Listing, job_type: str, every: timedelta, sent_at: datetime, *, number: int, jobs: int
+    ) -> Swept:
+        """Record the list with this running number, asked for at `sent_at`, about so many jobs: those whose status
+        is as before count as seen, the others are due for a look, which alone can tell what became of them.
+
+        Of an old list nothing is recorded.
+        """
         values: dict[str, Any] = {
             "listed": json.dumps(list(listing.statuses.items())),
             "job_type": job_type,
-            "at": microseconds(listing.at),
             "sent_at": microseconds(sent_at),
-            "every": every // timedelta(microseconds=1),
+            "every": every // _MICROSECOND,
         }
+        looks = {**values, "at": microseconds(listing.at)}
+        rounds = min(max(jobs, ROUNDS), MOST_ROUNDS)
+        turn = {"grace": GRACE // _MICROSECOND, "round": number % rounds, "rounds": rounds}
         with self._engine.begin() as connection:
-            turn = {"grace": GRACE // timedelta(microseconds=1), "round": number % ROUNDS}
-            connection.execute(_UNCHANGED, {**values, **turn})
-            return connection.execute(_CHANGED, values).rowcount
+            behind = connection.execute(_BEHIND, {**values, "recent": _RECENT // _MICROSECOND}).scalar_one()
+            if behind:
+                return Swept(behind=behind)
+            connection.execute(_UNCHANGED, {**looks, **turn})
+            return Swept(due=connection.execute(_CHANGED, looks).rowcount)

@@ -17,6 +17,15 @@ class Listing:
     statuses: Mapping[int, str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """What came of a list: how many jobs are due for a look since it shows them changed; or that it is `behind`, by
+    so many jobs that had been seen finished before it was asked for and are unfinished in it."""
+
+    due: int = 0
+    behind: int = 0
+
+
 Listed = Listing | Observation
 
 

@@ -6,7 +6,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 from gemwatch.core.events import Event, EventKind, Target
 from gemwatch.core.job import Observation
-from gemwatch.core.listing import Listed, Listing
+from gemwatch.core.listing import Listed, Listing, Swept
 from gemwatch.core.login import LoginError, Token
 from gemwatch.core.message import Message
 from gemwatch.core.settings import Problem, Settings, Watch
@@ -86,9 +86,11 @@ class Targets(Protocol):
 class Sweeps(Protocol):
     """Which watched jobs one list can speak for."""
 
-    def job_types(self, every: timedelta) -> list[str]: ...
+    def job_types(self, every: timedelta) -> Mapping[str, int]: ...
 
-    def record(self, listing: Listing, job_type: str, every: timedelta, sent_at: datetime, number: int) -> int: ...
+    def record(
+        self, listing: Listing, job_type: str, every: timedelta, sent_at: datetime, *, number: int, jobs: int
+    ) -> Swept: ...
 
 
 class Metrics(Protocol):

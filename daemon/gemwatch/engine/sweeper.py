@@ -9,6 +9,7 @@ from gemwatch.core.clock import Clock
 from gemwatch.core.job import Failed, Refused, Throttled
 from gemwatch.core.listing import Listed, Listing
 from gemwatch.core.login import LoginError
+from gemwatch.core.wording import counted
 from gemwatch.engine.bell import Bell
 from gemwatch.engine.live import Live
 from gemwatch.engine.ports import Database, Metrics, Sweeps
@@ -57,34 +58,47 @@ class Sweeper:
             return
         self._next_at = now + poll.every.total_seconds()
         self._number += 1
-        for job_type in await self._parts.database(self._parts.sweeps.job_types, poll.every):
+        found = await self._parts.database(self._parts.sweeps.job_types, poll.every)
+        for job_type, jobs in found.items():
             if now >= self._resting.get(job_type, 0.0):
-                await self._sweep(job_type)
+                await self._sweep(job_type, jobs)
 
-    async def _sweep(self, job_type: str) -> None:
+    async def _sweep(self, job_type: str, jobs: int) -> None:
         parts = self._parts
         asked_at, sent = parts.clock.now(), parts.clock.monotonic()
         match await self._list(job_type):
             case None | Throttled():
                 return
             case Listing() as listing:
-                every = parts.live.settings.poll.every
-                due = await parts.database(parts.sweeps.record, listing, job_type, every, asked_at, self._number)
+                swept = await parts.database(
+                    parts.sweeps.record,
+                    listing,
+                    job_type,
+                    parts.live.settings.poll.every,
+                    asked_at,
+                    number=self._number,
+                    jobs=jobs,
+                )
+                if swept.behind:
+                    behind = counted(swept.behind, "finished job is", "finished jobs are")
+                    self._rest(job_type, f"the list is not up to date: {behind} unfinished in it")
+                    return
                 parts.metrics.sweep("listed")
-                if not due:  # else it is for the looks to show whether what has changed can be told
+                if not swept.due:  # else it is for the looks to show whether what has changed can be told
                     parts.take(parts.vitals.observe(listing, sent_at=asked_at, sent=sent, others=True))
-                log.debug("swept", job_type=job_type, listed=len(listing.statuses), due=due)
-                if due:
+                log.debug("swept", job_type=job_type, listed=len(listing.statuses), due=swept.due)
+                if swept.due:
                     parts.found()
             case useless:
-                parts.metrics.sweep("not_listed")
-                self._resting[job_type] = parts.clock.monotonic() + REST
-                log.warning(
-                    "no list of jobs",
-                    job_type=job_type,
-                    reason=useless.reason if isinstance(useless, Failed | Refused) else "HTTP 404 Not Found",
-                    meanwhile="these jobs are looked at one by one",
-                )
+                reason = useless.reason if isinstance(useless, Failed | Refused) else "HTTP 404 Not Found"
+                self._rest(job_type, reason)
+
+    def _rest(self, job_type: str, reason: str) -> None:
+        self._parts.metrics.sweep("not_listed")
+        self._resting[job_type] = self._parts.clock.monotonic() + REST
+        log.warning(
+            "no list of jobs", job_type=job_type, reason=reason, meanwhile="these jobs are looked at one by one"
+        )
 
     async def _list(self, job_type: str) -> Listed | None:
         """None: nothing was asked. Whether the login is refused is judged by the looks alone: a list may be

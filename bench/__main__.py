@@ -14,17 +14,18 @@ from bench.figures import Figure, as_json, table
 from bench.messages import single, storm
 from bench.paced import paced
 from bench.race import Course, race
-from bench.size import memory, reload
+from bench.size import size
 from bench.sweep import sweep
 
 _COURSES = [(1_000, 0.01), (10_000, 0.0), (10_000, 0.01), (10_000, 0.1), (100_000, 0.01)]  # jobs, transitions
+_AGAINST_PLAIN = (10_000, 0.01)
 Part = Callable[[Path, bool], Iterator[list[Figure]]]
 
 
 def _throughput(folder: Path, quick: bool) -> Iterator[list[Figure]]:  # noqa: FBT001 (the shape of a part)
-    courses = [(10_000, 0.01)] if quick else _COURSES
-    for number, (jobs, share) in enumerate(courses):
-        course = Course(jobs=jobs, transitions=share, rounds=3 if quick else 5, seconds=3 if quick else 4)
+    for number, (jobs, share) in enumerate([_AGAINST_PLAIN] if quick else _COURSES):
+        plain = (jobs, share) == _AGAINST_PLAIN
+        course = Course(jobs=jobs, transitions=share, rounds=3 if quick else 5, seconds=2.5, plain=plain)
         yield race(folder / str(number), course)
 
 
@@ -33,8 +34,7 @@ PARTS: dict[str, Part] = {
     "paced": paced,
     "message": single,
     "storm": storm,
-    "memory": memory,
-    "reload": reload,
+    "size": size,
     "sweep": sweep,
 }
 

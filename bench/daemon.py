@@ -18,12 +18,14 @@ FIRST_JOB = 100_000_001
 
 
 class Installation:
-    """A folder with a configuration and a store. Its configuration sets no limit but 50 requests at a time."""
+    """A folder with a configuration and a store. Its configuration sets no limit but 50 requests at a time, and
+    `max_rate` where that is not 0."""
 
     def __init__(self, folder: Path, url: str, sink: str | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.config, self.log = folder, folder / "config.yaml", folder / "daemon.log"
         self.url, self.sink, self.port = url, sink or "json://127.0.0.1:9/nobody", free_port()
+        self.max_rate = 0
         self.process: subprocess.Popen[bytes] | None = None
 
     def configure(self, jobs: Iterable[int | str], every: str, **poll: str) -> None:
@@ -32,7 +34,7 @@ class Installation:
         more = "".join(f", {key}: {value}" for key, value in poll.items())
         text = (
             f"api: {{base_url: '{self.url}', key: {KEY}, token: {{value: {TOKEN}}}, "
-            "max_in_flight: 50, max_rate: 0}\n"
+            f"max_in_flight: 50, max_rate: {self.max_rate}}}\n"
             f"poll: {{every: {every}{more}}}\n"
             f"notify: {{team: {{url: '{self.sink}'}}}}\n"
             f"web: {{listen: '127.0.0.1:{self.port}'}}\n"

@@ -20,7 +20,7 @@ _LATENESS = "gemwatch_poll_lateness_seconds"
 
 def single(folder: Path, quick: bool) -> Iterator[list[Figure]]:  # noqa: FBT001 (the shape of a part)
     """Jobs that end one by one among 1 000: from the moment the answer was sent to the moment the sink is called."""
-    part, count = f"a job of {_JOBS} ends", 40 if quick else 150
+    part, count = f"a job of {_JOBS} ends", 40 if quick else 100
     with answering(World()) as world:
         installation = Installation(folder, world.url, world.sink)
         installation.configure(jobs(_JOBS), "5s")

@@ -48,12 +48,14 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """One field of racers: so many watched jobs, such a share of transitions among the polls."""
+    """One field of racers: so many watched jobs, such a share of transitions among the polls; `plain`: httpx on its
+    own pool runs too."""
 
     jobs: int
     transitions: float
     rounds: int
     seconds: float
+    plain: bool = False
 
     @property
     def full(self) -> bool:
@@ -73,7 +75,7 @@ def race(folder: Path, course: Course) -> list[Figure]:
         installation.configure(jobs(course.jobs), "1s")
         daemon = stack.enter_context(installation.daemon(pin=True))
         wait_for(lambda: not daemon.unseen(), "every job to be seen once", every=1)
-        racers = {OURS: daemon.pid, **stack.enter_context(_bare_loops(folder, server.url))}
+        racers = {OURS: daemon.pid, **stack.enter_context(_bare_loops(folder, server.url, plain=course.plain))}
         for pid in racers.values():
             os.kill(pid, signal.SIGSTOP)
         before = _transitions_and_polls(daemon, racers)
@@ -84,10 +86,10 @@ def race(folder: Path, course: Course) -> list[Figure]:
 
 
 @contextmanager
-def _bare_loops(folder: Path, url: str) -> Iterator[Mapping[str, int]]:
+def _bare_loops(folder: Path, url: str, *, plain: bool) -> Iterator[Mapping[str, int]]:
     with ExitStack() as stack:
         found = {}
-        for name, kind in ((SAME, "aiohttp"), (PLAIN, "httpx")):
+        for name, kind in ((SAME, "aiohttp"), (PLAIN, "httpx"))[: 2 if plain else 1]:
             command = pinned([sys.executable, "-m", "bench.bare", kind, url])
             found[name] = stack.enter_context(running(command, folder / f"{kind}.log", environment())).pid
         time.sleep(2)  # for their imports and connections
@@ -122,18 +124,19 @@ def _stretch(pid: int, server: Nginx, seconds: float) -> Stretch:
 
 def _figures(course: Course, rounds: list[dict[str, Stretch]]) -> list[Figure]:
     part = course.part
-    bar, plain_bar = (
-        ({"least": 0.80 if course.transitions < 0.05 else 0.65}, {"least": 3.0}) if course.full else ({}, {})
-    )
+    bar = {"least": 0.80 if course.transitions < 0.05 else 0.65} if course.full else {}
     rates = {name: [one[name].rate for one in rounds] for name in rounds[0]}
     costs = {name: [one[name].cost for one in rounds] for name in rounds[0]}
+    speed = [of_rounds(part, "polls a second, against the same client", _ratios(rates, SAME), "x", **bar)]
+    cost = [of_rounds(part, "CPU, against the same client", _ratios(costs, SAME), "x", most=1.25)]
+    if course.plain:
+        speed += [of_rounds(part, "polls a second, against plain httpx", _ratios(rates, PLAIN), "x", least=3)]
+        cost += [of_rounds(part, "CPU, against plain httpx", _ratios(costs, PLAIN), "x")]
     return [
         *(of_rounds(part, f"polls a second, {name}", values) for name, values in rates.items()),
-        of_rounds(part, "polls a second, against the same client", _ratios(rates, SAME), "x", **bar),
-        of_rounds(part, "polls a second, against plain httpx", _ratios(rates, PLAIN), "x", **plain_bar),
+        *speed,
         *(of_rounds(part, f"CPU for 1 000 polls, {name}", values, "s") for name, values in costs.items()),
-        of_rounds(part, "CPU, against the same client", _ratios(costs, SAME), "x", most=1.25),
-        of_rounds(part, "CPU, against plain httpx", _ratios(costs, PLAIN), "x"),
+        *cost,
         *(of_rounds(part, f"share of a core had, {name}", [one[name].share for one in rounds]) for name in costs),
     ]
 

@@ -14,30 +14,38 @@ from bench.figures import Figure, of_rounds
 from bench.nginx import Nginx, nginx
 from bench.processes import cpu_seconds, rss_kib, wait_for
 
-_FEW, _LONG, _BUSY = 5, 100_000, 2_000
+_FEW, _MANY, _LONG, _BUSY = 5, 10_000, 100_000, 2_000
 
 
-def memory(folder: Path, quick: bool) -> Iterator[list[Figure]]:  # noqa: FBT001 (the shape of a part)
-    """Resident memory with a few watches, and for each further one, once all were seen."""
-    with nginx(folder / "nginx") as server:
-        few = _rss(folder / "few", server, _FEW)
+def size(folder: Path, quick: bool) -> Iterator[list[Figure]]:  # noqa: FBT001 (the shape of a part)
+    """Resident memory with a few watches, and for each further one, once all were seen; the start and the reload with
+    100 000 watches in the file, 2 000 of which keep it busy meanwhile."""
+    with nginx(folder / "nginx", noting=True) as server:
+        few = _rss_with(folder / "few", server, _FEW)
         yield [Figure(part="memory", what=f"with {_FEW} watches", value=few / 1024, unit="MiB", most=130)]
-        for count in (10_000,) if quick else (10_000, _LONG):
-            many = _rss(folder / str(count), server, count)
-            each = (many - few) / (count - _FEW)
-            yield [
-                Figure(part="memory", what=f"with {count} watches", value=many / 1024, unit="MiB"),
-                Figure(part="memory", what=f"for each of {count}", value=each, unit="KiB", most=1),
-            ]
+        yield _memory(few, _rss_with(folder / "many", server, _MANY), _MANY)
+        yield from _long(folder / "long", server, few, rounds=2 if quick else 3)
 
 
-def _rss(folder: Path, server: Nginx, count: int) -> float:
+def _memory(few: float, many: float, count: int) -> list[Figure]:
+    each = (many - few) / (count - _FEW)
+    return [
+        Figure(part="memory", what=f"with {count} watches", value=many / 1024, unit="MiB"),
+        Figure(part="memory", what=f"for each of {count}", value=each, unit="KiB", most=1),
+    ]
+
+
+def _rss_with(folder: Path, server: Nginx, count: int) -> float:
     installation = Installation(folder, server.url)
     installation.configure(jobs(count), "10m")
     with installation.daemon() as daemon:
-        wait_for(lambda: not daemon.unseen(), "every job to be seen once", every=1)
-        time.sleep(3)
-        return median(_each(0.2, 10, lambda: rss_kib(daemon.pid)))
+        return _rss(daemon)
+
+
+def _rss(daemon: Installation) -> float:
+    wait_for(lambda: not daemon.unseen(), "every job to be seen once", every=1)
+    time.sleep(3)
+    return median(_each(0.2, 10, lambda: rss_kib(daemon.pid)))
 
 
 def _each(pause: float, times: int, sample: Callable[[], float]) -> list[float]:
@@ -48,21 +56,18 @@ def _each(pause: float, times: int, sample: Callable[[], float]) -> list[float]:
     return found
 
 
-def reload(folder: Path, quick: bool) -> Iterator[list[Figure]]:  # noqa: FBT001 (the shape of a part)
-    """The start and the reload with 100 000 watches in the file, 2 000 of which keep it busy meanwhile."""
-    part, rounds = f"{_LONG} watches", 2 if quick else 4
-    with nginx(folder / "nginx", noting=True) as server:
-        installation = Installation(folder / "daemon", server.url)
-        installation.configure(_entries(0), "10h")
-        yield [Figure(part=part, what="first start to ready", value=_start(installation), unit="s", most=10)]
-        start = time.monotonic()
-        with installation.daemon() as daemon:
-            started = time.monotonic() - start
-            wait_for(lambda: not daemon.unseen(), "every job to be seen once", every=1)
-            time.sleep(5)
-            quiet = _longest_gap(server, time.time() - 5, time.time())
-            runs = [_reload(daemon, server, number, by_signal=True) for number in range(1, rounds + 1)]
-            noticed = [_reload(daemon, server, rounds + number, by_signal=False) for number in range(1, rounds)]
+def _long(folder: Path, server: Nginx, few: float, *, rounds: int) -> Iterator[list[Figure]]:
+    part = f"{_LONG} watches"
+    installation = Installation(folder, server.url)
+    installation.configure(_entries(0), "10h")
+    yield [Figure(part=part, what="first start to ready", value=_start(installation), unit="s", most=10)]
+    start = time.monotonic()
+    with installation.daemon() as daemon:
+        started = time.monotonic() - start
+        yield _memory(few, _rss(daemon), _LONG)
+        quiet = _longest_gap(server, time.time() - 5, time.time())
+        runs = [_reload(daemon, server, number, by_signal=True) for number in range(1, rounds + 1)]
+        noticed = [_reload(daemon, server, rounds + number, by_signal=False) for number in range(1, rounds)]
     yield [
         Figure(part=part, what="further start to ready", value=started, unit="s", most=10),
         of_rounds(part, "SIGHUP to applied, one line changed", [one.took for one in runs], "s", most=5),

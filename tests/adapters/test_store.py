@@ -1,6 +1,7 @@
 """Claims, reports and settlements on a real file."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 from gemwatch.adapters.housekeeping import Housekeeping
 from gemwatch.adapters.records import Records
 from gemwatch.adapters.store import Store
-from gemwatch.adapters.tables import watches
+from gemwatch.adapters.tables import metadata, watches
 from gemwatch.adapters.watch_list import Applied, WatchList
 from gemwatch.core.decide import Policy, decide
 from gemwatch.core.events import Event, EventKind, Target
@@ -26,6 +27,7 @@ from gemwatch.core.work import (
     Sent,
     WatchClaim,
     put_off,
+    report_on,
     settle,
 )
 
@@ -352,18 +354,45 @@ def test_times_keep_their_zone_and_naive_ones_are_refused(bench: Bench) -> None:
         bench.watch(2, now=NOW.replace(tzinfo=None))
 
 
-def test_the_hot_queries_use_their_indexes(bench: Bench) -> None:
-    with bench.engine.begin() as connection:
-        for query, index in (
-            ("SELECT job_id FROM watches WHERE due_at <= 5 ORDER BY due_at LIMIT 9", "ix_watches_due_at"),
-            (
-                "SELECT id FROM deliveries WHERE target = 'a' AND due_at <= 5 ORDER BY due_at, id LIMIT 50",
-                "ix_deliveries_target_due_at",
-            ),
-        ):
-            plan = " ".join(row.detail for row in connection.execute(sa.text(f"EXPLAIN QUERY PLAN {query}")))
-            assert index in plan
-            assert "SCAN" not in plan
+def test_no_statement_of_the_hot_paths_reads_a_whole_table(bench: Bench) -> None:
+    """Each statement as it is sent, by SQLite's own plan for it."""
+    sent: dict[str, Any] = {}
+
+    @sa.event.listens_for(bench.engine, "before_cursor_execute")
+    def _note(_: object, __: object, statement: str, parameters: Any, ___: object, many: bool) -> None:  # noqa: FBT001
+        sent.setdefault(statement, parameters[0] if many else parameters)
+
+    gem = {"storage_id": "s", "input_filename": "f", "job_type": "ROAD_MATCHING"}
+    statuses = ("IN_PROGRESS", "IN_PROGRESS", "SUCCESS")  # news, none, an end
+    bench.watch(*range(1, 11))
+    sent.clear()  # the list is read as a whole
+    bench.address(TEAM)
+    for number, status in enumerate(statuses):
+        at = NOW + number * 2 * MINUTE
+        reports = []
+        for claim in bench.claim(at):
+            document = json.dumps({"job_id": claim.tracked.job_id, "status": status, **gem})
+            seen = Seen(at=at, job=read_details(document))
+            reports.append(report_on(claim, at, decide(claim.tracked, seen, Policy(), 0.5)))
+        assert len(reports) == 10
+        bench.store.record(reports)
+    bundle = bench.bundle(at)
+    assert bundle is not None
+    settled = [settle(one, Sent(), at) for one in bundle.deliveries]
+    bench.store.settle(settled, pull_forward=TEAM, now=at)
+
+    plans = {}
+    with bench.engine.connect() as connection:
+        for statement, parameters in list(sent.items()):
+            if statement.split()[0] in {"SELECT", "UPDATE", "DELETE"}:
+                rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+                plans[statement] = [row.detail for row in rows]
+    tables = "|".join(table.name for table in metadata.sorted_tables)
+    whole = {s: plan for s, plan in plans.items() if any(re.match(rf"SCAN ({tables})\b", step) for step in plan)}
+    assert whole == {}
+    steps = " ".join(step for plan in plans.values() for step in plan)
+    for index in ("ix_watches_due_at", "ix_deliveries_target_due_at", "ix_runs_storage_id_input_filename_job_type"):
+        assert index in steps
 
 
 def test_a_claim_holds_everything_that_is_remembered(bench: Bench) -> None:

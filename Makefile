@@ -2,7 +2,7 @@
 # make test      every check: format, lint, types, imports, tests
 # make torture   the long attacks: 200 kills, 1 000 reloads, odd inputs, the model; SEED=7 repeats a run
 # make soak      the daemon for MINUTES=30 with thousands of jobs, watching what it holds on to
-# make bench   figures beside bare loops of the same client, with their bars, in ten minutes (needs nginx); PART=size for one
+# make bench     figures beside bare loops of the same client, with their bars, in ten minutes (needs nginx); PART=size for one
 # make screenshots   the pictures in docs/, taken from the real pages (needs Chromium)
 # make lock      renew the lock files from pyproject.toml (needs uv)
 

@@ -89,7 +89,8 @@ def race(folder: Path, course: Course) -> list[Figure]:
 def _bare_loops(folder: Path, url: str, *, plain: bool) -> Iterator[Mapping[str, int]]:
     with ExitStack() as stack:
         found = {}
-        for name, kind in ((SAME, "aiohttp"), (PLAIN, "httpx"))[: 2 if plain else 1]:
+        kinds = {SAME: "aiohttp", PLAIN: "httpx"} if plain else {SAME: "aiohttp"}
+        for name, kind in kinds.items():
             command = pinned([sys.executable, "-m", "bench.bare", kind, url])
             found[name] = stack.enter_context(running(command, folder / f"{kind}.log", environment())).pid
         time.sleep(2)  # for their imports and connections

@@ -65,7 +65,7 @@ def _long(folder: Path, server: Nginx, few: float, *, rounds: int) -> Iterator[l
     with installation.daemon() as daemon:
         started = time.monotonic() - start
         yield _memory(few, _rss(daemon), _LONG)
-        quiet = _longest_gap(server, time.time() - 5, time.time())
+        quiet = _longest_gap(server, time.time() - 5, time.time())  # the time that the memory was measured in
         runs = [_reload(daemon, server, number, by_signal=True) for number in range(1, rounds + 1)]
         noticed = [_reload(daemon, server, rounds + number, by_signal=False) for number in range(1, rounds)]
     yield [

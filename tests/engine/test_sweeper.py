@@ -39,6 +39,12 @@ def looks(gem: ScriptedGem) -> int:
     return sum(request.job_id is not None for request in list(gem.requests))
 
 
+def listing(status: str) -> Answer:
+    """A list that says this of every job, whatever they are."""
+    jobs = [{"job_id": job_id, "status": status, "job_type": "ROAD_MATCHING"} for job_id in JOBS]
+    return Answer(body=json.dumps({"jobs": jobs}).encode())
+
+
 async def test_a_list_stands_for_the_looks_at_all_jobs_but_those_whose_turn_it_is(
     gem: ScriptedGem, clock: FakeClock, tmp_path: Path
 ) -> None:
@@ -55,8 +61,7 @@ async def test_a_list_that_is_never_up_to_date_delays_an_end_and_does_not_lose_i
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     async with sweeping(gem, tmp_path, clock, inbox) as rig:
-        jobs = [{"job_id": job_id, "status": "IN_PROGRESS", "job_type": "ROAD_MATCHING"} for job_id in JOBS]
-        gem.lists = Answer(body=json.dumps({"jobs": jobs}).encode())
+        gem.lists = listing("IN_PROGRESS")
         gem.answers(3, "SUCCESS")
         for _ in range(ROUNDS + 1):
             await rig.sweep()
@@ -69,8 +74,7 @@ async def test_once_one_end_was_found_a_list_that_hides_it_is_trusted_no_more(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     async with sweeping(gem, tmp_path, clock, inbox) as rig:
-        jobs = [{"job_id": job_id, "status": "IN_PROGRESS", "job_type": "ROAD_MATCHING"} for job_id in JOBS]
-        gem.lists = Answer(body=json.dumps({"jobs": jobs}).encode())
+        gem.lists = listing("IN_PROGRESS")
         for job_id in JOBS:
             gem.answers(job_id, "SUCCESS")
         ended = 0
@@ -90,8 +94,7 @@ async def test_a_list_may_be_behind_by_an_interval(gem: ScriptedGem, clock: Fake
     async with sweeping(gem, tmp_path, clock) as rig:
         gem.answers(3, "SUCCESS")
         await rig.sweep()
-        jobs = [{"job_id": job_id, "status": "IN_PROGRESS", "job_type": "ROAD_MATCHING"} for job_id in JOBS]
-        gem.lists = Answer(body=json.dumps({"jobs": jobs}).encode())
+        gem.lists = listing("IN_PROGRESS")
         clock.advance(EVERY.total_seconds())
         await rig.sweep()
         gem.lists = True
@@ -118,8 +121,7 @@ async def test_lists_do_not_hide_that_the_looks_at_what_changed_fail(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     async with sweeping(gem, tmp_path, clock, inbox) as rig:
-        jobs = [{"job_id": job_id, "status": "SUCCESS", "job_type": "ROAD_MATCHING"} for job_id in JOBS]
-        gem.lists = Answer(body=json.dumps({"jobs": jobs}).encode())
+        gem.lists = listing("SUCCESS")
         for job_id in JOBS:
             gem.answers(job_id, Answer(status=500))
         for _ in range(15):

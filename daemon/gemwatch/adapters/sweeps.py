@@ -16,7 +16,7 @@ from gemwatch.core.listing import Listing, Swept
 _MICROSECOND = timedelta(microseconds=1)
 FEWEST = 20  # jobs of one type: a list of thousands of others is not worth it for a few
 # In case lists are not up to date, each job is looked at after one of so many all the same: of as many as there are
-# jobs, so that one job is looked at after each.
+# jobs, so that one job is looked at after each, within these bounds.
 ROUNDS, MOST_ROUNDS = 30, 1440
 _RECENT = timedelta(hours=1)  # who ended longer ago may have been started again meanwhile
 

@@ -6,7 +6,7 @@ import socket
 import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -164,6 +164,45 @@ async def test_requests_one_after_the_other_share_a_connection(gem: ScriptedGem,
     for _ in range(5):
         await api.ask(7, TOKEN)
     assert len({r.connection for r in gem.requests}) == 1
+
+
+@pytest.mark.parametrize("status", [401, 404, 429, 503])
+async def test_an_answer_whose_body_nobody_needs_costs_no_connection(status: int) -> None:
+    opened = ended = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal opened, ended
+        opened += 1
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(b"HTTP/1.1 %d No\r\nContent-Length: 2\r\n\r\n" % status)
+                for _ in range(20):  # turns of the loop that the client lives in too: by now it has read the head
+                    await asyncio.sleep(0)
+                writer.write(b"{}")
+        writer.close()
+        ended += 1
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        async with api_at(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}") as api:
+            for _ in range(3):
+                await api.ask(7, TOKEN)
+        await until(lambda: ended == opened, "the ends of all connections")
+    assert opened == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        raw(b"HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\nno"),
+        raw(b"HTTP/1.1 404 Not Found\r\nContent-Length: 1000000000\r\n\r\nno"),
+        endless(b"HTTP/1.1 404 Not Found\r\n\r\n", b"no" * 50_000),
+        endless(b"HTTP/1.1 404 Not Found\r\n\r\n", b"no", pause=0.1),
+    ],
+    ids=["cut off", "vast", "endless", "endless and slow"],
+)
+async def test_a_body_that_nobody_needs_can_be_as_it_likes(gem: ScriptedGem, api: GemApi, answer: Answer) -> None:
+    gem.answers(7, answer)
+    assert isinstance(await api.ask(7, TOKEN), NotFound)
 
 
 async def test_a_kept_connection_that_is_closed_under_our_request_is_no_failure(

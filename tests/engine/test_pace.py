@@ -79,6 +79,16 @@ async def test_without_a_word_on_how_long_holds_grow_until_the_api_is_content(cl
     assert not pace.held
 
 
+async def test_pauses_that_the_api_names_do_not_make_later_ones_grow(clock: FakeClock) -> None:
+    pace = Pace(clock, at_once=10, rate=0)
+    for _ in range(16):  # all that were under way are told the same
+        pace.throttle(timedelta(seconds=1))
+    clock.advance(1)
+    pace.throttle(None)
+    clock.advance(2)
+    assert not pace.held
+
+
 async def test_a_hold_outlives_an_edit_of_the_limits(clock: FakeClock) -> None:
     old = Pace(clock, at_once=10, rate=10)
     new = Pace(clock, at_once=5, rate=2, turns=old.turns)

@@ -8,6 +8,7 @@ with each URL) must not happen here, and costs a good part of a request's time.
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -29,6 +30,7 @@ from gemwatch.core.settings import ApiSettings
 T = TypeVar("T")
 MOST_BYTES = 1 << 20  # of an answer about a job
 MOST_LISTED = 64 << 20  # of a list, some 240 000 jobs
+_MOST_DRAINED, _DRAIN_LIMIT = 64 << 10, 1.0  # bytes and seconds; a new connection costs less than more of them
 LONGEST_PAUSE = timedelta(days=1)  # a 429 that asks for more is taken for nonsense
 _LIFE = 15 * 60.0  # seconds; a busy connection never looks its host's name up again by itself
 _LIFE_IN_DOUBT = 10.0  # seconds; a new set of connections costs some 20 ms, and must not be had for each request
@@ -103,7 +105,10 @@ class GemApi:
         try:
             response = await connections.transport.handle_async_request(request)
             try:
-                return await read(response) if response.status_code == HTTPStatus.OK else self._refusal(response)
+                if response.status_code == HTTPStatus.OK:
+                    return await read(response)
+                await _drain(response)
+                return self._refusal(response)
             finally:
                 await response.aclose()  # gives a connection back if its answer was read to the end, or drops it
         except NoAnswerError as error:
@@ -229,6 +234,14 @@ async def _body(response: httpx.Response, most: int) -> bytearray:
         if len(body) > most:
             raise too_long
     return body
+
+
+async def _drain(response: httpx.Response) -> None:
+    """Read a body that nobody needs: unread it would cost the connection, and an API that is overloaded, or comes
+    back from it, would have to greet everybody anew."""
+    with suppress(TimeoutError, *_FAULTS):
+        async with asyncio.timeout(_DRAIN_LIMIT):
+            await _body(response, _MOST_DRAINED)
 
 
 def _named(status: int) -> str:

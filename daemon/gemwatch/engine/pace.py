@@ -16,7 +16,7 @@ class Turns:
 
     next_at: float = 0.0
     held_until: float = 0.0
-    throttles: int = 0  # 429s in a row
+    throttles: int = 0  # 429s in a row that did not say for how long
 
 
 class Pace:
@@ -40,11 +40,13 @@ class Pace:
 
     def throttle(self, pause: timedelta | None) -> None:
         """The API said 429: send nothing for this long, or for a growing while if it does not say."""
-        if pause is None and self.held:
+        if pause is not None:
+            seconds = pause.total_seconds()
+        elif self.held:
             return  # one of many that were under way: the same word, not a further one
-        self.turns.throttles += 1
-        growing = min(_MOST_HOLD, _FIRST_HOLD * 2 ** min(self.turns.throttles - 1, 10))
-        seconds = growing if pause is None else pause.total_seconds()
+        else:
+            seconds = min(_MOST_HOLD, _FIRST_HOLD * 2 ** min(self.turns.throttles, 10))
+            self.turns.throttles += 1
         self.turns.held_until = max(self.turns.held_until, self._clock.monotonic() + seconds)
 
     def relax(self) -> None:

@@ -192,6 +192,39 @@ def test_a_success_is_judged_by_the_one_before_on_the_same_input_only(bench: Ben
     assert bench.job(3)["previous"] is None
 
 
+def test_a_run_that_was_requested_later_is_not_the_one_before(bench: Bench) -> None:
+    bench.policy = Policy(gate=GATE)
+    bench.watch(1, 2, 3)
+    fewer = {"roads_matched_ratio": 0.9, "num_roads_processed": 200_000}
+    for number, (job_id, hour, kind, fields) in enumerate(
+        [(2, 7, "success", {"statistics": fewer}), (1, 0, "success", {}), (3, 5, "needs-look", {"statistics": fewer})]
+    ):
+        asked = (NOW + hour * HOUR).isoformat()
+        assert bench.live(job_id, "SUCCESS", begin=NOW + number * HOUR, requested_at=asked, **fields) == [kind]
+    before = {job_id: bench.job(job_id)["previous"] for job_id in (1, 2, 3)}
+    assert [row and row["job_id"] for row in before.values()] == [None, None, 1]
+
+
+def test_of_ends_that_are_recorded_together_the_one_requested_first_comes_first(bench: Bench) -> None:
+    bench.policy = Policy(gate=GATE)
+    bench.watch(1, 2, 3)
+    fewer = {"roads_matched_ratio": 0.9, "num_roads_processed": 200_000}
+    ends = {
+        1: job("SUCCESS", 1, requested_at=(NOW + HOUR).isoformat(), statistics=fewer),
+        2: job("SUCCESS", 2, requested_at=NOW.isoformat()),
+        3: job("SUCCESS", 3, requested_at=None),
+    }
+    told = bench.store.record(
+        [
+            Report(claim=one.claim, at=NOW, verdict=decide(one.tracked, seen, bench.policy, 0.5))
+            for one in bench.store.claim_watches(NOW, 3, LEASE)
+            if (seen := Seen(at=NOW, job=ends[one.tracked.job_id]))
+        ]
+    ).told
+    assert {one.event.job_id: one.event.kind.value for one in told} == {1: "needs-look", 2: "success", 3: "success"}
+    assert {job_id: bench.job(job_id)["previous"]["job_id"] for job_id in (1, 2)} == {1: 2, 2: 3}
+
+
 def test_a_watchs_own_gate_counts_at_once_without_moving_its_poll_and_its_own_limits_with_a_look(
     bench: Bench,
 ) -> None:

@@ -351,8 +351,10 @@ def test_a_look_of_ones_own_is_compared_with_the_runs_in_the_store(
 ) -> None:
     gem.answers(1, matched(1, 0.86, "2026-02-18T10:00:00Z"))
     gem.answers(2, matched(2, 0.70, "2026-02-25T10:00:00Z"))
-    installation.configure(watch=[1, 2], gate={"matched_drop_max": 0.05})
+    installation.configure(watch=[1], gate={"matched_drop_max": 0.05})
     with installation.daemon() as daemon:
+        wait_until(lambda: len(inbox.messages) == 1, "the first end")
+        installation.configure(watch=[1, 2])
         wait_until(lambda: len(inbox.messages) == 2, "both ends")
         assert daemon.stop() == 0
     gem.answers(3, matched(3, 0.84, "2026-02-20T10:00:00Z"))

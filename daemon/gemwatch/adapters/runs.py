@@ -2,21 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.tables import runs, transitions, watches
+from gemwatch.adapters.tables import Time, runs, transitions, watches
 from gemwatch.core.decide import Transition, Verdict
 from gemwatch.core.estimate import Experience
 from gemwatch.core.events import Event, EventKind
 from gemwatch.core.gate import judged
-from gemwatch.core.job import Status, is_end
+from gemwatch.core.job import JobDetails, Status, is_end
 from gemwatch.core.runs import Input, Run, finished, input_of
 
 LATEST = 20_000  # runs that are looked back on
+_EVER = datetime.min.replace(tzinfo=UTC)
 _FIELDS = tuple(column.name for column in fields(Run))
 _values = attrgetter(*_FIELDS)
 RUN = tuple(runs.c[name] for name in _FIELDS)
@@ -39,13 +40,21 @@ _LAST_ENDS = (
     .where(runs.c.job_id.in_(_bind("ids", expanding=True)))
     .group_by(runs.c.job_id)
 )
-SUCCESSES = (  # on the input that `on` names, newest first
+
+
+def _not_after(earlier: sa.ColumnElement[Any], asked: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    """Ends are seen in any order where several came between two looks; requests are not made in any order."""
+    return sa.or_(earlier.is_(None), asked.is_(None), earlier <= asked)
+
+
+SUCCESSES = (  # before what `place_of` names, newest first
     sa.select(*RUN)
     .where(
         runs.c.storage_id == _bind("storage_id"),
         runs.c.input_filename == _bind("input_filename"),
         runs.c.job_type.is_not_distinct_from(_bind("job_type")),
         runs.c.status == Status.SUCCESS.value,
+        _not_after(runs.c.requested_at, _bind("requested_at", type_=Time)),
     )
     .order_by(runs.c.id.desc())
 )
@@ -71,7 +80,8 @@ _NEW = sa.select(_UNREAD).order_by(_UNREAD.c.id)
 class Past:
     """What the runs so far say of jobs, as things stand `now`.
 
-    `previous` is, for a job that succeeded, the SUCCESS on the same input before its own.
+    `previous` is, for a job that succeeded, the last SUCCESS on the same input that was seen before its own, and was
+    not requested after it.
     """
 
     now: datetime
@@ -117,23 +127,21 @@ def add_news(connection: sa.Connection, verdicts: Sequence[Verdict]) -> tuple[li
 
 
 def _add_runs(connection: sa.Connection, moves: Sequence[Transition]) -> dict[int, tuple[Run, Run | None]]:
-    """Keep the runs that have ended with these transitions; for each job its run, and the last SUCCESS on the same
-    input before it, which may have ended in the same moment."""
+    """Keep the runs that have ended with these transitions; for each job its run, and beside a SUCCESS the one on the
+    same input before it, which may have ended in the same moment: the one that was requested first is kept first."""
     if not moves:
         return {}
     ids = {"ids": [move.job.job_id for move in moves]}
     starts = {row.job_id: row for row in connection.execute(_STARTS, ids)}
     last_ends = {row.job_id: row.ended_at for row in connection.execute(_LAST_ENDS, ids)}
     ended: dict[int, tuple[Run, Run | None]] = {}
-    latest: dict[Input, Run | None] = {}
-    for move in moves:
+    latest = dict[Input, Run]()
+    for move in sorted(moves, key=lambda one: one.job.requested_at or _EVER):
         job_id = move.job.job_id
         run = _finished(move, starts.get(job_id), last_ends.get(job_id))
-        same = input_of(run)
-        if same is not None and same not in latest:
-            latest[same] = _last_success(connection, same)
-        ended[job_id] = run, latest.get(same) if same else None
-        if same is not None and run.status == Status.SUCCESS:
+        ended[job_id] = run, None
+        if run.status == Status.SUCCESS and (same := input_of(run)):
+            ended[job_id] = run, latest.get(same) or _last_success(connection, run)
             latest[same] = run
     connection.execute(sa.insert(runs), [dict(zip(_FIELDS, _values(run), strict=True)) for run, _ in ended.values()])
     return ended
@@ -157,7 +165,7 @@ def load_experience(engine: sa.Engine) -> Experience:
 
 
 def previous_runs(connection: sa.Connection, jobs: Sequence[int] | None = None) -> dict[int, Run]:
-    """For each of these jobs (all where None) that succeeded: the SUCCESS on the same input before its own."""
+    """For each of these jobs (all where None) that succeeded: `Past.previous`."""
     mine, earlier, before = runs.alias(), runs.alias(), runs.alias()
     success = Status.SUCCESS.value
     newest = sa.select(sa.func.max(runs.c.id)).where(runs.c.status == success).group_by(runs.c.job_id)
@@ -170,6 +178,7 @@ def previous_runs(connection: sa.Connection, jobs: Sequence[int] | None = None) 
             earlier.c.job_type.is_not_distinct_from(mine.c.job_type),
             earlier.c.status == success,
             earlier.c.id < mine.c.id,
+            _not_after(earlier.c.requested_at, mine.c.requested_at),
         )
         .order_by(earlier.c.id.desc())
         .limit(1)
@@ -180,14 +189,16 @@ def previous_runs(connection: sa.Connection, jobs: Sequence[int] | None = None) 
     return {row.of: run_of(row) for row in connection.execute(query)}
 
 
-def _last_success(connection: sa.Connection, same: Input) -> Run | None:
-    row = connection.execute(_BEFORE, on(same)).first()
+def _last_success(connection: sa.Connection, run: Run) -> Run | None:
+    row = connection.execute(_BEFORE, place_of(run)).first()
     return None if row is None else run_of(row)
 
 
-def on(same: Input) -> dict[str, str | None]:
-    """The values that `SUCCESSES` is executed with."""
-    return dict(zip(("storage_id", "input_filename", "job_type"), same, strict=True))
+def place_of(job: JobDetails | Run) -> dict[str, Any] | None:
+    """Where a run stands among others, as `SUCCESSES` is asked; None where the job does not say what its input is."""
+    same = input_of(job)
+    names = ("storage_id", "input_filename", "job_type")
+    return same and {**dict(zip(names, same, strict=True)), "requested_at": job.requested_at}
 
 
 def run_of(row: Any) -> Run:

@@ -6,12 +6,12 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from gemwatch.adapters.database import StoreError, open_to_read
-from gemwatch.adapters.runs import SUCCESSES, on, run_of
+from gemwatch.adapters.runs import SUCCESSES, place_of, run_of
 from gemwatch.adapters.schema import check
 from gemwatch.adapters.tables import runs
 from gemwatch.core.gate import Gate, reasons
 from gemwatch.core.job import JobDetails
-from gemwatch.core.runs import Run, finished, input_of
+from gemwatch.core.runs import Run, finished
 
 
 class StoreGate:
@@ -26,23 +26,22 @@ class StoreGate:
         if gate.as_json() is None:
             return ()
         try:
-            before = self._before(job)
+            earlier = self._earlier(job)
         except (StoreError, sa.exc.DatabaseError, OSError):
-            before = None
-        return tuple(reasons(finished(job, ended_at=seen_at, running_since=None), before, gate))
+            earlier = None
+        return tuple(reasons(finished(job, ended_at=seen_at, running_since=None), earlier, gate))
 
-    def _before(self, job: JobDetails) -> Run | None:
+    def _earlier(self, job: JobDetails) -> Run | None:
         """The SUCCESS on the same input before this one. Not this job's own, should a daemon have seen it end."""
-        same = input_of(job)
-        if same is None or self._url is None:
+        place = place_of(job)
+        if place is None or self._url is None:
             return None
-        earlier = sa.or_(runs.c.requested_at.is_(None), runs.c.requested_at < job.requested_at)
-        query = SUCCESSES.where(runs.c.job_id != job.job_id, earlier if job.requested_at else sa.true()).limit(1)
+        query = SUCCESSES.where(runs.c.job_id != job.job_id).limit(1)
         engine = open_to_read(self._url)
         try:
             check(engine)
             with engine.begin() as connection:
-                row = connection.execute(query, on(same)).first()
+                row = connection.execute(query, place).first()
                 return None if row is None else run_of(row)
         finally:
             engine.dispose()

@@ -8,10 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from gemwatch.adapters.records import as_text, delivery_of, job_of, previous_of, service_of, transition_of
-from gemwatch.adapters.runs import SUCCESSES, Learner, on, run_of
+from gemwatch.adapters.runs import SUCCESSES, Learner, place_of, run_of
 from gemwatch.adapters.tables import deliveries, events, runs, service, transitions, watches
 from gemwatch.core.job import ENDS, is_end, read_details
-from gemwatch.core.runs import input_of
 from gemwatch.core.work import DeliveryState
 
 UNSEEN = "not seen yet"  # stands for the status of a job that has not been seen
@@ -116,14 +115,14 @@ def job(connection: sa.Connection, job_id: int, *, learner: Learner, now: dateti
 
 def _earlier_runs(connection: sa.Connection, row: Any) -> list[dict[str, Any]]:
     """The successes on the same input, newest first: those before its own, where the job has ended."""
-    same = None if row.document is None else input_of(read_details(row.document))
-    if same is None:
+    place = None if row.document is None else place_of(read_details(row.document))
+    if place is None:
         return []
     query = SUCCESSES.limit(_MOST_RUNS)
     if is_end(row.status):
         own = sa.select(sa.func.max(runs.c.id)).where(runs.c.job_id == row.job_id).scalar_subquery()
         query = query.where(runs.c.id < own)
-    return [previous_of(run_of(run)) for run in connection.execute(query, on(same))]
+    return [previous_of(run_of(run)) for run in connection.execute(query, place)]
 
 
 def deliveries_page(

@@ -92,6 +92,24 @@ def test_a_claim_comes_due_again_when_its_lease_ends(bench: Bench) -> None:
     assert len(bench.claim(NOW + LEASE)) == 1
 
 
+@pytest.mark.parametrize("stale_first", [True, False], ids=["stale first", "stale last"])
+def test_a_look_whose_claim_was_taken_back_does_not_cost_the_one_made_after_it(
+    bench: Bench, *, stale_first: bool
+) -> None:
+    bench.watch(1)
+    stale = bench.claim()
+    later = NOW + timedelta(seconds=1)
+    bench.watch(Watch(job_id=1, every=timedelta(seconds=30)), now=later)
+    claims = [*stale, *bench.claim(later)]
+    assert len(claims) == 2
+    seen = Seen(at=later, job=read_details(json.dumps({"job_id": 1, "status": "SUCCESS"})))
+    reports = [report_on(claim, later, decide(claim.tracked, seen, Policy(), 0.5)) for claim in claims]
+    bench.address(TEAM)
+    recorded = bench.store.record(reports if stale_first else reports[::-1])
+    assert [report.claim for report in recorded.reports] == [later]
+    assert len(recorded.told) == 1
+
+
 def test_a_start_releases_what_a_dead_process_had_claimed(bench: Bench) -> None:
     bench.watch(1)
     bench.tell(1)

@@ -177,7 +177,12 @@ def _standing(connection: sa.Connection, reports: Sequence[Report]) -> list[Repo
     """Those whose claims stand; of two on one claim, the first."""
     ids = [report.verdict.job_id for report in reports]
     claims = {row.job_id: row.claim for row in connection.execute(_CLAIMS, {"ids": ids})}
-    return [report for report in reports if claims.pop(report.verdict.job_id, None) == report.claim]
+    standing = []
+    for report in reports:
+        if claims.get(report.verdict.job_id) == report.claim:
+            del claims[report.verdict.job_id]
+            standing.append(report)
+    return standing
 
 
 def _tracked(row: Any) -> Tracked:

@@ -205,6 +205,12 @@ async def test_a_body_that_nobody_needs_can_be_as_it_likes(gem: ScriptedGem, api
     assert isinstance(await api.ask(7, TOKEN), NotFound)
 
 
+async def test_a_slow_body_after_a_late_head_does_not_cost_what_the_head_said(gem: ScriptedGem) -> None:
+    gem.answers(7, endless(b"HTTP/1.1 404 Not Found\r\n\r\n", b"no", pause=0.1))
+    async with api_at(gem.url, timeout=SHORT) as api:
+        assert isinstance(await api.ask(7, TOKEN), NotFound)
+
+
 async def test_a_kept_connection_that_is_closed_under_our_request_is_no_failure(
     gem: ScriptedGem, api: GemApi
 ) -> None:
@@ -286,6 +292,20 @@ async def test_connections_are_replaced_now_and_then_and_requests_on_the_old_one
         assert isinstance(await slow, Seen)
     _, before, after, again = (r.connection for r in gem.requests)
     assert before != after == again
+
+
+@pytest.mark.parametrize("answer", [Answer(status=503), Answer(body=b"<html>")], ids=["503", "nonsense"])
+async def test_after_a_useless_answer_the_connections_are_replaced_soon_but_not_each_time(
+    gem: ScriptedGem, answer: Answer
+) -> None:
+    clock = FakeClock()
+    gem.answers(7, answer)
+    async with api_at(gem.url, clock) as api:
+        for pause in (1, 1, 10, 1):
+            await api.ask(7, TOKEN)
+            clock.advance(pause)
+    first, second, third, fourth = (r.connection for r in gem.requests)
+    assert first == second == third != fourth
 
 
 async def test_a_client_closed_during_a_request_lets_it_end(gem: ScriptedGem) -> None:

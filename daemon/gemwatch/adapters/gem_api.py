@@ -30,7 +30,9 @@ from gemwatch.core.settings import ApiSettings
 T = TypeVar("T")
 MOST_BYTES = 1 << 20  # of an answer about a job
 MOST_LISTED = 64 << 20  # of a list, some 240 000 jobs
-_MOST_DRAINED, _DRAIN_LIMIT = 64 << 10, 1.0  # bytes and seconds; a new connection costs less than more of them
+# Bytes and seconds of an answer that nobody needs: a new connection costs less than more of them. It ends this long
+# before the request's own limit, by which what is known already would be lost.
+_MOST_DRAINED, _DRAIN_LIMIT, _DRAIN_MARGIN = 64 << 10, 1.0, 0.05
 LONGEST_PAUSE = timedelta(days=1)  # a 429 that asks for more is taken for nonsense
 _LIFE = 15 * 60.0  # seconds; a busy connection never looks its host's name up again by itself
 _LIFE_IN_DOUBT = 10.0  # seconds; a new set of connections costs some 20 ms, and must not be had for each request
@@ -83,8 +85,8 @@ class GemApi:
                 )
         sent_at = self._clock.now()
         try:
-            async with asyncio.timeout(self._time_limit):
-                return await self._exchange(url, token, read)
+            async with asyncio.timeout(self._time_limit) as limit:
+                return await self._exchange(url, token, read, drain_until=(limit.when() or 0.0) - _DRAIN_MARGIN)
         except TimeoutError:
             reason, bad = f"no answer within {self._time_limit:g} s", False
         except _FAULTS as error:
@@ -98,7 +100,7 @@ class GemApi:
             await connections.let_go()
 
     async def _exchange(
-        self, url: str, token: str, read: Callable[[httpx.Response], Awaitable[T]]
+        self, url: str, token: str, read: Callable[[httpx.Response], Awaitable[T]], *, drain_until: float
     ) -> T | Observation:
         request = self._request(url, token)
         connections, *outworn = self._hold()
@@ -107,13 +109,12 @@ class GemApi:
             try:
                 if response.status_code == HTTPStatus.OK:
                     return await read(response)
-                await _drain(response)
-                return self._refusal(response)
+                await _drain(response, drain_until)
+                return self._refusal(response, token)
             finally:
                 await response.aclose()  # gives a connection back if its answer was read to the end, or drops it
-        except NoAnswerError as error:
-            if error.bad:
-                connections.distrust()
+        except NoAnswerError:
+            connections.distrust()
             raise
         finally:
             if token == self._token:
@@ -153,7 +154,7 @@ class GemApi:
         body = await _body(response, MOST_LISTED)
         return Listing(statuses=_read(body, lambda text: read_statuses(text, job_type)), at=self._clock.now())
 
-    def _refusal(self, response: httpx.Response) -> Observation:
+    def _refusal(self, response: httpx.Response, token: str) -> Observation:
         match response.status_code:
             case HTTPStatus.NOT_FOUND:
                 return NotFound(at=self._clock.now())
@@ -164,7 +165,7 @@ class GemApi:
                 now = self._clock.now()
                 return Throttled(at=now, retry_after=_retry_after(response.headers, now))
             case status if response.is_redirect:
-                where = _towards(response.headers, self._settings.key, self._token or "")
+                where = _towards(response.headers, self._settings.key, token)
                 raise NoAnswerError(f"{_named(status)}, a redirect{where}, is not followed", bad=True)
             case status:
                 raise NoAnswerError(_named(status), bad=not response.is_server_error)
@@ -196,7 +197,8 @@ class _Connections:
 
     def distrust(self) -> None:
         """End them soon. An answer that makes no sense may be the rest of an earlier one that was longer than it
-        said, and then each answer on its connection would be taken for that of the next request."""
+        said, and then each answer on its connection would be taken for that of the next request. And 503 may be the
+        word of one server among many, to which these connections lead."""
         self.replace_at = min(self.replace_at, self._opened_at + _LIFE_IN_DOUBT)
 
     async def let_go(self) -> None:
@@ -236,11 +238,11 @@ async def _body(response: httpx.Response, most: int) -> bytearray:
     return body
 
 
-async def _drain(response: httpx.Response) -> None:
+async def _drain(response: httpx.Response, until: float) -> None:
     """Read a body that nobody needs: unread it would cost the connection, and an API that is overloaded, or comes
     back from it, would have to greet everybody anew."""
     with suppress(TimeoutError, *_FAULTS):
-        async with asyncio.timeout(_DRAIN_LIMIT):
+        async with asyncio.timeout_at(min(until, asyncio.get_running_loop().time() + _DRAIN_LIMIT)):
             await _body(response, _MOST_DRAINED)
 
 

@@ -2,17 +2,17 @@
 
 import time
 from collections.abc import Iterator
-from math import ceil
+from datetime import timedelta
 from pathlib import Path
 
 from bench.daemon import Installation, jobs
 from bench.figures import Figure
 from bench.nginx import JOB, Nginx, nginx
 from bench.processes import cpu_seconds, wait_for
-from gemwatch.adapters.sweeps import MOST_ROUNDS
+from gemwatch.core.listing import in_turn
 
 _JOBS, _EVERY = 10_000, 10
-_IN_TURN = ceil(_JOBS / MOST_ROUNDS)  # looks after each list, whatever it says
+_IN_TURN = in_turn(_JOBS, timedelta(seconds=_EVERY))  # looks after each list, whatever it says
 
 
 def sweep(folder: Path, quick: bool) -> Iterator[list[Figure]]:  # noqa: FBT001 (the shape of a part)

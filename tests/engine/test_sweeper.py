@@ -4,12 +4,14 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from gemwatch.adapters.sweeps import FEWEST, ROUNDS
+from gemwatch.adapters.sweeps import FEWEST
 from gemwatch.core.events import Target
+from gemwatch.core.settings import Watch
 from support.clock import FakeClock
 from support.gem import Answer, ScriptedGem
 from support.inbox import Inbox
@@ -20,7 +22,7 @@ JOBS = range(1, FEWEST + 6)
 
 @asynccontextmanager
 async def sweeping(
-    gem: ScriptedGem, folder: Path, clock: FakeClock, inbox: Inbox | None = None
+    gem: ScriptedGem, folder: Path, clock: FakeClock, inbox: Inbox | None = None, *, every: timedelta = EVERY
 ) -> AsyncIterator[Rig]:
     """Every job has been looked at once, a list is due, and no look is."""
     gem.lists = True
@@ -28,10 +30,10 @@ async def sweeping(
         gem.answers(job_id, "IN_PROGRESS")
     targets = [Target(name="team", url=inbox.target_url())] if inbox else []
     settings = settings_for(gem, folder, targets, JOBS)
-    settings = replace(settings, poll=replace(settings.poll, sweep=True))
+    settings = replace(settings, poll=replace(settings.poll, sweep=True, every=every))
     async with running(settings, clock) as rig:
         await rig.poll(after=EVERY * 0)
-        clock.advance(EVERY.total_seconds() * 0.9)
+        clock.advance(every.total_seconds() * 0.9)
         yield rig
 
 
@@ -50,44 +52,77 @@ async def test_a_list_stands_for_the_looks_at_all_jobs_but_those_whose_turn_it_i
 ) -> None:
     async with sweeping(gem, tmp_path, clock) as rig:
         before = looks(gem)
-        for _ in range(ROUNDS):
+        for _ in JOBS:
             await rig.sweep()
             await rig.poll(after=EVERY)
-        assert gem.listed() == ROUNDS
+        assert gem.listed() == len(JOBS)
         assert looks(gem) - before in (len(JOBS), len(JOBS) - 1)  # each has had its turn, but for the last round's
 
 
+def ended(rig: Rig) -> int:
+    return sum(job["finished"] for job in rig.records.status()["jobs"])
+
+
+@pytest.mark.parametrize("own", [None, 90, 120, 300])
 async def test_a_list_that_is_never_up_to_date_delays_an_end_and_does_not_lose_it(
-    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path, own: int | None
 ) -> None:
     async with sweeping(gem, tmp_path, clock, inbox) as rig:
+        rig.watch(*(job_id for job_id in JOBS if job_id != 3), Watch(job_id=3, every=own and timedelta(seconds=own)))
         gem.lists = listing("IN_PROGRESS")
         gem.answers(3, "SUCCESS")
-        for _ in range(ROUNDS + 1):
+        for _ in range(len(JOBS) + 1):
             await rig.sweep()
             await rig.poll(after=EVERY)
         await rig.deliver()
     assert inbox.titles() == ["SUCCESS: job 3"]
 
 
-async def test_once_one_end_was_found_a_list_that_hides_it_is_trusted_no_more(
-    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+async def test_each_job_has_its_turn_however_the_number_of_jobs_changes_meanwhile(
+    gem: ScriptedGem, clock: FakeClock, tmp_path: Path
 ) -> None:
-    async with sweeping(gem, tmp_path, clock, inbox) as rig:
+    async with sweeping(gem, tmp_path, clock) as rig:
+        gem.lists = listing("IN_PROGRESS")
+        stay, before = JOBS[:-5], {job_id: gem.asked(job_id) for job_id in JOBS}
+        for number in range(len(JOBS) + 1):
+            rig.watch(*stay, *JOBS[len(JOBS) - number % 5 :])
+            await rig.sweep()
+            await rig.poll(after=EVERY)
+        assert [job_id for job_id in stay if gem.asked(job_id) == before[job_id]] == []
+        assert gem.listed() == len(JOBS) + 1
+
+
+@pytest.mark.parametrize("every", [EVERY, 40 * EVERY, 180 * EVERY], ids=str)
+async def test_once_two_ends_were_found_a_list_that_hides_them_is_trusted_no_more(
+    gem: ScriptedGem, clock: FakeClock, tmp_path: Path, every: timedelta
+) -> None:
+    async with sweeping(gem, tmp_path, clock, every=every) as rig:
         gem.lists = listing("IN_PROGRESS")
         for job_id in JOBS:
             gem.answers(job_id, "SUCCESS")
-        ended = 0
-        for _ in range(ROUNDS):
+        seen = [0]
+        while seen[-1] < len(JOBS):
             await rig.sweep()
-            await rig.poll(after=EVERY)
-            if ended := sum(job["finished"] for job in rig.records.status()["jobs"]):
-                break
-        assert ended == 1  # the one whose turn it was
+            await rig.poll(after=every * 0.4)
+            await rig.poll(after=every * 0.6)
+            seen.append(ended(rig))
+        *in_turn, _ = seen
+        assert 0 < in_turn[1] < in_turn[2] < len(JOBS) / 2
+        assert len(seen) < 8
+
+
+async def test_a_single_job_that_was_started_again_is_no_sign_of_an_old_list(
+    gem: ScriptedGem, clock: FakeClock, tmp_path: Path
+) -> None:
+    async with sweeping(gem, tmp_path, clock) as rig:
+        gem.answers(3, "SUCCESS")
+        await rig.sweep()
+        assert ended(rig) == 1
+        gem.answers(3, "IN_PROGRESS")
         for _ in range(4):
-            await rig.sweep()
             await rig.poll(after=EVERY)
-        assert all(job["finished"] for job in rig.records.status()["jobs"])
+            await rig.sweep()
+        assert gem.listed() == 5
 
 
 async def test_a_list_may_be_behind_by_an_interval(gem: ScriptedGem, clock: FakeClock, tmp_path: Path) -> None:

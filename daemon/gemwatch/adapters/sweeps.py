@@ -15,10 +15,8 @@ from gemwatch.core.listing import Listing, Swept
 
 _MICROSECOND = timedelta(microseconds=1)
 FEWEST = 20  # jobs of one type: a list of thousands of others is not worth it for a few
-# In case lists are not up to date, each job is looked at after one of so many all the same: of as many as there are
-# jobs, so that one job is looked at after each, within these bounds.
-ROUNDS, MOST_ROUNDS = 30, 1440
 _RECENT = timedelta(hours=1)  # who ended longer ago may have been started again meanwhile
+_FEW_BEHIND = 1  # and so may a single one that has just ended
 
 # Jobs that a list can speak for: seen before, not finished, answered as usual, and not to be looked at more often
 # than lists are asked for.
@@ -36,10 +34,16 @@ _JOB_TYPES = (
     .group_by(watches.c.job_type)
     .having(sa.func.count() >= FEWEST)
 )
+_IN_TURN = (
+    sa.select(watches.c.job_id)
+    .where(_LISTABLE, watches.c.job_type == sa.bindparam("job_type"), watches.c.job_id > sa.bindparam("after"))
+    .order_by(watches.c.job_id)
+    .limit(sa.bindparam("many"))
+)
 
 # A list that was asked for before the last look says nothing new, and a claimed job is being looked at. The next
-# look is put off until after the next list, by up to a third of the interval, but not beyond a limit's passing,
-# and not for a job whose turn it is, nor for one that is to be looked at once more although it had ended.
+# look is put off until after the next list, by up to a third of the interval between lists, but not beyond a limit's
+# passing, and not for a job whose turn it is, nor for one that is to be looked at once more although it had ended.
 _LISTED = """
     (SELECT json_extract(value, '$[0]') AS job_id, json_extract(value, '$[1]') AS status FROM json_each(:listed))
     AS listed
@@ -53,8 +57,8 @@ _JOINED = f"""
 _UNCHANGED = sa.text(
     f"""
     UPDATE watches SET seen_at = :at, polled_at = :at, failures = 0, last_error = NULL,
-        due_at = CASE WHEN (watches.job_id % 1000003 * 7919 + :round) % :rounds = 0 THEN due_at ELSE min(
-            max(due_at, :at + every * (115 + abs(random() % 21)) / 100),
+        due_at = CASE WHEN watches.job_id IN (SELECT value FROM json_each(:turn)) THEN due_at ELSE min(
+            max(due_at, :at + :every * (115 + abs(random() % 21)) / 100),
             coalesce(max(clock_at + :grace, :at), 9223372036854775807)
         ) END
     {_JOINED} AND watches.status = listed.status AND watches.status NOT IN ('SUCCESS', 'FAILED')
@@ -90,12 +94,13 @@ class Sweeps:
             return {row.job_type: row.jobs for row in rows}
 
     def record(
-        self, listing: Listing, job_type: str, every: timedelta, sent_at: datetime, *, number: int, jobs: int
+        self, listing: Listing, job_type: str, every: timedelta, sent_at: datetime, *, after: int, many: int
     ) -> Swept:
-        """Record the list with this running number, asked for at `sent_at`, about so many jobs: those whose status
-        is as before count as seen, the others are due for a look, which alone can tell what became of them.
+        """Record a list that was asked for at `sent_at`, and the next is `every` later: jobs whose status is as
+        before count as seen, the others are due for a look, which alone can tell what became of them.
 
-        Of an old list nothing is recorded.
+        So many jobs, the next after the one with this id, are looked at whatever it says. Of an old list nothing is
+        recorded.
         """
         values: dict[str, Any] = {
             "listed": json.dumps(list(listing.statuses.items())),
@@ -104,11 +109,14 @@ class Sweeps:
             "every": every // _MICROSECOND,
         }
         looks = {**values, "at": microseconds(listing.at)}
-        rounds = min(max(jobs, ROUNDS), MOST_ROUNDS)
-        turn = {"grace": GRACE // _MICROSECOND, "round": number % rounds, "rounds": rounds}
+        recent = max(_RECENT, 3 * every)  # an end is seen between two lists, and the next one may still lack it
         with self._engine.begin() as connection:
-            behind = connection.execute(_BEHIND, {**values, "recent": _RECENT // _MICROSECOND}).scalar_one()
-            if behind:
-                return Swept(behind=behind)
-            connection.execute(_UNCHANGED, {**looks, **turn})
-            return Swept(due=connection.execute(_CHANGED, looks).rowcount)
+            behind = connection.execute(_BEHIND, {**values, "recent": recent // _MICROSECOND}).scalar_one()
+            if behind > _FEW_BEHIND:
+                return Swept(behind=behind, last=after)
+            chosen = {"job_type": job_type, "every": every}
+            turn = list(connection.execute(_IN_TURN, {**chosen, "after": after, "many": many}).scalars())
+            turn += connection.execute(_IN_TURN, {**chosen, "after": 0, "many": many - len(turn)}).scalars()
+            connection.execute(_UNCHANGED, {**looks, "grace": GRACE // _MICROSECOND, "turn": json.dumps(turn)})
+            due = connection.execute(_CHANGED, looks).rowcount
+        return Swept(due=due, last=turn[-1] if turn else 0)

@@ -3,10 +3,13 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from math import ceil
 from typing import Any
 
 from gemwatch.core.job import Observation, job_id_of, status_of
+
+_CYCLE = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,13 +23,22 @@ class Listing:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
     """What came of a list: how many jobs are due for a look since it shows them changed; or that it is `behind`, by
-    so many jobs that had been seen finished before it was asked for and are unfinished in it."""
+    so many jobs that had been seen finished before it was asked for and are unfinished in it.
+
+    `last`: the id of the last job that had its turn; the next turn begins after it.
+    """
 
     due: int = 0
     behind: int = 0
+    last: int = 0
 
 
 Listed = Listing | Observation
+
+
+def in_turn(jobs: int, every: timedelta) -> int:
+    """At how many jobs to look after each list, whatever it says, so that each job has its turn within a day."""
+    return ceil(jobs / max(1, _CYCLE // every))
 
 
 def read_statuses(document: str, job_type: str) -> dict[int, str]:

@@ -89,7 +89,7 @@ class Sweeps(Protocol):
     def job_types(self, every: timedelta) -> Mapping[str, int]: ...
 
     def record(
-        self, listing: Listing, job_type: str, every: timedelta, sent_at: datetime, *, number: int, jobs: int
+        self, listing: Listing, job_type: str, every: timedelta, sent_at: datetime, *, after: int, many: int
     ) -> Swept: ...
 
 

@@ -7,7 +7,7 @@ import structlog
 
 from gemwatch.core.clock import Clock
 from gemwatch.core.job import Failed, Refused, Throttled
-from gemwatch.core.listing import Listed, Listing
+from gemwatch.core.listing import Listed, Listing, in_turn
 from gemwatch.core.login import LoginError
 from gemwatch.core.wording import counted
 from gemwatch.engine.bell import Bell
@@ -44,7 +44,7 @@ class Sweeper:
         self._parts = parts
         self.bell = Bell()
         self._next_at = 0.0
-        self._number = int(parts.clock.monotonic())  # of the list; each start begins with other jobs' turn
+        self._turns: dict[str, int] = {}  # by type, the last job that was looked at whatever the lists said
         self._resting: dict[str, float] = {}  # until when, by type
 
     async def run(self) -> None:
@@ -57,7 +57,6 @@ class Sweeper:
         if not poll.sweep or now < self._next_at or self._parts.vitals.locked_out or self._parts.live.pace.held:
             return
         self._next_at = now + poll.every.total_seconds()
-        self._number += 1
         found = await self._parts.database(self._parts.sweeps.job_types, poll.every)
         for job_type, jobs in found.items():
             if now >= self._resting.get(job_type, 0.0):
@@ -70,15 +69,12 @@ class Sweeper:
             case None | Throttled():
                 return
             case Listing() as listing:
+                every, after = parts.live.settings.poll.every, self._turn(job_type, listing)
+                many = in_turn(jobs, every)
                 swept = await parts.database(
-                    parts.sweeps.record,
-                    listing,
-                    job_type,
-                    parts.live.settings.poll.every,
-                    asked_at,
-                    number=self._number,
-                    jobs=jobs,
+                    parts.sweeps.record, listing, job_type, every, asked_at, after=after, many=many
                 )
+                self._turns[job_type] = swept.last
                 if swept.behind:
                     behind = counted(swept.behind, "finished job is", "finished jobs are")
                     self._rest(job_type, f"the list is not up to date: {behind} unfinished in it")
@@ -92,6 +88,11 @@ class Sweeper:
             case useless:
                 reason = useless.reason if isinstance(useless, Failed | Refused) else "HTTP 404 Not Found"
                 self._rest(job_type, reason)
+
+    def _turn(self, job_type: str, listing: Listing) -> int:
+        """After which job to go on. Each start begins anywhere, so that frequent ones do not favour the same jobs."""
+        ids = list(listing.statuses) or [0]
+        return self._turns.get(job_type, ids[int(self._parts.clock.monotonic()) % len(ids)])
 
     def _rest(self, job_type: str, reason: str) -> None:
         self._parts.metrics.sweep("not_listed")

@@ -17,7 +17,7 @@ from gemwatch.core.job import JobDetails, Status, is_end
 from gemwatch.core.runs import Input, Run, finished, input_of
 
 LATEST = 20_000  # runs that are looked back on
-_EVER = datetime.min.replace(tzinfo=UTC)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _FIELDS = tuple(column.name for column in fields(Run))
 _values = attrgetter(*_FIELDS)
 RUN = tuple(runs.c[name] for name in _FIELDS)
@@ -136,13 +136,14 @@ def _add_runs(connection: sa.Connection, moves: Sequence[Transition]) -> dict[in
     last_ends = {row.job_id: row.ended_at for row in connection.execute(_LAST_ENDS, ids)}
     ended: dict[int, tuple[Run, Run | None]] = {}
     latest = dict[Input, Run]()
-    for move in sorted(moves, key=lambda one: one.job.requested_at or _EVER):
+    for move in sorted(moves, key=lambda one: one.job.requested_at or _LONG_AGO):
         job_id = move.job.job_id
         run = _finished(move, starts.get(job_id), last_ends.get(job_id))
-        ended[job_id] = run, None
+        before = None
         if run.status == Status.SUCCESS and (same := input_of(run)):
-            ended[job_id] = run, latest.get(same) or _last_success(connection, run)
+            before = latest.get(same) or _last_success(connection, run)
             latest[same] = run
+        ended[job_id] = run, before
     connection.execute(sa.insert(runs), [dict(zip(_FIELDS, _values(run), strict=True)) for run, _ in ended.values()])
     return ended
 

@@ -69,8 +69,10 @@ class Sweeper:
             case None | Throttled():
                 return
             case Listing() as listing:
-                every, after = parts.live.settings.poll.every, self._turn(job_type, listing)
-                many = in_turn(jobs, every)
+                every = parts.live.settings.poll.every
+                if job_type not in self._turns:
+                    self._turns[job_type] = self._anywhere(listing)
+                after, many = self._turns[job_type], in_turn(jobs, every)
                 swept = await parts.database(
                     parts.sweeps.record, listing, job_type, every, asked_at, after=after, many=many
                 )
@@ -89,10 +91,10 @@ class Sweeper:
                 reason = useless.reason if isinstance(useless, Failed | Refused) else "HTTP 404 Not Found"
                 self._rest(job_type, reason)
 
-    def _turn(self, job_type: str, listing: Listing) -> int:
-        """After which job to go on. Each start begins anywhere, so that frequent ones do not favour the same jobs."""
+    def _anywhere(self, listing: Listing) -> int:
+        """A job to begin after: if it were the same at each start, frequent starts would favour the next ones."""
         ids = list(listing.statuses) or [0]
-        return self._turns.get(job_type, ids[int(self._parts.clock.monotonic()) % len(ids)])
+        return ids[int(self._parts.clock.monotonic()) % len(ids)]
 
     def _rest(self, job_type: str, reason: str) -> None:
         self._parts.metrics.sweep("not_listed")

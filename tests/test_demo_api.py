@@ -11,8 +11,8 @@ from starlette.applications import Starlette
 from gemwatch.adapters.token_text import read_token
 from gemwatch.core.events import Event, EventKind
 from gemwatch.core.job import Status, is_end, read_details
-from gemwatch.core.message import compose
-from gemwatch.core.summary import summarise
+from gemwatch.core.text.message import compose
+from gemwatch.core.text.summary import summarise
 from gemwatch.demo.gem import BASE_PATH, KEY, TOKEN_PATH, Gem
 from gemwatch.demo.inbox import Letter
 from gemwatch.demo.lives import ADDED, SPARE, WATCHED, Life

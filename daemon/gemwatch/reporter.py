@@ -11,7 +11,7 @@ from gemwatch.adapters.records import Records, Snapshot
 from gemwatch.core.clock import Clock
 from gemwatch.core.health import ApiState, Health, Login
 from gemwatch.core.job import Status, is_end
-from gemwatch.core.wording import counted
+from gemwatch.core.text.formatting import counted
 from gemwatch.engine.bell import Bell
 from gemwatch.engine.live import Live
 from gemwatch.engine.vitals import Vitals

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gemwatch.core.message import OUTCOMES
+from gemwatch.core.text.message import OUTCOMES
 from gemwatch.demo.lives import ADDED, WATCHED, Life
 
 ENDS = [

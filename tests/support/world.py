@@ -13,7 +13,7 @@ from typing import ParamSpec, TypeVar
 from gemwatch.core.job import Failed, NotFound, Observation, Refused, Seen, Throttled, read_details
 from gemwatch.core.listing import Listed, Listing
 from gemwatch.core.login import LoginError, Token
-from gemwatch.core.message import Message
+from gemwatch.core.text.message import Message
 from gemwatch.core.work import NotSent, Outcome, Sent
 from support.gem import document
 from support.virtual import VirtualClock

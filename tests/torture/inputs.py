@@ -17,9 +17,9 @@ from gemwatch.adapters.apprise_urls import url_problem
 from gemwatch.adapters.config_file import load
 from gemwatch.core.decide import Memory, Policy, Tracked, decide
 from gemwatch.core.job import Seen, read_details
-from gemwatch.core.message import compose
 from gemwatch.core.settings import PollSettings
-from gemwatch.core.summary import summarise
+from gemwatch.core.text.message import compose
+from gemwatch.core.text.summary import summarise
 from support.gem import KEY, TOKEN, document
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -10,9 +10,9 @@ import apprise
 from apprise.plugins.base import NotifyBase
 
 from gemwatch.adapters.apprise_urls import listen
-from gemwatch.core.harmless import shortened, tidy
-from gemwatch.core.message import Message, Tone
 from gemwatch.core.secrets import Secrets
+from gemwatch.core.text.message import Message, Tone
+from gemwatch.core.text.sanitize import shortened, tidy
 from gemwatch.core.work import NotSent, Outcome, Sent
 
 _TYPES = {

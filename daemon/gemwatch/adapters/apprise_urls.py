@@ -11,7 +11,7 @@ from apprise.plugins import N_MGR, url_to_dict
 from apprise.plugins.base import NotifyBase
 from apprise.utils.parse import parse_urls
 
-from gemwatch.core.message import LONGEST_TITLE
+from gemwatch.core.text.message import LONGEST_TITLE
 
 with warnings.catch_warnings():  # some plugins import modules that are on their way out of Python
     warnings.simplefilter("ignore", DeprecationWarning)

@@ -11,10 +11,10 @@ from datetime import timedelta
 from importlib.util import find_spec
 from typing import Any
 
-from gemwatch.core.harmless import tidy
 from gemwatch.core.login import LoginError
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import AzureCredential, AzureSource
+from gemwatch.core.text.sanitize import tidy
 
 AZURE_LIMIT = timedelta(seconds=60)
 REMEDIES: Mapping[AzureCredential, str] = {

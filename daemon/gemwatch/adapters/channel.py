@@ -10,8 +10,8 @@ from apprise.plugins.base import NotifyBase
 from gemwatch.adapters.apprise_send import send
 from gemwatch.adapters.apprise_urls import body_limit, load
 from gemwatch.core.events import Target
-from gemwatch.core.message import Message
 from gemwatch.core.secrets import Secrets
+from gemwatch.core.text.message import Message
 from gemwatch.core.work import NotSent, Outcome
 
 MOST_HANGING = 4  # threads of one target that are waited for no more, and may never end

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from gemwatch.adapters.apprise_urls import url_advice, url_problem
 from gemwatch.adapters.channel import Channel
 from gemwatch.core.events import Target
-from gemwatch.core.message import Message
 from gemwatch.core.secrets import Secrets
+from gemwatch.core.text.message import Message
 from gemwatch.core.work import NotSent, Outcome
 
 __all__ = ["SEND_LIMIT", "Targets", "url_advice", "url_problem"]

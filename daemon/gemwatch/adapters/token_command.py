@@ -11,9 +11,9 @@ from pathlib import PurePath
 from subprocess import DEVNULL, PIPE
 from typing import cast
 
-from gemwatch.core.harmless import tidy
 from gemwatch.core.login import LoginError
 from gemwatch.core.secrets import MASK, Secrets
+from gemwatch.core.text.sanitize import tidy
 
 COMMAND_LIMIT = timedelta(seconds=60)  # a cold `az` on a small machine takes a good part of it
 _MOST_BYTES = 256 * 1024

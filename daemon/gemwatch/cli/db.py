@@ -113,7 +113,7 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _split(counts: dict[str, int]) -> str:
-    from gemwatch.core.harmless import tidy
+    from gemwatch.core.text.sanitize import tidy
 
     parts = ", ".join(f"{tidy(word)} {number}" for word, number in counts.items())
     return f" ({parts})" if parts else ""

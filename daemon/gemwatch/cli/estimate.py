@@ -80,7 +80,7 @@ def _row(job: dict[str, Any]) -> list[Any]:
 def _spans(seconds: dict[str, float] | None) -> str | None:
     from datetime import timedelta
 
-    from gemwatch.core.wording import span
+    from gemwatch.core.text.formatting import span
 
     if seconds is None:
         return None
@@ -121,7 +121,7 @@ def _json(score: "Score") -> dict[str, Any]:
 
 
 def _score_row(score: "Score") -> list[Any]:
-    from gemwatch.core.wording import share, span
+    from gemwatch.core.text.formatting import share, span
 
     return [
         "running time, at the start" if score.of == "running" else "wait and running time, at the request",

@@ -9,8 +9,8 @@ import typer
 from gemwatch.cli.common import FAILED, MISUSED, Config, config_path, fail, settings_of
 
 if TYPE_CHECKING:
-    from gemwatch.core.message import Message
     from gemwatch.core.settings import Settings
+    from gemwatch.core.text.message import Message
     from gemwatch.core.work import Outcome
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="[TARGET]...", help="Which; all if none is named.")]
@@ -55,7 +55,7 @@ def _sample() -> "Message":
     import json
 
     from gemwatch.core.events import Event, EventKind
-    from gemwatch.core.message import Message, compose
+    from gemwatch.core.text.message import Message, compose
 
     now = datetime.now(UTC)
     document = {

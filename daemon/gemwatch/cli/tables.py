@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from gemwatch.core.harmless import tidy
-from gemwatch.core.wording import NARROW
+from gemwatch.core.text.formatting import NARROW
+from gemwatch.core.text.sanitize import tidy
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gemwatch.adapters.records import as_text, details_of
 from gemwatch.cli.tables import coloured, expected, table, zone
-from gemwatch.core import wording
-from gemwatch.core.harmless import tidy
 from gemwatch.core.job import is_end
 from gemwatch.core.outcome import EXIT_CODES, Outcome
+from gemwatch.core.text import formatting as wording
+from gemwatch.core.text.sanitize import tidy
 from gemwatch.core.waiting import Source, Standing
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import Any
 
 from gemwatch.core.events import Event, EventKind
 from gemwatch.core.runs import Run
-from gemwatch.core.wording import share
+from gemwatch.core.text.formatting import share
 
 OFF = "off"  # a watch's own: none, although there is a general one
 _ROUNDING = 1e-9  # a drop of exactly what is allowed is allowed, whatever its last binary digit

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gemwatch.core.message import OUTCOMES
+from gemwatch.core.text.message import OUTCOMES
 
 _TOLD = re.compile(rf"^({'|'.join(OUTCOMES.values())}): (?:.*\()?job (\d+)\b", re.MULTILINE)
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gemwatch.core import wording
-from gemwatch.core.harmless import tidy
+from gemwatch.core.text import formatting as wording
+from gemwatch.core.text.sanitize import tidy
 
 Names = Mapping[int, str | None]  # of the jobs
 

@@ -14,7 +14,7 @@ from gemwatch.adapters.database import open_to_read
 from gemwatch.adapters.records import Records
 from gemwatch.adapters.system_clock import SystemClock
 from gemwatch.core.events import EventKind
-from gemwatch.core.message import OUTCOMES
+from gemwatch.core.text.message import OUTCOMES
 from gemwatch.demo.config import DATA_MAIL, PLACES, TEAM_CHAT, configuration
 from gemwatch.demo.daemon import Daemon, command, running
 from gemwatch.demo.gem import Gem

@@ -10,7 +10,7 @@ import structlog
 from gemwatch.core.backoff import delivery_pause
 from gemwatch.core.clock import Clock
 from gemwatch.core.events import Event, EventKind, audience
-from gemwatch.core.message import compose
+from gemwatch.core.text.message import compose
 from gemwatch.core.work import Sent
 from gemwatch.engine.bell import Bell
 from gemwatch.engine.live import Live

@@ -11,8 +11,8 @@ import structlog
 from gemwatch.core.backoff import DELIVERY_FIRST
 from gemwatch.core.clock import Clock
 from gemwatch.core.events import Event
-from gemwatch.core.message import compose
-from gemwatch.core.summary import fitting, summarise
+from gemwatch.core.text.message import compose
+from gemwatch.core.text.summary import fitting, summarise
 from gemwatch.core.work import Bundle, Delivery, DeliveryState, NotSent, Outcome, Sent, Settled, put_off, settle
 from gemwatch.engine.bell import Bell
 from gemwatch.engine.live import Live

@@ -8,8 +8,8 @@ from gemwatch.core.events import Event, EventKind, Target
 from gemwatch.core.job import Observation
 from gemwatch.core.listing import Listed, Listing, Swept
 from gemwatch.core.login import LoginError, Token
-from gemwatch.core.message import Message
 from gemwatch.core.settings import Problem, Settings, Watch
+from gemwatch.core.text.message import Message
 from gemwatch.core.work import Bundle, Outcome, Recorded, Report, Settled, WatchClaim
 
 P = ParamSpec("P")

@@ -9,7 +9,7 @@ from gemwatch.core.clock import Clock
 from gemwatch.core.job import Failed, Refused, Throttled
 from gemwatch.core.listing import Listed, Listing, in_turn
 from gemwatch.core.login import LoginError
-from gemwatch.core.wording import counted
+from gemwatch.core.text.formatting import counted
 from gemwatch.engine.bell import Bell
 from gemwatch.engine.live import Live
 from gemwatch.engine.ports import Database, Metrics, Sweeps

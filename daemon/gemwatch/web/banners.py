@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gemwatch.core import wording
-from gemwatch.core.harmless import tidy
+from gemwatch.core.text import formatting as wording
+from gemwatch.core.text.sanitize import tidy
 from gemwatch.web import words
 
 Json = Mapping[str, Any]

@@ -5,7 +5,7 @@ from typing import Any
 
 import jinja2
 
-from gemwatch.core import wording
+from gemwatch.core.text import formatting as wording
 from gemwatch.web import words
 from gemwatch.web.static_files import StaticFiles
 

@@ -10,9 +10,9 @@ from starlette.routing import Route
 
 from gemwatch.adapters.database import StoreError
 from gemwatch.adapters.views import Views
-from gemwatch.core import wording
 from gemwatch.core.clock import Clock
 from gemwatch.core.job import Status
+from gemwatch.core.text import formatting as wording
 from gemwatch.web import parameters, words
 from gemwatch.web import query as asking
 from gemwatch.web.banners import banners, store_banner

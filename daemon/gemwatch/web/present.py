@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from gemwatch.core import wording
-from gemwatch.core.harmless import tidy
 from gemwatch.core.job import JobDetails, Statistics, Status, is_end, read_details
+from gemwatch.core.text import formatting as wording
+from gemwatch.core.text.sanitize import tidy
 from gemwatch.web import words
 from gemwatch.web.words import Badge, Remark, percent
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gemwatch.core.harmless import tidy
+from gemwatch.core.text.sanitize import tidy
 from gemwatch.web import words
 from gemwatch.web.words import Badge, Remark
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gemwatch.core import wording
-from gemwatch.core.harmless import tidy
 from gemwatch.core.job import JobDetails, Status
+from gemwatch.core.text import formatting as wording
+from gemwatch.core.text.sanitize import tidy
 from gemwatch.web import plots, present, words
 from gemwatch.web.plots import Plot, Point
 from gemwatch.web.present_deliveries import DeliveryRow, delivery

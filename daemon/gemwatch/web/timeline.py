@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gemwatch.core import wording
 from gemwatch.core.job import is_end
+from gemwatch.core.text import formatting as wording
 from gemwatch.web import words
 from gemwatch.web.words import Badge, percent
 

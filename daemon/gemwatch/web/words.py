@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from gemwatch.core import wording
-from gemwatch.core.harmless import tidy
 from gemwatch.core.job import Status
+from gemwatch.core.text import formatting as wording
+from gemwatch.core.text.sanitize import tidy
 
 MISSING = "–"  # noqa: RUF001 (a dash stands where a table knows nothing)
 

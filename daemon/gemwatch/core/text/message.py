@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from gemwatch.core import run_words, service_words, wording
 from gemwatch.core.events import JOB_EVENTS, LIMIT_EVENTS, Event, EventKind
-from gemwatch.core.harmless import harmless, shortened
 from gemwatch.core.job import JobDetails, Statistics, Status
-from gemwatch.core.wording import Facts
+from gemwatch.core.text import formatting as wording
+from gemwatch.core.text import job_text as run_words
+from gemwatch.core.text import service_text as service_words
+from gemwatch.core.text.formatting import Facts
+from gemwatch.core.text.sanitize import harmless, shortened
 
 
 class Tone(StrEnum):

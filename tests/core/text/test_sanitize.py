@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemwatch.core.harmless import harmless, shortened, tidy
+from gemwatch.core.text.sanitize import harmless, shortened, tidy
 
 ODD = st.text(alphabet=st.characters() | st.sampled_from("<>@:/.*_~`|[]()#&;\\\r\n\u200b\u202e\u2028\u2066 evilcom"))
 

@@ -5,11 +5,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from gemwatch.core import run_words, wording
 from gemwatch.core.events import JOB_EVENTS, Event, EventKind
-from gemwatch.core.harmless import harmless, shortened
-from gemwatch.core.message import OUTCOMES, Message, Tone, foot, title
-from gemwatch.core.wording import Facts
+from gemwatch.core.text import formatting as wording
+from gemwatch.core.text import job_text as run_words
+from gemwatch.core.text.formatting import Facts
+from gemwatch.core.text.message import OUTCOMES, Message, Tone, foot, title
+from gemwatch.core.text.sanitize import harmless, shortened
 
 # What somebody has to act on stands first; within a group, things stay in the order in which they happened.
 _ORDER = (

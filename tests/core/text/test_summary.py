@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemwatch.core.events import Event, EventKind
-from gemwatch.core.message import Tone
-from gemwatch.core.summary import fitting, summarise
+from gemwatch.core.text.message import Tone
+from gemwatch.core.text.summary import fitting, summarise
 from support.gem import document
 
 AT = datetime(2026, 2, 18, 13, 21, 7, tzinfo=UTC)

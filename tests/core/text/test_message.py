@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemwatch.core.events import JOB_EVENTS, Event, EventKind
-from gemwatch.core.message import LONGEST_TITLE, Tone, compose
+from gemwatch.core.text.message import LONGEST_TITLE, Tone, compose
 from support.gem import document
 
 AT = datetime(2026, 2, 18, 13, 21, 7, tzinfo=UTC)

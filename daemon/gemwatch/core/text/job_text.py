@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from gemwatch.core import wording
 from gemwatch.core.events import Event, EventKind
-from gemwatch.core.harmless import harmless
-from gemwatch.core.wording import Facts
+from gemwatch.core.text import formatting as wording
+from gemwatch.core.text.formatting import Facts
+from gemwatch.core.text.sanitize import harmless
 
 _ALIKE = {
     "input": "of the same input",

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from gemwatch.core import wording
 from gemwatch.core.events import Event, EventKind
-from gemwatch.core.harmless import tidy
-from gemwatch.core.wording import Facts
+from gemwatch.core.text import formatting as wording
+from gemwatch.core.text.formatting import Facts
+from gemwatch.core.text.sanitize import tidy
 
 _MOST_PROBLEMS = 10
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from gemwatch.core.harmless import harmless
 from gemwatch.core.job import JobDetails, read_details
+from gemwatch.core.text.sanitize import harmless
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")  # in any locale
 LATE = timedelta(minutes=2)

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from gemwatch.adapters.apprise_urls import url_problem
-from gemwatch.adapters.config_file import Loaded, load
-from gemwatch.adapters.file_watch import FileWatch
+from gemwatch.adapters.config.file import Loaded, load
+from gemwatch.adapters.config.file_watch import FileWatch
 
 
 class Configuration:

@@ -16,7 +16,7 @@ import pytest
 import trustme
 
 from gemwatch.adapters.azure_token import azure_is_installed
-from gemwatch.adapters.config_file import load
+from gemwatch.adapters.config.file import load
 from gemwatch.adapters.credentials import Credentials
 from gemwatch.adapters.system_clock import SystemClock
 from gemwatch.core.login import LoginError

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gemwatch.adapters.config_file import load
+from gemwatch.adapters.config.file import load
 from gemwatch.cli.common import MISUSED
 
 ROOT = Path(__file__).parents[2]

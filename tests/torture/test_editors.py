@@ -5,8 +5,8 @@ from pathlib import Path
 
 import yaml
 
-from gemwatch.adapters.config_edit import EditRefused, add_watch, remove_watch
-from gemwatch.adapters.config_file import load
+from gemwatch.adapters.config.edit import EditRefused, add_watch, remove_watch
+from gemwatch.adapters.config.file import load
 from gemwatch.core.settings import Watch
 from support.gem import KEY, TOKEN
 

@@ -30,7 +30,7 @@ class Chosen:
 
 
 def config_path(context: typer.Context, config: Path | None) -> Path:
-    from gemwatch.adapters.config_file import find
+    from gemwatch.adapters.config.file import find
 
     chosen: Chosen = context.find_object(Chosen) or Chosen(None)
     return find(config or chosen.config, os.environ)
@@ -39,7 +39,7 @@ def config_path(context: typer.Context, config: Path | None) -> Path:
 def settings_of(path: Path) -> "Settings":
     """The checked settings, for a command that cannot do without. Mistakes end it with code 2."""
     from gemwatch.adapters.apprise_urls import url_problem
-    from gemwatch.adapters.config_file import load
+    from gemwatch.adapters.config.file import load
 
     loaded = load(path, os.environ, url_problem=url_problem)
     say_problems(loaded.problems)
@@ -59,7 +59,7 @@ def secrets_of(settings: "Settings") -> "Secrets":
 
 def open_store(path: Path) -> "sa.Engine":
     """The store, to read. Of the configuration only `store.url` counts: secrets need not be at hand."""
-    from gemwatch.adapters.config_store import store_url
+    from gemwatch.adapters.config.store import store_url
     from gemwatch.adapters.database import StoreError, open_to_read
     from gemwatch.adapters.schema import check
 

@@ -78,7 +78,7 @@ def upgrade(context: typer.Context, config: Config = None) -> None:
 
 def _store(context: typer.Context, config: Path | None) -> str:
     """The store's URL. Of the configuration nothing else counts: secrets need not be at hand."""
-    from gemwatch.adapters.config_store import store_url
+    from gemwatch.adapters.config.store import store_url
 
     url = store_url(config_path(context, config), os.environ)
     if isinstance(url, str):

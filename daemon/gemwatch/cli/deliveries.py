@@ -51,7 +51,7 @@ def retry(context: typer.Context, ids: Ids = None, config: Config = None) -> Non
     """Put failed deliveries back for another 48 h. A running daemon sends them at once."""
     import sqlalchemy as sa
 
-    from gemwatch.adapters.config_store import store_url
+    from gemwatch.adapters.config.store import store_url
     from gemwatch.adapters.database import open_to_write
     from gemwatch.adapters.housekeeping import Housekeeping
 

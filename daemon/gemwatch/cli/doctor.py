@@ -14,7 +14,7 @@ import typer
 from gemwatch.cli.common import FAILED, MISUSED, Config, Json, config_path, print_json
 
 if TYPE_CHECKING:
-    from gemwatch.adapters.config_file import Loaded
+    from gemwatch.adapters.config.file import Loaded
     from gemwatch.cli.checkup.finding import Finding
     from gemwatch.core.secrets import Secrets
     from gemwatch.core.settings import Settings
@@ -29,7 +29,7 @@ def doctor(context: typer.Context, config: Config = None, *, offline: Offline = 
     1 a problem, 2 the configuration is refused.
     """
     from gemwatch.adapters.apprise_urls import url_problem
-    from gemwatch.adapters.config_file import load
+    from gemwatch.adapters.config.file import load
     from gemwatch.cli.checkup.finding import State
     from gemwatch.core.secrets import Secrets
 
@@ -61,7 +61,7 @@ def doctor(context: typer.Context, config: Config = None, *, offline: Offline = 
 
 def _findings(path: Path, loaded: "Loaded", secrets: "Secrets", *, online: bool) -> "Iterator[Finding]":
     """Each as soon as it is known: a token can take a minute. Of a refused configuration, what can be known."""
-    from gemwatch.adapters.config_store import store_url
+    from gemwatch.adapters.config.store import store_url
     from gemwatch.adapters.store_facts import writer_of
     from gemwatch.cli.checkup import configuration, machine, store, targets, web
 

@@ -65,8 +65,8 @@ def _web(path: Path) -> "WebSettings":
     A daemon that refused an edit goes on with the last good configuration, and is no less healthy for it; where
     the edit leaves no way to tell, the default is asked.
     """
-    from gemwatch.adapters import config_schema as schema
-    from gemwatch.adapters.config_document import Reader
+    from gemwatch.adapters.config import schema
+    from gemwatch.adapters.config.document import Reader
     from gemwatch.core.settings import WebSettings
 
     main = Reader(path.parent, os.environ).document(path, ("watch",))

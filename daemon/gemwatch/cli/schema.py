@@ -7,6 +7,6 @@ import typer
 
 def schema() -> None:
     """Print the JSON Schema of the configuration, so that an editor completes and checks it."""
-    from gemwatch.adapters.config_json_schema import json_schema
+    from gemwatch.adapters.config.json_schema import json_schema
 
     typer.echo(json.dumps(json_schema(), indent=2))

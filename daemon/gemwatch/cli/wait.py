@@ -16,7 +16,7 @@ from gemwatch.cli.common import MISUSED, Chosen, Config, Json, config_path, fail
 from gemwatch.core.outcome import EXIT_CODES, Outcome, Terms
 
 if TYPE_CHECKING:
-    from gemwatch.adapters.config_wait import WaitSettings
+    from gemwatch.adapters.config.wait import WaitSettings
     from gemwatch.core.waiting import Standing
 
 _OWN_FAULT = 70  # EX_SOFTWARE
@@ -67,7 +67,7 @@ def wait(
        70  a fault of gemwatch's own, with its traceback
     """  # noqa: D301 (click keeps the lines that follow a real backspace)
     _before_the_loop()
-    from gemwatch.adapters import config_values as values
+    from gemwatch.adapters.config import values
 
     try:
         jobs = list(dict.fromkeys(map(values.job_id, job_ids)))
@@ -104,9 +104,9 @@ def _before_the_loop() -> None:
 
 def _settings(context: typer.Context, config: Path | None) -> "WaitSettings":
     """From the configuration file; from the environment where none is named and none is found."""
-    from gemwatch.adapters.config_sources import stamp
-    from gemwatch.adapters.config_values import BadValue
-    from gemwatch.adapters.config_wait import WaitSettings, from_environment, from_file
+    from gemwatch.adapters.config.sources import stamp
+    from gemwatch.adapters.config.values import BadValue
+    from gemwatch.adapters.config.wait import WaitSettings, from_environment, from_file
 
     chosen = context.find_object(Chosen) or Chosen(None)
     path = config_path(context, config)

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from signal import Signals
 
-from gemwatch.adapters.config_wait import WaitSettings
+from gemwatch.adapters.config.wait import WaitSettings
 from gemwatch.adapters.credentials import Credentials
 from gemwatch.adapters.daemon_word import DaemonWord
 from gemwatch.adapters.gem_api import GemApi

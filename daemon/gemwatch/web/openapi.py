@@ -3,7 +3,7 @@
 from typing import Any
 
 from gemwatch import __version__
-from gemwatch.adapters.config_values import MAX_JOB_ID
+from gemwatch.adapters.config.values import MAX_JOB_ID
 from gemwatch.adapters.view_queries import JOB_ORDERS, UNSEEN
 from gemwatch.adapters.views import DEFAULT_LIMIT, MOST
 from gemwatch.core.events import EventKind

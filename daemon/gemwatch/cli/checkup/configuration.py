@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from gemwatch.adapters.config_file import Loaded
+from gemwatch.adapters.config.file import Loaded
 from gemwatch.cli.checkup.finding import Finding, ok, problem, warning
 
 _MOUNTS = Path("/proc/self/mountinfo")

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Required
 from pydantic import BeforeValidator, ConfigDict, PlainValidator, ValidationInfo, WrapValidator, with_config
 from typing_extensions import TypedDict  # pydantic cannot read typing's own before Python 3.12
 
-from gemwatch.adapters import config_values as values
-from gemwatch.adapters import config_web
+from gemwatch.adapters.config import values
+from gemwatch.adapters.config import web as config_web
 from gemwatch.core.gate import Bar
 from gemwatch.core.limits import Word
 from gemwatch.core.settings import AzureCredential, WebSettings

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gemwatch.adapters.config_references import References
-from gemwatch.adapters.config_sources import (
+from gemwatch.adapters.config.references import References
+from gemwatch.adapters.config.sources import (
     Sources,
     Stamp,
     Unreadable,
@@ -19,8 +19,8 @@ from gemwatch.adapters.config_sources import (
     read_text,
     stamp,
 )
-from gemwatch.adapters.config_values import quoted
-from gemwatch.adapters.config_yaml import NOTHING, Flaw, Place, Plain, read
+from gemwatch.adapters.config.strict_yaml import NOTHING, Flaw, Place, Plain, read
+from gemwatch.adapters.config.values import quoted
 from gemwatch.core.settings import Problem
 
 

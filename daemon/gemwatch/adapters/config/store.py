@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from gemwatch.adapters import config_schema as schema
-from gemwatch.adapters.config_document import Reader
+from gemwatch.adapters.config import schema
+from gemwatch.adapters.config.document import Reader
 from gemwatch.core.settings import Problem
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gemwatch.adapters.azure_token import azure_is_installed
-from gemwatch.adapters.config_references import Substituted
+from gemwatch.adapters.config.references import Substituted
 from gemwatch.core.events import EventKind
 from gemwatch.core.gate import OFF
 from gemwatch.core.limits import Word

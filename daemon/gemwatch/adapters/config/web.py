@@ -4,7 +4,7 @@ import ipaddress
 import re
 from typing import Any
 
-from gemwatch.adapters.config_values import BadValue, header_text, listen, text
+from gemwatch.adapters.config.values import BadValue, header_text, listen, text
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 _SHORTEST_TOKEN = 16  # characters

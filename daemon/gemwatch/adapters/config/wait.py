@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gemwatch.adapters import config_schema as schema
-from gemwatch.adapters import config_values as values
-from gemwatch.adapters.config_document import Document, Reader
-from gemwatch.adapters.config_watches import WatchEntries
+from gemwatch.adapters.config import schema, values
+from gemwatch.adapters.config.document import Document, Reader
+from gemwatch.adapters.config.watches import WatchEntries
 from gemwatch.core.gate import Gate
 from gemwatch.core.settings import ApiSettings, PollSettings, Problem, Watch
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemwatch.adapters.config_edit import EditRefused, add_watch, remove_watch
-from gemwatch.adapters.config_file import load
+from gemwatch.adapters.config.edit import EditRefused, add_watch, remove_watch
+from gemwatch.adapters.config.file import load
 from gemwatch.core.settings import Watch
 
 LEAST = "api: {key: k}\n"
@@ -313,7 +313,7 @@ def test_a_file_that_is_mounted_by_itself_is_not_truncated_but_refused(tmp_path:
     path = write(tmp_path, LEAST)
     code = (
         "import sys; from pathlib import Path; from gemwatch.core.settings import Watch\n"
-        "from gemwatch.adapters.config_edit import add_watch\n"
+        "from gemwatch.adapters.config.edit import add_watch\n"
         "add_watch(Path(sys.argv[1]), Watch(job_id=9), {}, lambda url: None)"
     )
     done = in_a_namespace('mount --bind "$1" "$1"; "$2" -c "$3" "$1"', str(path), sys.executable, code)

@@ -4,7 +4,7 @@ It looks instead of listening: inotify goes deaf after a rename, says nothing on
 does not name the file when a ConfigMap is swapped.
 """
 
-from gemwatch.adapters.config_sources import Sources
+from gemwatch.adapters.config.sources import Sources
 
 
 class FileWatch:

@@ -3,9 +3,9 @@
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from gemwatch.adapters.config_document import Document
-from gemwatch.adapters.config_schema import Misfit, check_watch, watched_id
-from gemwatch.adapters.config_values import did_you_mean, quoted
+from gemwatch.adapters.config.document import Document
+from gemwatch.adapters.config.schema import Misfit, check_watch, watched_id
+from gemwatch.adapters.config.values import did_you_mean, quoted
 from gemwatch.core.settings import Problem, Watch
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemwatch.adapters.config_document import cut_short
-from gemwatch.adapters.config_file import Loaded, find, load
+from gemwatch.adapters.config.document import cut_short
+from gemwatch.adapters.config.file import Loaded, find, load
 from gemwatch.core.events import DEFAULT_EVENTS, EventKind, Target
 from gemwatch.core.gate import OFF, Gate
 from gemwatch.core.limits import Limits, Word
@@ -26,7 +26,7 @@ from gemwatch.core.settings import (
     WebSettings,
 )
 
-EXAMPLE = Path(__file__).parents[2] / "config.example.yaml"
+EXAMPLE = Path(__file__).parents[3] / "config.example.yaml"
 SECRET = "s3cret-hunter2"
 LEAST = "api: {key: k}\n"
 SECTIONS = ("poll", "notify", "watch", "watch_files", "limits", "gate", "heartbeat", "store", "web", "log")

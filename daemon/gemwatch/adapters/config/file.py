@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gemwatch.adapters import config_schema as schema
-from gemwatch.adapters.config_document import Reader
-from gemwatch.adapters.config_sources import Sources, stamp
-from gemwatch.adapters.config_watches import WatchEntries
+from gemwatch.adapters.config import schema
+from gemwatch.adapters.config.document import Reader
+from gemwatch.adapters.config.sources import Sources, stamp
+from gemwatch.adapters.config.watches import WatchEntries
 from gemwatch.core.settings import Problem, Settings
 
 UrlProblem = Callable[[str], str | None]

@@ -9,14 +9,14 @@ import pytest
 from typing_extensions import get_type_hints
 from typing_extensions import is_typeddict as is_backported
 
-from gemwatch.adapters import config_schema
-from gemwatch.adapters.config_json_schema import json_schema
-from gemwatch.adapters.config_yaml import read
+from gemwatch.adapters.config import schema as config_schema
+from gemwatch.adapters.config.json_schema import json_schema
+from gemwatch.adapters.config.strict_yaml import read
 from gemwatch.core.settings import ApiSettings, HeartbeatSettings, Settings, StoreSettings
 from support.daemon import GEMWATCH
 from support.json_schema import complaints
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SCHEMA = json_schema()
 API = {"key": "k"}
 

@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from gemwatch.adapters import config_values as values
-from gemwatch.adapters import config_web
-from gemwatch.adapters.config_keys import (
+from gemwatch.adapters.config import values
+from gemwatch.adapters.config import web as config_web
+from gemwatch.adapters.config.keys import (
     ApiKeys,
     AzureKeys,
     GateKeys,
@@ -25,7 +25,7 @@ from gemwatch.adapters.config_keys import (
     WatchKeys,
     WebKeys,
 )
-from gemwatch.adapters.config_yaml import Place
+from gemwatch.adapters.config.strict_yaml import Place
 from gemwatch.core.events import DEFAULT_EVENTS, EventKind, Target
 from gemwatch.core.gate import Gate
 from gemwatch.core.limits import Limits

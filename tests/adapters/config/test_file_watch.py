@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gemwatch.adapters.config_file import load
-from gemwatch.adapters.config_sources import Sources
-from gemwatch.adapters.file_watch import FileWatch
+from gemwatch.adapters.config.file import load
+from gemwatch.adapters.config.file_watch import FileWatch
+from gemwatch.adapters.config.sources import Sources
 
 MAIN = "api: {key: '${file:key}'}\nwatch_files: [w/*.yaml, named.yaml]\n"
 

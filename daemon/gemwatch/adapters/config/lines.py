@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import yaml
 
-from gemwatch.adapters.config_yaml import LOADER, resolve
+from gemwatch.adapters.config.strict_yaml import LOADER, resolve
 from gemwatch.core.settings import Watch
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.]*(?:[ -][A-Za-z0-9_.]+)*")

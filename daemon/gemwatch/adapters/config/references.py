@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from gemwatch.adapters.config_sources import Stamp, Unreadable, read_text, stamp
+from gemwatch.adapters.config.sources import Stamp, Unreadable, read_text, stamp
 
 _REFERENCE = re.compile(r"\$\$|\$\{([^}]*)(\}?)")
 _VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gemwatch.adapters.config_values import BadValue
-from gemwatch.adapters.config_wait import WaitSettings, from_environment, from_file
+from gemwatch.adapters.config.values import BadValue
+from gemwatch.adapters.config.wait import WaitSettings, from_environment, from_file
 from gemwatch.core.settings import DEFAULT_BASE_URL, DEFAULT_TOKEN_COMMAND
 
 GOOD = """

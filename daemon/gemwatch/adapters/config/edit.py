@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gemwatch.adapters.config_file import Loaded, UrlProblem, load
-from gemwatch.adapters.config_lines import NotByLines, entry_text, with_entry, without_entry
-from gemwatch.adapters.config_references import References
-from gemwatch.adapters.config_schema import watched_id
-from gemwatch.adapters.config_values import BadValue, target_name, watch_name
-from gemwatch.adapters.config_yaml import read
+from gemwatch.adapters.config.file import Loaded, UrlProblem, load
+from gemwatch.adapters.config.lines import NotByLines, entry_text, with_entry, without_entry
+from gemwatch.adapters.config.references import References
+from gemwatch.adapters.config.schema import watched_id
+from gemwatch.adapters.config.strict_yaml import read
+from gemwatch.adapters.config.values import BadValue, target_name, watch_name
 from gemwatch.core.settings import Watch
 
 _MEANWHILE = "{} was changed meanwhile and is left as it is; try again"

@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemwatch.adapters.config_yaml import NOTHING, read
+from gemwatch.adapters.config.strict_yaml import NOTHING, read
 
 LOADERS = [getattr(yaml, "CBaseLoader", yaml.BaseLoader), yaml.BaseLoader]
 

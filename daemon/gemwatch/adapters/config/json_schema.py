@@ -8,7 +8,7 @@ import shlex
 from datetime import timedelta
 from typing import Any
 
-from gemwatch.adapters.config_values import MAX_JOB_ID
+from gemwatch.adapters.config.values import MAX_JOB_ID
 from gemwatch.core.events import DEFAULT_EVENTS, EventKind
 from gemwatch.core.gate import OFF
 from gemwatch.core.limits import Word

@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import fmean, quantiles
 
-from gemwatch.adapters.database import open_to_read
-from gemwatch.adapters.runs import latest_runs
+from gemwatch.adapters.store.database import open_to_read
+from gemwatch.adapters.store.runs import latest_runs
 from gemwatch.core.cadence import interval
 from gemwatch.core.decide import next_look
 from gemwatch.core.estimate import Experience

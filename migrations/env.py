@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from gemwatch.adapters.tables import metadata
+from gemwatch.adapters.store.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

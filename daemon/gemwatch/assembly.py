@@ -10,16 +10,16 @@ from typing import Any
 import structlog
 
 from gemwatch import __version__
-from gemwatch.adapters.database import DatabaseThread, WriterLock, open_to_write
 from gemwatch.adapters.heartbeat import call
-from gemwatch.adapters.housekeeping import Housekeeping
-from gemwatch.adapters.records import Records
-from gemwatch.adapters.runs import load_experience
-from gemwatch.adapters.store import Store
-from gemwatch.adapters.sweeps import Sweeps
+from gemwatch.adapters.store.database import DatabaseThread, WriterLock, open_to_write
+from gemwatch.adapters.store.housekeeping import Housekeeping
+from gemwatch.adapters.store.listings import Sweeps
+from gemwatch.adapters.store.recording import Store
+from gemwatch.adapters.store.records import Records
+from gemwatch.adapters.store.runs import load_experience
+from gemwatch.adapters.store.views import Views
+from gemwatch.adapters.store.watch_list import WatchList
 from gemwatch.adapters.system_clock import SystemClock
-from gemwatch.adapters.views import Views
-from gemwatch.adapters.watch_list import WatchList
 from gemwatch.configuration import Configuration
 from gemwatch.core.decide import LOST_EVERY
 from gemwatch.core.secrets import Secrets

@@ -6,8 +6,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from gemwatch.adapters.database import DatabaseThread
-from gemwatch.adapters.records import Records, Snapshot
+from gemwatch.adapters.store.database import DatabaseThread
+from gemwatch.adapters.store.records import Records, Snapshot
 from gemwatch.core.clock import Clock
 from gemwatch.core.health import ApiState, Health, Login
 from gemwatch.core.job import Status, is_end

@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from gemwatch.adapters.database import WriterLock
+from gemwatch.adapters.store.database import WriterLock
 from gemwatch.assembly import Loops, build
 from gemwatch.configuration import Configuration
 from gemwatch.core.secrets import Secrets

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from gemwatch.adapters.database import open_to_write
-from gemwatch.adapters.schema import upgrade
+from gemwatch.adapters.store.database import open_to_write
+from gemwatch.adapters.store.schema import upgrade
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gemwatch.adapters.schema import REVISION
+from gemwatch.adapters.store.schema import REVISION
 from support.daemon import Installation
 from support.disk import fill, mounted
 from support.gem import ScriptedGem

@@ -2,8 +2,8 @@
 
 import re
 
-from gemwatch.adapters.database import open_to_write
-from gemwatch.adapters.schema import upgrade
+from gemwatch.adapters.store.database import open_to_write
+from gemwatch.adapters.store.schema import upgrade
 from support.daemon import Installation
 from support.gem import STATISTICS, ScriptedGem, document
 from support.inbox import Inbox

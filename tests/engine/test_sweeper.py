@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gemwatch.adapters.sweeps import FEWEST
+from gemwatch.adapters.store.listings import FEWEST
 from gemwatch.core.events import Target
 from gemwatch.core.settings import Watch
 from support.clock import FakeClock

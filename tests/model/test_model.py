@@ -19,8 +19,8 @@ from hypothesis import settings as run_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from gemwatch.adapters.sweeps import FEWEST
-from gemwatch.adapters.tables import watches
+from gemwatch.adapters.store.listings import FEWEST
+from gemwatch.adapters.store.tables import watches
 from gemwatch.core.job import is_end
 from gemwatch.core.settings import Problem, Settings
 from support.simulated import EVERY, HORIZON, Edited, Life, new_store, settings_of

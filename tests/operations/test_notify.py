@@ -15,7 +15,7 @@ from typing import Self
 
 import pytest
 
-from gemwatch.adapters.records import Snapshot
+from gemwatch.adapters.store.records import Snapshot
 from gemwatch.core.health import ApiState, Health, Login
 from gemwatch.metrics import Metrics
 from gemwatch.notify_socket import NotifySocket

@@ -6,8 +6,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.database import open_to_write
-from gemwatch.adapters.tables import deliveries, events, runs, service, transitions, watches
+from gemwatch.adapters.store.database import open_to_write
+from gemwatch.adapters.store.tables import deliveries, events, runs, service, transitions, watches
 from support.clock import START
 
 MINUTE = timedelta(minutes=1)

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from gemwatch.adapters.credentials import Credentials
-from gemwatch.adapters.database import DatabaseThread, open_to_write
 from gemwatch.adapters.gem_api import GemApi
-from gemwatch.adapters.housekeeping import Housekeeping
-from gemwatch.adapters.records import Records
-from gemwatch.adapters.runs import load_experience
-from gemwatch.adapters.schema import upgrade
-from gemwatch.adapters.store import Store
-from gemwatch.adapters.sweeps import Sweeps
+from gemwatch.adapters.store.database import DatabaseThread, open_to_write
+from gemwatch.adapters.store.housekeeping import Housekeeping
+from gemwatch.adapters.store.listings import Sweeps
+from gemwatch.adapters.store.recording import Store
+from gemwatch.adapters.store.records import Records
+from gemwatch.adapters.store.runs import load_experience
+from gemwatch.adapters.store.schema import upgrade
+from gemwatch.adapters.store.watch_list import WatchList
 from gemwatch.adapters.targets import Targets
-from gemwatch.adapters.watch_list import WatchList
 from gemwatch.configuration import Configuration
 from gemwatch.core.events import Target
 from gemwatch.core.secrets import Secrets

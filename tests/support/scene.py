@@ -9,9 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.database import open_to_write
-from gemwatch.adapters.schema import upgrade
-from gemwatch.adapters.tables import deliveries, events, runs, service, transitions, watches
+from gemwatch.adapters.store.database import open_to_write
+from gemwatch.adapters.store.schema import upgrade
+from gemwatch.adapters.store.tables import deliveries, events, runs, service, transitions, watches
 from gemwatch.core.job import read_details
 from gemwatch.core.runs import finished
 from support.daemon import Installation

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from gemwatch.adapters.database import open_to_write
-from gemwatch.adapters.housekeeping import Housekeeping
-from gemwatch.adapters.records import Records
-from gemwatch.adapters.runs import load_experience
-from gemwatch.adapters.schema import upgrade
-from gemwatch.adapters.store import Store
-from gemwatch.adapters.sweeps import Sweeps
-from gemwatch.adapters.watch_list import WatchList
+from gemwatch.adapters.store.database import open_to_write
+from gemwatch.adapters.store.housekeeping import Housekeeping
+from gemwatch.adapters.store.listings import Sweeps
+from gemwatch.adapters.store.recording import Store
+from gemwatch.adapters.store.records import Records
+from gemwatch.adapters.store.runs import load_experience
+from gemwatch.adapters.store.schema import upgrade
+from gemwatch.adapters.store.watch_list import WatchList
 from gemwatch.core.decide import LOST_EVERY
 from gemwatch.core.events import Target
 from gemwatch.core.limits import Limits

@@ -16,7 +16,13 @@ from support.daemon import Daemon, Installation, environment
 from support.waiting import wait_until
 
 # Only modules that are found without the tests' own path: the server does not have it.
-_BEFORE = ["gemwatch.service", "gemwatch.cli.run", "gemwatch.adapters.schema", "alembic.command", "logging.config"]
+_BEFORE = [
+    "gemwatch.service",
+    "gemwatch.cli.run",
+    "gemwatch.adapters.store.schema",
+    "alembic.command",
+    "logging.config",
+]
 
 
 class WarmProcess:

@@ -6,8 +6,8 @@ import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from gemwatch.adapters.schema import upgrade
-from gemwatch.adapters.views import Views
+from gemwatch.adapters.store.schema import upgrade
+from gemwatch.adapters.store.views import Views
 from gemwatch.core.clock import Clock
 from gemwatch.core.settings import WebSettings
 from gemwatch.web import Web, bind

@@ -14,9 +14,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
-from gemwatch.adapters.database import StoreError, file_of, open_to_read
-from gemwatch.adapters.records import Records
-from gemwatch.adapters.schema import check
+from gemwatch.adapters.store.database import StoreError, file_of, open_to_read
+from gemwatch.adapters.store.records import Records
+from gemwatch.adapters.store.schema import check
 from support import doomed
 from support.daemon import GEMWATCH, Installation, environment
 from support.gem import Answer, ScriptedGem, document

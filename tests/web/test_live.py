@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gemwatch.adapters.database import StoreError
-from gemwatch.adapters.tables import watches
+from gemwatch.adapters.store.database import StoreError
+from gemwatch.adapters.store.tables import watches
 from gemwatch.web.live import Live
 from gemwatch.web.streams import Streams
 from support import filled

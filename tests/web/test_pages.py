@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gemwatch.adapters.tables import watches
+from gemwatch.adapters.store.tables import watches
 from gemwatch.core.settings import WebSettings
 from support import filled, scene
 from support.clock import START

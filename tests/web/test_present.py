@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemwatch.adapters.records import as_text
+from gemwatch.adapters.store.records import as_text
 from gemwatch.core.job import Statistics
 from gemwatch.web.present import match, row
 from gemwatch.web.present_job import job_page

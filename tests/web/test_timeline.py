@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemwatch.adapters.records import as_text
+from gemwatch.adapters.store.records import as_text
 from gemwatch.web.timeline import timeline
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -60,8 +60,8 @@ def secrets_of(settings: "Settings") -> "Secrets":
 def open_store(path: Path) -> "sa.Engine":
     """The store, to read. Of the configuration only `store.url` counts: secrets need not be at hand."""
     from gemwatch.adapters.config.store import store_url
-    from gemwatch.adapters.database import StoreError, open_to_read
-    from gemwatch.adapters.schema import check
+    from gemwatch.adapters.store.database import StoreError, open_to_read
+    from gemwatch.adapters.store.schema import check
 
     url = store_url(path, os.environ)
     if not isinstance(url, str):

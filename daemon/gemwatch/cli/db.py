@@ -20,8 +20,8 @@ def backup(context: typer.Context, to: To, config: Config = None, *, force: Forc
 
     To restore: stop the daemon, remove the store's -wal and -shm files, put the copy in the store's place, start.
     """
-    from gemwatch.adapters import backup as copies
-    from gemwatch.adapters.database import StoreError
+    from gemwatch.adapters.store import backup as copies
+    from gemwatch.adapters.store.database import StoreError
 
     url = _store(context, config)
     try:
@@ -36,8 +36,8 @@ def backup(context: typer.Context, to: To, config: Config = None, *, force: Forc
 @app.command("info")
 def info(context: typer.Context, config: Config = None, *, as_json: Json = False) -> None:
     """Say where the store is, what is in it, and whether a daemon runs on it."""
-    from gemwatch.adapters.database import StoreError
-    from gemwatch.adapters.store_facts import facts_of
+    from gemwatch.adapters.store.database import StoreError
+    from gemwatch.adapters.store.info import facts_of
 
     url = _store(context, config)
     try:
@@ -57,8 +57,8 @@ def info(context: typer.Context, config: Config = None, *, as_json: Json = False
 @app.command("upgrade")
 def upgrade(context: typer.Context, config: Config = None) -> None:
     """Bring the store's schema up to date, as `run` does at its start. The daemon must be stopped."""
-    from gemwatch.adapters import schema
-    from gemwatch.adapters.database import StoreError, WriterLock, file_of, open_to_read
+    from gemwatch.adapters.store import schema
+    from gemwatch.adapters.store.database import StoreError, WriterLock, file_of, open_to_read
 
     url = _store(context, config)
     path = file_of(url)

@@ -26,7 +26,7 @@ Ids = Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="Which;
 @app.callback()
 def deliveries(context: typer.Context, state: Only = None, config: Config = None, *, as_json: Json = False) -> None:
     """Show deliveries, oldest first: one event to one target each."""
-    from gemwatch.adapters.records import Records
+    from gemwatch.adapters.store.records import Records
     from gemwatch.cli.common import Chosen
 
     if config is not None:
@@ -52,8 +52,8 @@ def retry(context: typer.Context, ids: Ids = None, config: Config = None) -> Non
     import sqlalchemy as sa
 
     from gemwatch.adapters.config.store import store_url
-    from gemwatch.adapters.database import open_to_write
-    from gemwatch.adapters.housekeeping import Housekeeping
+    from gemwatch.adapters.store.database import open_to_write
+    from gemwatch.adapters.store.housekeeping import Housekeeping
 
     path = config_path(context, config)
     open_store(path).dispose()  # says what is wrong where there is no store of this version

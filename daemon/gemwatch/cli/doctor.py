@@ -62,7 +62,7 @@ def doctor(context: typer.Context, config: Config = None, *, offline: Offline = 
 def _findings(path: Path, loaded: "Loaded", secrets: "Secrets", *, online: bool) -> "Iterator[Finding]":
     """Each as soon as it is known: a token can take a minute. Of a refused configuration, what can be known."""
     from gemwatch.adapters.config.store import store_url
-    from gemwatch.adapters.store_facts import writer_of
+    from gemwatch.adapters.store.info import writer_of
     from gemwatch.cli.checkup import configuration, machine, store, targets, web
 
     yield from configuration.findings(path, loaded)

@@ -35,7 +35,7 @@ def estimate(
     if backtest:
         _backtest(engine, as_json=as_json)
         return
-    from gemwatch.adapters.records import Records
+    from gemwatch.adapters.store.records import Records
 
     jobs = _chosen(Records(engine).status()["jobs"], job_ids or [])
     if as_json:
@@ -89,7 +89,7 @@ def _spans(seconds: dict[str, float] | None) -> str | None:
 
 
 def _backtest(engine: Any, *, as_json: bool) -> None:
-    from gemwatch.adapters.runs import latest_runs
+    from gemwatch.adapters.store.runs import latest_runs
     from gemwatch.core.backtest import backtest
 
     with engine.begin() as connection:

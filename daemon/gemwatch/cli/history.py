@@ -12,7 +12,7 @@ JobId = Annotated[int | None, typer.Argument(metavar="[JOB_ID]", help="Only this
 
 def history(context: typer.Context, job_id: JobId = None, config: Config = None, *, as_json: Json = False) -> None:
     """Show the transitions, oldest first. Each happened between the two times of its row."""
-    from gemwatch.adapters.records import Records
+    from gemwatch.adapters.store.records import Records
 
     records = Records(open_store(config_path(context, config)))
     if job_id is not None and not records.knows(job_id):

@@ -17,8 +17,8 @@ def run(context: typer.Context, config: Config = None) -> None:
     import structlog
 
     from gemwatch import logs, service
-    from gemwatch.adapters.database import StoreError, WriterLock, wait_for_writers
-    from gemwatch.adapters.schema import upgrade
+    from gemwatch.adapters.store.database import StoreError, WriterLock, wait_for_writers
+    from gemwatch.adapters.store.schema import upgrade
     from gemwatch.configuration import Configuration
     from gemwatch.core.secrets import Secrets
     from gemwatch.web import WebError

@@ -24,7 +24,7 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show the watched jobs. The JSON form holds every job in the store, with `watched` true or false."""
-    from gemwatch.adapters.records import Records
+    from gemwatch.adapters.store.records import Records
 
     if follow and as_json:
         fail("--follow shows a table, it does not go with --json", MISUSED)

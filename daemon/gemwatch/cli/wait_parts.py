@@ -9,10 +9,10 @@ from signal import Signals
 
 from gemwatch.adapters.config.wait import WaitSettings
 from gemwatch.adapters.credentials import Credentials
-from gemwatch.adapters.daemon_word import DaemonWord
 from gemwatch.adapters.gem_api import GemApi
 from gemwatch.adapters.server_clock import ServerTime, server_time
-from gemwatch.adapters.store_gate import StoreGate
+from gemwatch.adapters.store.daemon_status import DaemonWord
+from gemwatch.adapters.store.gate import StoreGate
 from gemwatch.adapters.system_clock import SystemClock
 from gemwatch.cli.wait_shown import Shown, Troubles
 from gemwatch.core.clock import Clock

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-from gemwatch.adapters.records import as_text, details_of
+from gemwatch.adapters.store.records import as_text, details_of
 from gemwatch.cli.tables import coloured, expected, table, zone
 from gemwatch.core.job import is_end
 from gemwatch.core.outcome import EXIT_CODES, Outcome

@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from gemwatch.adapters.database import open_to_write
-from gemwatch.adapters.schema import upgrade
-from gemwatch.adapters.store import Store
-from gemwatch.adapters.watch_list import WatchList
+from gemwatch.adapters.store.database import open_to_write
+from gemwatch.adapters.store.recording import Store
+from gemwatch.adapters.store.schema import upgrade
+from gemwatch.adapters.store.watch_list import WatchList
 from gemwatch.core.decide import Policy, decide
 from gemwatch.core.job import Seen, Status, read_details
 from gemwatch.core.settings import Watch

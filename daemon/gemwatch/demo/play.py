@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from gemwatch.adapters.database import open_to_read
-from gemwatch.adapters.records import Records
+from gemwatch.adapters.store.database import open_to_read
+from gemwatch.adapters.store.records import Records
 from gemwatch.adapters.system_clock import SystemClock
 from gemwatch.core.events import EventKind
 from gemwatch.core.text.message import OUTCOMES

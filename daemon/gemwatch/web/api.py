@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from gemwatch.adapters.database import StoreError
-from gemwatch.adapters.view_queries import JOB_ORDERS
-from gemwatch.adapters.views import DEFAULT_LIMIT, MOST, Views
+from gemwatch.adapters.store.database import StoreError
+from gemwatch.adapters.store.view_queries import JOB_ORDERS
+from gemwatch.adapters.store.views import DEFAULT_LIMIT, MOST, Views
 from gemwatch.core.work import DeliveryState
 from gemwatch.web import openapi
 from gemwatch.web.parameters import FARTHEST, BadParameter, Parameters, job_id

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gemwatch.adapters.database import StoreError
+from gemwatch.adapters.store.database import StoreError
 from gemwatch.web.streams import Streams
 
 LOOKS_EVERY = 1.0  # seconds

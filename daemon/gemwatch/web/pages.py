@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from gemwatch.adapters.database import StoreError
-from gemwatch.adapters.views import Views
+from gemwatch.adapters.store.database import StoreError
+from gemwatch.adapters.store.views import Views
 from gemwatch.core.clock import Clock
 from gemwatch.core.job import Status
 from gemwatch.core.text import formatting as wording

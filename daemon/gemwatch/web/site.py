@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gemwatch.adapters.views import Views
+from gemwatch.adapters.store.views import Views
 from gemwatch.core.clock import Clock
 from gemwatch.web import api, health, live
 from gemwatch.web.access import Access

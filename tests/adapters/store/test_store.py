@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from gemwatch.adapters.housekeeping import Housekeeping
-from gemwatch.adapters.records import Records
-from gemwatch.adapters.store import Store
-from gemwatch.adapters.tables import metadata, watches
-from gemwatch.adapters.watch_list import Applied, WatchList
+from gemwatch.adapters.store.housekeeping import Housekeeping
+from gemwatch.adapters.store.recording import Store
+from gemwatch.adapters.store.records import Records
+from gemwatch.adapters.store.tables import metadata, watches
+from gemwatch.adapters.store.watch_list import Applied, WatchList
 from gemwatch.core.decide import Policy, decide
 from gemwatch.core.events import Event, EventKind, Target
 from gemwatch.core.job import Seen, read_details

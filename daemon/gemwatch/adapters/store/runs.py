@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.tables import Time, runs, transitions, watches
+from gemwatch.adapters.store.tables import Time, runs, transitions, watches
 from gemwatch.core.decide import Transition, Verdict
 from gemwatch.core.estimate import Experience
 from gemwatch.core.events import Event, EventKind

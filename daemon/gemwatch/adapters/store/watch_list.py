@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.tables import microseconds, watches
+from gemwatch.adapters.store.tables import microseconds, watches
 from gemwatch.core.settings import Watch
 
 _SLICE = 1000  # rows at a time: what a whole list takes for a moment would stay with the process

@@ -6,12 +6,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.database import StoreError, open_to_read
-from gemwatch.adapters.records import estimate_of
-from gemwatch.adapters.runs import Learner, Past
-from gemwatch.adapters.schema import check
-from gemwatch.adapters.store_facts import writer_of
-from gemwatch.adapters.tables import service, watches
+from gemwatch.adapters.store.database import StoreError, open_to_read
+from gemwatch.adapters.store.info import writer_of
+from gemwatch.adapters.store.records import estimate_of
+from gemwatch.adapters.store.runs import Learner, Past
+from gemwatch.adapters.store.schema import check
+from gemwatch.adapters.store.tables import service, watches
 from gemwatch.core.health import Login
 from gemwatch.core.job import JobDetails, Status, read_details
 from gemwatch.core.waiting import Told, reliable

@@ -9,10 +9,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.database import file_of, open_to_read
-from gemwatch.adapters.records import as_text
-from gemwatch.adapters.schema import REVISION, revision_of
-from gemwatch.adapters.tables import deliveries, events, transitions, watches
+from gemwatch.adapters.store.database import file_of, open_to_read
+from gemwatch.adapters.store.records import as_text
+from gemwatch.adapters.store.schema import REVISION, revision_of
+from gemwatch.adapters.store.tables import deliveries, events, transitions, watches
 from gemwatch.core.work import DeliveryState
 
 

@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemwatch.adapters.database import StoreError, open_to_write
-from gemwatch.adapters.records import Records
-from gemwatch.adapters.tables import watches
-from gemwatch.adapters.view_queries import JOB_ORDERS, UNSEEN
-from gemwatch.adapters.views import Views
+from gemwatch.adapters.store.database import StoreError, open_to_write
+from gemwatch.adapters.store.records import Records
+from gemwatch.adapters.store.tables import watches
+from gemwatch.adapters.store.view_queries import JOB_ORDERS, UNSEEN
+from gemwatch.adapters.store.views import Views
 from support.clock import START, FakeClock
 from support.filled import add, fill, seen, watch
 from support.web import store_in

@@ -7,9 +7,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.records import as_text, delivery_of, job_of, previous_of, service_of, transition_of
-from gemwatch.adapters.runs import SUCCESSES, Learner, place_of, run_of
-from gemwatch.adapters.tables import deliveries, events, runs, service, transitions, watches
+from gemwatch.adapters.store.records import as_text, delivery_of, job_of, previous_of, service_of, transition_of
+from gemwatch.adapters.store.runs import SUCCESSES, Learner, place_of, run_of
+from gemwatch.adapters.store.tables import deliveries, events, runs, service, transitions, watches
 from gemwatch.core.job import ENDS, is_end, read_details
 from gemwatch.core.work import DeliveryState
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.database import StoreError, file_of, open_to_read
-from gemwatch.adapters.schema import revision_of
+from gemwatch.adapters.store.database import StoreError, file_of, open_to_read
+from gemwatch.adapters.store.schema import revision_of
 
 SIDE_FILES = ("-wal", "-shm", ".lock")  # what lies beside a store and belongs to it
 

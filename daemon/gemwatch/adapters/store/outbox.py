@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.tables import deliveries, events, watches
+from gemwatch.adapters.store.tables import deliveries, events, watches
 from gemwatch.core.events import Event, EventKind, Target, audience
 from gemwatch.core.work import (
     KEEP_TRYING,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from gemwatch.adapters.database import (
+from gemwatch.adapters.store.database import (
     AlreadyRunningError,
     DatabaseThread,
     StoreError,
@@ -21,7 +21,7 @@ from gemwatch.adapters.database import (
     open_to_write,
     wait_for_writers,
 )
-from gemwatch.adapters.schema import upgrade
+from gemwatch.adapters.store.schema import upgrade
 from support.disk import held
 from support.waiting import until
 
@@ -36,7 +36,7 @@ def test_a_second_writer_is_told_the_first_ones_process(store_url: str) -> None:
 def test_the_lock_of_a_killed_process_is_free(store_url: str) -> None:
     script = (
         "import os, signal\n"
-        "from gemwatch.adapters.database import WriterLock\n"
+        "from gemwatch.adapters.store.database import WriterLock\n"
         f"WriterLock({store_url!r}).__enter__()\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )

@@ -8,10 +8,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gemwatch.adapters import outbox
-from gemwatch.adapters.database import fleeting
-from gemwatch.adapters.runs import add_news
-from gemwatch.adapters.tables import microseconds, service, transitions, watches
+from gemwatch.adapters.store import outbox
+from gemwatch.adapters.store.database import fleeting
+from gemwatch.adapters.store.runs import add_news
+from gemwatch.adapters.store.tables import microseconds, service, transitions, watches
 from gemwatch.core.decide import Memory, Tracked
 from gemwatch.core.events import Event, Target
 from gemwatch.core.gate import Gate

@@ -6,8 +6,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.store import write_notes
-from gemwatch.adapters.tables import deliveries, events, service, watches
+from gemwatch.adapters.store.recording import write_notes
+from gemwatch.adapters.store.tables import deliveries, events, service, watches
 from gemwatch.core.job import ENDS
 from gemwatch.core.work import KEEP_TRYING, DeliveryState
 

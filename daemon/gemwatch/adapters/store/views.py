@@ -9,9 +9,9 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import sqlalchemy as sa
 
 from gemwatch import __version__
-from gemwatch.adapters import view_queries as queries
-from gemwatch.adapters.database import StoreError, open_to_read
-from gemwatch.adapters.runs import Learner
+from gemwatch.adapters.store import view_queries as queries
+from gemwatch.adapters.store.database import StoreError, open_to_read
+from gemwatch.adapters.store.runs import Learner
 from gemwatch.core.clock import Clock
 
 P = ParamSpec("P")

@@ -9,8 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.runs import Learner, Past
-from gemwatch.adapters.tables import deliveries, events, service, transitions, watches
+from gemwatch.adapters.store.runs import Learner, Past
+from gemwatch.adapters.store.tables import deliveries, events, service, transitions, watches
 from gemwatch.core.estimate import Estimate, Range
 from gemwatch.core.job import Status, is_end, read_details
 from gemwatch.core.runs import Run

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from gemwatch.adapters.housekeeping import Housekeeping
-from gemwatch.adapters.records import Records
-from gemwatch.adapters.runs import Learner, latest_runs, load_experience, previous_runs
-from gemwatch.adapters.store import Store
-from gemwatch.adapters.tables import watches
-from gemwatch.adapters.watch_list import WatchList
+from gemwatch.adapters.store.housekeeping import Housekeeping
+from gemwatch.adapters.store.recording import Store
+from gemwatch.adapters.store.records import Records
+from gemwatch.adapters.store.runs import Learner, latest_runs, load_experience, previous_runs
+from gemwatch.adapters.store.tables import watches
+from gemwatch.adapters.store.watch_list import WatchList
 from gemwatch.core.decide import Policy, decide
 from gemwatch.core.estimate import Experience
 from gemwatch.core.events import EventKind, Target

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.database import StoreError, file_of, open_to_write
+from gemwatch.adapters.store.database import StoreError, file_of, open_to_write
 
 if TYPE_CHECKING:
     from alembic.config import Config

@@ -7,8 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.database import fleeting
-from gemwatch.adapters.tables import microseconds, watches
+from gemwatch.adapters.store.database import fleeting
+from gemwatch.adapters.store.tables import microseconds, watches
 from gemwatch.core.job import ENDS
 from gemwatch.core.limits import GRACE
 from gemwatch.core.listing import Listing, Swept

@@ -13,10 +13,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from gemwatch.adapters import schema
-from gemwatch.adapters.database import StoreError, open_to_read, open_to_write
-from gemwatch.adapters.runs import latest_runs
-from gemwatch.adapters.tables import metadata, microseconds, watches
+from gemwatch.adapters.store import schema
+from gemwatch.adapters.store.database import StoreError, open_to_read, open_to_write
+from gemwatch.adapters.store.runs import latest_runs
+from gemwatch.adapters.store.tables import metadata, microseconds, watches
 from gemwatch.core.job import read_details
 from gemwatch.core.runs import finished
 from support.gem import document

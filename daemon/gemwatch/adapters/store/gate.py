@@ -5,9 +5,9 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.database import StoreError, open_to_read
-from gemwatch.adapters.runs import SUCCESSES, place_of, run_of
-from gemwatch.adapters.schema import check
+from gemwatch.adapters.store.database import StoreError, open_to_read
+from gemwatch.adapters.store.runs import SUCCESSES, place_of, run_of
+from gemwatch.adapters.store.schema import check
 from gemwatch.adapters.tables import runs
 from gemwatch.core.gate import Gate, reasons
 from gemwatch.core.job import JobDetails

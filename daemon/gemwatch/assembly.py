@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from gemwatch import __version__
-from gemwatch.adapters.heartbeat import call
+from gemwatch.adapters.http.heartbeat import call
 from gemwatch.adapters.store.database import DatabaseThread, WriterLock, open_to_write
 from gemwatch.adapters.store.housekeeping import Housekeeping
 from gemwatch.adapters.store.listings import Sweeps

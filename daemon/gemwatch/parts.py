@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from gemwatch.adapters.credentials import Credentials
 from gemwatch.adapters.gem_api import GemApi
-from gemwatch.adapters.heartbeat import secret_parts
+from gemwatch.adapters.http.heartbeat import secret_parts
 from gemwatch.adapters.targets import Targets
 from gemwatch.core.clock import Clock
 from gemwatch.core.secrets import Secrets

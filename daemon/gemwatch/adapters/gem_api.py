@@ -21,7 +21,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from httpx_aiohttp import AiohttpTransport
 
 from gemwatch import __version__
-from gemwatch.adapters.http_session import NoAnswerError, fault, open_session, os_reason
+from gemwatch.adapters.http.session import NoAnswerError, fault, open_session, os_reason
 from gemwatch.core.clock import Clock
 from gemwatch.core.job import Failed, JobDetails, NotFound, Observation, Refused, Seen, Throttled, read_details
 from gemwatch.core.listing import Listed, Listing, read_statuses

@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 
-from gemwatch.adapters.http_session import NoAnswerError, fault, open_session
+from gemwatch.adapters.http.session import NoAnswerError, fault, open_session
 from gemwatch.core.clock import Clock
 from gemwatch.core.settings import ApiSettings
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from gemwatch.adapters.heartbeat import call, secret_parts
+from gemwatch.adapters.http.heartbeat import call, secret_parts
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import ApiSettings, HeartbeatSettings, Settings, StoreSettings
 from gemwatch.engine.heartbeat import Beating, Heartbeat

@@ -9,7 +9,7 @@ import httpx
 from aiohttp.http_exceptions import HttpProcessingError
 
 from gemwatch import __version__
-from gemwatch.adapters.http_session import NoAnswerError, fault, open_session, os_reason
+from gemwatch.adapters.http.session import NoAnswerError, fault, open_session, os_reason
 
 LIMIT = 10.0  # seconds for all of it
 _LONG = 16  # characters: no word that is any use in a log

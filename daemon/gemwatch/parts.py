@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from gemwatch.adapters.credentials import Credentials
-from gemwatch.adapters.gem_api import GemApi
+from gemwatch.adapters.gem.client import GemApi
 from gemwatch.adapters.http.heartbeat import secret_parts
 from gemwatch.adapters.targets import Targets
 from gemwatch.core.clock import Clock

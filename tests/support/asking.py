@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
-from gemwatch.adapters.gem_api import GemApi
+from gemwatch.adapters.gem.client import GemApi
 from gemwatch.adapters.system_clock import SystemClock
 from gemwatch.core.clock import Clock
 from gemwatch.core.job import Failed, Observation

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gemwatch.adapters.credentials import Credentials
-from gemwatch.adapters.gem_api import GemApi
+from gemwatch.adapters.gem.client import GemApi
 from gemwatch.adapters.store.database import DatabaseThread, open_to_write
 from gemwatch.adapters.store.housekeeping import Housekeeping
 from gemwatch.adapters.store.listings import Sweeps

@@ -9,8 +9,8 @@ from signal import Signals
 
 from gemwatch.adapters.config.wait import WaitSettings
 from gemwatch.adapters.credentials import Credentials
-from gemwatch.adapters.gem_api import GemApi
-from gemwatch.adapters.server_clock import ServerTime, server_time
+from gemwatch.adapters.gem.client import GemApi
+from gemwatch.adapters.gem.server_clock import ServerTime, server_time
 from gemwatch.adapters.store.daemon_status import DaemonWord
 from gemwatch.adapters.store.gate import StoreGate
 from gemwatch.adapters.system_clock import SystemClock

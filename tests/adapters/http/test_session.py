@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from gemwatch.adapters.gem_api import GemApi
+from gemwatch.adapters.gem.client import GemApi
 from gemwatch.core.job import Failed, NotFound, Observation, Seen
 from support.asking import SHORT, api_at, endless, failed, raw
 from support.clock import FakeClock

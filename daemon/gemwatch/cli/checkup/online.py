@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 from gemwatch.adapters.azure_token import REMEDIES
-from gemwatch.adapters.server_clock import ServerTime, server_time
+from gemwatch.adapters.gem.server_clock import ServerTime, server_time
 from gemwatch.adapters.system_clock import SystemClock
 from gemwatch.adapters.token_command import command_name, remedy
 from gemwatch.cli.checkup.finding import Finding, State, ok, problem, warning

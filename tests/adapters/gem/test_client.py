@@ -9,7 +9,7 @@ from email.utils import format_datetime
 import pytest
 
 from gemwatch import __version__
-from gemwatch.adapters.gem_api import GemApi
+from gemwatch.adapters.gem.client import GemApi
 from gemwatch.core.job import NotFound, Refused, Seen, Throttled
 from support.asking import api_at, endless, failed, raw
 from support.clock import START, FakeClock

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from gemwatch.adapters.token_text import read_token
+from gemwatch.adapters.login.token_text import read_token
 from gemwatch.core.events import Event, EventKind
 from gemwatch.core.job import Status, is_end, read_details
 from gemwatch.core.text.message import compose

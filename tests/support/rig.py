@@ -8,8 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from gemwatch.adapters.credentials import Credentials
 from gemwatch.adapters.gem.client import GemApi
+from gemwatch.adapters.login.credentials import Credentials
 from gemwatch.adapters.store.database import DatabaseThread, open_to_write
 from gemwatch.adapters.store.housekeeping import Housekeeping
 from gemwatch.adapters.store.listings import Sweeps

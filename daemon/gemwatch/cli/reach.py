@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from gemwatch.adapters.credentials import Credentials
 from gemwatch.adapters.gem.client import GemApi
+from gemwatch.adapters.login.credentials import Credentials
 from gemwatch.core.clock import Clock
 from gemwatch.core.job import Failed, NotFound, Observation, Refused, Seen, Throttled
 from gemwatch.core.login import LoginError, Token

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from signal import Signals
 
 from gemwatch.adapters.config.wait import WaitSettings
-from gemwatch.adapters.credentials import Credentials
 from gemwatch.adapters.gem.client import GemApi
 from gemwatch.adapters.gem.server_clock import ServerTime, server_time
+from gemwatch.adapters.login.credentials import Credentials
 from gemwatch.adapters.store.daemon_status import DaemonWord
 from gemwatch.adapters.store.gate import StoreGate
 from gemwatch.adapters.system_clock import SystemClock

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from gemwatch.adapters.azure_token import azure_is_installed
 from gemwatch.adapters.config.references import Substituted
+from gemwatch.adapters.login.azure import azure_is_installed
 from gemwatch.core.events import EventKind
 from gemwatch.core.gate import OFF
 from gemwatch.core.limits import Word

@@ -4,10 +4,10 @@ import shutil
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
-from gemwatch.adapters.azure_token import REMEDIES
 from gemwatch.adapters.gem.server_clock import ServerTime, server_time
+from gemwatch.adapters.login.azure import REMEDIES
+from gemwatch.adapters.login.command import command_name, remedy
 from gemwatch.adapters.system_clock import SystemClock
-from gemwatch.adapters.token_command import command_name, remedy
 from gemwatch.cli.checkup.finding import Finding, State, ok, problem, warning
 from gemwatch.cli.reach import Answer, ask_once, token_of
 from gemwatch.cli.token import until

@@ -15,9 +15,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import trustme
 
-from gemwatch.adapters.azure_token import azure_is_installed
 from gemwatch.adapters.config.file import load
-from gemwatch.adapters.credentials import Credentials
+from gemwatch.adapters.login.azure import azure_is_installed
+from gemwatch.adapters.login.credentials import Credentials
 from gemwatch.adapters.system_clock import SystemClock
 from gemwatch.core.login import LoginError
 from gemwatch.core.secrets import Secrets

@@ -8,9 +8,9 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from gemwatch.adapters.azure_token import AZURE_LIMIT, REMEDIES, azure_text
-from gemwatch.adapters.token_command import COMMAND_LIMIT, command_name, command_output, remedy
-from gemwatch.adapters.token_text import read_token
+from gemwatch.adapters.login.azure import AZURE_LIMIT, REMEDIES, azure_text
+from gemwatch.adapters.login.command import COMMAND_LIMIT, command_name, command_output, remedy
+from gemwatch.adapters.login.token_text import read_token
 from gemwatch.core.clock import Clock
 from gemwatch.core.login import LoginError, Token
 from gemwatch.core.secrets import Secrets

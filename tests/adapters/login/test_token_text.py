@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gemwatch.adapters.token_text import read_token
+from gemwatch.adapters.login.token_text import read_token
 from support.clock import START
 from support.tokens import az_json, jwt
 

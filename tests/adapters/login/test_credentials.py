@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gemwatch.adapters.credentials import Credentials
-from gemwatch.adapters.token_command import command_output
+from gemwatch.adapters.login.command import command_output
+from gemwatch.adapters.login.credentials import Credentials
 from gemwatch.core.login import LoginError, Token
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import TokenSource

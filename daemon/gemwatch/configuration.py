@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from gemwatch.adapters.apprise_urls import url_problem
 from gemwatch.adapters.config.file import Loaded, load
 from gemwatch.adapters.config.file_watch import FileWatch
+from gemwatch.adapters.notify.urls import url_problem
 
 
 class Configuration:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from gemwatch.adapters.gem.client import GemApi
 from gemwatch.adapters.http.heartbeat import secret_parts
 from gemwatch.adapters.login.credentials import Credentials
-from gemwatch.adapters.targets import Targets
+from gemwatch.adapters.notify.targets import Targets
 from gemwatch.core.clock import Clock
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import ApiSettings, Settings, TokenSource

@@ -10,6 +10,7 @@ from typing import Any
 
 from gemwatch.adapters.gem.client import GemApi
 from gemwatch.adapters.login.credentials import Credentials
+from gemwatch.adapters.notify.targets import Targets
 from gemwatch.adapters.store.database import DatabaseThread, open_to_write
 from gemwatch.adapters.store.housekeeping import Housekeeping
 from gemwatch.adapters.store.listings import Sweeps
@@ -18,7 +19,6 @@ from gemwatch.adapters.store.records import Records
 from gemwatch.adapters.store.runs import load_experience
 from gemwatch.adapters.store.schema import upgrade
 from gemwatch.adapters.store.watch_list import WatchList
-from gemwatch.adapters.targets import Targets
 from gemwatch.configuration import Configuration
 from gemwatch.core.events import Target
 from gemwatch.core.secrets import Secrets

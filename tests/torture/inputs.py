@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
-from gemwatch.adapters.apprise_urls import url_problem
 from gemwatch.adapters.config.file import load
+from gemwatch.adapters.notify.urls import url_problem
 from gemwatch.core.decide import Memory, Policy, Tracked, decide
 from gemwatch.core.job import Seen, read_details
 from gemwatch.core.settings import PollSettings

@@ -16,8 +16,8 @@ Online = Annotated[bool, typer.Option("--online", help="Also fetch a token and a
 
 def check(context: typer.Context, config: Config = None, *, online: Online = False) -> None:
     """Read the configuration the way `run` would, and say everything that is wrong with it."""
-    from gemwatch.adapters.apprise_urls import url_advice, url_problem
     from gemwatch.adapters.config.file import load
+    from gemwatch.adapters.notify.urls import url_advice, url_problem
 
     path = config_path(context, config)
     loaded = load(path, os.environ, url_problem=url_problem)

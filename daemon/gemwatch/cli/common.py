@@ -38,8 +38,8 @@ def config_path(context: typer.Context, config: Path | None) -> Path:
 
 def settings_of(path: Path) -> "Settings":
     """The checked settings, for a command that cannot do without. Mistakes end it with code 2."""
-    from gemwatch.adapters.apprise_urls import url_problem
     from gemwatch.adapters.config.file import load
+    from gemwatch.adapters.notify.urls import url_problem
 
     loaded = load(path, os.environ, url_problem=url_problem)
     say_problems(loaded.problems)

@@ -28,8 +28,8 @@ def doctor(context: typer.Context, config: Config = None, *, offline: Offline = 
     Run it as the user and in the environment of the daemon: that is what it looks at. Exit codes: 0 no problem,
     1 a problem, 2 the configuration is refused.
     """
-    from gemwatch.adapters.apprise_urls import url_problem
     from gemwatch.adapters.config.file import load
+    from gemwatch.adapters.notify.urls import url_problem
     from gemwatch.cli.checkup.finding import State
     from gemwatch.core.secrets import Secrets
 

@@ -40,7 +40,7 @@ def send_sample(context: typer.Context, targets: Names = None, config: Config = 
 
 
 async def _send(settings: "Settings", names: list[str]) -> "list[Outcome]":
-    from gemwatch.adapters.targets import Targets
+    from gemwatch.adapters.notify.targets import Targets
     from gemwatch.core.secrets import Secrets
 
     places = Targets([target for target in settings.targets if target.name in names], Secrets())

@@ -16,8 +16,8 @@ def watch(
     context: typer.Context, job_id: JobId, name: Name = None, notify: Notify = None, config: Config = None
 ) -> None:
     """Add a job to the watch list. A running daemon takes it within 5 s."""
-    from gemwatch.adapters.apprise_urls import url_problem
     from gemwatch.adapters.config.edit import EditRefused, add_watch
+    from gemwatch.adapters.notify.urls import url_problem
     from gemwatch.core.settings import Watch
 
     path = config_path(context, config)
@@ -31,8 +31,8 @@ def watch(
 
 def unwatch(context: typer.Context, job_id: JobId, config: Config = None) -> None:
     """Take a job off the watch list. Its history is kept."""
-    from gemwatch.adapters.apprise_urls import url_problem
     from gemwatch.adapters.config.edit import EditRefused, remove_watch
+    from gemwatch.adapters.notify.urls import url_problem
 
     try:
         edited = remove_watch(config_path(context, config), job_id, os.environ, url_problem)

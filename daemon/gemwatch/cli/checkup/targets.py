@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from gemwatch.adapters.apprise_urls import load, url_advice
+from gemwatch.adapters.notify.urls import load, url_advice
 from gemwatch.cli.checkup.finding import Finding, ok, warning
 from gemwatch.core.events import Target
 

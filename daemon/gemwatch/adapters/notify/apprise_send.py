@@ -9,7 +9,7 @@ from http import HTTPStatus
 import apprise
 from apprise.plugins.base import NotifyBase
 
-from gemwatch.adapters.apprise_urls import listen
+from gemwatch.adapters.notify.urls import listen
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.text.message import Message, Tone
 from gemwatch.core.text.sanitize import shortened, tidy

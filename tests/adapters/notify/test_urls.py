@@ -2,7 +2,7 @@
 
 import pytest
 
-from gemwatch.adapters.targets import url_advice, url_problem
+from gemwatch.adapters.notify.targets import url_advice, url_problem
 
 WEBHOOK = "slack://TSECRETAA/BSECRETBB/sEcReTcCcCcCcCcCcCcC"
 GOOD = [

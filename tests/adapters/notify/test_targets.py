@@ -16,7 +16,7 @@ import pytest
 import trustme
 from apprise.plugins.slack import NotifySlack
 
-from gemwatch.adapters.targets import Targets
+from gemwatch.adapters.notify.targets import Targets
 from gemwatch.core.events import Event, EventKind, Target
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.text.message import Message, Tone, compose

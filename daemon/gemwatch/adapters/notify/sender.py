@@ -7,8 +7,8 @@ from concurrent.futures import Future
 
 from apprise.plugins.base import NotifyBase
 
-from gemwatch.adapters.apprise_send import send
-from gemwatch.adapters.apprise_urls import body_limit, load
+from gemwatch.adapters.notify.apprise_send import send
+from gemwatch.adapters.notify.urls import body_limit, load
 from gemwatch.core.events import Target
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.text.message import Message

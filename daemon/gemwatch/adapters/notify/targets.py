@@ -8,8 +8,8 @@ Importing this imports Apprise, which takes a third of a second: commands that n
 
 from collections.abc import Iterable, Mapping
 
-from gemwatch.adapters.apprise_urls import url_advice, url_problem
-from gemwatch.adapters.channel import Channel
+from gemwatch.adapters.notify.sender import Channel
+from gemwatch.adapters.notify.urls import url_advice, url_problem
 from gemwatch.core.events import Target
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.text.message import Message

@@ -24,14 +24,14 @@ from gemwatch.configuration import Configuration
 from gemwatch.core.decide import LOST_EVERY
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import Settings
-from gemwatch.engine.alarm import Alarm, Alarming
-from gemwatch.engine.courier import Courier, Delivering
+from gemwatch.engine.dispatcher import Courier, Delivering
+from gemwatch.engine.health_monitor import Vitals
 from gemwatch.engine.heartbeat import Beating, Heartbeat
-from gemwatch.engine.keeper import Keeper, Keeping
+from gemwatch.engine.lister import Sweeper, Sweeping
+from gemwatch.engine.maintenance import Keeper, Keeping
 from gemwatch.engine.poller import Poller, Polling
 from gemwatch.engine.reloader import Reloader, Reloading
-from gemwatch.engine.sweeper import Sweeper, Sweeping
-from gemwatch.engine.vitals import Vitals
+from gemwatch.engine.store_monitor import Alarm, Alarming
 from gemwatch.metrics import Metrics
 from gemwatch.notify_socket import NotifySocket
 from gemwatch.parts import Workshop

@@ -9,7 +9,7 @@ from gemwatch.adapters.notify.targets import Targets
 from gemwatch.core.clock import Clock
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import ApiSettings, Settings, TokenSource
-from gemwatch.engine.live import Live
+from gemwatch.engine.active_config import Live
 from gemwatch.engine.pace import Pace, Turns
 from gemwatch.metrics import Metrics
 

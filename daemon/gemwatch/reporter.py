@@ -12,9 +12,9 @@ from gemwatch.core.clock import Clock
 from gemwatch.core.health import ApiState, Health, Login
 from gemwatch.core.job import Status, is_end
 from gemwatch.core.text.formatting import counted
-from gemwatch.engine.bell import Bell
-from gemwatch.engine.live import Live
-from gemwatch.engine.vitals import Vitals
+from gemwatch.engine.active_config import Live
+from gemwatch.engine.health_monitor import Vitals
+from gemwatch.engine.wake_up import Bell
 from gemwatch.metrics import Metrics
 from gemwatch.metrics import Snapshot as Gauges
 from gemwatch.notify_socket import NotifySocket

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gemwatch.core.events import Target
-from gemwatch.engine.keeper import Keeper, Keeping
+from gemwatch.engine.maintenance import Keeper, Keeping
 from support.clock import FakeClock
 from support.gem import Answer, ScriptedGem
 from support.inbox import Inbox

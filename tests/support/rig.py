@@ -23,13 +23,13 @@ from gemwatch.configuration import Configuration
 from gemwatch.core.events import Target
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import ApiSettings, PollSettings, Settings, StoreSettings, TokenSource, Watch
-from gemwatch.engine.courier import Courier, Delivering
-from gemwatch.engine.live import Live
+from gemwatch.engine.active_config import Live
+from gemwatch.engine.dispatcher import Courier, Delivering
+from gemwatch.engine.health_monitor import Vitals
+from gemwatch.engine.lister import Sweeper, Sweeping
 from gemwatch.engine.pace import Pace
 from gemwatch.engine.poller import Poller, Polling
 from gemwatch.engine.reloader import Reloader, Reloading
-from gemwatch.engine.sweeper import Sweeper, Sweeping
-from gemwatch.engine.vitals import Vitals
 from gemwatch.metrics import Metrics
 from gemwatch.parts import Workshop
 from support.clock import FakeClock

@@ -19,14 +19,14 @@ from gemwatch.core.decide import LOST_EVERY
 from gemwatch.core.events import Target
 from gemwatch.core.limits import Limits
 from gemwatch.core.settings import ApiSettings, PollSettings, Problem, Settings, StoreSettings, Watch
-from gemwatch.engine.courier import Courier, Delivering
-from gemwatch.engine.keeper import Keeper, Keeping
-from gemwatch.engine.live import Live
+from gemwatch.engine.active_config import Live
+from gemwatch.engine.dispatcher import Courier, Delivering
+from gemwatch.engine.health_monitor import Vitals
+from gemwatch.engine.lister import Sweeper, Sweeping
+from gemwatch.engine.maintenance import Keeper, Keeping
 from gemwatch.engine.pace import Pace
 from gemwatch.engine.poller import Poller, Polling
 from gemwatch.engine.reloader import Reloader, Reloading
-from gemwatch.engine.sweeper import Sweeper, Sweeping
-from gemwatch.engine.vitals import Vitals
 from gemwatch.metrics import Metrics
 from support.world import AT_ONCE, RATE, Api, Credentials, Database, Targets, World
 

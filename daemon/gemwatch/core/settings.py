@@ -72,7 +72,7 @@ class PollSettings:
     not_found_after: int = 3
     alert_after: timedelta = timedelta(minutes=10)
     adaptive: bool = False  # rarely while a job is far from its likely end: core/cadence.py
-    sweep: bool = False  # one list for many jobs: engine/sweeper.py
+    sweep: bool = False  # one list for many jobs: engine/lister.py
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

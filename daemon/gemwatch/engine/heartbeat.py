@@ -8,7 +8,7 @@ import structlog
 
 from gemwatch.core.clock import Clock
 from gemwatch.core.settings import HeartbeatSettings
-from gemwatch.engine.live import Live
+from gemwatch.engine.active_config import Live
 
 log = structlog.get_logger()
 

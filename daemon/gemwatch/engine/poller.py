@@ -13,11 +13,11 @@ from gemwatch.core.decide import Policy, decide
 from gemwatch.core.estimate import Experience
 from gemwatch.core.job import Failed, NotFound, Observation, Refused, Seen, Throttled
 from gemwatch.core.work import MANY, Report, WatchClaim, report_on
-from gemwatch.engine.bell import Bell
-from gemwatch.engine.live import Live
-from gemwatch.engine.look import Look, Looking, look
+from gemwatch.engine.active_config import Live
+from gemwatch.engine.health_monitor import Change, Vitals
+from gemwatch.engine.poll_once import Look, Looking, look
 from gemwatch.engine.ports import Database, Metrics, Store
-from gemwatch.engine.vitals import Change, Vitals
+from gemwatch.engine.wake_up import Bell
 
 log = structlog.get_logger()
 

@@ -12,9 +12,9 @@ import structlog
 from gemwatch.core.clock import Clock
 from gemwatch.core.events import Event, EventKind
 from gemwatch.core.settings import Problem, Settings, as_running, needs_restart
-from gemwatch.engine.bell import Bell
-from gemwatch.engine.live import Live
+from gemwatch.engine.active_config import Live
 from gemwatch.engine.ports import Applied, Database, Loaded, Metrics, Store, WatchList
+from gemwatch.engine.wake_up import Bell
 
 log = structlog.get_logger()
 

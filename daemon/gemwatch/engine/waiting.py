@@ -12,10 +12,10 @@ from gemwatch.core.job import Failed, JobDetails, Observation, Refused, Seen, St
 from gemwatch.core.outcome import Outcome, Terms, out_of_time, over
 from gemwatch.core.settings import PollSettings
 from gemwatch.core.waiting import Standing, Told, after_look, after_word, next_pause
-from gemwatch.engine.bell import Bell
-from gemwatch.engine.look import Looking, look
 from gemwatch.engine.pace import Pace
+from gemwatch.engine.poll_once import Looking, look
 from gemwatch.engine.ports import Api, Credentials
+from gemwatch.engine.wake_up import Bell
 
 TURN = 1.0  # seconds between two looks at what the daemon says
 _TOKEN_EVERY = 5.0  # seconds between two looks at how long the token is still good

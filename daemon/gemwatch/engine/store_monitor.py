@@ -12,9 +12,9 @@ from gemwatch.core.clock import Clock
 from gemwatch.core.events import Event, EventKind, audience
 from gemwatch.core.text.message import compose
 from gemwatch.core.work import Sent
-from gemwatch.engine.bell import Bell
-from gemwatch.engine.live import Live
+from gemwatch.engine.active_config import Live
 from gemwatch.engine.ports import Database, Store
+from gemwatch.engine.wake_up import Bell
 
 log = structlog.get_logger()
 

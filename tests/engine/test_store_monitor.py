@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from gemwatch.core.events import Target
-from gemwatch.engine.alarm import PATIENCE, Alarm, Alarming
+from gemwatch.engine.store_monitor import PATIENCE, Alarm, Alarming
 from support.clock import FakeClock
 from support.gem import ScriptedGem
 from support.inbox import Inbox

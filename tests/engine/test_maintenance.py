@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gemwatch.core.settings import TokenSource
-from gemwatch.engine.keeper import Keeper, Keeping
+from gemwatch.engine.maintenance import Keeper, Keeping
 from support.clock import FakeClock
 from support.gem import ScriptedGem
 from support.rig import EVERY, Rig, running, settings_for

@@ -8,9 +8,9 @@ import structlog
 
 from gemwatch.core.clock import Clock
 from gemwatch.core.login import LoginError
-from gemwatch.engine.bell import Bell
-from gemwatch.engine.live import Live
+from gemwatch.engine.active_config import Live
 from gemwatch.engine.ports import Database, Housekeeping, Metrics
+from gemwatch.engine.wake_up import Bell
 
 log = structlog.get_logger()
 

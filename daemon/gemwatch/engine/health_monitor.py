@@ -14,7 +14,7 @@ from gemwatch.core.events import Event
 from gemwatch.core.health import ApiState, Checkup, Health, Login, after, overdue
 from gemwatch.core.job import NotFound, Refused, Seen
 from gemwatch.core.listing import Listed, Listing
-from gemwatch.engine.live import Live
+from gemwatch.engine.active_config import Live
 
 log = structlog.get_logger()
 

@@ -14,9 +14,9 @@ from gemwatch.core.events import Event
 from gemwatch.core.text.message import compose
 from gemwatch.core.text.summary import fitting, summarise
 from gemwatch.core.work import Bundle, Delivery, DeliveryState, NotSent, Outcome, Sent, Settled, put_off, settle
-from gemwatch.engine.bell import Bell
-from gemwatch.engine.live import Live
+from gemwatch.engine.active_config import Live
 from gemwatch.engine.ports import Database, Metrics, Store, Targets
+from gemwatch.engine.wake_up import Bell
 
 log = structlog.get_logger()
 

@@ -10,10 +10,10 @@ from gemwatch.core.job import Failed, Refused, Throttled
 from gemwatch.core.listing import Listed, Listing, in_turn
 from gemwatch.core.login import LoginError
 from gemwatch.core.text.formatting import counted
-from gemwatch.engine.bell import Bell
-from gemwatch.engine.live import Live
+from gemwatch.engine.active_config import Live
+from gemwatch.engine.health_monitor import Change, Vitals
 from gemwatch.engine.ports import Database, Metrics, Sweeps
-from gemwatch.engine.vitals import Change, Vitals
+from gemwatch.engine.wake_up import Bell
 
 log = structlog.get_logger()
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from gemwatch.configuration import Configuration
+from gemwatch.app.configuration import Configuration
 from support.clock import FakeClock
 from support.gem import KEY, TOKEN, Answer, ScriptedGem, document
 from support.inbox import Inbox

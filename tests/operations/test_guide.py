@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
+from gemwatch.app.metrics import Metrics, Snapshot
 from gemwatch.core.events import EventKind
-from gemwatch.metrics import Metrics, Snapshot
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs/operations.md").read_text()

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from gemwatch.metrics import Metrics, Snapshot
+from gemwatch.app.metrics import Metrics, Snapshot
 
 FOLDER = Path(__file__).parents[2] / "docs/monitoring"
 ALERTS, TESTS, README = (FOLDER / name for name in ("alerts.yaml", "alerts.test.yaml", "README.md"))

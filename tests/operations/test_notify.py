@@ -16,11 +16,11 @@ from typing import Self
 import pytest
 
 from gemwatch.adapters.store.records import Snapshot
+from gemwatch.app.metrics import Metrics
+from gemwatch.app.progress import Progress
+from gemwatch.app.reporter import Reporter, Reporting, describe
+from gemwatch.app.systemd import NotifySocket
 from gemwatch.core.health import ApiState, Health, Login
-from gemwatch.metrics import Metrics
-from gemwatch.notify_socket import NotifySocket
-from gemwatch.progress import Progress
-from gemwatch.reporter import Reporter, Reporting, describe
 from support.clock import START, FakeClock
 from support.daemon import GEMWATCH, Installation, environment
 from support.gem import ScriptedGem

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from gemwatch.adapters.gem.client import GemApi
-from gemwatch.adapters.system_clock import SystemClock
+from gemwatch.app.system_clock import SystemClock
 from gemwatch.core.clock import Clock
 from gemwatch.core.job import Failed, Observation
 from gemwatch.core.settings import ApiSettings

@@ -19,7 +19,9 @@ from gemwatch.adapters.store.records import Records
 from gemwatch.adapters.store.runs import load_experience
 from gemwatch.adapters.store.schema import upgrade
 from gemwatch.adapters.store.watch_list import WatchList
-from gemwatch.configuration import Configuration
+from gemwatch.app.configuration import Configuration
+from gemwatch.app.factory import Workshop
+from gemwatch.app.metrics import Metrics
 from gemwatch.core.events import Target
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import ApiSettings, PollSettings, Settings, StoreSettings, TokenSource, Watch
@@ -30,8 +32,6 @@ from gemwatch.engine.lister import Sweeper, Sweeping
 from gemwatch.engine.pace import Pace
 from gemwatch.engine.poller import Poller, Polling
 from gemwatch.engine.reloader import Reloader, Reloading
-from gemwatch.metrics import Metrics
-from gemwatch.parts import Workshop
 from support.clock import FakeClock
 from support.gem import KEY, TOKEN, ScriptedGem
 from support.waiting import until

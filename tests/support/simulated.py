@@ -15,6 +15,7 @@ from gemwatch.adapters.store.records import Records
 from gemwatch.adapters.store.runs import load_experience
 from gemwatch.adapters.store.schema import upgrade
 from gemwatch.adapters.store.watch_list import WatchList
+from gemwatch.app.metrics import Metrics
 from gemwatch.core.decide import LOST_EVERY
 from gemwatch.core.events import Target
 from gemwatch.core.limits import Limits
@@ -27,7 +28,6 @@ from gemwatch.engine.maintenance import Keeper, Keeping
 from gemwatch.engine.pace import Pace
 from gemwatch.engine.poller import Poller, Polling
 from gemwatch.engine.reloader import Reloader, Reloading
-from gemwatch.metrics import Metrics
 from support.world import AT_ONCE, RATE, Api, Credentials, Database, Targets, World
 
 EVERY = timedelta(minutes=1)

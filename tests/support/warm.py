@@ -17,7 +17,7 @@ from support.waiting import wait_until
 
 # Only modules that are found without the tests' own path: the server does not have it.
 _BEFORE = [
-    "gemwatch.service",
+    "gemwatch.app.service",
     "gemwatch.cli.run",
     "gemwatch.adapters.store.schema",
     "alembic.command",

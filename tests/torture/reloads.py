@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from gemwatch.configuration import Configuration
+from gemwatch.app.configuration import Configuration
 from gemwatch.engine.reloader import Reloader
 from support.clock import FakeClock
 from support.gem import KEY, TOKEN, ScriptedGem

@@ -16,10 +16,10 @@ def run(context: typer.Context, config: Config = None) -> None:
     _before_the_loop()
     import structlog
 
-    from gemwatch import logs, service
     from gemwatch.adapters.store.database import StoreError, WriterLock, wait_for_writers
     from gemwatch.adapters.store.schema import upgrade
-    from gemwatch.configuration import Configuration
+    from gemwatch.app import logs, service
+    from gemwatch.app.configuration import Configuration
     from gemwatch.core.secrets import Secrets
     from gemwatch.web import WebError
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def token(context: typer.Context, config: Config = None) -> None:
     """Fetch a token as the daemon would, and say for how long it is good."""
     from gemwatch.adapters.login.credentials import Credentials
-    from gemwatch.adapters.system_clock import SystemClock
+    from gemwatch.app.system_clock import SystemClock
     from gemwatch.core.login import LoginError
 
     settings, clock = settings_of(config_path(context, config)), SystemClock()

@@ -13,7 +13,7 @@ from gemwatch.adapters.gem.server_clock import ServerTime, server_time
 from gemwatch.adapters.login.credentials import Credentials
 from gemwatch.adapters.store.daemon_status import DaemonWord
 from gemwatch.adapters.store.gate import StoreGate
-from gemwatch.adapters.system_clock import SystemClock
+from gemwatch.app.system_clock import SystemClock
 from gemwatch.cli.wait_shown import Shown, Troubles
 from gemwatch.core.clock import Clock
 from gemwatch.core.job import JobDetails

@@ -12,7 +12,7 @@ from typing import Any
 
 from gemwatch.adapters.store.database import open_to_read
 from gemwatch.adapters.store.records import Records
-from gemwatch.adapters.system_clock import SystemClock
+from gemwatch.app.system_clock import SystemClock
 from gemwatch.core.events import EventKind
 from gemwatch.core.text.message import OUTCOMES
 from gemwatch.demo.config import DATA_MAIL, PLACES, TEAM_CHAT, configuration

@@ -10,12 +10,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from gemwatch.adapters.http.heartbeat import call, secret_parts
+from gemwatch.app.factory import Workshop
+from gemwatch.app.metrics import Metrics
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import ApiSettings, HeartbeatSettings, Settings, StoreSettings
 from gemwatch.engine.active_config import Live
 from gemwatch.engine.heartbeat import Beating, Heartbeat
-from gemwatch.metrics import Metrics
-from gemwatch.parts import Workshop
 from support.clock import FakeClock
 from support.daemon import Installation
 from support.gem import ScriptedGem

@@ -18,7 +18,7 @@ import trustme
 from gemwatch.adapters.config.file import load
 from gemwatch.adapters.login.azure import azure_is_installed
 from gemwatch.adapters.login.credentials import Credentials
-from gemwatch.adapters.system_clock import SystemClock
+from gemwatch.app.system_clock import SystemClock
 from gemwatch.core.login import LoginError
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import DEFAULT_AZURE_SCOPE, AzureCredential, AzureSource, TokenSource

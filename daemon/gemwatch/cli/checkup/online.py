@@ -7,7 +7,7 @@ from datetime import timedelta
 from gemwatch.adapters.gem.server_clock import ServerTime, server_time
 from gemwatch.adapters.login.azure import REMEDIES
 from gemwatch.adapters.login.command import command_name, remedy
-from gemwatch.adapters.system_clock import SystemClock
+from gemwatch.app.system_clock import SystemClock
 from gemwatch.cli.checkup.finding import Finding, State, ok, problem, warning
 from gemwatch.cli.reach import Answer, ask_once, token_of
 from gemwatch.cli.token import until

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gemwatch.notify_socket import NotifySocket
+from gemwatch.app.systemd import NotifySocket
 
 
 class Systemd:

@@ -11,11 +11,11 @@ from typing import Any
 import structlog
 
 from gemwatch.adapters.store.database import WriterLock
-from gemwatch.assembly import Loops, build
-from gemwatch.configuration import Configuration
+from gemwatch.app.assembly import Loops, build
+from gemwatch.app.configuration import Configuration
+from gemwatch.app.scheduler import ringing
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import Settings
-from gemwatch.scheduler import ringing
 from gemwatch.web import bind
 
 log = structlog.get_logger()

@@ -8,6 +8,10 @@ from datetime import datetime
 
 from gemwatch.adapters.store.database import DatabaseThread
 from gemwatch.adapters.store.records import Records, Snapshot
+from gemwatch.app.metrics import Metrics
+from gemwatch.app.metrics import Snapshot as Gauges
+from gemwatch.app.progress import Progress
+from gemwatch.app.systemd import NotifySocket
 from gemwatch.core.clock import Clock
 from gemwatch.core.health import ApiState, Health, Login
 from gemwatch.core.job import Status, is_end
@@ -15,10 +19,6 @@ from gemwatch.core.text.formatting import counted
 from gemwatch.engine.active_config import Live
 from gemwatch.engine.health_monitor import Vitals
 from gemwatch.engine.wake_up import Bell
-from gemwatch.metrics import Metrics
-from gemwatch.metrics import Snapshot as Gauges
-from gemwatch.notify_socket import NotifySocket
-from gemwatch.progress import Progress
 
 EVERY = 10.0  # seconds between two status lines
 PATIENCE = 3.0  # seconds that a scrape waits for the store

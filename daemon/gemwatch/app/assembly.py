@@ -19,8 +19,13 @@ from gemwatch.adapters.store.records import Records
 from gemwatch.adapters.store.runs import load_experience
 from gemwatch.adapters.store.views import Views
 from gemwatch.adapters.store.watch_list import WatchList
-from gemwatch.adapters.system_clock import SystemClock
-from gemwatch.configuration import Configuration
+from gemwatch.app.configuration import Configuration
+from gemwatch.app.factory import Workshop
+from gemwatch.app.metrics import Metrics
+from gemwatch.app.progress import Progress
+from gemwatch.app.reporter import Reporter, Reporting
+from gemwatch.app.system_clock import SystemClock
+from gemwatch.app.systemd import NotifySocket
 from gemwatch.core.decide import LOST_EVERY
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import Settings
@@ -32,11 +37,6 @@ from gemwatch.engine.maintenance import Keeper, Keeping
 from gemwatch.engine.poller import Poller, Polling
 from gemwatch.engine.reloader import Reloader, Reloading
 from gemwatch.engine.store_monitor import Alarm, Alarming
-from gemwatch.metrics import Metrics
-from gemwatch.notify_socket import NotifySocket
-from gemwatch.parts import Workshop
-from gemwatch.progress import Progress
-from gemwatch.reporter import Reporter, Reporting
 from gemwatch.web import Web
 from gemwatch.web.access import Access
 from gemwatch.web.drawing import login_form

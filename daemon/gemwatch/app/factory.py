@@ -6,12 +6,12 @@ from gemwatch.adapters.gem.client import GemApi
 from gemwatch.adapters.http.heartbeat import secret_parts
 from gemwatch.adapters.login.credentials import Credentials
 from gemwatch.adapters.notify.targets import Targets
+from gemwatch.app.metrics import Metrics
 from gemwatch.core.clock import Clock
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import ApiSettings, Settings, TokenSource
 from gemwatch.engine.active_config import Live
 from gemwatch.engine.pace import Pace, Turns
-from gemwatch.metrics import Metrics
 
 
 class Workshop:

@@ -1,6 +1,6 @@
 """Progress: who is silent for too long, and since when."""
 
-from gemwatch.progress import Progress
+from gemwatch.app.progress import Progress
 
 
 class Clock:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import pytest
 import structlog
 
-from gemwatch import logs
+from gemwatch.app import logs
 from gemwatch.core.secrets import Secrets
 
 SECRET = 'pä"ss\\word-5e1f0c'
@@ -303,7 +303,7 @@ def test_a_reader_that_is_gone_harms_nothing(pipe: Reader) -> None:
 
 STUCK = """
 import os, sys, structlog
-from gemwatch import logs
+from gemwatch.app import logs
 from gemwatch.core.secrets import Secrets
 log = logs.configure("info", "json", Secrets())
 for _ in range(2000):
@@ -325,7 +325,7 @@ def test_a_program_whose_standard_error_is_stuck_still_ends_well() -> None:
 
 OTHERS = """
 import logging, warnings
-from gemwatch import logs
+from gemwatch.app import logs
 from gemwatch.core.secrets import Secrets
 log = logs.configure("info", "json", Secrets())
 warnings.warn("careful")

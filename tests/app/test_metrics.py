@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gemwatch.metrics import Metrics, Snapshot
+from gemwatch.app.metrics import Metrics, Snapshot
 
 AT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 

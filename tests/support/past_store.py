@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.tables import runs, watches
+from gemwatch.adapters.store.tables import runs, watches
 from gemwatch.core.runs import Run
 
 

@@ -10,11 +10,11 @@ from gemwatch.adapters.store.schema import upgrade
 from gemwatch.adapters.store.views import Views
 from gemwatch.core.clock import Clock
 from gemwatch.core.settings import WebSettings
-from gemwatch.web import Web, bind
-from gemwatch.web.access import Access
-from gemwatch.web.drawing import login_form
+from gemwatch.web.http.access import Access
+from gemwatch.web.http.server import Web, bind
+from gemwatch.web.http.streams import Streams
+from gemwatch.web.pages.rendering import login_form
 from gemwatch.web.site import site
-from gemwatch.web.streams import Streams
 from support.clock import FakeClock
 
 

@@ -37,11 +37,11 @@ from gemwatch.engine.maintenance import Keeper, Keeping
 from gemwatch.engine.poller import Poller, Polling
 from gemwatch.engine.reloader import Reloader, Reloading
 from gemwatch.engine.store_monitor import Alarm, Alarming
-from gemwatch.web import Web
-from gemwatch.web.access import Access
-from gemwatch.web.drawing import login_form
+from gemwatch.web.http.access import Access
+from gemwatch.web.http.server import Web
+from gemwatch.web.http.streams import Streams
+from gemwatch.web.pages.rendering import login_form
 from gemwatch.web.site import site
-from gemwatch.web.streams import Streams
 
 log = structlog.get_logger()
 

@@ -16,7 +16,7 @@ from gemwatch.app.configuration import Configuration
 from gemwatch.app.scheduler import ringing
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import Settings
-from gemwatch.web import bind
+from gemwatch.web.http.server import bind
 
 log = structlog.get_logger()
 

@@ -21,7 +21,7 @@ def run(context: typer.Context, config: Config = None) -> None:
     from gemwatch.app import logs, service
     from gemwatch.app.configuration import Configuration
     from gemwatch.core.secrets import Secrets
-    from gemwatch.web import WebError
+    from gemwatch.web.http.server import WebError
 
     configuration = Configuration(config_path(context, config), os.environ)
     settings = configuration.first.settings

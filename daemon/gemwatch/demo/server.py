@@ -8,7 +8,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from gemwatch.web import bind
+from gemwatch.web.http.server import bind
 
 LOOPBACK = "127.0.0.1"
 

@@ -12,12 +12,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gemwatch.adapters.store.views import Views
 from gemwatch.core.clock import Clock
-from gemwatch.web import api, health, live
-from gemwatch.web.access import Access
-from gemwatch.web.health import State
-from gemwatch.web.live import Live
-from gemwatch.web.pages import Pages
-from gemwatch.web.streams import Streams
+from gemwatch.web.api import routes as api
+from gemwatch.web.http import health
+from gemwatch.web.http.access import Access
+from gemwatch.web.http.health import State
+from gemwatch.web.http.streams import Streams
+from gemwatch.web.pages import live_updates as live
+from gemwatch.web.pages.live_updates import Live
+from gemwatch.web.pages.views import Pages
 
 # Nothing is loaded from elsewhere, nothing stands inside the pages, and no other site may show or send to them.
 _POLICY = (

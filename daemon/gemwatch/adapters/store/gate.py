@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from gemwatch.adapters.store.database import StoreError, open_to_read
 from gemwatch.adapters.store.runs import SUCCESSES, place_of, run_of
 from gemwatch.adapters.store.schema import check
-from gemwatch.adapters.tables import runs
+from gemwatch.adapters.store.tables import runs
 from gemwatch.core.gate import Gate, reasons
 from gemwatch.core.job import JobDetails
 from gemwatch.core.runs import Run, finished

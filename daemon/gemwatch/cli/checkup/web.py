@@ -5,7 +5,7 @@ import json
 
 from gemwatch.cli.checkup.finding import Finding, ok, problem
 from gemwatch.core.settings import WebSettings
-from gemwatch.web import WebError, bind
+from gemwatch.web.http.server import WebError, bind
 
 _PATIENCE = 5.0  # seconds
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gemwatch.adapters.store.database import StoreError
-from gemwatch.web.streams import Streams
+from gemwatch.web.http.streams import Streams
 
 LOOKS_EVERY = 1.0  # seconds
 SAYS_SOMETHING_EVERY = 15.0  # seconds: proxies cut a connection that is silent for long

@@ -7,8 +7,8 @@ from typing import Any
 
 from gemwatch.core.job import is_end
 from gemwatch.core.text import formatting as wording
-from gemwatch.web import words
-from gemwatch.web.words import Badge, percent
+from gemwatch.web.pages import words
+from gemwatch.web.pages.words import Badge, percent
 
 Json = Mapping[str, Any]
 

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from gemwatch.web import Web, bind
-from gemwatch.web.streams import Streams
+from gemwatch.web.http.server import Web, bind
+from gemwatch.web.http.streams import Streams
 from support.waiting import until
 
 

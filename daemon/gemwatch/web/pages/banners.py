@@ -7,7 +7,7 @@ from typing import Any
 
 from gemwatch.core.text import formatting as wording
 from gemwatch.core.text.sanitize import tidy
-from gemwatch.web import words
+from gemwatch.web.pages import words
 
 Json = Mapping[str, Any]
 

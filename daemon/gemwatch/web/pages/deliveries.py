@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from gemwatch.core.text.sanitize import tidy
-from gemwatch.web import words
-from gemwatch.web.words import Badge, Remark
+from gemwatch.web.pages import words
+from gemwatch.web.pages.words import Badge, Remark
 
 Json = Mapping[str, Any]
 

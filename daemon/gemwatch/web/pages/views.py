@@ -13,16 +13,17 @@ from gemwatch.adapters.store.views import Views
 from gemwatch.core.clock import Clock
 from gemwatch.core.job import Status
 from gemwatch.core.text import formatting as wording
-from gemwatch.web import parameters, words
-from gemwatch.web import query as asking
-from gemwatch.web.banners import banners, store_banner
-from gemwatch.web.drawing import draw, static_files
-from gemwatch.web.health import State
-from gemwatch.web.parameters import BadParameter
-from gemwatch.web.present import row
-from gemwatch.web.present_deliveries import FAILED_FIRST, delivery
-from gemwatch.web.present_job import job_page
-from gemwatch.web.query import ROWS, Chip
+from gemwatch.web.api import parameters
+from gemwatch.web.api.parameters import BadParameter
+from gemwatch.web.http.health import State
+from gemwatch.web.pages import query as asking
+from gemwatch.web.pages import words
+from gemwatch.web.pages.banners import banners, store_banner
+from gemwatch.web.pages.deliveries import FAILED_FIRST, delivery
+from gemwatch.web.pages.job import job_page
+from gemwatch.web.pages.jobs import row
+from gemwatch.web.pages.query import ROWS, Chip
+from gemwatch.web.pages.rendering import draw, static_files
 
 Json = Mapping[str, Any]
 

@@ -11,7 +11,7 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.core.result import Ok
 
-from gemwatch.web.openapi import document
+from gemwatch.web.api.openapi import document
 from support.filled import fill
 from support.web import Site, store_in
 

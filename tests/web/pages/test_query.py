@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemwatch.web.query import Query, chips, columns, pages, query
+from gemwatch.web.pages.query import Query, chips, columns, pages, query
 
 words = st.text(st.characters(exclude_categories=("Cs", "Cc", "Z")), max_size=60)
 queries = st.builds(

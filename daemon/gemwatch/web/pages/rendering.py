@@ -6,8 +6,8 @@ from typing import Any
 import jinja2
 
 from gemwatch.core.text import formatting as wording
-from gemwatch.web import words
-from gemwatch.web.static_files import StaticFiles
+from gemwatch.web.pages import words
+from gemwatch.web.pages.static_files import StaticFiles
 
 
 @functools.cache
@@ -18,7 +18,7 @@ def static_files() -> StaticFiles:
 @functools.cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("gemwatch.web"),
+        loader=jinja2.PackageLoader("gemwatch.web.pages"),
         autoescape=True,  # whatever a template is called
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -13,7 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from gemwatch.web.streams import Streams, is_streaming
+from gemwatch.web.http.streams import Streams, is_streaming
 
 _AT_ONCE = 64  # connections beside the streams; further ones are told to come again
 _log = logging.getLogger("uvicorn.error.connection")

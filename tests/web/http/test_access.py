@@ -12,9 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gemwatch.core.settings import WebSettings
-from gemwatch.web.access import COOKIE, safe_next
-from gemwatch.web.hosts import Hosts, host_of
-from gemwatch.web.sessions import LASTS, Guesses, Sessions
+from gemwatch.web.http.access import COOKIE, safe_next
+from gemwatch.web.http.hosts import Hosts, host_of
+from gemwatch.web.http.sessions import LASTS, Guesses, Sessions
 from support.clock import FakeClock
 from support.web import Site, store_in
 

@@ -8,11 +8,12 @@ from typing import Any
 from gemwatch.core.job import JobDetails, Status
 from gemwatch.core.text import formatting as wording
 from gemwatch.core.text.sanitize import tidy
-from gemwatch.web import plots, present, words
-from gemwatch.web.plots import Plot, Point
-from gemwatch.web.present_deliveries import DeliveryRow, delivery
-from gemwatch.web.timeline import Timeline, timeline
-from gemwatch.web.words import MISSING, Badge, Remark
+from gemwatch.web.pages import jobs as present
+from gemwatch.web.pages import plots, words
+from gemwatch.web.pages.deliveries import DeliveryRow, delivery
+from gemwatch.web.pages.plots import Plot, Point
+from gemwatch.web.pages.timeline import Timeline, timeline
+from gemwatch.web.pages.words import MISSING, Badge, Remark
 
 Json = Mapping[str, Any]
 _MOST_RUNS = 20  # beside this one: the latest

@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 
 from gemwatch.adapters.store.view_queries import UNSEEN
 from gemwatch.core.job import Status
-from gemwatch.web import words
-from gemwatch.web.words import Badge
+from gemwatch.web.pages import words
+from gemwatch.web.pages.words import Badge
 
 ROWS = 100  # on one page
 _LONGEST_SEARCH, _LONGEST_STATUS, _LAST_PAGE = 200, 64, 1_000_000

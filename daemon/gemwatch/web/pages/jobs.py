@@ -9,8 +9,8 @@ from typing import Any
 from gemwatch.core.job import JobDetails, Statistics, Status, is_end, read_details
 from gemwatch.core.text import formatting as wording
 from gemwatch.core.text.sanitize import tidy
-from gemwatch.web import words
-from gemwatch.web.words import Badge, Remark, percent
+from gemwatch.web.pages import words
+from gemwatch.web.pages.words import Badge, Remark, percent
 
 Json = Mapping[str, Any]
 

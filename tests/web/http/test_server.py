@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gemwatch.web import WebError, bind
+from gemwatch.web.http.server import WebError, bind
 from support.waiting import until
 from support.web import Program, Site, store_in
 

@@ -14,8 +14,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gemwatch.core.clock import Clock
 from gemwatch.core.settings import WebSettings
-from gemwatch.web.hosts import NOT_OURS, Hosts
-from gemwatch.web.sessions import LASTS, Guesses, Sessions
+from gemwatch.web.http.hosts import NOT_OURS, Hosts
+from gemwatch.web.http.sessions import LASTS, Guesses, Sessions
 
 COOKIE = "gemwatch"
 HOME = "/"

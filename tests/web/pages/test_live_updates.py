@@ -11,8 +11,8 @@ import pytest
 
 from gemwatch.adapters.store.database import StoreError
 from gemwatch.adapters.store.tables import watches
-from gemwatch.web.live import Live
-from gemwatch.web.streams import Streams
+from gemwatch.web.http.streams import Streams
+from gemwatch.web.pages.live_updates import Live
 from support import filled
 from support.waiting import until
 from support.web import Site, store_in

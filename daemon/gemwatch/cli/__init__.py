@@ -10,20 +10,20 @@ from gemwatch.cli import (
     db,
     deliveries,
     demo,
-    doctor,
     estimate,
     healthcheck,
     history,
     run,
-    sample,
     schema,
+    send_test,
     status,
     token,
     version,
-    wait,
     watch,
 )
 from gemwatch.cli.common import Chosen
+from gemwatch.cli.doctor.command import doctor
+from gemwatch.cli.wait.command import wait
 
 app = typer.Typer(
     name="gemwatch",
@@ -55,10 +55,10 @@ app.command("estimate")(estimate.estimate)
 app.add_typer(deliveries.app, name="deliveries")
 app.command("watch")(watch.watch)
 app.command("unwatch")(watch.unwatch)
-app.command("wait")(wait.wait)
-app.command("test-notify")(sample.send_sample)
+app.command("wait")(wait)
+app.command("test-notify")(send_test.send_test)
 app.command("token")(token.token)
-app.command("doctor")(doctor.doctor)
+app.command("doctor")(doctor)
 app.command("healthcheck")(healthcheck.healthcheck)
 app.add_typer(db.app, name="db")
 app.command("schema")(schema.schema)

@@ -45,7 +45,7 @@ def check(context: typer.Context, config: Config = None, *, online: Online = Fal
 async def _reaches(settings: "Settings") -> bool:
     """Fetch a token and ask about one job, as the daemon would; whether both worked."""
     from gemwatch.app.system_clock import SystemClock
-    from gemwatch.cli.reach import ask_once, token_of
+    from gemwatch.cli.api_check import ask_once, token_of
     from gemwatch.cli.token import until
     from gemwatch.core.login import LoginError
 

@@ -16,7 +16,7 @@ import pytest
 import trustme
 
 from gemwatch.adapters.config.file import load
-from gemwatch.adapters.login.azure import azure_is_installed
+from gemwatch.adapters.config.values import azure_is_installed
 from gemwatch.adapters.login.credentials import Credentials
 from gemwatch.app.system_clock import SystemClock
 from gemwatch.core.login import LoginError

@@ -3,11 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from gemwatch.web.timeline import timeline
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gemwatch.adapters.store.records import as_text
+from gemwatch.web.pages.timeline import timeline
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

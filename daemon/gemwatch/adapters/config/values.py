@@ -12,12 +12,12 @@ import shlex
 import unicodedata
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from gemwatch.adapters.config.references import Substituted
-from gemwatch.adapters.login.azure import azure_is_installed
 from gemwatch.core.events import EventKind
 from gemwatch.core.gate import OFF
 from gemwatch.core.limits import Word
@@ -215,6 +215,13 @@ def command(value: Any) -> tuple[str, ...]:
     if not words:
         raise BadValue("is empty; give it a value or take the key out")
     return tuple(words)
+
+
+def azure_is_installed() -> bool:
+    try:
+        return find_spec("azure.identity") is not None
+    except ModuleNotFoundError:  # of `azure` itself
+        return False
 
 
 def azure(value: Any) -> Any:

@@ -8,7 +8,6 @@ import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
 from datetime import timedelta
-from importlib.util import find_spec
 from typing import Any
 
 from gemwatch.core.login import LoginError
@@ -28,13 +27,6 @@ _FROM_ENVIRONMENT = {
     "client_id": "AZURE_CLIENT_ID",
     "client_secret": "AZURE_CLIENT_SECRET",
 }
-
-
-def azure_is_installed() -> bool:
-    try:
-        return find_spec("azure.identity") is not None
-    except ModuleNotFoundError:  # of `azure` itself
-        return False
 
 
 async def azure_text(source: AzureSource, secrets: Secrets, limit: timedelta = AZURE_LIMIT) -> str:

@@ -9,7 +9,7 @@ from gemwatch.adapters.store.views import DEFAULT_LIMIT, MOST
 from gemwatch.core.events import EventKind
 from gemwatch.core.health import ApiState, Login
 from gemwatch.core.work import DeliveryState
-from gemwatch.web.api.parameters import FARTHEST, LONGEST
+from gemwatch.web.http.parameters import FARTHEST, LONGEST
 
 Node = dict[str, Any]
 

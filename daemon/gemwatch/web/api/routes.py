@@ -13,7 +13,7 @@ from gemwatch.adapters.store.view_queries import JOB_ORDERS
 from gemwatch.adapters.store.views import DEFAULT_LIMIT, MOST, Views
 from gemwatch.core.work import DeliveryState
 from gemwatch.web.api import openapi
-from gemwatch.web.api.parameters import FARTHEST, BadParameter, Parameters, job_id
+from gemwatch.web.http.parameters import FARTHEST, BadParameter, Parameters, job_id
 
 _JOB_PARAMETERS = ("search", "status", "watched", "finished", "needs_look", "sort", "order", "limit", "offset")
 _DELIVERY_PARAMETERS = ("state", "target", "job_id", "limit", "offset")

@@ -13,9 +13,9 @@ from gemwatch.adapters.store.views import Views
 from gemwatch.core.clock import Clock
 from gemwatch.core.job import Status
 from gemwatch.core.text import formatting as wording
-from gemwatch.web.api import parameters
-from gemwatch.web.api.parameters import BadParameter
+from gemwatch.web.http import parameters
 from gemwatch.web.http.health import State
+from gemwatch.web.http.parameters import BadParameter
 from gemwatch.web.pages import query as asking
 from gemwatch.web.pages import words
 from gemwatch.web.pages.banners import banners, store_banner

@@ -84,7 +84,7 @@ def wait(
     except Exception:  # whatever it is, it must not look like a job that FAILED
         traceback.print_exc()
         raise typer.Exit(_OWN_FAULT) from None
-    from gemwatch.cli.wait_shown import document, explain, put
+    from gemwatch.cli.wait.output import document, explain, put
 
     if as_json:
         put(json.dumps(document(standings, outcome), indent=2))  # pure ASCII, whatever the encoding
@@ -129,8 +129,8 @@ def _waited(
     import asyncio
     import io
 
-    from gemwatch.cli.wait_parts import waited
-    from gemwatch.cli.wait_shown import Lines, Nothing, Table
+    from gemwatch.cli.wait.collaborators import waited
+    from gemwatch.cli.wait.output import Lines, Nothing, Table
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a name that the terminal cannot show is no reason to fail

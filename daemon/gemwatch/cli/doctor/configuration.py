@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from gemwatch.adapters.config.file import Loaded
-from gemwatch.cli.checkup.finding import Finding, ok, problem, warning
+from gemwatch.cli.doctor.finding import Finding, ok, problem, warning
 
 _MOUNTS = Path("/proc/self/mountinfo")
 _OCTAL = re.compile(r"\\([0-7]{3})")

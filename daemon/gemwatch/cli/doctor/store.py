@@ -12,7 +12,7 @@ from gemwatch.adapters.store.backup import SIDE_FILES, damage
 from gemwatch.adapters.store.database import StoreError, file_of, open_to_read
 from gemwatch.adapters.store.info import writer_of
 from gemwatch.adapters.store.schema import REVISION, alembic_config, revision_of
-from gemwatch.cli.checkup.finding import Finding, ok, problem, warning
+from gemwatch.cli.doctor.finding import Finding, ok, problem, warning
 
 _LITTLE = 200 << 20  # bytes; a busy store with its log and one copy of it
 _WAL_RESET_FIXED = (3, 51, 3)

@@ -14,7 +14,7 @@ from gemwatch.adapters.login.credentials import Credentials
 from gemwatch.adapters.store.daemon_status import DaemonWord
 from gemwatch.adapters.store.gate import StoreGate
 from gemwatch.app.system_clock import SystemClock
-from gemwatch.cli.wait_shown import Shown, Troubles
+from gemwatch.cli.wait.output import Shown, Troubles
 from gemwatch.core.clock import Clock
 from gemwatch.core.job import JobDetails
 from gemwatch.core.outcome import Outcome, Terms

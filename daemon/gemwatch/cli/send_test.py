@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Names = Annotated[list[str] | None, typer.Argument(metavar="[TARGET]...", help="Which; all if none is named.")]
 
 
-def send_sample(context: typer.Context, targets: Names = None, config: Config = None) -> None:
+def send_test(context: typer.Context, targets: Names = None, config: Config = None) -> None:
     """Send a sample success to targets, and say for each whether it arrived."""
     from gemwatch.core.work import Sent
 

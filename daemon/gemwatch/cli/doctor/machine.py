@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 from zoneinfo import ZoneInfo
 
-from gemwatch.cli.checkup.finding import Finding, ok, problem, warning
+from gemwatch.cli.doctor.finding import Finding, ok, problem, warning
 
 _FOR_THE_API, _FOR_THE_REST = "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"
 

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gemwatch.adapters.notify.urls import load, url_advice
-from gemwatch.cli.checkup.finding import Finding, ok, warning
+from gemwatch.cli.doctor.finding import Finding, ok, warning
 from gemwatch.core.events import Target
 
 _PATIENCE = 10.0  # seconds; a name server that hangs is not waited for

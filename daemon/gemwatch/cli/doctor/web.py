@@ -3,7 +3,7 @@
 import http.client
 import json
 
-from gemwatch.cli.checkup.finding import Finding, ok, problem
+from gemwatch.cli.doctor.finding import Finding, ok, problem
 from gemwatch.core.settings import WebSettings
 from gemwatch.web.http.server import WebError, bind
 

@@ -8,8 +8,8 @@ from gemwatch.adapters.gem.server_clock import ServerTime, server_time
 from gemwatch.adapters.login.azure import REMEDIES
 from gemwatch.adapters.login.command import command_name, remedy
 from gemwatch.app.system_clock import SystemClock
-from gemwatch.cli.checkup.finding import Finding, State, ok, problem, warning
-from gemwatch.cli.reach import Answer, ask_once, token_of
+from gemwatch.cli.api_check import Answer, ask_once, token_of
+from gemwatch.cli.doctor.finding import Finding, State, ok, problem, warning
 from gemwatch.cli.token import until
 from gemwatch.core.job import Refused, Throttled
 from gemwatch.core.login import LoginError

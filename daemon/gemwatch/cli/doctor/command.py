@@ -15,7 +15,7 @@ from gemwatch.cli.common import FAILED, MISUSED, Config, Json, config_path, prin
 
 if TYPE_CHECKING:
     from gemwatch.adapters.config.file import Loaded
-    from gemwatch.cli.checkup.finding import Finding
+    from gemwatch.cli.doctor.finding import Finding
     from gemwatch.core.secrets import Secrets
     from gemwatch.core.settings import Settings
 
@@ -30,7 +30,7 @@ def doctor(context: typer.Context, config: Config = None, *, offline: Offline = 
     """
     from gemwatch.adapters.config.file import load
     from gemwatch.adapters.notify.urls import url_problem
-    from gemwatch.cli.checkup.finding import State
+    from gemwatch.cli.doctor.finding import State
     from gemwatch.core.secrets import Secrets
 
     path, secrets = config_path(context, config), Secrets()
@@ -63,7 +63,7 @@ def _findings(path: Path, loaded: "Loaded", secrets: "Secrets", *, online: bool)
     """Each as soon as it is known: a token can take a minute. Of a refused configuration, what can be known."""
     from gemwatch.adapters.config.store import store_url
     from gemwatch.adapters.store.info import writer_of
-    from gemwatch.cli.checkup import configuration, machine, store, targets, web
+    from gemwatch.cli.doctor import configuration, machine, store, targets, web
 
     yield from configuration.findings(path, loaded)
     url = store_url(path, os.environ)
@@ -79,7 +79,7 @@ def _findings(path: Path, loaded: "Loaded", secrets: "Secrets", *, online: bool)
 
 
 def _login_and_api(settings: "Settings", secrets: "Secrets", *, online: bool) -> "Iterator[Finding]":
-    from gemwatch.cli.checkup import online as api
+    from gemwatch.cli.doctor import online as api
 
     async def gathered() -> "list[Finding]":
         return [finding async for finding in api.findings(settings, secrets)]

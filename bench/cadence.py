@@ -17,7 +17,7 @@ from statistics import fmean, quantiles
 from gemwatch.adapters.store.database import open_to_read
 from gemwatch.adapters.store.runs import latest_runs
 from gemwatch.core.cadence import interval
-from gemwatch.core.decide import next_look
+from gemwatch.core.decide import next_poll
 from gemwatch.core.estimate import Experience
 from gemwatch.core.job import JobDetails, Status, read_details
 from gemwatch.core.runs import Run
@@ -35,7 +35,7 @@ Pause = Callable[[Run, timedelta, Experience], timedelta]
 class Looked:
     """What one run cost: looks, and how long after its end it was noticed."""
 
-    looks: int
+    polls: int
     delay: timedelta
 
 
@@ -72,11 +72,11 @@ def simulated(runs: Iterable[Run], pause: Pause, draw: random.Random) -> Iterato
     for run in runs:
         if run.ran is None or run.ran <= timedelta():
             continue
-        elapsed, looks = EVERY * draw.random(), 1
+        elapsed, polls = EVERY * draw.random(), 1
         while elapsed < run.ran:
-            elapsed += next_look(pause(run, elapsed, known), draw.random())
-            looks += 1
-        yield Looked(looks, elapsed - run.ran)
+            elapsed += next_poll(pause(run, elapsed, known), draw.random())
+            polls += 1
+        yield Looked(polls, elapsed - run.ran)
         known.add(run)
 
 
@@ -95,10 +95,10 @@ def _running(run: Run) -> JobDetails:
 
 
 def _row(name: str, looked: list[Looked], usual: float) -> str:
-    looks, delays = [one.looks for one in looked], [one.delay.total_seconds() for one in looked]
+    polls, delays = [one.polls for one in looked], [one.delay.total_seconds() for one in looked]
     p95 = quantiles(delays, n=20)[-1]
-    saved = f"{1 - fmean(looks) / usual:7.0%}"
-    return f"{name:<18}{fmean(looks):>12.1f}{saved:>9}{fmean(delays):>12.0f} s{p95:>10.0f} s{max(delays):>10.0f} s"
+    saved = f"{1 - fmean(polls) / usual:7.0%}"
+    return f"{name:<18}{fmean(polls):>12.1f}{saved:>9}{fmean(delays):>12.0f} s{p95:>10.0f} s{max(delays):>10.0f} s"
 
 
 def _recorded(store: Path) -> list[Run]:
@@ -117,7 +117,7 @@ def main() -> None:
         return list(simulated(runs, pause, random.Random(given.seed)))
 
     every = looked(fixed(EVERY.total_seconds()))
-    usual = fmean(one.looks for one in every)
+    usual = fmean(one.polls for one in every)
     print(f"{len(every)} runs; from a run's end to the look that finds it:\n")
     print(f"{'interval':<18}{'looks a run':>12}{'saved':>9}{'mean delay':>14}{'p95':>12}{'most':>12}")
     print(_row("adaptive, 60 s", looked(adaptive), usual))

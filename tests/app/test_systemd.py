@@ -20,7 +20,7 @@ class Systemd:
         self._socket.bind(name.replace("@", "\0", 1))
         self.environ = {"NOTIFY_SOCKET": name}
 
-    def heard(self) -> list[str]:
+    def wait(self) -> list[str]:
         messages = []
         while True:
             try:
@@ -52,12 +52,12 @@ def test_each_word_of_the_protocol_is_one_datagram(systemd: Systemd, service: No
     service.watchdog()
     service.stopping()
     service.extend(1.5)
-    assert systemd.heard() == ["READY=1", "WATCHDOG=1", "STOPPING=1", "EXTEND_TIMEOUT_USEC=1500000"]
+    assert systemd.wait() == ["READY=1", "WATCHDOG=1", "STOPPING=1", "EXTEND_TIMEOUT_USEC=1500000"]
 
 
 def test_a_reload_says_when_it_began(systemd: Systemd, service: NotifySocket) -> None:
     service.reloading()
-    (message,) = systemd.heard()
+    (message,) = systemd.wait()
     word, _, since = message.partition("\nMONOTONIC_USEC=")
     assert word == "RELOADING=1"
     assert int(since) > 0
@@ -65,7 +65,7 @@ def test_a_reload_says_when_it_began(systemd: Systemd, service: NotifySocket) ->
 
 def test_a_status_may_hold_any_text_and_stays_one_line(systemd: Systemd, service: NotifySocket) -> None:
     service.status("3 jobs → 1 ended\nREADY=1 \ud800")
-    assert systemd.heard() == ["STATUS=3 jobs → 1 ended READY=1 ?"]
+    assert systemd.wait() == ["STATUS=3 jobs → 1 ended READY=1 ?"]
     assert service.failures == 0
 
 
@@ -82,9 +82,9 @@ def test_a_receiver_that_does_not_read_never_blocks_us(systemd: Systemd, service
     for _ in range(10_000):
         service.watchdog()
     assert service.failures > 0
-    assert systemd.heard()
+    assert systemd.wait()
     service.stopping()
-    assert systemd.heard() == ["STOPPING=1"]
+    assert systemd.wait() == ["STOPPING=1"]
 
 
 @pytest.mark.parametrize("environ", [{}, {"NOTIFY_SOCKET": ""}, {"NOTIFY_SOCKET": "vsock:2:1234"}])

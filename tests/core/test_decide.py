@@ -122,8 +122,8 @@ def test_a_job_that_was_not_found_is_looked_for_every_quarter_of_an_hour_at_most
 
 
 def test_seen_after_not_found_is_normal_again_and_a_later_loss_is_told_anew() -> None:
-    back = decide(tracked("REQUESTED", misses=5, told_missing=True), seen("REQUESTED"), POLICY, 0.5)
-    assert (back.memory.misses, back.memory.told_missing, back.due_at) == (0, False, NOW + MINUTE)
+    back = decide(tracked("REQUESTED", misses=5, reported_missing=True), seen("REQUESTED"), POLICY, 0.5)
+    assert (back.memory.misses, back.memory.reported_missing, back.due_at) == (0, False, NOW + MINUTE)
 
 
 @pytest.mark.parametrize(

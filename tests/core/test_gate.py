@@ -1,4 +1,4 @@
-"""Which success needs a look, and what is said of the run before."""
+"""Which success needs review, and what is said of the run before."""
 
 from datetime import timedelta
 from typing import Any
@@ -71,7 +71,10 @@ def test_missing_statistics_never_need_a_look(before: Run | None) -> None:
 
 def test_a_success_that_needs_a_look_is_told_instead_of_the_plain_one() -> None:
     told = judged(event(), run(matched=0.7), None, GATE)
-    assert (told.kind, told.facts["reasons"]) == (EventKind.NEEDS_LOOK, ["matched 70.0 %, below the floor of 80.0 %"])
+    assert (told.kind, told.facts["reasons"]) == (
+        EventKind.NEEDS_REVIEW,
+        ["matched 70.0 %, below the floor of 80.0 %"],
+    )
     failed = event(EventKind.FAILED)
     assert judged(failed, run(matched=0.7), None, GATE) is failed
 
@@ -102,10 +105,10 @@ def test_who_hears_of_success_hears_of_one_that_needs_a_look_once() -> None:
         Target(name=name, url="json://h", on=frozenset(kinds))
         for name, kinds in {
             "success": [EventKind.SUCCESS],
-            "look": [EventKind.NEEDS_LOOK],
-            "both": [EventKind.SUCCESS, EventKind.NEEDS_LOOK],
+            "look": [EventKind.NEEDS_REVIEW],
+            "both": [EventKind.SUCCESS, EventKind.NEEDS_REVIEW],
             "failed": [EventKind.FAILED],
         }.items()
     ]
-    assert audience(event(EventKind.NEEDS_LOOK), targets) == ("success", "look", "both")
+    assert audience(event(EventKind.NEEDS_REVIEW), targets) == ("success", "look", "both")
     assert audience(event(), targets) == ("success", "both")

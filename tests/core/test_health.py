@@ -21,10 +21,10 @@ LETTERS = {
 }
 
 
-def told(looks: str, *, others: bool = False, minutes: float = 1) -> list[str]:
+def told(polls: str, *, others: bool = False, minutes: float = 1) -> list[str]:
     """What is told when these looks come at such intervals: `login!` for trouble, `login` for its end."""
     health, words, silent_from = Health(), [], None
-    for number, letter in enumerate(looks):
+    for number, letter in enumerate(polls):
         at = START + timedelta(minutes=minutes * number)
         seen: Observation = LETTERS[letter](at)
         if letter in "snr":
@@ -39,7 +39,7 @@ def told(looks: str, *, others: bool = False, minutes: float = 1) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("looks", "expected"),
+    ("polls", "expected"),
     [
         ("ssnsn", []),
         ("srs", []),  # one refusal may concern one job
@@ -61,8 +61,8 @@ def told(looks: str, *, others: bool = False, minutes: float = 1) -> list[str]:
         ("r" * 600, ["login!"]),  # all 401 for hours is one message, and none about the API
     ],
 )
-def test_edges_are_told_once(looks: str, expected: list[str]) -> None:
-    assert told(looks) == expected
+def test_edges_are_told_once(polls: str, expected: list[str]) -> None:
+    assert told(polls) == expected
 
 
 def test_while_other_jobs_can_bear_witness_refusals_must_be_many() -> None:

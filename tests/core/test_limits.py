@@ -22,7 +22,7 @@ RUNNING = Memory(status="IN_PROGRESS", status_since=NOW, seen_at=NOW, running_si
 WAITING = Memory(status="REQUESTED", status_since=NOW, seen_at=NOW)
 
 
-def look(
+def poll_once(
     memory: Memory, status: str, at: datetime, policy: Policy = POLICY, own: Limits | None = None, **fields: Any
 ) -> Verdict:
     seen = Seen(at=at, job=job(status, **{"requested_at": NOW.isoformat(), **fields}))
@@ -41,40 +41,40 @@ def kinds(verdict: Verdict) -> list[str]:
     ],
 )
 def test_a_limit_is_told_once_when_it_has_passed(memory: Memory, status: str, limit: timedelta, kind: str) -> None:
-    before = look(memory, status, NOW + limit - timedelta(seconds=1))
+    before = poll_once(memory, status, NOW + limit - timedelta(seconds=1))
     assert kinds(before) == []
     assert before.memory.clock_at == NOW + limit
-    passed = look(before.memory, status, NOW + limit)
+    passed = poll_once(before.memory, status, NOW + limit)
     assert kinds(passed) == [kind]
     assert passed.events[0].facts["since"] == NOW.isoformat()
     assert passed.events[0].facts["limit_seconds"] == limit.total_seconds()
-    assert (passed.memory.told_limits, passed.memory.clock_at) == (kind, None)
-    again = look(passed.memory, status, NOW + limit + HOUR)
+    assert (passed.memory.reported_limits, passed.memory.clock_at) == (kind, None)
+    again = poll_once(passed.memory, status, NOW + limit + HOUR)
     assert kinds(again) == []
-    assert again.memory.told_limits == kind
+    assert again.memory.reported_limits == kind
 
 
 def test_both_may_pass_in_one_run_and_the_end_is_told_anyway() -> None:
-    waited = look(WAITING, "REQUESTED", NOW + 3 * HOUR)
-    started = look(waited.memory, "IN_PROGRESS", NOW + 4 * HOUR)
-    late = look(started.memory, "IN_PROGRESS", NOW + 13 * HOUR)
-    ended = look(late.memory, "SUCCESS", NOW + 14 * HOUR)
+    waited = poll_once(WAITING, "REQUESTED", NOW + 3 * HOUR)
+    started = poll_once(waited.memory, "IN_PROGRESS", NOW + 4 * HOUR)
+    late = poll_once(started.memory, "IN_PROGRESS", NOW + 13 * HOUR)
+    ended = poll_once(late.memory, "SUCCESS", NOW + 14 * HOUR)
     assert [kinds(v) for v in (waited, started, late, ended)] == [
         ["queued-too-long"],
         ["started"],
         ["running-too-long"],
         ["success"],
     ]
-    assert ended.memory.told_limits == "queued-too-long running-too-long"
+    assert ended.memory.reported_limits == "queued-too-long running-too-long"
     assert ended.due_at is None
-    again = look(ended.memory, "IN_PROGRESS", NOW + 15 * HOUR)
-    assert again.memory.told_limits is None
-    assert kinds(look(again.memory, "IN_PROGRESS", NOW + 24 * HOUR)) == ["running-too-long"]
+    again = poll_once(ended.memory, "IN_PROGRESS", NOW + 15 * HOUR)
+    assert again.memory.reported_limits is None
+    assert kinds(poll_once(again.memory, "IN_PROGRESS", NOW + 24 * HOUR)) == ["running-too-long"]
 
 
 def test_waiting_that_is_over_when_it_is_seen_is_not_complained_about() -> None:
-    assert kinds(look(WAITING, "IN_PROGRESS", NOW + 3 * HOUR)) == ["started"]
-    assert kinds(look(RUNNING, "FAILED", NOW + 9 * HOUR)) == ["failed"]
+    assert kinds(poll_once(WAITING, "IN_PROGRESS", NOW + 3 * HOUR)) == ["started"]
+    assert kinds(poll_once(RUNNING, "FAILED", NOW + 9 * HOUR)) == ["failed"]
 
 
 def test_only_an_observation_lets_a_limit_pass() -> None:
@@ -110,10 +110,10 @@ def test_the_next_look_is_never_later_than_a_limit_passes(elapsed: float, roll: 
     ],
 )
 def test_a_success_that_came_too_soon_is_told_beside_it(status: str, seconds: int | None, told: list[str]) -> None:
-    verdict = look(RUNNING, status, NOW + MINUTE, statistics={"execution_time_sec": seconds})
+    verdict = poll_once(RUNNING, status, NOW + MINUTE, statistics={"execution_time_sec": seconds})
     assert kinds(verdict) == told
-    assert kinds(look(verdict.memory, status, NOW + HOUR, statistics={"execution_time_sec": seconds})) == []
-    assert ("finished-too-fast" in (verdict.memory.told_limits or "")) == (len(told) == 2)
+    assert kinds(poll_once(verdict.memory, status, NOW + HOUR, statistics={"execution_time_sec": seconds})) == []
+    assert ("finished-too-fast" in (verdict.memory.reported_limits or "")) == (len(told) == 2)
 
 
 def test_a_watchs_own_limits_replace_the_general_ones_key_by_key() -> None:
@@ -121,23 +121,23 @@ def test_a_watchs_own_limits_replace_the_general_ones_key_by_key() -> None:
     assert own.over(LIMITS) == Limits(queued=Word.OFF, running=HOUR, min_running=5 * MINUTE)
     assert Limits.from_json(own.as_json() or {}) == own
     assert Limits().as_json() is None
-    assert kinds(look(RUNNING, "IN_PROGRESS", NOW + HOUR, own=own)) == ["running-too-long"]
-    assert kinds(look(RUNNING, "IN_PROGRESS", NOW + HOUR, Policy(), own)) == ["running-too-long"]
-    assert kinds(look(WAITING, "REQUESTED", NOW + 3 * HOUR, own=own)) == []
+    assert kinds(poll_once(RUNNING, "IN_PROGRESS", NOW + HOUR, own=own)) == ["running-too-long"]
+    assert kinds(poll_once(RUNNING, "IN_PROGRESS", NOW + HOUR, Policy(), own)) == ["running-too-long"]
+    assert kinds(poll_once(WAITING, "REQUESTED", NOW + 3 * HOUR, own=own)) == []
 
 
 def test_a_look_before_a_limit_passes_has_nothing_new_to_write() -> None:
-    first = look(RUNNING, "IN_PROGRESS", NOW + HOUR)
+    first = poll_once(RUNNING, "IN_PROGRESS", NOW + HOUR)
     claim = WatchClaim(
         tracked=Tracked(job_id=7, every=MINUTE, memory=first.memory), claim=NOW, due_at=NOW, document=first.document
     )
-    again = look(first.memory, "IN_PROGRESS", NOW + 2 * HOUR)
+    again = poll_once(first.memory, "IN_PROGRESS", NOW + 2 * HOUR)
     assert report_on(claim, NOW + 2 * HOUR, again).quiet
 
 
 def test_without_limits_nothing_is_told_nor_is_any_look_moved() -> None:
-    bare = look(RUNNING, "IN_PROGRESS", NOW + 99 * HOUR, Policy())
-    assert (bare.events, bare.memory.clock_at, bare.memory.told_limits) == ((), None, None)
+    bare = poll_once(RUNNING, "IN_PROGRESS", NOW + 99 * HOUR, Policy())
+    assert (bare.events, bare.memory.clock_at, bare.memory.reported_limits) == ((), None, None)
     assert bare.due_at == NOW + 99 * HOUR + MINUTE
 
 
@@ -150,12 +150,12 @@ def test_an_automatic_limit_is_twice_the_upper_bound_of_what_was_seen(
 ) -> None:
     limits = Limits(queued=Word.AUTO, running=Word.AUTO, min_running=Word.AUTO)
     experience = Experience(past(HOUR, HOUR, HOUR, queued=HOUR / 2))
-    assert kinds(look(memory, status, NOW + 99 * HOUR, Policy(limits=limits, experience=Experience()))) == []
+    assert kinds(poll_once(memory, status, NOW + 99 * HOUR, Policy(limits=limits, experience=Experience()))) == []
     policy = Policy(limits=limits, experience=experience)
-    early = look(memory, status, NOW + after * 0.8, policy)
+    early = poll_once(memory, status, NOW + after * 0.8, policy)
     assert kinds(early) == []
     assert early.memory.clock_at is not None
-    late = look(memory, status, NOW + after, policy)
+    late = poll_once(memory, status, NOW + after, policy)
     assert len(kinds(late)) == 1
     facts = late.events[0].facts
     assert (facts["limit_runs"], facts["limit_basis"]) == (3, "input")
@@ -164,30 +164,32 @@ def test_an_automatic_limit_is_twice_the_upper_bound_of_what_was_seen(
 def test_an_automatic_least_time_is_half_the_lower_bound() -> None:
     policy = Policy(limits=Limits(min_running=Word.AUTO), experience=Experience(past(HOUR, HOUR, HOUR)))
     for seconds, told in ((20 * 60, 2), (40 * 60, 1)):
-        verdict = look(RUNNING, "SUCCESS", NOW + HOUR, policy, statistics={"execution_time_sec": seconds})
+        verdict = poll_once(RUNNING, "SUCCESS", NOW + HOUR, policy, statistics={"execution_time_sec": seconds})
         assert len(kinds(verdict)) == told
 
 
 def test_a_started_job_is_told_with_its_expected_end() -> None:
     policy = Policy(experience=Experience(past(HOUR, HOUR, HOUR)))
-    (started,) = look(WAITING, "IN_PROGRESS", NOW, policy).events
+    (started,) = poll_once(WAITING, "IN_PROGRESS", NOW, policy).events
     assert started.facts["estimate"]["runs"] == 3
     assert started.facts["estimate"]["basis"] == "input"
-    (bare,) = look(WAITING, "IN_PROGRESS", NOW, Policy(experience=Experience())).events
+    (bare,) = poll_once(WAITING, "IN_PROGRESS", NOW, Policy(experience=Experience())).events
     assert "estimate" not in bare.facts
 
 
 def test_a_job_that_is_put_in_the_queue_again_with_its_old_request_waits_since_then() -> None:
-    ended = look(RUNNING, "FAILED", NOW + 9 * HOUR)
-    again = look(ended.memory, "REQUESTED", NOW + 10 * HOUR)
+    ended = poll_once(RUNNING, "FAILED", NOW + 9 * HOUR)
+    again = poll_once(ended.memory, "REQUESTED", NOW + 10 * HOUR)
     assert kinds(again) == []
     assert again.memory.clock_at == NOW + 12 * HOUR
-    assert kinds(look(again.memory, "REQUESTED", NOW + 12 * HOUR)) == ["queued-too-long"]
+    assert kinds(poll_once(again.memory, "REQUESTED", NOW + 12 * HOUR)) == ["queued-too-long"]
     anew = (NOW + 9.5 * HOUR).isoformat()
-    assert look(ended.memory, "REQUESTED", NOW + 10 * HOUR, requested_at=anew).memory.clock_at == NOW + 11.5 * HOUR
+    assert (
+        poll_once(ended.memory, "REQUESTED", NOW + 10 * HOUR, requested_at=anew).memory.clock_at == NOW + 11.5 * HOUR
+    )
 
 
 @given(st.datetimes(), st.sampled_from(["", "Z"]))
 def test_no_time_of_request_stops_the_polls(requested_at: datetime, zone: str) -> None:
-    verdict = look(WAITING, "REQUESTED", NOW, requested_at=requested_at.isoformat() + zone)
+    verdict = poll_once(WAITING, "REQUESTED", NOW, requested_at=requested_at.isoformat() + zone)
     assert verdict.due_at is not None

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gemwatch.core.outcome import EXIT_CODES, Outcome, Terms, out_of_time, over
 
-S, L, F, N, R = Outcome.SUCCESS, Outcome.NEEDS_LOOK, Outcome.FAILED, Outcome.NOT_FOUND, Outcome.LOGIN_REFUSED
+S, L, F, N, R = Outcome.SUCCESS, Outcome.NEEDS_REVIEW, Outcome.FAILED, Outcome.NOT_FOUND, Outcome.LOGIN_REFUSED
 ALL, ANY, FAST = Terms(), Terms(any_one=True), Terms(fail_fast=True)
 outcomes = st.lists(st.sampled_from([S, L, F, N, R, None]), min_size=1, max_size=6)
 

@@ -19,7 +19,7 @@ def seen(status: str, at: datetime = NOW) -> Seen:
     return Seen(at=at, job=JobDetails(job_id=7, status=status, document="{}"))
 
 
-def looks(*observations: Observation, standing: Standing | None = None) -> Standing:
+def polls(*observations: Observation, standing: Standing | None = None) -> Standing:
     standing = standing or Standing(job_id=7)
     for observation in observations:
         standing = after_look(standing, observation, not_found_after=3)
@@ -49,28 +49,30 @@ MISS, REFUSED, DOWN = NotFound(at=NOW), Refused(at=NOW, reason="no"), Failed(at=
     ],
 )
 def test_what_a_job_comes_to_by_looks(observations: list[Observation], outcome: Outcome | None) -> None:
-    assert looks(*observations).outcome is outcome
+    assert polls(*observations).outcome is outcome
 
 
 def test_a_success_with_something_to_look_at_is_told_apart() -> None:
-    standing = after_look(Standing(job_id=7), seen("SUCCESS"), not_found_after=3, needs_look=("Half is unmatched.",))
-    assert (standing.outcome, standing.needs_look) == (Outcome.NEEDS_LOOK, ("Half is unmatched.",))
+    standing = after_look(
+        Standing(job_id=7), seen("SUCCESS"), not_found_after=3, needs_review=("Half is unmatched.",)
+    )
+    assert (standing.outcome, standing.needs_review) == (Outcome.NEEDS_REVIEW, ("Half is unmatched.",))
 
 
 def test_an_outage_changes_nothing_that_was_seen_and_its_reason_goes_with_it() -> None:
-    before = looks(seen("IN_PROGRESS"))
-    during = looks(DOWN, DOWN, standing=before)
+    before = polls(seen("IN_PROGRESS"))
+    during = polls(DOWN, DOWN, standing=before)
     assert (during.status, during.status_since, during.failures, during.trouble) == (
         "IN_PROGRESS",
         NOW,
         2,
         "HTTP 503",
     )
-    assert looks(seen("IN_PROGRESS", NOW + MINUTE), standing=during).trouble is None
+    assert polls(seen("IN_PROGRESS", NOW + MINUTE), standing=during).trouble is None
 
 
 def test_a_status_is_dated_from_its_first_sight() -> None:
-    standing = looks(seen("IN_PROGRESS"), seen("IN_PROGRESS", NOW + MINUTE))
+    standing = polls(seen("IN_PROGRESS"), seen("IN_PROGRESS", NOW + MINUTE))
     assert (standing.status_since, standing.seen_at) == (NOW, NOW + MINUTE)
 
 
@@ -91,7 +93,7 @@ def test_a_daemon_that_cannot_see_the_job_is_not_relied_on(told: Told, *, expect
 
 
 def test_what_was_seen_later_than_the_daemon_has_it_stays() -> None:
-    own = looks(seen("IN_PROGRESS"))
+    own = polls(seen("IN_PROGRESS"))
     older = after_word(own, Told(job_id=7, name="Weekly", status="REQUESTED", seen_at=NOW - MINUTE))
     assert (older.status, older.name, older.source) == ("IN_PROGRESS", "Weekly", Source.DAEMON)
     newer = after_word(own, Told(job_id=7, status="FAILED", seen_at=NOW + MINUTE))
@@ -99,13 +101,13 @@ def test_what_was_seen_later_than_the_daemon_has_it_stays() -> None:
 
 
 def test_the_daemons_word_ends_a_row_of_ones_own_misses_and_refusals() -> None:
-    standing = after_word(looks(MISS, MISS, REFUSED), Told(job_id=7, status="IN_PROGRESS", seen_at=NOW))
+    standing = after_word(polls(MISS, MISS, REFUSED), Told(job_id=7, status="IN_PROGRESS", seen_at=NOW))
     assert (standing.misses, standing.refusals, standing.outcome) == (0, 0, None)
 
 
 @pytest.mark.parametrize(("waited", "pause"), [(0, 5), (30, 5), (100, 10), (400, 40), (600, 60), (100_000, 60)])
 def test_looks_begin_quickly_and_slow_down_to_the_interval(waited: float, pause: float) -> None:
-    running = looks(seen("IN_PROGRESS"))
+    running = polls(seen("IN_PROGRESS"))
     taken = next_pause(running, seen("IN_PROGRESS"), waited=timedelta(seconds=waited), every=MINUTE, roll=0.5)
     assert taken.total_seconds() == pytest.approx(pause)
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from gemwatch.core.events import Event, EventKind, Target, audience
-from gemwatch.core.work import KEEP_TRYING, Delivery, DeliveryState, NotSent, Sent, put_off, settle
+from gemwatch.core.work import KEEP_TRYING, Delivery, DeliveryState, NotSent, Sent, postpone, settle
 
 START = datetime(2026, 2, 18, 12, tzinfo=UTC)
 
@@ -43,7 +43,7 @@ def test_a_dead_target_is_tried_for_48_hours_to_the_end_and_then_given_up() -> N
 
 
 def test_what_was_put_off_has_not_been_tried() -> None:
-    settled = put_off(delivery(3), START + timedelta(seconds=5))
+    settled = postpone(delivery(3), START + timedelta(seconds=5))
     assert (settled.state, settled.attempts, settled.due_at) == (
         DeliveryState.PENDING,
         3,
@@ -58,11 +58,11 @@ TARGETS = (
 
 
 def test_a_watch_narrows_who_hears_of_its_job_among_those_that_listen() -> None:
-    def hears(kind: EventKind, *narrowed: str) -> tuple[str, ...]:
+    def accepts(kind: EventKind, *narrowed: str) -> tuple[str, ...]:
         return audience(Event(kind=kind, at=START, job_id=7), TARGETS, narrowed or None)
 
-    assert hears(EventKind.SUCCESS) == ("slack", "mail")
-    assert hears(EventKind.SUCCESS, "mail") == ("mail",)
-    assert hears(EventKind.FAILED, "slack") == ()
-    assert hears(EventKind.LOGIN, "mail") == ("slack",)
-    assert hears(EventKind.CONFIG) == ()
+    assert accepts(EventKind.SUCCESS) == ("slack", "mail")
+    assert accepts(EventKind.SUCCESS, "mail") == ("mail",)
+    assert accepts(EventKind.FAILED, "slack") == ()
+    assert accepts(EventKind.LOGIN, "mail") == ("slack",)
+    assert accepts(EventKind.CONFIG) == ()

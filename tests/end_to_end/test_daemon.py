@@ -52,7 +52,7 @@ def test_jobs_run_through_their_lives_and_each_end_is_told_once(
         "last_error",
         "details",
         "estimate",
-        "needs_look",
+        "needs_review",
         "limits_passed",
         "previous",
     }

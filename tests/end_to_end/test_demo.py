@@ -26,7 +26,7 @@ ENDS = [
     "SUCCESS: Portugal roads (job 123456707)",
     "SUCCESS: Luxembourg roads (job 123456708)",
     "SUCCESS: Italy roads (job 123456711)",
-    "SUCCESS, needs a look: Greece roads (job 123456712)",
+    "SUCCESS, needs review: Greece roads (job 123456712)",
     "NOT FOUND: job 123456799",
 ]
 
@@ -156,8 +156,8 @@ def test_a_job_that_takes_far_longer_than_before_is_told_and_its_end_too(ended: 
 
 
 def test_a_success_that_matched_less_than_before_says_why_it_needs_a_look(ended: Ended) -> None:
-    _, _, look = ended.output.partition("SUCCESS, needs a look: Greece roads")
-    assert "matched 71.0 %, below the floor of 80.0 %" in look[:600]
+    _, _, poll_once = ended.output.partition("SUCCESS, needs review: Greece roads")
+    assert "matched 71.0 %, below the floor of 80.0 %" in poll_once[:600]
 
 
 @pytest.mark.parametrize(

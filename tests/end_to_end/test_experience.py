@@ -77,14 +77,14 @@ def test_a_success_under_the_floor_is_told_as_one_that_needs_a_look(
     with installation.daemon() as daemon:
         wait_until(lambda: len(inbox.messages) == 3, "both ends, and that one came too soon")
         assert daemon.stop() == 0
-    assert sorted(inbox.titles()) == ["FINISHED TOO FAST: job 7", "SUCCESS, needs a look: job 7", "SUCCESS: job 8"]
-    body = next(message.body for message in inbox.messages if "needs a look" in message.title)
+    assert sorted(inbox.titles()) == ["FINISHED TOO FAST: job 7", "SUCCESS, needs review: job 7", "SUCCESS: job 8"]
+    body = next(message.body for message in inbox.messages if "needs review" in message.title)
     reasons = ["matched 70.0 %, below the floor of 80.0 %", "matched 70.0 %, 16.1 points less than the 86.1 % before"]
     assert body.startswith("".join(f"Why: {reason}\n" for reason in reasons))
-    assert installation.job(7)["needs_look"] == reasons
+    assert installation.job(7)["needs_review"] == reasons
     assert installation.job(7)["limits_passed"] == ["finished-too-fast"]
-    assert "needs a look: matched 70.0 %" in installation.run("status").stdout
-    assert re.search(r"gw-\d+ +needs-look +7 +team +sent", installation.run("deliveries").stdout)
+    assert "needs review: matched 70.0 %" in installation.run("status").stdout
+    assert re.search(r"gw-\d+ +needs-review +7 +team +sent", installation.run("deliveries").stdout)
 
 
 def test_estimates_are_checked_against_what_came(installation: Installation, gem: ScriptedGem) -> None:

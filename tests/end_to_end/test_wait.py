@@ -115,7 +115,7 @@ def test_a_failure_counts_although_others_succeed_and_all_are_waited_for(
         "status_since",
         "finished",
         "outcome",
-        "needs_look",
+        "needs_review",
         "source",
         "last_seen_at",
         "last_error",
@@ -341,9 +341,9 @@ def test_a_success_that_does_not_pass_the_gate_ends_with_3(
         assert len(gem.requests) == 2
     else:
         code, said, _ = ended(installation, "1", "2")
-    assert (code, said["outcome"]) == (3, "needs-look")
-    assert said["jobs"][0]["needs_look"] == ["matched 84.7 %, below the floor of 90.0 %"]
-    assert [job["outcome"] for job in said["jobs"]] == ["needs-look", "success"]
+    assert (code, said["outcome"]) == (3, "needs-review")
+    assert said["jobs"][0]["needs_review"] == ["matched 84.7 %, below the floor of 90.0 %"]
+    assert [job["outcome"] for job in said["jobs"]] == ["needs-review", "success"]
 
 
 def test_a_look_of_ones_own_is_compared_with_the_runs_in_the_store(
@@ -363,7 +363,7 @@ def test_a_look_of_ones_own_is_compared_with_the_runs_in_the_store(
     gem.answers(4, matched(4, 0.60, "2026-03-04T10:00:00Z"))
     done = installation.run("wait", "4")
     assert done.returncode == 3
-    assert "needs a look: matched 60.0 %, 10.0 points less than the 70.0 % before" in done.stdout
+    assert "needs review: matched 60.0 %, 10.0 points less than the 70.0 % before" in done.stdout
 
 
 def test_the_daemons_estimate_is_shown(installation: Installation, gem: ScriptedGem, inbox: Inbox) -> None:

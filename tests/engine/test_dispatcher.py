@@ -62,7 +62,7 @@ async def test_after_48_hours_a_delivery_is_given_up_kept_and_can_be_put_back(
         assert rig.housekeeping.retry_failed([], clock.now()) == [1]
         await rig.deliver()
         assert inbox.titles() == ["SUCCESS: job 1"]
-        assert "Told late" in inbox.messages[0].body
+        assert "Delayed:" in inbox.messages[0].body
 
 
 async def test_a_dead_target_neither_delays_nor_repeats_another(
@@ -73,7 +73,7 @@ async def test_a_dead_target_neither_delays_nor_repeats_another(
         targets = [team(inbox), Target(name="stuck", url=stuck.target_url())]
         async with running(settings_for(gem, tmp_path, targets), clock) as rig:
             tell(rig, 1, 2, 3)
-            rig.courier.bell.ring()
+            rig.dispatcher.wake_up.set()
             await until(lambda: len(inbox.messages) == 3, "the healthy target's messages")
             stuck.hold.set()
             await until(lambda: len(stuck.messages) == 3, "the slow target's messages")
@@ -101,7 +101,7 @@ async def test_a_failed_summary_is_repeated_whole_and_nothing_in_it_twice(
     async with running(settings_for(gem, tmp_path, [team(inbox)]), clock) as rig:
         inbox.hold = threading.Event()
         tell(rig, 1)
-        rig.courier.bell.ring()
+        rig.dispatcher.wake_up.set()
         tell(rig, *range(2, 122))
         inbox.hold.set()
         inbox.fails_with = 503
@@ -137,6 +137,6 @@ async def test_ten_thousand_that_wait_at_a_start_all_arrive(
         rig.store.record([], [event] * 10_000)
     renamed = settings_for(gem, tmp_path, [team(inbox, "away")])
     async with running(renamed, clock) as rig:
-        rig.courier.bell.ring()
+        rig.dispatcher.wake_up.set()
         await until(lambda: rig.records.snapshot().pending == 0, "all to be delivered")
     assert len(inbox.messages) == 200

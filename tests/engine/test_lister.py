@@ -37,7 +37,7 @@ async def sweeping(
         yield rig
 
 
-def looks(gem: ScriptedGem) -> int:
+def polls(gem: ScriptedGem) -> int:
     return sum(request.job_id is not None for request in list(gem.requests))
 
 
@@ -51,12 +51,12 @@ async def test_a_list_stands_for_the_looks_at_all_jobs_but_those_whose_turn_it_i
     gem: ScriptedGem, clock: FakeClock, tmp_path: Path
 ) -> None:
     async with sweeping(gem, tmp_path, clock) as rig:
-        before = looks(gem)
+        before = polls(gem)
         for _ in JOBS:
             await rig.sweep()
             await rig.poll(after=EVERY)
         assert gem.listed() == len(JOBS)
-        assert looks(gem) - before in (len(JOBS), len(JOBS) - 1)  # each has had its turn, but for the last round's
+        assert polls(gem) - before in (len(JOBS), len(JOBS) - 1)  # each has had its turn, but for the last round's
 
 
 def ended(rig: Rig) -> int:
@@ -170,11 +170,11 @@ async def test_only_what_changed_is_looked_at_and_told(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     async with sweeping(gem, tmp_path, clock, inbox) as rig:
-        before = looks(gem)
+        before = polls(gem)
         gem.answers(3, "SUCCESS")
         gem.answers(5, "FAILED")
         await rig.sweep()
-        assert looks(gem) - before == 2
+        assert polls(gem) - before == 2
         await rig.deliver(times=3)
     assert sorted(message.title for message in inbox.messages) == ["FAILED: job 5", "SUCCESS: job 3"]
 
@@ -211,10 +211,10 @@ async def test_where_there_is_no_list_each_job_is_looked_at(
 ) -> None:
     async with sweeping(gem, tmp_path, clock, inbox) as rig:
         gem.lists = useless
-        before = looks(gem)
+        before = polls(gem)
         await rig.sweep()
         await rig.poll()
-        assert looks(gem) - before == len(JOBS)
+        assert polls(gem) - before == len(JOBS)
         service = rig.records.status()["service"]
         assert (service["login"], service["api"]) == ("ok", "ok")
         await rig.deliver()

@@ -241,7 +241,7 @@ async def test_an_answer_that_was_under_way_when_the_login_broke_does_not_mend_i
 
         def refused() -> bool:
             clock.advance(1)
-            rig.poller.bell.ring()
+            rig.poller.wake_up.set()
             return bool(rig.records.status()["service"]["login"] == "refused")
 
         await until(refused, "the refusal")

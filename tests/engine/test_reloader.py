@@ -135,10 +135,10 @@ async def test_an_edit_of_the_api_is_used_from_the_next_look_on(edits: Open, inb
 
 async def test_an_edit_that_changes_nothing_keeps_every_part_that_runs(edits: Open) -> None:
     async with edits() as it:
-        live = it.rig.live
-        before = (live.api, live.credentials, live.targets, live.pace)
+        active = it.rig.active
+        before = (active.api, active.credentials, active.targets, active.pace)
         await it.save(watch=[1, 2, 3])
-        assert (live.api, live.credentials, live.targets, live.pace) == before
+        assert (active.api, active.credentials, active.targets, active.pace) == before
 
 
 async def test_a_removed_target_keeps_what_waits_for_it_until_it_is_named_again(
@@ -202,7 +202,7 @@ async def test_a_login_that_an_edit_has_replaced_is_not_held_against_the_new_one
         api = {"base_url": gem.url, "key": KEY, "max_rate": 0}
         await it.save(api={**api, "token": {"command": str(script)}}, watch=[1, 2])
         it.rig.clock.advance(120)
-        it.rig.poller.bell.ring()
+        it.rig.poller.wake_up.set()
         await until(lambda: not it.rig.poller.idle, "a look that waits for a token")
         await it.save(api={**api, "token": {"value": TOKEN}})
         gate.touch()
@@ -228,10 +228,10 @@ async def test_a_target_whose_url_was_mended_gets_what_waits_for_it_at_once(
 
 async def test_sections_that_need_a_restart_stay_as_they_run_and_are_said_once(edits: Open) -> None:
     async with edits() as it:
-        running_store = it.rig.live.settings.store
+        running_store = it.rig.active.settings.store
         for keep in ("1d", "1d", "2d"):
             await it.save(store={"keep": keep})
-            assert it.rig.live.settings.store == running_store
+            assert it.rig.active.settings.store == running_store
 
 
 async def test_a_second_entry_with_the_same_mistake_is_told_too(edits: Open, inbox: Inbox) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from gemwatch.core.events import Target
-from gemwatch.engine.store_monitor import PATIENCE, Alarm, Alarming
+from gemwatch.engine.store_monitor import PATIENCE, Alarming, StoreMonitor
 from support.clock import FakeClock
 from support.gem import ScriptedGem
 from support.inbox import Inbox
@@ -18,9 +18,9 @@ async def test_trouble_that_lasts_is_told_once_and_so_is_its_end(
     store_is: list[str | None] = [None]
     team = Target(name="team", url=inbox.target_url())
     async with running(settings_for(gem, tmp_path, [team]), clock) as rig, asyncio.TaskGroup() as group:
-        alarm = Alarm(
+        store_monitor = StoreMonitor(
             Alarming(
-                live=rig.live,
+                active=rig.active,
                 store=rig.store,
                 database=rig.database,
                 clock=clock,
@@ -30,15 +30,15 @@ async def test_trouble_that_lasts_is_told_once_and_so_is_its_end(
         )
         for store_is[0] in ("database is locked", None, "database is locked"):
             clock.advance(PATIENCE - 1)
-            await alarm.round(group)
+            await store_monitor.round(group)
         assert inbox.titles() == []
         for store_is[0] in ("database is locked", "database or disk is full", "database or disk is full"):
             clock.advance(PATIENCE)
-            await alarm.round(group)
+            await store_monitor.round(group)
         await until(inbox.titles, "word of the trouble")
         store_is[0] = None
-        await alarm.round(group)
-        await alarm.round(group)
+        await store_monitor.round(group)
+        await store_monitor.round(group)
         await rig.deliver(times=2)
         assert [row["kind"] for row in rig.records.deliveries()] == ["store"]
     assert inbox.titles() == ["gemwatch: the store does not work", "gemwatch: the store works again"]
@@ -53,9 +53,9 @@ async def test_a_target_that_is_down_hears_of_it_when_it_is_back(
     team = Target(name="team", url=inbox.target_url())
     inbox.fails_with = 503
     async with running(settings_for(gem, tmp_path, [team]), clock) as rig, asyncio.TaskGroup() as group:
-        alarm = Alarm(
+        store_monitor = StoreMonitor(
             Alarming(
-                live=rig.live,
+                active=rig.active,
                 store=rig.store,
                 database=rig.database,
                 clock=clock,
@@ -63,9 +63,9 @@ async def test_a_target_that_is_down_hears_of_it_when_it_is_back(
                 recorded=lambda: None,
             )
         )
-        await alarm.round(group)
+        await store_monitor.round(group)
         clock.advance(PATIENCE)
-        await alarm.round(group)
+        await store_monitor.round(group)
         await until(lambda: inbox.refused, "the first attempt")
         inbox.fails_with = None
         await until(inbox.titles, "the second attempt")

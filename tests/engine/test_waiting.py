@@ -76,7 +76,7 @@ class World:
     async def unreachable(self) -> str | None:
         return None if self.network(self.passed) else "no route to the host"
 
-    async def needs_look(self, job: JobDetails, seen_at: datetime) -> tuple[str, ...]:
+    async def needs_review(self, job: JobDetails, seen_at: datetime) -> tuple[str, ...]:
         return ()
 
     def waits(
@@ -88,7 +88,7 @@ class World:
             clock=self.clock,
             daemon=self.told,
             unreachable=self.unreachable,
-            needs_look=self.needs_look,
+            needs_review=self.needs_review,
             show=self.shown.append,
             roll=lambda: 0.5,
         )

@@ -49,12 +49,12 @@ class Systemd:
     def until(self, beginning: str) -> list[str]:
         """Wait for a message that begins like this; what was heard up to it."""
         self._socket.settimeout(PATIENCE)
-        heard = [self._socket.recv(65536).decode()]
-        while not heard[-1].startswith(beginning):
-            heard.append(self._socket.recv(65536).decode())
-        return heard
+        wait = [self._socket.recv(65536).decode()]
+        while not wait[-1].startswith(beginning):
+            wait.append(self._socket.recv(65536).decode())
+        return wait
 
-    def heard(self) -> list[str]:
+    def wait(self) -> list[str]:
         """What has been said since, without waiting."""
         self._socket.setblocking(False)
         messages = []
@@ -103,13 +103,13 @@ def test_it_is_ready_once_the_first_configuration_is_applied(
         last = systemd.until("STATUS=Stopping")
         assert last[-2] == "STOPPING=1"
         assert process.wait(PATIENCE) == 0
-    assert "WATCHDOG=1" not in [*before, *last, *systemd.heard()]  # nobody asked for it
+    assert "WATCHDOG=1" not in [*before, *last, *systemd.wait()]  # nobody asked for it
 
 
 def test_a_refused_configuration_is_never_ready(installation: Installation, inbox: Inbox, systemd: Systemd) -> None:
     installation.configure(pol={})
     assert installation.run("run", **systemd.environ).returncode == 2
-    assert systemd.heard() == []
+    assert systemd.wait() == []
 
 
 def test_the_watchdog_is_fed_when_systemd_asks_for_it(
@@ -162,8 +162,8 @@ async def reporting(rig: Rig, systemd: Systemd, progress: Progress) -> AsyncIter
             notify=notify,
             records=rig.records,
             database=rig.database,
-            vitals=rig.vitals,
-            live=rig.live,
+            health_monitor=rig.health_monitor,
+            active=rig.active,
             progress=progress,
             metrics=Metrics("test"),
             clock=rig.clock,
@@ -183,35 +183,35 @@ async def test_a_loop_that_hangs_starves_the_watchdog(gem: ScriptedGem, tmp_path
     steps = Steps()
     progress, healthy = Progress(steps), Progress(steps)
     progress.expect("polls", within=60)
-    heard: list[str] = []
+    wait: list[str] = []
 
-    def hears(word: str, times: int = 1) -> bool:
-        heard.extend(systemd.heard())
-        return sum(message.startswith(word) for message in heard) >= times
+    def accepts(word: str, times: int = 1) -> bool:
+        wait.extend(systemd.wait())
+        return sum(message.startswith(word) for message in wait) >= times
 
     with Systemd() as other:
         async with reporting(rig, systemd, progress) as reporter, reporting(rig, other, healthy):
             reporter.started()
-            await until(lambda: hears("WATCHDOG=1"), "the watchdog to be fed")
+            await until(lambda: accepts("WATCHDOG=1"), "the watchdog to be fed")
             steps.now += 61
-            systemd.heard()
-            heard.clear()
-            other.heard()
+            systemd.wait()
+            wait.clear()
+            other.wait()
             fed: list[str] = []
 
             def well_fed() -> bool:
-                fed.extend(other.heard())
+                fed.extend(other.wait())
                 return fed.count("WATCHDOG=1") >= 5
 
             await until(well_fed, "the other, which beats, to be fed")
             with reporter.reload():
                 pass
-            await until(lambda: hears("STATUS=STALLED: polls: no progress for 61 s"), "the status")
-            assert "WATCHDOG=1" not in heard
+            await until(lambda: accepts("STATUS=STALLED: polls: no progress for 61 s"), "the status")
+            assert "WATCHDOG=1" not in wait
             progress.beat("polls")
-            await until(lambda: hears("WATCHDOG=1"), "the watchdog to be fed again")
-    rig.live.targets.close()
-    await rig.live.api.close()
+            await until(lambda: accepts("WATCHDOG=1"), "the watchdog to be fed again")
+    rig.active.targets.close()
+    await rig.active.api.close()
     rig.database.close()
     rig.engine.dispose()
 

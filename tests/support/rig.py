@@ -13,22 +13,22 @@ from gemwatch.adapters.login.credentials import Credentials
 from gemwatch.adapters.notify.targets import Targets
 from gemwatch.adapters.store.database import DatabaseThread, open_to_write
 from gemwatch.adapters.store.housekeeping import Housekeeping
-from gemwatch.adapters.store.listings import Sweeps
+from gemwatch.adapters.store.listings import Listings
 from gemwatch.adapters.store.recording import Store
 from gemwatch.adapters.store.records import Records
 from gemwatch.adapters.store.runs import load_experience
 from gemwatch.adapters.store.schema import upgrade
 from gemwatch.adapters.store.watch_list import WatchList
 from gemwatch.app.configuration import Configuration
-from gemwatch.app.factory import Workshop
+from gemwatch.app.factory import ComponentFactory
 from gemwatch.app.metrics import Metrics
 from gemwatch.core.events import Target
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import ApiSettings, PollSettings, Settings, StoreSettings, TokenSource, Watch
-from gemwatch.engine.active_config import Live
-from gemwatch.engine.dispatcher import Courier, Delivering
-from gemwatch.engine.health_monitor import Vitals
-from gemwatch.engine.lister import Sweeper, Sweeping
+from gemwatch.engine.active_config import ActiveConfig
+from gemwatch.engine.dispatcher import Delivering, Dispatcher
+from gemwatch.engine.health_monitor import HealthMonitor
+from gemwatch.engine.lister import Lister, Sweeping
 from gemwatch.engine.pace import Pace
 from gemwatch.engine.poller import Poller, Polling
 from gemwatch.engine.reloader import Reloader, Reloading
@@ -73,16 +73,16 @@ class Rig:
         self.watch_list = WatchList(self.engine)
         self.store, self.metrics, secrets = Store(self.engine, settings.targets), Metrics("test"), Secrets()
         self.beats: Counter[str] = Counter()
-        self.live = Live(
+        self.active = ActiveConfig(
             settings=settings,
             api=GemApi(settings.api, clock),
             credentials=Credentials(settings.api.token, clock, secrets),
             targets=Targets(settings.targets, secrets),
             pace=Pace(clock, at_once=settings.api.max_in_flight, rate=settings.api.max_rate),
         )
-        self.courier = Courier(
+        self.dispatcher = Dispatcher(
             Delivering(
-                live=self.live,
+                active=self.active,
                 store=self.store,
                 database=self.database,
                 clock=clock,
@@ -90,14 +90,14 @@ class Rig:
                 progress=lambda: self.beats.update(["deliveries"]),
             )
         )
-        self.vitals = Vitals(self.live, clock, self.housekeeping.notes())
+        self.health_monitor = HealthMonitor(self.active, clock, self.housekeeping.notes())
         self.poller = Poller(
             Polling(
-                live=self.live,
+                active=self.active,
                 store=self.store,
                 database=self.database,
                 clock=clock,
-                vitals=self.vitals,
+                health_monitor=self.health_monitor,
                 metrics=self.metrics,
                 recorded=lambda: None,
                 progress=lambda name: self.beats.update([name]),
@@ -106,16 +106,16 @@ class Rig:
             )
         )
 
-        self.sweeper = Sweeper(
+        self.lister = Lister(
             Sweeping(
-                live=self.live,
-                sweeps=Sweeps(self.engine),
+                active=self.active,
+                listings=Listings(self.engine),
                 database=self.database,
                 clock=clock,
-                vitals=self.vitals,
+                health_monitor=self.health_monitor,
                 metrics=self.metrics,
                 take=self.poller.take,
-                found=self.poller.bell.ring,
+                found=self.poller.wake_up.set,
             )
         )
 
@@ -131,7 +131,7 @@ class Rig:
 
     async def sweep(self) -> None:
         """Let a list be asked for, if one is due, and what it finds be looked at."""
-        await self.sweeper.sweep_if_due()
+        await self.lister.sweep_if_due()
         await self._round("polls")
 
     async def deliver(self, times: int = 1, *, after: float = 0.0) -> None:
@@ -141,11 +141,11 @@ class Rig:
             await self._round("deliveries")
 
     async def _round(self, loop: str) -> None:
-        part = self.poller if loop == "polls" else self.courier
+        part = self.poller if loop == "polls" else self.dispatcher
         quiet = 0
         while quiet < 3:  # a round that began before the clock moved, one that claims, one that finds nothing
             before = self.beats[loop]
-            part.bell.ring()
+            part.wake_up.set()
             await until(lambda: self.beats[loop] > before and part.idle, f"a round of {loop}")  # noqa: B023
             quiet += 1
 
@@ -158,24 +158,24 @@ async def running(
     rig = Rig(settings, clock, roll)
     rig.housekeeping.release_claims()
     rig.watch(*settings.watches)
-    tasks = [asyncio.create_task(rig.poller.run()), asyncio.create_task(rig.courier.run())]
+    tasks = [asyncio.create_task(rig.poller.run()), asyncio.create_task(rig.dispatcher.run())]
     try:
         yield rig
     finally:
-        await asyncio.gather(rig.poller.stop(5), rig.courier.stop(5))
+        await asyncio.gather(rig.poller.stop(5), rig.dispatcher.stop(5))
         await asyncio.gather(*tasks)
-        rig.live.targets.close()
-        await rig.live.api.close()
+        rig.active.targets.close()
+        await rig.active.api.close()
         rig.database.close()
         rig.engine.dispose()
 
 
 def reloader(rig: Rig, configuration: Configuration, read: Callable[..., Any] | None = None) -> Reloader:
     """What brings edits of a configuration into the rig's engine; `read` in place of the configuration's own."""
-    workshop = Workshop(rig.clock, Secrets(), Metrics("test"))
+    factory = ComponentFactory(rig.clock, Secrets(), Metrics("test"))
     return Reloader(
         Reloading(
-            live=rig.live,
+            active=rig.active,
             store=rig.store,
             watch_list=rig.watch_list,
             database=rig.database,
@@ -183,8 +183,8 @@ def reloader(rig: Rig, configuration: Configuration, read: Callable[..., Any] | 
             metrics=Metrics("test"),
             edited=configuration.edited,
             read=read or configuration.read,
-            prepare=workshop.rebuild,
-            retire=workshop.retire,
+            prepare=factory.rebuild,
+            retire=factory.retire,
             applied=lambda: None,
         ),
         rig.housekeeping.notes(),

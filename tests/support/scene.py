@@ -35,7 +35,7 @@ class Life:
     roads: int = 400_000
     matched: float = 0.86
     lanes: bool = False
-    needs_look: tuple[str, ...] = ()
+    needs_review: tuple[str, ...] = ()
     limits: str | None = None
     error: str | None = None
     told: str = "sent"
@@ -90,7 +90,7 @@ WATCHED = (
         ran=_hours(4.1),
         roads=588_112,
         matched=0.7421,
-        needs_look=("matched 74.2 %, 10.1 points less than the 84.3 % before",),
+        needs_review=("matched 74.2 %, 10.1 points less than the 84.3 % before",),
     ),
     Life(name="Poland lanes", ago=_hours(9.2), ran=_hours(5.8), end="FAILED", lanes=True, told="failed"),
     Life(name="Austria weekly", ago=_hours(21), ran=_hours(2.2), roads=198_332, matched=0.8568),
@@ -177,8 +177,8 @@ class _Scene:
             "running_since": next((at for to, at in seen if to == "IN_PROGRESS"), None),
             "document": details,
             "job_type": "LANE_LEVEL_MATCHING" if life.lanes else "ROAD_MATCHING",
-            "needs_look": list(life.needs_look) or None,
-            "told_limits": life.limits,
+            "needs_review": list(life.needs_review) or None,
+            "reported_limits": life.limits,
             "last_error": life.error,
             "polled_at": polled_at,
             "due_at": None if over or not watched else polled_at + EVERY * 0.97,
@@ -203,7 +203,7 @@ class _Scene:
         self._connection.execute(sa.insert(runs), {name: getattr(run, name) for name in run.__dataclass_fields__})
         if life.told == "nobody":
             return
-        kind = "needs-look" if life.needs_look else status.lower()
+        kind = "needs-review" if life.needs_review else status.lower()
         event = sa.insert(events).values(kind=kind, at=at, job_id=job_id, facts={}).returning(events.c.id)
         event_id = self._connection.execute(event).scalar_one()
         for target in ("team-slack", "data-mail"):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gemwatch.adapters.store.database import open_to_write
 from gemwatch.adapters.store.housekeeping import Housekeeping
-from gemwatch.adapters.store.listings import Sweeps
+from gemwatch.adapters.store.listings import Listings
 from gemwatch.adapters.store.recording import Store
 from gemwatch.adapters.store.records import Records
 from gemwatch.adapters.store.runs import load_experience
@@ -20,11 +20,11 @@ from gemwatch.core.decide import LOST_EVERY
 from gemwatch.core.events import Target
 from gemwatch.core.limits import Limits
 from gemwatch.core.settings import ApiSettings, PollSettings, Problem, Settings, StoreSettings, Watch
-from gemwatch.engine.active_config import Live
-from gemwatch.engine.dispatcher import Courier, Delivering
-from gemwatch.engine.health_monitor import Vitals
-from gemwatch.engine.lister import Sweeper, Sweeping
-from gemwatch.engine.maintenance import Keeper, Keeping
+from gemwatch.engine.active_config import ActiveConfig
+from gemwatch.engine.dispatcher import Delivering, Dispatcher
+from gemwatch.engine.health_monitor import HealthMonitor
+from gemwatch.engine.lister import Lister, Sweeping
+from gemwatch.engine.maintenance import Keeping, Maintenance
 from gemwatch.engine.pace import Pace
 from gemwatch.engine.poller import Poller, Polling
 from gemwatch.engine.reloader import Reloader, Reloading
@@ -77,50 +77,52 @@ class Life:
             Metrics("test"),
             world.clock,
         )
-        live = Live(
+        active = ActiveConfig(
             settings=settings,
             api=Api(world),
             credentials=Credentials(world),
             targets=Targets(world),
             pace=Pace(clock, at_once=AT_ONCE, rate=RATE),
         )
-        self.courier = Courier(
-            Delivering(live=live, store=store, database=database, clock=clock, metrics=metrics, progress=lambda: None)
+        self.dispatcher = Dispatcher(
+            Delivering(
+                active=active, store=store, database=database, clock=clock, metrics=metrics, progress=lambda: None
+            )
         )
         notes = housekeeping.notes()
-        self.vitals = Vitals(live, clock, notes)
+        self.health_monitor = HealthMonitor(active, clock, notes)
         self.poller = Poller(
             Polling(
-                live=live,
+                active=active,
                 store=store,
                 database=database,
                 clock=clock,
-                vitals=self.vitals,
+                health_monitor=self.health_monitor,
                 metrics=metrics,
-                recorded=self.courier.bell.ring,
+                recorded=self.dispatcher.wake_up.set,
                 progress=lambda _: None,
                 experience=load_experience(self.engine),
                 roll=world.chance.random,
             )
         )
-        self._sweeper = Sweeper(
+        self._sweeper = Lister(
             Sweeping(
-                live=live,
-                sweeps=Sweeps(self.engine),
+                active=active,
+                listings=Listings(self.engine),
                 database=database,
                 clock=clock,
-                vitals=self.vitals,
+                health_monitor=self.health_monitor,
                 metrics=metrics,
                 take=self.poller.take,
-                found=self.poller.bell.ring,
+                found=self.poller.wake_up.set,
             )
         )
-        self._keeper = Keeper(
-            Keeping(live=live, housekeeping=housekeeping, database=database, clock=clock, metrics=metrics)
+        self._keeper = Maintenance(
+            Keeping(active=active, housekeeping=housekeeping, database=database, clock=clock, metrics=metrics)
         )
         self._reloader = Reloader(
             Reloading(
-                live=live,
+                active=active,
                 store=store,
                 watch_list=WatchList(self.engine),
                 database=database,
@@ -128,22 +130,22 @@ class Life:
                 metrics=metrics,
                 edited=lambda: False,
                 read=self._read,
-                prepare=lambda live, settings: Live(
+                prepare=lambda active, settings: ActiveConfig(
                     settings=settings,
-                    api=live.api,
-                    credentials=live.credentials,
-                    targets=live.targets,
-                    pace=live.pace,
+                    api=active.api,
+                    credentials=active.credentials,
+                    targets=active.targets,
+                    pace=active.pace,
                 ),
                 retire=self._retire,
-                applied=self.poller.bell.ring,
+                applied=self.poller.wake_up.set,
             ),
             notes,
         )
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        work = (self.poller.run(), self._sweeper.run(), self.courier.run(), self._keeper.run())
+        work = (self.poller.run(), self._sweeper.run(), self.dispatcher.run(), self._keeper.run())
         self._tasks = [asyncio.create_task(one) for one in work]
         await self._reloader.reload()
 
@@ -160,7 +162,7 @@ class Life:
                     task.result()
 
     async def stop(self) -> None:
-        await asyncio.gather(self.poller.stop(4), self.courier.stop(7))
+        await asyncio.gather(self.poller.stop(4), self.dispatcher.stop(7))
         await self.die()
 
     async def die(self) -> None:
@@ -175,5 +177,5 @@ class Life:
     async def _read(self) -> Edited:
         return self._edited
 
-    async def _retire(self, old: Live, new: Live) -> None:
+    async def _retire(self, old: ActiveConfig, new: ActiveConfig) -> None:
         pass

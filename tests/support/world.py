@@ -89,7 +89,7 @@ class Api:
         world.in_flight += 1
         try:
             await asyncio.sleep(world.chance.choice((0.1, 2.5)))
-            if (trouble := self._trouble()) is not None:
+            if (trouble := self._failure()) is not None:
                 return trouble
             listed = (job for job in world.jobs.values() if world.chance.random() < 0.9)
             statuses = {job.job_id: world.chance.choice([*job.answered[-1:], job.status]) for job in listed}
@@ -117,7 +117,7 @@ class Api:
         if job_id is not None and not world.may_ask(job_id):
             world.breach(f"job {job_id} was asked for although it has ended")
 
-    def _trouble(self) -> Observation | None:
+    def _failure(self) -> Observation | None:
         world, at = self._world, self._world.clock.now()
         match world.api:
             case "down":
@@ -131,7 +131,7 @@ class Api:
 
     def _answer(self, job: Job) -> Observation:
         at = self._world.clock.now()
-        if (trouble := self._trouble()) is not None:
+        if (trouble := self._failure()) is not None:
             return trouble
         match job.answer:
             case "missing":

@@ -43,11 +43,13 @@ def run(seed: int, kills: int) -> bool:
     return not any(found.faults for found in findings)
 
 
-def _lane(lane: Lane) -> tuple[list[str], Findings]:
-    chance = random.Random(lane.seed)
-    points = [point for _ in range(lane.kills // len(POINTS) + 1) for point in chance.sample(POINTS, len(POINTS))]
+def _lane(sender_thread: Lane) -> tuple[list[str], Findings]:
+    chance = random.Random(sender_thread.seed)
+    points = [
+        point for _ in range(sender_thread.kills // len(POINTS) + 1) for point in chance.sample(POINTS, len(POINTS))
+    ]
     folder = Path(tempfile.mkdtemp(prefix="gemwatch-kills-"))
-    outcome = kill_and_audit(folder, lane.seed, points[: lane.kills], warm=lane.warm)
+    outcome = kill_and_audit(folder, sender_thread.seed, points[: sender_thread.kills], warm=sender_thread.warm)
     if not outcome[1].faults:
         shutil.rmtree(folder)
     return outcome

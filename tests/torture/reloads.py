@@ -53,13 +53,13 @@ async def reload_often(folder: Path, seed: int, reloads: int) -> Tally:
         settings = configuration.first.settings
         assert settings is not None, configuration.first.problems
         async with running(settings, FakeClock()) as rig:
-            heard = Heard(configuration)
-            edits = reloader(rig, configuration, heard.read)
+            wait = Heard(configuration)
+            edits = reloader(rig, configuration, wait.read)
             await edits.start(configuration.first, settings)
             author, tally = Author(path, document, seed), Tally()
             await rig.poll()
             for number in range(reloads):
-                await _one(rig, edits, configuration, heard, author, tally, number)
+                await _one(rig, edits, configuration, wait, author, tally, number)
             await rig.poll()
             await rig.deliver(times=5, after=60)
             _compare(rig, gem, inbox, tally)
@@ -71,7 +71,7 @@ async def _one(  # noqa: PLR0917 (all that an edit touches)
     rig: Rig,
     reloader: Reloader,
     configuration: Configuration,
-    heard: Heard,
+    wait: Heard,
     author: Author,
     tally: Tally,
     number: int,
@@ -89,9 +89,9 @@ async def _one(  # noqa: PLR0917 (all that an edit touches)
         tally.faults.append(f"{number}: {what} moved a poll of a job that it did not change")
     if set(after) != set(author.good) and not broken:
         tally.faults.append(f"{number}: {what} gives {sorted(after)} instead of {sorted(author.good)}")
-    if broken and (after != before or heard.last.settings is not None):
+    if broken and (after != before or wait.last.settings is not None):
         tally.faults.append(f"{number}: {what} was applied")
-    problems = heard.last.problems
+    problems = wait.last.problems
     if (broken or what.startswith("entry")) != bool(problems):
         tally.faults.append(f"{number}: {what} has these mistakes: {[str(one) for one in problems]}")
     if any(one.file != author.path or one.line < 1 or one.column < 1 or not one.what for one in problems):

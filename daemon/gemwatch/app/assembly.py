@@ -13,14 +13,14 @@ from gemwatch import __version__
 from gemwatch.adapters.http.heartbeat import call
 from gemwatch.adapters.store.database import DatabaseThread, WriterLock, open_to_write
 from gemwatch.adapters.store.housekeeping import Housekeeping
-from gemwatch.adapters.store.listings import Sweeps
+from gemwatch.adapters.store.listings import Listings
 from gemwatch.adapters.store.recording import Store
 from gemwatch.adapters.store.records import Records
 from gemwatch.adapters.store.runs import load_experience
 from gemwatch.adapters.store.views import Views
 from gemwatch.adapters.store.watch_list import WatchList
 from gemwatch.app.configuration import Configuration
-from gemwatch.app.factory import Workshop
+from gemwatch.app.factory import ComponentFactory
 from gemwatch.app.metrics import Metrics
 from gemwatch.app.progress import Progress
 from gemwatch.app.reporter import Reporter, Reporting
@@ -29,14 +29,14 @@ from gemwatch.app.systemd import NotifySocket
 from gemwatch.core.decide import LOST_EVERY
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import Settings
-from gemwatch.engine.dispatcher import Courier, Delivering
-from gemwatch.engine.health_monitor import Vitals
+from gemwatch.engine.dispatcher import Delivering, Dispatcher
+from gemwatch.engine.health_monitor import HealthMonitor
 from gemwatch.engine.heartbeat import Beating, Heartbeat
-from gemwatch.engine.lister import Sweeper, Sweeping
-from gemwatch.engine.maintenance import Keeper, Keeping
+from gemwatch.engine.lister import Lister, Sweeping
+from gemwatch.engine.maintenance import Keeping, Maintenance
 from gemwatch.engine.poller import Poller, Polling
 from gemwatch.engine.reloader import Reloader, Reloading
-from gemwatch.engine.store_monitor import Alarm, Alarming
+from gemwatch.engine.store_monitor import Alarming, StoreMonitor
 from gemwatch.web.http.access import Access
 from gemwatch.web.http.server import Web
 from gemwatch.web.http.streams import Streams
@@ -53,12 +53,12 @@ class Loops:
     """What runs side by side."""
 
     poller: Poller
-    sweeper: Sweeper
-    courier: Courier
+    lister: Lister
+    dispatcher: Dispatcher
     reloader: Reloader
-    keeper: Keeper
+    maintenance: Maintenance
     reporter: Reporter
-    alarm: Alarm
+    store_monitor: StoreMonitor
     heartbeat: Heartbeat
     web: Web | None
 
@@ -83,12 +83,12 @@ async def build(
     store, housekeeping = Store(engine, settings.targets), Housekeeping(engine)
     notes = await _open_store(database, housekeeping, settings, clock)
     stack.push_async_callback(_last_write, database, housekeeping)
-    workshop = Workshop(clock, secrets, metrics)
-    live = workshop.build(settings)
-    stack.push_async_callback(workshop.close, live)
-    courier = Courier(
+    factory = ComponentFactory(clock, secrets, metrics)
+    active = factory.build(settings)
+    stack.push_async_callback(factory.close, active)
+    dispatcher = Dispatcher(
         Delivering(
-            live=live,
+            active=active,
             store=store,
             database=database,
             clock=clock,
@@ -96,45 +96,45 @@ async def build(
             progress=lambda: progress.beat("deliveries"),
         )
     )
-    vitals = Vitals(live, clock, notes)
+    health_monitor = HealthMonitor(active, clock, notes)
     poller = Poller(
         Polling(
-            live=live,
+            active=active,
             store=store,
             database=database,
             clock=clock,
-            vitals=vitals,
+            health_monitor=health_monitor,
             metrics=metrics,
-            recorded=courier.bell.ring,
+            recorded=dispatcher.wake_up.set,
             progress=progress.beat,
             experience=await database(load_experience, engine),
         )
     )
 
-    sweeper = Sweeper(
+    lister = Lister(
         Sweeping(
-            live=live,
-            sweeps=Sweeps(engine),
+            active=active,
+            listings=Listings(engine),
             database=database,
             clock=clock,
-            vitals=vitals,
+            health_monitor=health_monitor,
             metrics=metrics,
             take=poller.take,
-            found=poller.bell.ring,
+            found=poller.wake_up.set,
         )
     )
 
-    def ring_both() -> None:
-        poller.bell.ring()
-        courier.bell.ring()
+    def wake_both() -> None:
+        poller.wake_up.set()
+        dispatcher.wake_up.set()
 
     reporter = Reporter(
         Reporting(
             notify=NotifySocket(),
             records=Records(engine),
             database=database,
-            vitals=vitals,
-            live=live,
+            health_monitor=health_monitor,
+            active=active,
             progress=progress,
             metrics=metrics,
             clock=clock,
@@ -142,7 +142,7 @@ async def build(
     )
     reloader = Reloader(
         Reloading(
-            live=live,
+            active=active,
             store=store,
             watch_list=WatchList(engine),
             database=database,
@@ -150,25 +150,27 @@ async def build(
             metrics=metrics,
             edited=configuration.edited,
             read=configuration.read,
-            prepare=workshop.rebuild,
-            retire=workshop.retire,
-            applied=ring_both,
+            prepare=factory.rebuild,
+            retire=factory.retire,
+            applied=wake_both,
             around=reporter.reload,
         ),
         notes,
     )
-    keeper = Keeper(Keeping(live=live, housekeeping=housekeeping, database=database, clock=clock, metrics=metrics))
-    alarm = Alarm(
+    maintenance = Maintenance(
+        Keeping(active=active, housekeeping=housekeeping, database=database, clock=clock, metrics=metrics)
+    )
+    store_monitor = StoreMonitor(
         Alarming(
-            live=live,
+            active=active,
             store=store,
             database=database,
             clock=clock,
             trouble=lambda: database.trouble,
-            recorded=courier.bell.ring,
+            recorded=dispatcher.wake_up.set,
         )
     )
-    heartbeat = Heartbeat(Beating(live=live, clock=clock, stalled=reporter.stalled, call=call))
+    heartbeat = Heartbeat(Beating(active=active, clock=clock, stalled=reporter.stalled, call=call))
     web = None
     if listening is not None:
         views = Views(settings.store.url, clock, lambda: database.trouble)
@@ -178,12 +180,12 @@ async def build(
         web = Web(site(reporter, views, access, streams, clock), listening, streams)
     return Loops(
         poller=poller,
-        sweeper=sweeper,
-        courier=courier,
+        lister=lister,
+        dispatcher=dispatcher,
         reloader=reloader,
-        keeper=keeper,
+        maintenance=maintenance,
         reporter=reporter,
-        alarm=alarm,
+        store_monitor=store_monitor,
         heartbeat=heartbeat,
         web=web,
     )

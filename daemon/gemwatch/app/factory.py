@@ -10,11 +10,11 @@ from gemwatch.app.metrics import Metrics
 from gemwatch.core.clock import Clock
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import ApiSettings, Settings, TokenSource
-from gemwatch.engine.active_config import Live
+from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.pace import Pace, Turns
 
 
-class Workshop:
+class ComponentFactory:
     """Builds the first parts, and for an edit only those that it changes: the rest goes on undisturbed."""
 
     def __init__(self, clock: Clock, secrets: Secrets, metrics: Metrics) -> None:
@@ -22,10 +22,10 @@ class Workshop:
         self._secrets = secrets
         self._metrics = metrics
 
-    def build(self, settings: Settings) -> Live:
+    def build(self, settings: Settings) -> ActiveConfig:
         """The parts for a configuration. Raises ValueError where a target cannot be made."""
         self._learn(settings)
-        return Live(
+        return ActiveConfig(
             settings=settings,
             api=GemApi(settings.api, self._clock),
             credentials=Credentials(settings.api.token, self._clock, self._secrets),
@@ -33,26 +33,26 @@ class Workshop:
             pace=self._pace(settings.api),
         )
 
-    def rebuild(self, live: Live, settings: Settings) -> Live:
+    def rebuild(self, active: ActiveConfig, settings: Settings) -> ActiveConfig:
         """The same for an edit, touching nothing that runs."""
         self._learn(settings)
-        old, new = live.settings.api, settings.api
-        assert isinstance(live.targets, Targets)  # noqa: S101 (for mypy: this is who built them)
-        return Live(
+        old, new = active.settings.api, settings.api
+        assert isinstance(active.targets, Targets)  # noqa: S101 (for mypy: this is who built them)
+        return ActiveConfig(
             settings=settings,
-            targets=live.targets
-            if live.settings.targets == settings.targets
-            else live.targets.replaced(settings.targets),
-            credentials=live.credentials
+            targets=active.targets
+            if active.settings.targets == settings.targets
+            else active.targets.replaced(settings.targets),
+            credentials=active.credentials
             if old.token == new.token
             else Credentials(new.token, self._clock, self._secrets),
-            api=live.api if _connection(old) == _connection(new) else GemApi(new, self._clock),
-            pace=live.pace
+            api=active.api if _connection(old) == _connection(new) else GemApi(new, self._clock),
+            pace=active.pace
             if (old.max_in_flight, old.max_rate) == (new.max_in_flight, new.max_rate)
-            else self._pace(new, live.pace.turns),
+            else self._pace(new, active.pace.turns),
         )
 
-    async def retire(self, old: Live, new: Live) -> None:
+    async def retire(self, old: ActiveConfig, new: ActiveConfig) -> None:
         """Close what is no longer used. What is on its way, a request or a send, ends undisturbed.
 
         Old credentials are just dropped: who waits for their token would take a closing for a refused login.
@@ -62,11 +62,11 @@ class Workshop:
         if old.api is not new.api:
             await old.api.close()
 
-    async def close(self, live: Live) -> None:
+    async def close(self, active: ActiveConfig) -> None:
         """Close everything."""
-        await live.credentials.close()
-        await live.api.close()
-        live.targets.close()
+        await active.credentials.close()
+        await active.api.close()
+        active.targets.close()
 
     def _pace(self, api: ApiSettings, turns: Turns | None = None) -> Pace:
         return Pace(self._clock, at_once=api.max_in_flight, rate=api.max_rate, turns=turns)

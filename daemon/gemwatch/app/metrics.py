@@ -54,10 +54,10 @@ class Metrics:
             buckets=_LATENESS_BUCKETS,
             registry=registry,
         )
-        sweeps = Counter(
+        listings = Counter(
             "gemwatch_sweeps_total", "Lists of jobs asked for, by outcome.", ["outcome"], registry=registry
         )
-        self._sweeps = {outcome: sweeps.labels(outcome) for outcome in SWEEP_OUTCOMES}
+        self._sweeps = {outcome: listings.labels(outcome) for outcome in SWEEP_OUTCOMES}
         transitions = Counter(
             "gemwatch_transitions_total", "Changes of a job's status, by new status.", ["to"], registry=registry
         )

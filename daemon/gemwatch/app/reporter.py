@@ -16,9 +16,9 @@ from gemwatch.core.clock import Clock
 from gemwatch.core.health import ApiState, Health, Login
 from gemwatch.core.job import Status, is_end
 from gemwatch.core.text.formatting import counted
-from gemwatch.engine.active_config import Live
-from gemwatch.engine.health_monitor import Vitals
-from gemwatch.engine.wake_up import Bell
+from gemwatch.engine.active_config import ActiveConfig
+from gemwatch.engine.health_monitor import HealthMonitor
+from gemwatch.engine.wake_up import WakeUp
 
 EVERY = 10.0  # seconds between two status lines
 PATIENCE = 3.0  # seconds that a scrape waits for the store
@@ -33,8 +33,8 @@ class Reporting:
     notify: NotifySocket
     records: Records
     database: DatabaseThread
-    vitals: Vitals
-    live: Live
+    health_monitor: HealthMonitor
+    active: ActiveConfig
     progress: Progress
     metrics: Metrics
     clock: Clock
@@ -46,14 +46,14 @@ class Reporter:
     def __init__(self, parts: Reporting) -> None:
         self._parts = parts
         self._unready: str | None = STARTING
-        self._news = Bell()
+        self._news = WakeUp()
         self._snapshot = Snapshot()
 
     def started(self) -> None:
         self._unready = None
         self._parts.notify.status("The first configuration is applied")
         self._parts.notify.ready()
-        self._news.ring()
+        self._news.set()
 
     def stopping(self) -> None:
         self._unready = STOPPING
@@ -68,7 +68,7 @@ class Reporter:
         yield
         if self._unready is None:
             self._parts.notify.ready()
-            self._news.ring()
+            self._news.set()
 
     def ready(self) -> str | None:
         """Why the program is not ready; None when it is."""
@@ -90,8 +90,8 @@ class Reporter:
             jobs=snapshot.jobs,
             deliveries_pending=snapshot.pending,
             oldest_pending_seconds=0 if oldest is None else max(0.0, (parts.clock.now() - oldest).total_seconds()),
-            last_good_at=parts.vitals.last_good_at,
-            token_expires_at=parts.live.credentials.expires_at,
+            last_good_at=parts.health_monitor.last_good_at,
+            token_expires_at=parts.active.credentials.expires_at,
         )
         return parts.metrics.render(gauges)
 
@@ -112,7 +112,7 @@ class Reporter:
     async def _describe(self) -> None:
         while True:
             self._parts.notify.status(await self._line())
-            await self._news.heard(within=EVERY)
+            await self._news.wait(within=EVERY)
 
     async def _line(self) -> str:
         parts = self._parts
@@ -126,7 +126,7 @@ class Reporter:
                 snapshot = await parts.database(parts.records.snapshot)
         except TimeoutError:
             return f"STALLED: {self.stalled() or 'the store does not answer'}"
-        return describe(snapshot, parts.vitals.health, parts.clock.now())
+        return describe(snapshot, parts.health_monitor.health, parts.clock.now())
 
 
 def describe(snapshot: Snapshot, health: Health, now: datetime) -> str:

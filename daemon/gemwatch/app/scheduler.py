@@ -1,4 +1,4 @@
-"""What rings when. APScheduler's jobs only ring bells: at its shutdown it cancels what they hold."""
+"""What wakes whom, and when. APScheduler's jobs only wake loops: at its shutdown it cancels what they hold."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC
@@ -7,19 +7,19 @@ from typing import Any
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 
-def ringing(rings: Mapping[str, tuple[float, Callable[[], None]]]) -> Any:
+def wake_schedule(wakes: Mapping[str, tuple[float, Callable[[], None]]]) -> Any:
     """A scheduler, not yet started, that calls each function every so many seconds on the running loop."""
     scheduler = AsyncIOScheduler(
         timezone=UTC, job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1}
     )
-    for name, (seconds, ring) in rings.items():
-        scheduler.add_job(_in_the_loop(ring), "interval", seconds=seconds, id=name, name=name)
+    for name, (seconds, wake) in wakes.items():
+        scheduler.add_job(_in_the_loop(wake), "interval", seconds=seconds, id=name, name=name)
     return scheduler
 
 
-def _in_the_loop(ring: Callable[[], None]) -> Callable[[], Awaitable[None]]:
+def _in_the_loop(wake: Callable[[], None]) -> Callable[[], Awaitable[None]]:
     # As a coroutine: APScheduler runs plain functions in asyncio's shared thread pool.
     async def run() -> None:
-        ring()
+        wake()
 
     return run

@@ -13,7 +13,7 @@ import structlog
 from gemwatch.adapters.store.database import WriterLock
 from gemwatch.app.assembly import Loops, build
 from gemwatch.app.configuration import Configuration
-from gemwatch.app.scheduler import ringing
+from gemwatch.app.scheduler import wake_schedule
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import Settings
 from gemwatch.web.http.server import bind
@@ -37,7 +37,7 @@ async def run(configuration: Configuration, settings: Settings, secrets: Secrets
         loops = await build(stack, configuration, settings, secrets, lock=lock, listening=socket)
         stopping = asyncio.Event()
         _on_signals(stopping, loops.reloader.force)
-        scheduler = ringing(_rings(loops))
+        scheduler = wake_schedule(_rings(loops))
         stack.callback(scheduler.shutdown, wait=False)
         gc.collect()
         gc.freeze()  # what stands now stays: the collector need not walk through it for months
@@ -58,7 +58,7 @@ async def run(configuration: Configuration, settings: Settings, secrets: Secrets
 
 def _first(loops: Loops) -> dict[str, Coroutine[Any, Any, None]]:
     """What says how the program is, from the beginning on."""
-    work = {"reports": loops.reporter.run(), "alarm": loops.alarm.run()}
+    work = {"reports": loops.reporter.run(), "alarm": loops.store_monitor.run()}
     return work if loops.web is None else {**work, "web": loops.web.serve()}
 
 
@@ -66,11 +66,11 @@ def _then(loops: Loops) -> dict[str, Coroutine[Any, Any, None]]:
     """What works by the configuration, once that is applied: a job removed meanwhile is not polled once more."""
     return {
         "polls": loops.poller.run(),
-        "sweeps": loops.sweeper.run(),
-        "deliveries": loops.courier.run(),
+        "sweeps": loops.lister.run(),
+        "deliveries": loops.dispatcher.run(),
         "configuration": loops.reloader.run(),
-        "housekeeping": loops.keeper.run(),
-        "tokens": loops.keeper.renew_tokens(),
+        "housekeeping": loops.maintenance.run(),
+        "tokens": loops.maintenance.renew_tokens(),
         "heartbeat": loops.heartbeat.run(),
     }
 
@@ -90,13 +90,13 @@ async def _first_of(work: Coroutine[Any, Any, None], stopping: asyncio.Event) ->
 
 def _rings(loops: Loops) -> dict[str, tuple[float, Callable[[], None]]]:
     return {
-        "polls": (0.1, loops.poller.bell.ring),
-        "sweeps": (1, loops.sweeper.bell.ring),
-        "deliveries": (1, loops.courier.bell.ring),
-        "configuration": (1, loops.reloader.bell.ring),
-        "housekeeping": (1, loops.keeper.bell.ring),
-        "alarm": (1, loops.alarm.bell.ring),
-        "tokens": (10, loops.keeper.token_bell.ring),
+        "polls": (0.1, loops.poller.wake_up.set),
+        "sweeps": (1, loops.lister.wake_up.set),
+        "deliveries": (1, loops.dispatcher.wake_up.set),
+        "configuration": (1, loops.reloader.wake_up.set),
+        "housekeeping": (1, loops.maintenance.wake_up.set),
+        "alarm": (1, loops.store_monitor.wake_up.set),
+        "tokens": (10, loops.maintenance.token_wake_up.set),
     }
 
 
@@ -121,7 +121,7 @@ async def _stop(loops: Loops) -> None:
         loops.web.stop()
     try:
         async with asyncio.timeout(ALL_GET):
-            await asyncio.gather(loops.poller.stop(POLLS_GET), loops.courier.stop(SENDS_GET))
+            await asyncio.gather(loops.poller.stop(POLLS_GET), loops.dispatcher.stop(SENDS_GET))
     except TimeoutError:
         log.warning("stopped before everything was recorded", then="it is observed or sent again after the start")
 

@@ -113,9 +113,9 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _split(counts: dict[str, int]) -> str:
-    from gemwatch.core.text.sanitize import tidy
+    from gemwatch.core.text.sanitize import single_line
 
-    parts = ", ".join(f"{tidy(word)} {number}" for word, number in counts.items())
+    parts = ", ".join(f"{single_line(word)} {number}" for word, number in counts.items())
     return f" ({parts})" if parts else ""
 
 

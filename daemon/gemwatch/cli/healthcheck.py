@@ -22,7 +22,7 @@ Url = Annotated[
 def healthcheck(context: typer.Context, url: Url = None, config: Config = None) -> None:
     """Ask the daemon on this machine whether polls and deliveries make progress: 0 yes, 1 no."""
     host, port = _named(url) if url is not None else _configured(config_path(context, config))
-    trouble = _trouble(host, port)
+    trouble = _failure(host, port)
     if trouble is not None:
         fail(trouble)
     typer.echo("ok")
@@ -76,12 +76,12 @@ def _web(path: Path) -> "WebSettings":
     web = document.get("web")
     listen = {key: value for key, value in web.items() if key == "listen"} if isinstance(web, dict) else {}
     # The token may be in a variable that only the daemon has.
-    shortened = {"api": {"key": "unused"}, "web": {"token": "not-looked-at-here", **listen}}
-    keys, _ = schema.check(shortened, lambda _: None)
+    shorten = {"api": {"key": "unused"}, "web": {"token": "not-looked-at-here", **listen}}
+    keys, _ = schema.check(shorten, lambda _: None)
     return WebSettings() if keys is None else schema.settings(keys, path.parent.absolute(), ()).web
 
 
-def _trouble(host: str, port: int) -> str | None:
+def _failure(host: str, port: int) -> str | None:
     """Why the daemon is not well; None when it is."""
     import http.client
     import json

@@ -81,8 +81,8 @@ def _row(job: dict[str, Any]) -> list[Any]:
 def _remark(job: dict[str, Any]) -> str:
     if not job["watched"]:
         return "no longer watched"
-    if job["needs_look"]:
-        return f"needs a look: {'; '.join(job['needs_look'])}"
+    if job["needs_review"]:
+        return f"needs review: {'; '.join(job['needs_review'])}"
     if job["misses"]:
         return f"not found, {job['misses']} times in a row"
     if job["last_error"]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from gemwatch.core.text.formatting import NARROW
-from gemwatch.core.text.sanitize import tidy
+from gemwatch.core.text.sanitize import single_line
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -31,7 +31,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence["str | Text | None"]],
     for name in columns:
         made.add_column(name, justify="right" if name in {"Job", "#", "Tries"} else "left", overflow="fold")
     for row in rows:
-        made.add_row(*(cell if isinstance(cell, Text) else Text(tidy(cell or "-", 300)) for cell in row))
+        made.add_row(*(cell if isinstance(cell, Text) else Text(single_line(cell or "-", 300)) for cell in row))
     return made
 
 
@@ -39,7 +39,7 @@ def coloured(word: str | None) -> "Text":
     """A status or state, in its colour where there is one."""
     from rich.text import Text
 
-    return Text(tidy(word, 64) if word else "not seen yet", style=COLOURS.get(word or "", ""))
+    return Text(single_line(word, 64) if word else "not seen yet", style=COLOURS.get(word or "", ""))
 
 
 def local(time: str | None) -> str | None:

@@ -15,7 +15,7 @@ from gemwatch.core.limits import GRACE, Limits, clock, too_fast
 
 JITTER = 0.1  # of the interval, either way: watches that were added together drift apart
 LOST_EVERY = timedelta(minutes=15)  # how often a job is looked for that the API does not know
-SECOND_LOOK = timedelta(seconds=2)  # after a refusal; once the login is known to be refused, polling slows as a whole
+SECOND_POLL = timedelta(seconds=2)  # after a refusal; once the login is known to be refused, polling slows as a whole
 _TOLD: Mapping[str, EventKind] = {
     Status.IN_PROGRESS: EventKind.STARTED,
     Status.SUCCESS: EventKind.SUCCESS,
@@ -35,10 +35,10 @@ class Memory:
     misses: int = 0  # 404s in a row
     failures: int = 0  # looks in a row without a usable answer
     refused_at: datetime | None = None  # the first refusal of this job since it was last answered
-    told_missing: bool = False
-    told_refused: bool = False
+    reported_missing: bool = False
+    reported_refused: bool = False
     last_error: str | None = None
-    told_limits: str | None = None  # those told as passed in the present run, as words with spaces between
+    reported_limits: str | None = None  # those told as passed in the present run, as words with spaces between
     clock_at: datetime | None = None  # when the next limit passes if nothing changes
 
 
@@ -115,7 +115,7 @@ def decide(tracked: Tracked, seen: Observation, policy: Policy, roll: float) -> 
             return _again(tracked, due, failures=failures, last_error=seen.reason)
 
 
-def next_look(every: timedelta, roll: float) -> timedelta:
+def next_poll(every: timedelta, roll: float) -> timedelta:
     """The time to the next look: the interval, up to a tenth longer or shorter."""
     return every * (1 - JITTER + 2 * JITTER * roll)
 
@@ -133,11 +133,11 @@ def _seen(tracked: Tracked, seen: Seen, policy: Policy, roll: float) -> Verdict:
         seen_at=seen.at,
         running_since=_running_since(before, seen) if moved else before.running_since,
         last_end=before.status_since if moved and is_end(before.status) else before.last_end,
-        told_limits=None if moved and is_end(before.status) else before.told_limits,
+        reported_limits=None if moved and is_end(before.status) else before.reported_limits,
     )
-    due_at = None if is_end(job.status) else seen.at + next_look(_every(tracked, seen, memory, policy), roll)
+    due_at = None if is_end(job.status) else seen.at + next_poll(_every(tracked, seen, memory, policy), roll)
     verdict = Verdict(job_id=tracked.job_id, memory=memory, due_at=due_at, document=job.document)
-    events: tuple[Event, ...] = (_answered_again(tracked, seen.at),) if before.told_refused else ()
+    events: tuple[Event, ...] = (_answered_again(tracked, seen.at),) if before.reported_refused else ()
     if moved:
         move = Transition(job=job, before=before.status, last_seen_before=before.seen_at, observed_at=seen.at)
         events += _events_of(tracked, move, memory, policy)
@@ -180,7 +180,7 @@ def _limited(verdict: Verdict, seen: Seen, limits: Limits, policy: Policy) -> Ve
         running_since=memory.running_since,
         last_end=memory.last_end,
     )
-    if found is None or _was_told(memory, found.kind):
+    if found is None or _was_reported(memory, found.kind):
         return verdict
     if seen.at < found.passes_at:
         latest = found.passes_at + GRACE
@@ -192,12 +192,12 @@ def _limited(verdict: Verdict, seen: Seen, limits: Limits, policy: Policy) -> Ve
 def _with(verdict: Verdict, kind: EventKind, at: datetime, facts: Mapping[str, Any]) -> Verdict:
     """The verdict with a limit's event, remembered as told for as long as this run lasts."""
     event = Event(kind=kind, at=at, job_id=verdict.job_id, facts=facts)
-    told = " ".join(filter(None, (verdict.memory.told_limits, kind.value)))
-    return replace(verdict, memory=replace(verdict.memory, told_limits=told), events=(*verdict.events, event))
+    told = " ".join(filter(None, (verdict.memory.reported_limits, kind.value)))
+    return replace(verdict, memory=replace(verdict.memory, reported_limits=told), events=(*verdict.events, event))
 
 
-def _was_told(memory: Memory, kind: EventKind) -> bool:
-    return memory.told_limits is not None and kind.value in memory.told_limits.split()
+def _was_reported(memory: Memory, kind: EventKind) -> bool:
+    return memory.reported_limits is not None and kind.value in memory.reported_limits.split()
 
 
 def _running_since(before: Memory, seen: Seen) -> datetime | None:
@@ -229,8 +229,8 @@ def _events_of(tracked: Tracked, move: Transition, memory: Memory, policy: Polic
 def _not_found(tracked: Tracked, seen: NotFound, policy: Policy, roll: float) -> Verdict:
     misses = tracked.memory.misses + 1
     lost = misses >= policy.not_found_after
-    events: tuple[Event, ...] = (_answered_again(tracked, seen.at),) if tracked.memory.told_refused else ()
-    if lost and not tracked.memory.told_missing:
+    events: tuple[Event, ...] = (_answered_again(tracked, seen.at),) if tracked.memory.reported_refused else ()
+    if lost and not tracked.memory.reported_missing:
         facts = {
             "status": tracked.memory.status,
             "misses": misses,
@@ -242,25 +242,25 @@ def _not_found(tracked: Tracked, seen: NotFound, policy: Policy, roll: float) ->
         misses=misses,
         failures=0,
         refused_at=None,
-        told_refused=False,
-        told_missing=tracked.memory.told_missing or lost,
+        reported_refused=False,
+        reported_missing=tracked.memory.reported_missing or lost,
         last_error="HTTP 404: the API knows no such job",
     )
     every = max(tracked.every, LOST_EVERY) if lost else tracked.every
     # Never sooner than the floor: jitter may only lengthen the wait for a lost job.
-    pause = max(every, next_look(every, roll)) if lost else next_look(every, roll)
+    pause = max(every, next_poll(every, roll)) if lost else next_poll(every, roll)
     return Verdict(job_id=tracked.job_id, memory=memory, due_at=seen.at + pause, events=events)
 
 
 def _refused(tracked: Tracked, seen: Refused, policy: Policy, roll: float) -> Verdict:
     """A refusal says nothing about the job. Whether the login is at fault, or just this job, others show."""
     if seen.certain:
-        return _again(tracked, seen.at + SECOND_LOOK, last_error=seen.reason)
+        return _again(tracked, seen.at + SECOND_POLL, last_error=seen.reason)
     first, failures = tracked.memory.refused_at, tracked.memory.failures + 1
     good = policy.last_good_sent_at
-    alone = tracked.memory.told_refused or (first is not None and good is not None and good > first)
+    alone = tracked.memory.reported_refused or (first is not None and good is not None and good > first)
     if not alone:
-        due = seen.at + max(SECOND_LOOK, poll_pause(failures, roll))
+        due = seen.at + max(SECOND_POLL, poll_pause(failures, roll))
         return _again(tracked, due, failures=failures, refused_at=first or seen.at, last_error=seen.reason)
     event = Event(
         kind=EventKind.LOGIN,
@@ -270,8 +270,8 @@ def _refused(tracked: Tracked, seen: Refused, policy: Policy, roll: float) -> Ve
     )
     # Spread, so that several such jobs do not come back together and look like a login that is refused.
     due = seen.at + max(tracked.every, LOST_EVERY) * (1 + 2 * JITTER * roll)
-    verdict = _again(tracked, due, told_refused=True, last_error=seen.reason)
-    return replace(verdict, events=() if tracked.memory.told_refused else (event,))
+    verdict = _again(tracked, due, reported_refused=True, last_error=seen.reason)
+    return replace(verdict, events=() if tracked.memory.reported_refused else (event,))
 
 
 def _answered_again(tracked: Tracked, at: datetime) -> Event:

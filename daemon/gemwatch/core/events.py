@@ -14,7 +14,7 @@ class EventKind(StrEnum):
     SUCCESS = "success"
     FAILED = "failed"
     NOT_FOUND = "not-found"
-    NEEDS_LOOK = "needs-look"
+    NEEDS_REVIEW = "needs-review"
     QUEUED_TOO_LONG = "queued-too-long"
     RUNNING_TOO_LONG = "running-too-long"
     FINISHED_TOO_FAST = "finished-too-fast"
@@ -55,9 +55,9 @@ class Target:
     url: str = field(repr=False)
     on: frozenset[EventKind] = DEFAULT_EVENTS
 
-    def hears(self, kind: EventKind) -> bool:
-        """Whether an event of this kind goes there. A success that needs a look is still a success."""
-        return kind in self.on or (kind is EventKind.NEEDS_LOOK and EventKind.SUCCESS in self.on)
+    def accepts(self, kind: EventKind) -> bool:
+        """Whether an event of this kind goes there. A success that needs review is still a success."""
+        return kind in self.on or (kind is EventKind.NEEDS_REVIEW and EventKind.SUCCESS in self.on)
 
 
 def audience(event: Event, targets: Iterable[Target], narrowed: Iterable[str] | None = None) -> tuple[str, ...]:
@@ -67,4 +67,4 @@ def audience(event: Event, targets: Iterable[Target], narrowed: Iterable[str] | 
     Events about the service are never narrowed, nor is an event about a job whose kind is `login`.
     """
     chosen = None if narrowed is None or event.kind not in JOB_EVENTS else frozenset(narrowed)
-    return tuple(t.name for t in targets if t.hears(event.kind) and (chosen is None or t.name in chosen))
+    return tuple(t.name for t in targets if t.accepts(event.kind) and (chosen is None or t.name in chosen))

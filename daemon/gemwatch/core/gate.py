@@ -76,14 +76,14 @@ def compared(run: Run, before: Run) -> dict[str, Any]:
 
 
 def judged(event: Event, run: Run, before: Run | None, gate: Gate | None) -> Event:
-    """A success beside the run before; one that needs a look says so, and why, instead of `success`."""
+    """A success beside the run before; one that needs review says so, and why, instead of `success`."""
     if event.kind is not EventKind.SUCCESS:
         return event
     facts = dict(event.facts) if before is None else {**event.facts, "previous": compared(run, before)}
     why = [] if gate is None else list(reasons(run, before, gate))
     if not why:
         return replace(event, facts=facts)
-    return replace(event, kind=EventKind.NEEDS_LOOK, facts={**facts, "reasons": why})
+    return replace(event, kind=EventKind.NEEDS_REVIEW, facts={**facts, "reasons": why})
 
 
 def _changes(run: Run, before: Run) -> Iterator[list[str]]:

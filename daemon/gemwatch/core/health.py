@@ -38,14 +38,14 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checkup:
+class HealthChange:
     """Health after something happened, and what that gives to tell."""
 
     health: Health
     events: tuple[Event, ...] = ()
 
 
-def after(health: Health, seen: Listed, *, sent: float, now: float, others: bool) -> Checkup:
+def after(health: Health, seen: Listed, *, sent: float, now: float, others: bool) -> HealthChange:
     """Health after the answer to a request. When it was `sent`, and `now`, are monotonic seconds.
 
     A 401 or 403 shows that the API is there; whether the login works, only an answer about a job shows, and
@@ -59,24 +59,24 @@ def after(health: Health, seen: Listed, *, sent: float, now: float, others: bool
         case Refused():
             return _refused(health, seen, now, others=others)
         case Throttled():
-            return Checkup(health=replace(health, last_reason="HTTP 429: the API asks to wait"))
+            return HealthChange(health=replace(health, last_reason="HTTP 429: the API asks to wait"))
         case Failed():
-            return Checkup(health=replace(health, last_reason=seen.reason))
+            return HealthChange(health=replace(health, last_reason=seen.reason))
 
 
-def overdue(health: Health, now: datetime, silent_for: timedelta, alert_after: timedelta) -> Checkup:
+def overdue(health: Health, now: datetime, silent_for: timedelta, alert_after: timedelta) -> HealthChange:
     """Health as time passes without a good answer: tells once that it has been so for `alert_after`."""
     if health.api is ApiState.DOWN or silent_for < alert_after:
-        return Checkup(health=health)
+        return HealthChange(health=health)
     since = now - silent_for
     facts = {"over": False, "reason": health.last_reason or "no answer so far", "since": since.isoformat()}
     event = Event(kind=EventKind.API, at=now, facts=facts)
-    return Checkup(health=replace(health, api=ApiState.DOWN, api_since=since), events=(event,))
+    return HealthChange(health=replace(health, api=ApiState.DOWN, api_since=since), events=(event,))
 
 
-def _good(health: Health, at: datetime, sent: float) -> Checkup:
+def _good(health: Health, at: datetime, sent: float) -> HealthChange:
     if health == _SOUND:  # as nearly always: nothing is new
-        return Checkup(health=health)
+        return HealthChange(health=health)
     events = _api_over(health, at)
     fresh = replace(health, api=ApiState.OK, api_since=None, last_reason=None)
     if health.refused_from is None or sent > health.refused_from:
@@ -86,10 +86,10 @@ def _good(health: Health, at: datetime, sent: float) -> Checkup:
     elif health.login is Login.REFUSED and (health.locked_from is None or sent > health.locked_from):
         events += (_over(EventKind.LOGIN, at, health.login_since),)
         fresh = replace(fresh, login=Login.OK, login_since=None, locked_from=None, refusals=0, refused_from=None)
-    return Checkup(health=fresh, events=events)
+    return HealthChange(health=fresh, events=events)
 
 
-def _refused(health: Health, seen: Refused, now: float, *, others: bool) -> Checkup:
+def _refused(health: Health, seen: Refused, now: float, *, others: bool) -> HealthChange:
     events: tuple[Event, ...] = ()
     first = now if health.refused_from is None else health.refused_from
     fresh = replace(health, refusals=health.refusals + 1, refused_from=first)
@@ -101,7 +101,7 @@ def _refused(health: Health, seen: Refused, now: float, *, others: bool) -> Chec
         fresh = replace(fresh, login=Login.REFUSED, login_since=seen.at, locked_from=now)
         facts = {"over": False, "reason": seen.reason, "since": seen.at.isoformat()}
         events += (Event(kind=EventKind.LOGIN, at=seen.at, facts=facts),)
-    return Checkup(health=fresh, events=events)
+    return HealthChange(health=fresh, events=events)
 
 
 def _api_over(health: Health, at: datetime) -> tuple[Event, ...]:

@@ -9,7 +9,7 @@ class Outcome(StrEnum):
     """What became of a job, or of a wait as a whole."""
 
     SUCCESS = "success"
-    NEEDS_LOOK = "needs-look"  # SUCCESS, but a person should look at the result before it is used
+    NEEDS_REVIEW = "needs-review"  # SUCCESS, but a person should look at the result before it is used
     FAILED = "failed"
     NOT_FOUND = "not-found"
     LOGIN_REFUSED = "login-refused"
@@ -21,7 +21,7 @@ class Outcome(StrEnum):
 EXIT_CODES: Mapping[Outcome, int] = {
     Outcome.SUCCESS: 0,
     Outcome.FAILED: 1,  # 2 is for usage and configuration, as with every command
-    Outcome.NEEDS_LOOK: 3,
+    Outcome.NEEDS_REVIEW: 3,
     Outcome.LOGIN_REFUSED: 4,
     Outcome.NOT_FOUND: 5,
     Outcome.TIMED_OUT: 124,  # as with timeout(1)
@@ -35,10 +35,10 @@ _WORST_FIRST = (
     Outcome.NOT_FOUND,
     Outcome.LOGIN_REFUSED,
     Outcome.TIMED_OUT,
-    Outcome.NEEDS_LOOK,
+    Outcome.NEEDS_REVIEW,
     Outcome.SUCCESS,
 )
-_ENDED = frozenset({Outcome.SUCCESS, Outcome.NEEDS_LOOK, Outcome.FAILED})
+_ENDED = frozenset({Outcome.SUCCESS, Outcome.NEEDS_REVIEW, Outcome.FAILED})
 _WENT_WRONG = frozenset({Outcome.FAILED, Outcome.NOT_FOUND, Outcome.LOGIN_REFUSED})
 
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from gemwatch.core.backoff import poll_pause
-from gemwatch.core.decide import SECOND_LOOK, next_look
+from gemwatch.core.decide import SECOND_POLL, next_poll
 from gemwatch.core.job import Failed, JobDetails, NotFound, Observation, Refused, Seen, Status, Throttled, is_end
 from gemwatch.core.outcome import Outcome
 
@@ -37,7 +37,7 @@ class Told:
     refused: bool = False  # this job, or the login as a whole
     last_error: str | None = None
     next_poll_at: datetime | None = None
-    needs_look: tuple[str, ...] = ()
+    needs_review: tuple[str, ...] = ()
     estimate: dict[str, Any] | None = None
 
 
@@ -57,7 +57,7 @@ class Standing:
     failures: int = 0  # looks in a row without a usable answer
     trouble: str | None = None
     outcome: Outcome | None = None
-    needs_look: tuple[str, ...] = ()
+    needs_review: tuple[str, ...] = ()
     estimate: dict[str, Any] | None = None
 
 
@@ -73,7 +73,7 @@ def reliable(told: Told, now: datetime) -> bool:
 
 def after_word(standing: Standing, told: Told) -> Standing:
     """The standing after the daemon's word. What one has seen later than the daemon stays."""
-    heard = replace(
+    wait = replace(
         standing,
         name=told.name or standing.name,
         source=Source.DAEMON,
@@ -84,24 +84,24 @@ def after_word(standing: Standing, told: Told) -> Standing:
         estimate=told.estimate,
     )
     if told.seen_at is None or (standing.seen_at is not None and standing.seen_at > told.seen_at):
-        return heard
+        return wait
     if is_end(told.status) and told.next_poll_at is not None:  # it was watched anew, and may run again
-        return heard
+        return wait
     return replace(
-        heard,
+        wait,
         status=told.status,
         status_since=told.status_since,
         seen_at=told.seen_at,
         job=told.job,
-        needs_look=told.needs_look,
-        outcome=_outcome(told.status, told.needs_look),
+        needs_review=told.needs_review,
+        outcome=_outcome(told.status, told.needs_review),
     )
 
 
 def after_look(
-    standing: Standing, seen: Observation, *, not_found_after: int, needs_look: tuple[str, ...] = ()
+    standing: Standing, seen: Observation, *, not_found_after: int, needs_review: tuple[str, ...] = ()
 ) -> Standing:
-    """The standing after a look of one's own. `needs_look`: what a person should look at, if it saw a SUCCESS."""
+    """The standing after a look of one's own. `needs_review`: what a person should look at, if it saw a SUCCESS."""
     asked = replace(standing, source=Source.API)
     match seen:
         case Seen(job=job):
@@ -117,8 +117,8 @@ def after_look(
                 refusals=0,
                 failures=0,
                 trouble=None,
-                outcome=_outcome(job.status, needs_look),
-                needs_look=needs_look,
+                outcome=_outcome(job.status, needs_review),
+                needs_review=needs_review,
                 estimate=None,
             )
         case NotFound():
@@ -145,17 +145,17 @@ def next_pause(
     """
     match seen:
         case Seen():
-            return next_look(min(every, max(LOOK_FIRST, waited / 10)), roll)
+            return next_poll(min(every, max(LOOK_FIRST, waited / 10)), roll)
         case NotFound() | Refused():
-            return min(every, SECOND_LOOK)
+            return min(every, SECOND_POLL)
         case _:
             return poll_pause(standing.failures, roll)
 
 
-def _outcome(status: str | None, needs_look: tuple[str, ...]) -> Outcome | None:
+def _outcome(status: str | None, needs_review: tuple[str, ...]) -> Outcome | None:
     match status:
         case Status.SUCCESS:
-            return Outcome.NEEDS_LOOK if needs_look else Outcome.SUCCESS
+            return Outcome.NEEDS_REVIEW if needs_review else Outcome.SUCCESS
         case Status.FAILED:
             return Outcome.FAILED
         case _:

@@ -147,7 +147,7 @@ def settle(delivery: Delivery, outcome: Outcome, now: datetime) -> Settled:
     )
 
 
-def put_off(delivery: Delivery, until: datetime) -> Settled:
+def postpone(delivery: Delivery, until: datetime) -> Settled:
     """A claimed delivery given back untried, because the one before it to the same target failed, or time ran out."""
     return Settled(
         id=delivery.id,

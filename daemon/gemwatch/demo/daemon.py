@@ -22,10 +22,10 @@ Entry = Mapping[str, Any]
 class Daemon:
     """`gemwatch run`, heard through its log."""
 
-    def __init__(self, process: Process, heard: Callable[[Entry], None]) -> None:
+    def __init__(self, process: Process, wait: Callable[[Entry], None]) -> None:
         self.tail: deque[str] = deque(maxlen=_TAIL)
         self._process = process
-        self._heard = heard
+        self._heard = wait
         self._reading = asyncio.create_task(self._read())
 
     async def ended(self) -> int:
@@ -56,7 +56,7 @@ class Daemon:
 
 
 @contextlib.asynccontextmanager
-async def running(config: Path, heard: Callable[[Entry], None]) -> AsyncIterator[Daemon]:
+async def running(config: Path, wait: Callable[[Entry], None]) -> AsyncIterator[Daemon]:
     """The daemon for the length of an `async with`; `heard` gets each entry of its log."""
     process = await asyncio.create_subprocess_exec(
         *_gemwatch("run", config),
@@ -68,7 +68,7 @@ async def running(config: Path, heard: Callable[[Entry], None]) -> AsyncIterator
         cwd=config.parent,
         start_new_session=True,  # so that Ctrl-C reaches the demo alone, which then ends the daemon in order
     )
-    daemon = Daemon(process, heard)
+    daemon = Daemon(process, wait)
     try:
         yield daemon
     finally:

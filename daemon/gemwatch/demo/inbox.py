@@ -33,10 +33,10 @@ class Inbox:
     """Hands on what arrives at its places, each of which stands for a target. `down_once` turns one message away."""
 
     def __init__(
-        self, places: Mapping[str, str], heard: Callable[[Letter], None], *, down_once: str | None = None
+        self, places: Mapping[str, str], wait: Callable[[Letter], None], *, down_once: str | None = None
     ) -> None:
         self._places = places
-        self._heard = heard
+        self._heard = wait
         self._down_once = down_once
 
     def routes(self) -> list[Route]:

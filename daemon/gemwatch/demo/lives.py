@@ -54,7 +54,7 @@ class Life:
             return EventKind.NOT_FOUND
         if self.end is Status.FAILED:
             return EventKind.FAILED
-        return EventKind.SUCCESS if self.matched is None else EventKind.NEEDS_LOOK
+        return EventKind.SUCCESS if self.matched is None else EventKind.NEEDS_REVIEW
 
     def status(self, since_first_asked: float) -> Status | None:
         """The status at a moment of its life. None: the API knows no such job."""

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gemwatch.core.text import formatting as wording
-from gemwatch.core.text.sanitize import tidy
+from gemwatch.core.text import formatting
+from gemwatch.core.text.sanitize import single_line
 
 Names = Mapping[int, str | None]  # of the jobs
 
@@ -18,7 +18,7 @@ def sentence(entry: Mapping[str, Any], names: Names) -> str | None:
         case {"event": "transition", "job": int(job), "before": before, "after": str(after)}:
             text = f"{_job(job, names)}: {f'{before} →' if before else 'first seen,'} {after}"
         case {"event": "configuration applied", "watches": int(watches)}:
-            jobs = wording.counted(watches, "job", "jobs")
+            jobs = formatting.counted(watches, "job", "jobs")
             text = f"daemon: configuration applied, {jobs} on the watch list"
         case {"event": "not found", "job": int(job)}:
             text = f"{_job(job, names)}: the API knows no such job (HTTP 404)"
@@ -31,8 +31,8 @@ def sentence(entry: Mapping[str, Any], names: Names) -> str | None:
         case {"level": level, "event": event} if level in _LOUD:
             reason = entry.get("reason") or entry.get("problem")
             text = f"daemon: {event}{f', {reason}' if reason else ''}"
-    return text and tidy(text, 300)
+    return text and single_line(text, 300)
 
 
 def _job(job_id: int, names: Names) -> str:
-    return wording.job(job_id, names.get(job_id))
+    return formatting.job(job_id, names.get(job_id))

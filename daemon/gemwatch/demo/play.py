@@ -191,7 +191,7 @@ def _expected(lives: Iterable[Life]) -> Iterator[Told]:
 
 
 def _end(job: Mapping[str, Any]) -> str:
-    if job["needs_look"]:
+    if job["needs_review"]:
         return "NEEDS A LOOK"
     return job["status"] or OUTCOMES[EventKind.NOT_FOUND]
 

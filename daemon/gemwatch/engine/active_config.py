@@ -8,7 +8,7 @@ from gemwatch.engine.ports import Api, Credentials, Targets
 
 
 @dataclass(slots=True, kw_only=True)
-class Live:
+class ActiveConfig:
     """Shared by the loops; only the reloader writes to it, between two awaits."""
 
     settings: Settings
@@ -17,7 +17,7 @@ class Live:
     targets: Targets
     pace: Pace
 
-    def take(self, fresh: "Live") -> None:
+    def take(self, fresh: "ActiveConfig") -> None:
         """Put another configuration in force, in one step between two awaits."""
         for name in self.__slots__:
             setattr(self, name, getattr(fresh, name))

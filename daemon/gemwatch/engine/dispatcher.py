@@ -13,10 +13,10 @@ from gemwatch.core.clock import Clock
 from gemwatch.core.events import Event
 from gemwatch.core.text.message import compose
 from gemwatch.core.text.summary import fitting, summarise
-from gemwatch.core.work import Bundle, Delivery, DeliveryState, NotSent, Outcome, Sent, Settled, put_off, settle
-from gemwatch.engine.active_config import Live
+from gemwatch.core.work import Bundle, Delivery, DeliveryState, NotSent, Outcome, Sent, Settled, postpone, settle
+from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.ports import Database, Metrics, Store, Targets
-from gemwatch.engine.wake_up import Bell
+from gemwatch.engine.wake_up import WakeUp
 
 log = structlog.get_logger()
 
@@ -28,7 +28,7 @@ BUNDLE_TIME = timedelta(minutes=10)  # what of a bundle is not sent by then is g
 class Delivering:
     """What a courier is made of."""
 
-    live: Live
+    active: ActiveConfig
     store: Store
     database: Database
     clock: Clock
@@ -36,12 +36,12 @@ class Delivering:
     progress: Callable[[], None]
 
 
-class Courier:
+class Dispatcher:
     """One bundle at a time to each target, all targets side by side."""
 
     def __init__(self, parts: Delivering) -> None:
         self._parts = parts
-        self.bell = Bell()
+        self.wake_up = WakeUp()
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._proven: set[str] = set()  # targets that took the last message
         self._stopping = False
@@ -52,7 +52,7 @@ class Courier:
             while not self._stopping:
                 await self._claim(group)
                 self._parts.progress()
-                await self.bell.heard(within=1)
+                await self.wake_up.wait(within=1)
 
     async def stop(self, patience: float) -> None:
         """Claim no more and give the sends in hand `patience` seconds.
@@ -60,12 +60,12 @@ class Courier:
         A send that is cut off has an outcome that nobody knows: its claim stays, and the next start repeats it.
         """
         self._stopping = True
-        self.bell.ring()
+        self.wake_up.set()
         if self._busy:
             await asyncio.wait(set(self._busy.values()), timeout=patience)
         for task in set(self._busy.values()):
             task.cancel()
-        self.bell.ring()
+        self.wake_up.set()
 
     @property
     def idle(self) -> bool:
@@ -74,7 +74,7 @@ class Courier:
 
     async def _claim(self, group: asyncio.TaskGroup) -> None:
         parts = self._parts
-        targets = parts.live.targets
+        targets = parts.active.targets
         idle = [name for name in targets.names if name not in self._busy]
         if not idle:
             return
@@ -90,7 +90,7 @@ class Courier:
                 raise
         finally:
             del self._busy[bundle.target]
-            self.bell.ring()
+            self.wake_up.set()
 
     async def _send_all(self, bundle: Bundle, targets: Targets) -> None:
         """Send a bundle, in parts where the service takes only short messages; after a failure, no further part."""
@@ -98,7 +98,7 @@ class Courier:
         give_back_at = rest[0].claim + BUNDLE_TIME
         while rest:
             if self._stopping or self._parts.clock.now() > give_back_at:
-                await self._settle(bundle.target, [put_off(one, self._parts.clock.now()) for one in rest])
+                await self._settle(bundle.target, [postpone(one, self._parts.clock.now()) for one in rest])
                 return
             size = 1 if len(rest) == 1 else fitting(_letters(rest), targets.body_limit(bundle.target))
             part, rest = rest[:size], rest[size:]
@@ -123,7 +123,7 @@ class Courier:
             return True
         self._proven.discard(target)
         again = max((one.due_at for one in settled if one.due_at), default=clock.now() + DELIVERY_FIRST)
-        await self._settle(target, [*settled, *(put_off(one, again) for one in rest)])
+        await self._settle(target, [*settled, *(postpone(one, again) for one in rest)])
         return False
 
     async def _settle(self, target: str, settled: Sequence[Settled], *, works_again: bool = False) -> None:

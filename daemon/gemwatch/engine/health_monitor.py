@@ -11,10 +11,10 @@ import structlog
 from gemwatch.core.backoff import POLL_MOST
 from gemwatch.core.clock import Clock
 from gemwatch.core.events import Event
-from gemwatch.core.health import ApiState, Checkup, Health, Login, after, overdue
+from gemwatch.core.health import ApiState, Health, HealthChange, Login, after, overdue
 from gemwatch.core.job import NotFound, Refused, Seen
 from gemwatch.core.listing import Listed, Listing
-from gemwatch.engine.active_config import Live
+from gemwatch.engine.active_config import ActiveConfig
 
 log = structlog.get_logger()
 
@@ -27,11 +27,11 @@ class Change:
     notes: dict[str, Any] = field(default_factory=dict)
 
 
-class Vitals:
+class HealthMonitor:
     """Login and API. The edges survive a restart through the notes; silence is timed on the monotonic clock."""
 
-    def __init__(self, live: Live, clock: Clock, notes: Mapping[str, Any]) -> None:
-        self._live = live
+    def __init__(self, active: ActiveConfig, clock: Clock, notes: Mapping[str, Any]) -> None:
+        self._live = active
         self._clock = clock
         self._silent_from: float | None = None  # the first request since the last answer was sent then
         self._asked_at = 0.0
@@ -81,7 +81,7 @@ class Vitals:
         alert_after = self._live.settings.poll.alert_after
         return self._take(overdue(self.health, self._clock.now(), silent_for, alert_after))
 
-    def _take(self, checkup: Checkup) -> Change:
+    def _take(self, checkup: HealthChange) -> Change:
         before, self.health = self.health, checkup.health
         for event in checkup.events:
             if event.facts["over"]:

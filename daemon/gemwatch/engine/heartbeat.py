@@ -8,7 +8,7 @@ import structlog
 
 from gemwatch.core.clock import Clock
 from gemwatch.core.settings import HeartbeatSettings
-from gemwatch.engine.active_config import Live
+from gemwatch.engine.active_config import ActiveConfig
 
 log = structlog.get_logger()
 
@@ -19,7 +19,7 @@ LOOK_EVERY = 1.0  # seconds: how soon an edit of the configuration is heeded
 class Beating:
     """What a heartbeat is made of. `stalled` says why the daemon is not healthy, `call` why a call was not taken."""
 
-    live: Live
+    active: ActiveConfig
     clock: Clock
     stalled: Callable[[], str | None]
     call: Callable[[str], Awaitable[str | None]]
@@ -41,7 +41,7 @@ class Heartbeat:
 
     async def round(self) -> None:
         """Call if it is time to, at once after an edit, and as soon as the daemon is healthy again."""
-        parts, settings = self._parts, self._parts.live.settings.heartbeat
+        parts, settings = self._parts, self._parts.active.settings.heartbeat
         if settings != self._settings:
             self._settings, self._due, self._failing = settings, 0.0, False
         now = parts.clock.monotonic()

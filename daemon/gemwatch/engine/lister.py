@@ -10,10 +10,10 @@ from gemwatch.core.job import Failed, Refused, Throttled
 from gemwatch.core.listing import Listed, Listing, in_turn
 from gemwatch.core.login import LoginError
 from gemwatch.core.text.formatting import counted
-from gemwatch.engine.active_config import Live
-from gemwatch.engine.health_monitor import Change, Vitals
-from gemwatch.engine.ports import Database, Metrics, Sweeps
-from gemwatch.engine.wake_up import Bell
+from gemwatch.engine.active_config import ActiveConfig
+from gemwatch.engine.health_monitor import Change, HealthMonitor
+from gemwatch.engine.ports import Database, Listings, Metrics
+from gemwatch.engine.wake_up import WakeUp
 
 log = structlog.get_logger()
 
@@ -24,17 +24,17 @@ REST = 15 * 60.0  # seconds without a list of a type, after one that was of no u
 class Sweeping:
     """What a sweeper is made of. `take` has a change of health recorded; `found` is called when jobs are due."""
 
-    live: Live
-    sweeps: Sweeps
+    active: ActiveConfig
+    listings: Listings
     database: Database
     clock: Clock
-    vitals: Vitals
+    health_monitor: HealthMonitor
     metrics: Metrics
     take: Callable[[Change], None]
     found: Callable[[], None]
 
 
-class Sweeper:
+class Lister:
     """A list puts off the looks at jobs that did not change; without it they come due by themselves.
 
     So nothing depends on it: a list that fails, lacks a job or is odd leaves that job to be looked at alone.
@@ -42,22 +42,27 @@ class Sweeper:
 
     def __init__(self, parts: Sweeping) -> None:
         self._parts = parts
-        self.bell = Bell()
+        self.wake_up = WakeUp()
         self._next_at = 0.0
         self._turns: dict[str, int] = {}  # by type, the last job that was looked at whatever the lists said
         self._resting: dict[str, float] = {}  # until when, by type
 
     async def run(self) -> None:
         while True:
-            await self.bell.heard(within=1)
+            await self.wake_up.wait(within=1)
             await self.sweep_if_due()
 
     async def sweep_if_due(self) -> None:
-        poll, now = self._parts.live.settings.poll, self._parts.clock.monotonic()
-        if not poll.sweep or now < self._next_at or self._parts.vitals.locked_out or self._parts.live.pace.held:
+        poll, now = self._parts.active.settings.poll, self._parts.clock.monotonic()
+        if (
+            not poll.sweep
+            or now < self._next_at
+            or self._parts.health_monitor.locked_out
+            or self._parts.active.pace.held
+        ):
             return
         self._next_at = now + poll.every.total_seconds()
-        found = await self._parts.database(self._parts.sweeps.job_types, poll.every)
+        found = await self._parts.database(self._parts.listings.job_types, poll.every)
         for job_type, jobs in found.items():
             if now >= self._resting.get(job_type, 0.0):
                 await self._sweep(job_type, jobs)
@@ -69,12 +74,12 @@ class Sweeper:
             case None | Throttled():
                 return
             case Listing() as listing:
-                every = parts.live.settings.poll.every
+                every = parts.active.settings.poll.every
                 if job_type not in self._turns:
                     self._turns[job_type] = self._anywhere(listing)
                 after, many = self._turns[job_type], in_turn(jobs, every)
                 swept = await parts.database(
-                    parts.sweeps.record, listing, job_type, every, asked_at, after=after, many=many
+                    parts.listings.record, listing, job_type, every, asked_at, after=after, many=many
                 )
                 self._turns[job_type] = swept.last
                 if swept.behind:
@@ -83,7 +88,7 @@ class Sweeper:
                     return
                 parts.metrics.sweep("listed")
                 if not swept.due:  # else it is for the looks to show whether what has changed can be told
-                    parts.take(parts.vitals.observe(listing, sent_at=asked_at, sent=sent, others=True))
+                    parts.take(parts.health_monitor.observe(listing, sent_at=asked_at, sent=sent, others=True))
                 log.debug("swept", job_type=job_type, listed=len(listing.statuses), due=swept.due)
                 if swept.due:
                     parts.found()
@@ -106,17 +111,17 @@ class Sweeper:
     async def _list(self, job_type: str) -> Listed | None:
         """None: nothing was asked. Whether the login is refused is judged by the looks alone: a list may be
         forbidden where they are not."""
-        parts, live = self._parts, self._parts.live
-        credentials = live.credentials
+        parts, active = self._parts, self._parts.active
+        credentials = active.credentials
         try:
             token = await credentials.token()
         except LoginError:
             return None
-        async with live.pace.slot():
-            if live.credentials is not credentials or parts.vitals.locked_out or live.pace.held:
+        async with active.pace.slot():
+            if active.credentials is not credentials or parts.health_monitor.locked_out or active.pace.held:
                 return None
-            with parts.vitals.asking():
-                seen = await live.api.list_jobs(job_type, token.value)
+            with parts.health_monitor.asking():
+                seen = await active.api.list_jobs(job_type, token.value)
         if isinstance(seen, Throttled):
-            live.pace.throttle(seen.retry_after)
+            active.pace.throttle(seen.retry_after)
         return seen

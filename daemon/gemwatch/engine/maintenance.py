@@ -8,9 +8,9 @@ import structlog
 
 from gemwatch.core.clock import Clock
 from gemwatch.core.login import LoginError
-from gemwatch.engine.active_config import Live
+from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.ports import Database, Housekeeping, Metrics
-from gemwatch.engine.wake_up import Bell
+from gemwatch.engine.wake_up import WakeUp
 
 log = structlog.get_logger()
 
@@ -21,19 +21,19 @@ ORPHANS_EVERY, RETENTION_EVERY = 60.0, 86400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keeping:
-    live: Live
+    active: ActiveConfig
     housekeeping: Housekeeping
     database: Database
     clock: Clock
     metrics: Metrics
 
 
-class Keeper:
+class Maintenance:
     """One loop for the store; the token has a loop of its own, since its command may take a minute."""
 
     def __init__(self, parts: Keeping) -> None:
         self._parts = parts
-        self.token_bell, self.bell = Bell(), Bell()
+        self.token_wake_up, self.wake_up = WakeUp(), WakeUp()
         self._noted: tuple[datetime | None] | None = None  # None: not yet, by this process
         self._said: LoginError | None = None
         self._offset = self._wall_less_monotonic()
@@ -41,12 +41,12 @@ class Keeper:
 
     async def renew_tokens(self) -> None:
         while True:
-            await self.token_bell.heard(within=30)
+            await self.token_wake_up.wait(within=30)
             await self.tend_token()
 
     async def tend_token(self) -> None:
         """Renew the token if it nears its end, and write down how long it is good."""
-        credentials = self._parts.live.credentials
+        credentials = self._parts.active.credentials
         await credentials.refresh_if_due()
         self._say(credentials.last_error, credentials.expires_at)
         await self._note_expiry(credentials.expires_at)
@@ -68,7 +68,7 @@ class Keeper:
 
     async def run(self) -> None:
         while True:
-            await self.bell.heard(within=2)
+            await self.wake_up.wait(within=2)
             await self.round()
 
     async def round(self) -> None:
@@ -97,7 +97,7 @@ class Keeper:
 
     async def _expire(self) -> None:
         parts = self._parts
-        known = parts.live.targets.names
+        known = parts.active.targets.names
         expired = await parts.database(parts.housekeeping.expire_deliveries, parts.clock.now(), known)
         for target, number in Counter(expired).items():
             log.error(
@@ -108,7 +108,7 @@ class Keeper:
 
     async def _prune(self) -> None:
         parts = self._parts
-        before = parts.clock.now() - parts.live.settings.store.keep
+        before = parts.clock.now() - parts.active.settings.store.keep
         deleted = await parts.database(parts.housekeeping.prune, before)
         await parts.database(parts.housekeeping.checkpoint)
         log.info("retention", jobs_deleted=deleted, older_than=before.isoformat(timespec="seconds"))

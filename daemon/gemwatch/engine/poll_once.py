@@ -27,7 +27,7 @@ class Means(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class PollResult:
     """What was seen, by the request sent at `sent_at`; None: no request was sent.
 
     `sent` is the same in monotonic seconds; `first_sent_at`, of the first try, is for lateness.
@@ -48,27 +48,27 @@ class Looking:
     `asking` is entered for as long as a request is under way.
     """
 
-    live: Means
+    active: Means
     clock: Clock
     barred: Callable[[], bool]
     asking: Callable[[], AbstractContextManager[None]]
 
 
-async def look(parts: Looking, job_id: int, *, probing: bool = False) -> Look:
+async def poll_once(parts: Looking, job_id: int, *, probing: bool = False) -> PollResult:
     """Look at a job; or, probing, find out whether the login works again, by a new token and one request."""
     while True:
-        credentials = parts.live.credentials
+        credentials = parts.active.credentials
         try:
             taken = await (_probe if probing else _try_twice)(parts, job_id, credentials)
         except LoginError as error:
-            if parts.live.credentials is credentials:
-                return Look(seen=Refused(at=parts.clock.now(), reason=str(error), certain=True))
+            if parts.active.credentials is credentials:
+                return PollResult(seen=Refused(at=parts.clock.now(), reason=str(error), certain=True))
             continue  # an edit has brought other credentials: theirs count
         if taken is not None:
             return taken
 
 
-async def _try_twice(parts: Looking, job_id: int, credentials: Credentials) -> Look | None:
+async def _try_twice(parts: Looking, job_id: int, credentials: Credentials) -> PollResult | None:
     token = await credentials.token()
     first = await _ask(parts, job_id, token, credentials, parts.barred)
     if first is None or first.sent_at is None or not isinstance(first.seen, Refused):
@@ -78,32 +78,34 @@ async def _try_twice(parts: Looking, job_id: int, credentials: Credentials) -> L
     return again and replace(again, first_sent_at=first.sent_at)
 
 
-async def _probe(parts: Looking, job_id: int, credentials: Credentials) -> Look | None:
+async def _probe(parts: Looking, job_id: int, credentials: Credentials) -> PollResult | None:
     token = await credentials.renew(None)
     return await _ask(parts, job_id, token, credentials, lambda: False)
 
 
 async def _ask(
     parts: Looking, job_id: int, token: Token, credentials: Credentials, barred: Callable[[], bool]
-) -> Look | None:
+) -> PollResult | None:
     """One request in its turn. None: an edit has brought other credentials, and this token may not be meant any more.
 
     Token and host are taken in the same step, so that no token goes to a host it was not made for.
     """
-    live, clock = parts.live, parts.clock
-    async with live.pace.slot():
-        if live.credentials is not credentials:
+    active, clock = parts.active, parts.clock
+    async with active.pace.slot():
+        if active.credentials is not credentials:
             return None
         if barred():
             reason = "not asked, since the login is refused"
-            return Look(seen=Refused(at=clock.now(), reason=reason, certain=True))
-        if live.pace.held:
-            return Look(seen=Throttled(at=clock.now()))
+            return PollResult(seen=Refused(at=clock.now(), reason=reason, certain=True))
+        if active.pace.held:
+            return PollResult(seen=Throttled(at=clock.now()))
         sent_at, start = clock.now(), clock.monotonic()
         with parts.asking():
-            seen = await live.api.ask(job_id, token.value)
+            seen = await active.api.ask(job_id, token.value)
         if isinstance(seen, Throttled):
-            live.pace.throttle(seen.retry_after)
+            active.pace.throttle(seen.retry_after)
         else:
-            live.pace.relax()
-        return Look(seen=seen, sent_at=sent_at, sent=start, first_sent_at=sent_at, seconds=clock.monotonic() - start)
+            active.pace.relax()
+        return PollResult(
+            seen=seen, sent_at=sent_at, sent=start, first_sent_at=sent_at, seconds=clock.monotonic() - start
+        )

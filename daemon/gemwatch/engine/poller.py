@@ -13,11 +13,11 @@ from gemwatch.core.decide import Policy, decide
 from gemwatch.core.estimate import Experience
 from gemwatch.core.job import Failed, NotFound, Observation, Refused, Seen, Throttled
 from gemwatch.core.work import MANY, Report, WatchClaim, report_on
-from gemwatch.engine.active_config import Live
-from gemwatch.engine.health_monitor import Change, Vitals
-from gemwatch.engine.poll_once import Look, Looking, look
+from gemwatch.engine.active_config import ActiveConfig
+from gemwatch.engine.health_monitor import Change, HealthMonitor
+from gemwatch.engine.poll_once import Looking, PollResult, poll_once
 from gemwatch.engine.ports import Database, Metrics, Store
-from gemwatch.engine.wake_up import Bell
+from gemwatch.engine.wake_up import WakeUp
 
 log = structlog.get_logger()
 
@@ -34,11 +34,11 @@ class Polling:
     `experience` grows with each run that ends.
     """
 
-    live: Live
+    active: ActiveConfig
     store: Store
     database: Database
     clock: Clock
-    vitals: Vitals
+    health_monitor: HealthMonitor
     metrics: Metrics
     recorded: Callable[[], None]
     progress: Callable[[str], None]
@@ -52,16 +52,16 @@ class Poller:
     def __init__(self, parts: Polling) -> None:
         self._parts = parts
         self._looking = Looking(
-            live=parts.live,
+            active=parts.active,
             clock=parts.clock,
-            barred=lambda: parts.vitals.locked_out,
-            asking=parts.vitals.asking,
+            barred=lambda: parts.health_monitor.locked_out,
+            asking=parts.health_monitor.asking,
         )
-        self.bell = Bell()
-        self._results = Bell()
+        self.wake_up = WakeUp()
+        self._results = WakeUp()
         self._reports: list[Report] = []
         self._change = Change()
-        self._looks: set[asyncio.Task[None]] = set()
+        self._polls: set[asyncio.Task[None]] = set()
         self._next_probe = 0.0
         self._more = False  # the last claim took all there was room for, so there may be more
         self._recording = False
@@ -74,7 +74,7 @@ class Poller:
             while not self._stopping:
                 await self._claim(group)
                 self._parts.progress("polls")
-                await self.bell.heard(within=1)
+                await self.wake_up.wait(within=1)
 
     async def stop(self, patience: float) -> None:
         """Claim no more, give the looks in hand `patience` seconds, and have recorded what they gave.
@@ -82,49 +82,49 @@ class Poller:
         A look that is cut off leaves its claim behind: the next start releases it.
         """
         self._stopping = True
-        self.bell.ring()
-        if self._looks:
-            await asyncio.wait(set(self._looks), timeout=patience)
-        for task in set(self._looks):
+        self.wake_up.set()
+        if self._polls:
+            await asyncio.wait(set(self._polls), timeout=patience)
+        for task in set(self._polls):
             task.cancel()
-        await asyncio.gather(*self._looks, return_exceptions=True)
-        self._results.ring()
+        await asyncio.gather(*self._polls, return_exceptions=True)
+        self._results.set()
 
     @property
     def idle(self) -> bool:
         """Whether no look is under way and everything that was seen is recorded."""
-        return not (self._looks or self._unrecorded or self._recording)
+        return not (self._polls or self._unrecorded or self._recording)
 
     @property
     def _unrecorded(self) -> bool:
         return bool(self._reports or self._change.events or self._change.notes)
 
     async def _claim(self, group: asyncio.TaskGroup) -> None:
-        parts, live = self._parts, self._parts.live
-        probing = parts.vitals.locked_out
-        room = live.pace.ahead - len(self._looks)
+        parts, active = self._parts, self._parts.active
+        probing = parts.health_monitor.locked_out
+        room = active.pace.ahead - len(self._polls)
         if probing:
             now = parts.clock.monotonic()
-            room = 1 if not self._looks and now >= self._next_probe else 0
-        if room <= 0 or live.pace.held:
+            room = 1 if not self._polls and now >= self._next_probe else 0
+        if room <= 0 or active.pace.held:
             return
         # Longer than any look can take: only a process that died lets a lease run out.
-        lease = 6 * (live.settings.api.timeout + TOKEN_LIMIT) + timedelta(minutes=2)
+        lease = 6 * (active.settings.api.timeout + TOKEN_LIMIT) + timedelta(minutes=2)
         claims = await parts.database(parts.store.claim_watches, parts.clock.now(), room, lease)
         self._more = len(claims) == room
         if probing and claims:
             self._next_probe = parts.clock.monotonic() + PROBE_EVERY
         for claim in claims:
-            task = group.create_task(self._look(claim, probing=probing))
-            self._looks.add(task)
-            task.add_done_callback(self._looks.discard)
+            task = group.create_task(self._poll(claim, probing=probing))
+            self._polls.add(task)
+            task.add_done_callback(self._polls.discard)
 
-    async def _look(self, claim: WatchClaim, *, probing: bool) -> None:
+    async def _poll(self, claim: WatchClaim, *, probing: bool) -> None:
         parts, job_id = self._parts, claim.tracked.job_id
         try:
-            result = await look(self._looking, job_id, probing=probing)
+            result = await poll_once(self._looking, job_id, probing=probing)
             others = True
-            if isinstance(result.seen, Refused) and not result.seen.certain and not parts.vitals.locked_out:
+            if isinstance(result.seen, Refused) and not result.seen.certain and not parts.health_monitor.locked_out:
                 others = await parts.database(parts.store.call_witness, parts.clock.now(), job_id)
         except asyncio.CancelledError:
             if self._stopping:
@@ -132,14 +132,14 @@ class Poller:
             raise
         self._count(claim, result)
         self._decide(claim, result, others=others)
-        if self._more and len(self._looks) <= 1 + parts.live.pace.ahead * 2 // 3:  # this one is about to go
-            self.bell.ring()
+        if self._more and len(self._polls) <= 1 + parts.active.pace.ahead * 2 // 3:  # this one is about to go
+            self.wake_up.set()
 
-    def _decide(self, claim: WatchClaim, result: Look, *, others: bool) -> None:
-        vitals, settings, seen = self._parts.vitals, self._parts.live.settings, result.seen
+    def _decide(self, claim: WatchClaim, result: PollResult, *, others: bool) -> None:
+        health_monitor, settings, seen = self._parts.health_monitor, self._parts.active.settings, result.seen
         policy = Policy(
             not_found_after=settings.poll.not_found_after,
-            last_good_sent_at=vitals.last_good_sent_at,
+            last_good_sent_at=health_monitor.last_good_sent_at,
             limits=settings.limits,
             gate=settings.gate,
             experience=self._parts.experience,
@@ -147,36 +147,36 @@ class Poller:
         )
         verdict = decide(claim.tracked, seen, policy, self._parts.roll())
         self._take_report(report_on(claim, seen.at, verdict))
-        if isinstance(seen, Refused) and verdict.memory.told_refused and not seen.certain:
-            vitals.answered()  # the refusal concerns this job alone
+        if isinstance(seen, Refused) and verdict.memory.reported_refused and not seen.certain:
+            health_monitor.answered()  # the refusal concerns this job alone
         else:
-            self.take(vitals.observe(seen, sent_at=result.sent_at, sent=result.sent, others=others))
+            self.take(health_monitor.observe(seen, sent_at=result.sent_at, sent=result.sent, others=others))
         _say(claim.tracked.job_id, seen, verdict.memory.failures)
 
     def _take_report(self, report: Report) -> None:
         """Looks without news wait a moment for those under way: a commit costs the same for one as for hundreds."""
         self._reports.append(report)
-        if not report.quiet or len(self._reports) >= GROUP or len(self._looks) == 1:
-            self._results.ring()
+        if not report.quiet or len(self._reports) >= GROUP or len(self._polls) == 1:
+            self._results.set()
         elif len(self._reports) == 1:
-            asyncio.get_running_loop().call_later(GROUP_WITHIN, self._results.ring)
+            asyncio.get_running_loop().call_later(GROUP_WITHIN, self._results.set)
 
     def take(self, change: Change) -> None:
         """Have this recorded, on its own or with what else there is."""
         if change.events or change.notes:
             self._change.events += change.events
             self._change.notes |= change.notes
-            self._results.ring()
+            self._results.set()
 
     async def _record_results(self) -> None:
         while True:
-            await self._results.heard(within=1)
-            self.take(self._parts.vitals.check())
+            await self._results.wait(within=1)
+            self.take(self._parts.health_monitor.check())
             if self._unrecorded:
                 told = await self._record()
                 await asyncio.sleep(STORM_GAP if told > MANY else GROUP_GAP)
             self._parts.progress("records")
-            if self._stopping and not (self._looks or self._unrecorded):
+            if self._stopping and not (self._polls or self._unrecorded):
                 return
 
     async def _record(self) -> int:
@@ -205,7 +205,7 @@ class Poller:
             self._parts.metrics.transition(move.job.status)
             log.info("transition", job=report.verdict.job_id, before=move.before, after=move.job.status)
 
-    def _count(self, claim: WatchClaim, result: Look) -> None:
+    def _count(self, claim: WatchClaim, result: PollResult) -> None:
         metrics = self._parts.metrics
         if result.sent_at is not None and result.first_sent_at is not None:
             metrics.poll(_outcome(result.seen), result.seconds)

@@ -83,7 +83,7 @@ class Targets(Protocol):
     def close(self) -> None: ...
 
 
-class Sweeps(Protocol):
+class Listings(Protocol):
     """Which watched jobs one list can speak for."""
 
     def job_types(self, every: timedelta) -> Mapping[str, int]: ...
@@ -112,7 +112,7 @@ class Metrics(Protocol):
 class WatchList(Protocol):
     def apply(self, wanted: Sequence[Watch], every: timedelta, now: datetime) -> "Applied": ...
 
-    def look_soon(self, now: datetime) -> None: ...
+    def poll_soon(self, now: datetime) -> None: ...
 
 
 class Applied(Protocol):

@@ -12,9 +12,9 @@ import structlog
 from gemwatch.core.clock import Clock
 from gemwatch.core.events import Event, EventKind
 from gemwatch.core.settings import Problem, Settings, as_running, needs_restart
-from gemwatch.engine.active_config import Live
+from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.ports import Applied, Database, Loaded, Metrics, Store, WatchList
-from gemwatch.engine.wake_up import Bell
+from gemwatch.engine.wake_up import WakeUp
 
 log = structlog.get_logger()
 
@@ -28,7 +28,7 @@ class Reloading:
     in use no longer; `around` is entered for as long as a reload takes.
     """
 
-    live: Live
+    active: ActiveConfig
     store: Store
     watch_list: WatchList
     database: Database
@@ -36,8 +36,8 @@ class Reloading:
     metrics: Metrics
     edited: Callable[[], bool]
     read: Callable[[], Awaitable[Loaded]]
-    prepare: Callable[[Live, Settings], Live]
-    retire: Callable[[Live, Live], Awaitable[None]]
+    prepare: Callable[[ActiveConfig, Settings], ActiveConfig]
+    retire: Callable[[ActiveConfig, ActiveConfig], Awaitable[None]]
     applied: Callable[[], None]
     around: Callable[[], AbstractContextManager[None]] = nullcontext
 
@@ -47,7 +47,7 @@ class Reloader:
 
     def __init__(self, parts: Reloading, notes: Mapping[str, Any]) -> None:
         self._parts = parts
-        self.bell = Bell()
+        self.wake_up = WakeUp()
         self._forced = False
         self._waiting: tuple[str, ...] = ()  # sections that are known to need a restart
         told = notes.get("config") or {}
@@ -57,11 +57,11 @@ class Reloader:
     def force(self) -> None:
         """Read at once, whether or not the files look changed (SIGHUP)."""
         self._forced = True
-        self.bell.ring()
+        self.wake_up.set()
 
     async def run(self) -> None:
         while True:
-            await self.bell.heard(within=2)
+            await self.wake_up.wait(within=2)
             if self._forced or self._parts.edited():
                 self._forced = False
                 with self._parts.around():
@@ -80,7 +80,7 @@ class Reloader:
         problems, settings, reason = loaded.problems, loaded.settings, None
         if settings is not None:
             try:
-                fresh = parts.prepare(parts.live, settings)
+                fresh = parts.prepare(parts.active, settings)
             except ValueError as error:
                 settings, reason = None, f"it cannot be applied: {error}"
             else:
@@ -88,16 +88,16 @@ class Reloader:
         await self._tell(problems, refused=settings is None, reason=reason)
         parts.metrics.reload(ok=settings is not None and not problems, at=parts.clock.now())
 
-    async def _put_in_force(self, fresh: Live, *, loaded_settings: Settings) -> None:
-        parts, before = self._parts, copy(self._parts.live)
+    async def _put_in_force(self, fresh: ActiveConfig, *, loaded_settings: Settings) -> None:
+        parts, before = self._parts, copy(self._parts.active)
         unlike = needs_restart(before.settings, loaded_settings)
         for section in sorted(set(unlike) - set(self._waiting)):
             log.warning("needs a restart", section=section, meanwhile="the old values stay in force")
         self._waiting = unlike
         fresh.settings = as_running(before.settings, loaded_settings)
         await self._apply(fresh.settings, other_limits=fresh.settings.limits != before.settings.limits)
-        parts.live.take(fresh)
-        await parts.retire(before, parts.live)
+        parts.active.take(fresh)
+        await parts.retire(before, parts.active)
         urls = {target.name: target.url for target in before.settings.targets}
         for target in fresh.settings.targets:
             if target.url != urls.get(target.name):
@@ -111,7 +111,7 @@ class Reloader:
             applied = parts.watch_list.apply(settings.watches, settings.poll.every, parts.clock.now())
             parts.store.address(settings.targets)
             if other_limits:
-                parts.watch_list.look_soon(parts.clock.now())
+                parts.watch_list.poll_soon(parts.clock.now())
             return applied
 
         applied = await parts.database(apply)

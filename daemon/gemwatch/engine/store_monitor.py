@@ -12,9 +12,9 @@ from gemwatch.core.clock import Clock
 from gemwatch.core.events import Event, EventKind, audience
 from gemwatch.core.text.message import compose
 from gemwatch.core.work import Sent
-from gemwatch.engine.active_config import Live
+from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.ports import Database, Store
-from gemwatch.engine.wake_up import Bell
+from gemwatch.engine.wake_up import WakeUp
 
 log = structlog.get_logger()
 
@@ -25,7 +25,7 @@ PATIENCE = 30.0  # seconds: a lock that is held for a moment, by a backup say, w
 class Alarming:
     """What an alarm is made of. `trouble` says what is wrong with the store, or None."""
 
-    live: Live
+    active: ActiveConfig
     store: Store
     database: Database
     clock: Clock
@@ -33,12 +33,12 @@ class Alarming:
     recorded: Callable[[], None]
 
 
-class Alarm:
+class StoreMonitor:
     """Tells once that the store does not work, and through the store itself that it works again."""
 
     def __init__(self, parts: Alarming) -> None:
         self._parts = parts
-        self.bell = Bell()
+        self.wake_up = WakeUp()
         self._since: tuple[float, datetime] | None = None  # on the monotonic clock, and on the wall
         self._sends: set[asyncio.Task[None]] = set()
         self._told = False
@@ -47,7 +47,7 @@ class Alarm:
         async with asyncio.TaskGroup() as group:
             while True:
                 await self.round(group)
-                await self.bell.heard(within=1)
+                await self.wake_up.wait(within=1)
 
     async def round(self, group: asyncio.TaskGroup) -> None:
         """See how the store is, and tell what is to be told."""
@@ -70,7 +70,7 @@ class Alarm:
         return Event(kind=EventKind.STORE, at=self._parts.clock.now(), facts=facts)
 
     def _tell(self, group: asyncio.TaskGroup, event: Event) -> None:
-        for name in audience(event, self._parts.live.settings.targets):
+        for name in audience(event, self._parts.active.settings.targets):
             task = group.create_task(self._send(name, event))
             self._sends.add(task)
             task.add_done_callback(self._sends.discard)
@@ -79,7 +79,7 @@ class Alarm:
         """Send to one target until it takes it, or the trouble is over."""
         clock, attempts = self._parts.clock, 0
         while True:
-            targets = self._parts.live.targets
+            targets = self._parts.active.targets
             if name not in targets.names:
                 return
             message = compose(None, event, now=clock.now(), most=targets.body_limit(name))

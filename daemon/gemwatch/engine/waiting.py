@@ -13,9 +13,9 @@ from gemwatch.core.outcome import Outcome, Terms, out_of_time, over
 from gemwatch.core.settings import PollSettings
 from gemwatch.core.waiting import Standing, Told, after_look, after_word, next_pause
 from gemwatch.engine.pace import Pace
-from gemwatch.engine.poll_once import Looking, look
+from gemwatch.engine.poll_once import Looking, poll_once
 from gemwatch.engine.ports import Api, Credentials
-from gemwatch.engine.wake_up import Bell
+from gemwatch.engine.wake_up import WakeUp
 
 TURN = 1.0  # seconds between two looks at what the daemon says
 _TOKEN_EVERY = 5.0  # seconds between two looks at how long the token is still good
@@ -35,7 +35,7 @@ class Wait:
     """What a wait is made of.
 
     `daemon` says what a running daemon knows of jobs, as far as it can be relied on. `unreachable` says why the API
-    cannot be reached, or None. `needs_look` says why somebody should look at a SUCCESS that was seen at that time.
+    cannot be reached, or None. `needs_review` says why somebody should look at a SUCCESS that was seen at that time.
     `show` is called with all standings whenever they may have changed.
     """
 
@@ -44,7 +44,7 @@ class Wait:
     clock: Clock
     daemon: Callable[[Collection[int]], Awaitable[Mapping[int, Told]]]
     unreachable: Callable[[], Awaitable[str | None]]
-    needs_look: Callable[[JobDetails, datetime], Awaitable[tuple[str, ...]]]
+    needs_review: Callable[[JobDetails, datetime], Awaitable[tuple[str, ...]]]
     show: Callable[[Sequence[Standing]], None]
     roll: Callable[[], float] = random.random
 
@@ -58,12 +58,12 @@ class Waiting:
         self._standings = {job_id: Standing(job_id=job_id, name=name) for job_id, name in jobs.items()}
         self._began = parts.clock.monotonic()
         self._deadline = None if limit is None else self._began + limit.total_seconds()
-        self._looking = Looking(live=parts.asking, clock=parts.clock, barred=lambda: False, asking=nullcontext)
-        self._looks: dict[int, asyncio.Task[None]] = {}
+        self._looking = Looking(active=parts.asking, clock=parts.clock, barred=lambda: False, asking=nullcontext)
+        self._polls: dict[int, asyncio.Task[None]] = {}
         self._due: dict[int, float] = {}  # on the monotonic clock; where none is given: now
         self._told: Mapping[int, Told] = {}
         self._asked_daemon = float("-inf")
-        self._bell = Bell()
+        self._bell = WakeUp()
 
     @property
     def standings(self) -> Sequence[Standing]:
@@ -76,7 +76,7 @@ class Waiting:
             try:
                 return await self._wait(group)
             finally:
-                for task in (keeping, *self._looks.values()):
+                for task in (keeping, *self._polls.values()):
                     task.cancel()
 
     async def _wait(self, group: asyncio.TaskGroup) -> Outcome:
@@ -90,7 +90,7 @@ class Waiting:
             if left <= 0:
                 return out_of_time(outcomes, self._terms)
             self._look_at([job_id for job_id in self._open() if job_id not in self._told], group)
-            await self._bell.heard(within=min(left, TURN))
+            await self._bell.wait(within=min(left, TURN))
 
     async def _hear_daemon(self) -> None:
         now = self._parts.clock.monotonic()
@@ -111,28 +111,28 @@ class Waiting:
     def _look_at(self, job_ids: Sequence[int], group: asyncio.TaskGroup) -> None:
         """Start the looks that are due, as many as there is room for; those that wait longest come first."""
         now, pace = self._parts.clock.monotonic(), self._parts.asking.pace
-        due = [job_id for job_id in job_ids if job_id not in self._looks and self._due.get(job_id, now) <= now]
+        due = [job_id for job_id in job_ids if job_id not in self._polls and self._due.get(job_id, now) <= now]
         if pace.held:
             return
-        for job_id in sorted(due, key=lambda one: self._due.get(one, 0.0))[: max(0, pace.ahead - len(self._looks))]:
-            self._looks[job_id] = group.create_task(self._look(job_id))
+        for job_id in sorted(due, key=lambda one: self._due.get(one, 0.0))[: max(0, pace.ahead - len(self._polls))]:
+            self._polls[job_id] = group.create_task(self._poll(job_id))
 
-    async def _look(self, job_id: int) -> None:
-        seen = (await look(self._looking, job_id, probing=self._standings[job_id].refusals > 0)).seen
+    async def _poll(self, job_id: int) -> None:
+        seen = (await poll_once(self._looking, job_id, probing=self._standings[job_id].refusals > 0)).seen
         if isinstance(seen, Refused) and seen.certain:
             seen = await self._refused_or_cut_off(seen)
         why: tuple[str, ...] = ()
         if isinstance(seen, Seen) and seen.job.status == Status.SUCCESS:
-            why = await self._parts.needs_look(seen.job, seen.at)
+            why = await self._parts.needs_review(seen.job, seen.at)
         if self._standings[job_id].outcome is None:  # else the daemon was quicker
             self._take(job_id, seen, why)
-        del self._looks[job_id]
-        self._bell.ring()
+        del self._polls[job_id]
+        self._bell.set()
 
     def _take(self, job_id: int, seen: Observation, why: tuple[str, ...]) -> None:
         parts, now = self._parts, self._parts.clock.monotonic()
         standing = after_look(
-            self._standings[job_id], seen, not_found_after=parts.poll.not_found_after, needs_look=why
+            self._standings[job_id], seen, not_found_after=parts.poll.not_found_after, needs_review=why
         )
         waited = timedelta(seconds=now - self._began)
         pause = next_pause(standing, seen, waited=waited, every=parts.poll.every, roll=parts.roll())

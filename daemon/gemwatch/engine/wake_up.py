@@ -1,25 +1,25 @@
-"""A bell: rung by the scheduler or by a neighbour, heard by one loop."""
+"""Wakes a loop before its next round is due."""
 
 import asyncio
 import contextlib
 
 
-class Bell:
-    """Ringing twice before anybody listens is heard once."""
+class WakeUp:
+    """Set by the scheduler or another loop, awaited by one. Setting it twice wakes the loop once."""
 
     def __init__(self) -> None:
-        self._rung = asyncio.Event()
+        self._event = asyncio.Event()
 
-    def ring(self) -> None:
-        self._rung.set()
+    def set(self) -> None:
+        self._event.set()
 
-    async def heard(self, within: float) -> None:
-        """Return when it rings, or after `within` seconds at the latest.
+    async def wait(self, within: float) -> None:
+        """Return when it is set, or after `within` seconds at the latest.
 
-        The limit runs on the monotonic clock: the scheduler rings by the clock on the wall, and falls silent
-        when that is put back.
+        The limit runs on the monotonic clock: the scheduler works by the wall clock and is silent for as long as
+        that is put back.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):
-                await self._rung.wait()
-        self._rung.clear()
+                await self._event.wait()
+        self._event.clear()

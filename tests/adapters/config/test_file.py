@@ -753,7 +753,7 @@ def test_the_sources_are_all_that_was_read_but_the_token_file(folder: Folder) ->
     assert set(sources.files) == {folder.main, folder.path / "key", folder.path / "none.yaml"}
     assert sources.patterns == (f"{folder.path}/w/*.yaml",)
     assert sources.seen.keys() == {*sources.files, folder.path / "w/a.yaml"}
-    assert sources.look() == sources.seen
+    assert sources.poll_once() == sources.seen
     assert loaded.texts.keys() == {folder.main, folder.path / "w/a.yaml"}
 
 
@@ -762,7 +762,7 @@ def test_a_refused_configuration_is_looked_at_as_it_was_read_too(folder: Folder,
     folder.write("- 5\n", "other.yaml")
     sources = folder.load(text).sources
     assert folder.main in sources.files
-    assert sources.look() == sources.seen
+    assert sources.poll_once() == sources.seen
 
 
 def test_the_option_comes_first_then_the_environment_then_the_working_folder(

@@ -10,11 +10,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from gemwatch.adapters.http.heartbeat import call, secret_parts
-from gemwatch.app.factory import Workshop
+from gemwatch.app.factory import ComponentFactory
 from gemwatch.app.metrics import Metrics
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import ApiSettings, HeartbeatSettings, Settings, StoreSettings
-from gemwatch.engine.active_config import Live
+from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.heartbeat import Beating, Heartbeat
 from support.clock import FakeClock
 from support.daemon import Installation
@@ -137,13 +137,13 @@ def test_tokens_of_a_url_are_masked_and_words_of_it_are_not(secrets: Secrets) ->
 class Beats:
     """A heartbeat on a clock that the test moves."""
 
-    def __init__(self, live: Live, clock: FakeClock) -> None:
-        self.live, self.clock = live, clock
+    def __init__(self, active: ActiveConfig, clock: FakeClock) -> None:
+        self.active, self.clock = active, clock
         self.stalled: str | None = None
-        self._heartbeat = Heartbeat(Beating(live=live, clock=clock, stalled=lambda: self.stalled, call=call))
+        self._heartbeat = Heartbeat(Beating(active=active, clock=clock, stalled=lambda: self.stalled, call=call))
 
     def edit(self, heartbeat: HeartbeatSettings | None) -> None:
-        self.live.settings = settings_with(heartbeat)
+        self.active.settings = settings_with(heartbeat)
 
     async def after(self, seconds: float) -> None:
         self.clock.advance(seconds)
@@ -152,10 +152,10 @@ class Beats:
 
 @pytest.fixture
 async def beats(switch: Switch, clock: FakeClock, secrets: Secrets) -> AsyncIterator[Beats]:
-    workshop = Workshop(clock, secrets, Metrics("test"))
-    live = workshop.build(settings_with(HeartbeatSettings(url=switch.push)))
-    yield Beats(live, clock)
-    await workshop.close(live)
+    factory = ComponentFactory(clock, secrets, Metrics("test"))
+    active = factory.build(settings_with(HeartbeatSettings(url=switch.push)))
+    yield Beats(active, clock)
+    await factory.close(active)
 
 
 async def test_it_beats_at_its_pace(switch: Switch, beats: Beats) -> None:
@@ -209,7 +209,7 @@ async def test_a_failure_is_logged_once_and_so_is_its_end(switch: Switch, beats:
 
 async def test_its_url_is_a_secret(switch: Switch, beats: Beats, secrets: Secrets) -> None:
     assert secrets.mask(f"GET {switch.push} t0ken4711") == "GET *** ***"
-    assert "t0ken4711" not in repr(beats.live.settings)
+    assert "t0ken4711" not in repr(beats.active.settings)
 
 
 # The program

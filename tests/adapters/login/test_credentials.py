@@ -53,7 +53,7 @@ class Az:
     def hold(self) -> None:
         (self._folder / "held").touch()
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         (self._folder / "held").unlink()
 
     @property
@@ -309,7 +309,7 @@ async def test_one_who_stops_waiting_does_not_cancel_the_fetch_for_the_others(
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first
-    az.let_go()
+    az.release()
     assert (await second).value == "token-1"
     assert az.runs == 1
 
@@ -321,7 +321,7 @@ async def test_a_fetch_that_fails_when_nobody_waits_any_more_is_no_loose_end(
     waiting = asyncio.create_task(credentials.token())
     await until(lambda: az.runs == 1, "the command")
     waiting.cancel()
-    az.let_go()
+    az.release()
     await until(lambda: credentials.last_error, "the failure")
 
 
@@ -355,7 +355,7 @@ async def test_who_needs_a_token_after_a_failure_waits_for_the_renewal_under_way
     await until(lambda: az.runs == 2, "the command")
     waiting = asyncio.create_task(credentials.token())
     await asyncio.sleep(0)
-    az.let_go()
+    az.release()
     assert await waiting is await probe
     assert az.runs == 2
 
@@ -450,7 +450,7 @@ async def test_a_token_is_handed_out_while_the_next_one_is_fetched(
     refresh = asyncio.create_task(credentials.refresh_if_due())
     await until(lambda: az.runs == 2, "the command")
     assert (await credentials.token()).value == "token-1"
-    az.let_go()
+    az.release()
     await refresh
     assert (await credentials.token()).value == "token-2"
 

@@ -286,11 +286,11 @@ async def test_slack_s_own_words_are_told_without_the_webhook_s_secrets(
 async def test_nothing_that_apprise_logs_gets_out(
     build: Build, slack: Slack, inbox: Inbox, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    heard: list[logging.LogRecord] = []
+    wait: list[logging.LogRecord] = []
 
     class Ears(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            heard.append(record)
+            wait.append(record)
 
     root, ears, level = logging.getLogger(), Ears(), logging.getLogger().level
     root.addHandler(ears)
@@ -303,7 +303,7 @@ async def test_nothing_that_apprise_logs_gets_out(
     finally:
         root.setLevel(level)
         root.removeHandler(ears)
-    assert [record.getMessage() for record in heard if record.name != "asyncio"] == []
+    assert [record.getMessage() for record in wait if record.name != "asyncio"] == []
     assert capfd.readouterr() == ("", "")
 
 

@@ -48,7 +48,7 @@ class Bench:
         verdict = decide(claim.tracked, Seen(at=at, job=job(status, job_id, **fields)), self.policy, 0.5)
         return self.store.record([Report(claim=claim.claim, at=at, verdict=verdict)])
 
-    def live(self, job_id: int, *statuses: str, begin: datetime = NOW, **fields: Any) -> list[str]:
+    def active(self, job_id: int, *statuses: str, begin: datetime = NOW, **fields: Any) -> list[str]:
         """What was told of it."""
         fields = {"requested_at": begin.isoformat(), **fields}
         seen = [self.see(job_id, status, begin + HOUR * (n + 1), **fields) for n, status in enumerate(statuses)]
@@ -73,7 +73,7 @@ def bench(engine: sa.Engine) -> Bench:
 
 def test_an_end_leaves_a_run_with_its_wait_its_time_and_its_numbers(bench: Bench) -> None:
     bench.watch(7)
-    bench.live(7, "REQUESTED", "IN_PROGRESS", "SUCCESS")
+    bench.active(7, "REQUESTED", "IN_PROGRESS", "SUCCESS")
     (run,) = bench.kept()
     assert run == Run(
         job_id=7,
@@ -110,7 +110,7 @@ def test_what_was_not_seen_is_not_known(
     bench: Bench, lives: list[str], queued: timedelta | None, ran: timedelta | None
 ) -> None:
     bench.watch(7)
-    bench.live(7, *lives)
+    bench.active(7, *lives)
     (run,) = bench.kept()
     assert (run.status, run.queued, run.ran) == ("FAILED", queued, ran)
 
@@ -118,10 +118,10 @@ def test_what_was_not_seen_is_not_known(
 def test_a_job_that_runs_again_leaves_another_run_and_did_not_wait_since_its_first_request(bench: Bench) -> None:
     bench.watch(7)
     asked = {"requested_at": NOW.isoformat()}
-    bench.live(7, "REQUESTED", "IN_PROGRESS", "SUCCESS")
+    bench.active(7, "REQUESTED", "IN_PROGRESS", "SUCCESS")
     bench.watch()
     bench.watch(7)
-    bench.live(7, "REQUESTED", "IN_PROGRESS", "SUCCESS", begin=NOW + 10 * HOUR, **asked)
+    bench.active(7, "REQUESTED", "IN_PROGRESS", "SUCCESS", begin=NOW + 10 * HOUR, **asked)
     first, second = bench.kept()
     assert (first.queued, second.queued) == (2 * HOUR, None)
     assert second.ended_at == NOW + 13 * HOUR
@@ -130,7 +130,7 @@ def test_a_job_that_runs_again_leaves_another_run_and_did_not_wait_since_its_fir
 def test_looking_again_at_what_has_ended_leaves_no_second_run(bench: Bench) -> None:
     for _ in range(3):
         bench.watch(7)
-        bench.live(7, "SUCCESS")
+        bench.active(7, "SUCCESS")
         bench.watch()
     assert len(bench.kept()) == 1
 
@@ -138,7 +138,7 @@ def test_looking_again_at_what_has_ended_leaves_no_second_run(bench: Bench) -> N
 def test_a_run_goes_with_its_job(bench: Bench) -> None:
     bench.store.address([])
     bench.watch(7)
-    bench.live(7, "SUCCESS")
+    bench.active(7, "SUCCESS")
     bench.watch()
     assert Housekeeping(bench.engine).prune(NOW + 9 * HOUR) == 1
     assert bench.kept() == []
@@ -161,26 +161,26 @@ def test_what_ended_is_handed_back_to_learn_from(bench: Bench) -> None:
 def test_a_success_below_the_gate_is_told_as_one_that_needs_a_look_and_marked_everywhere(bench: Bench) -> None:
     bench.policy = Policy(gate=GATE)
     bench.watch(1, 2, 3)
-    assert bench.live(1, "SUCCESS") == ["success"]
-    assert bench.live(2, "SUCCESS", statistics={"roads_matched_ratio": 0.7}) == ["needs-look"]
+    assert bench.active(1, "SUCCESS") == ["success"]
+    assert bench.active(2, "SUCCESS", statistics={"roads_matched_ratio": 0.7}) == ["needs-review"]
     why = ["matched 70.0 %, below the floor of 80.0 %"]
-    assert bench.job(2)["needs_look"] == why
-    assert bench.job(1)["needs_look"] == []
+    assert bench.job(2)["needs_review"] == why
+    assert bench.job(1)["needs_review"] == []
     fewer = {"roads_matched_ratio": 0.9, "num_roads_processed": 200_000}
-    assert bench.live(3, "SUCCESS", statistics=fewer) == ["success"]  # job 2 said nothing of roads
+    assert bench.active(3, "SUCCESS", statistics=fewer) == ["success"]  # job 2 said nothing of roads
     kinds = {row["job_id"]: row["kind"] for row in bench.records.deliveries()}
-    assert kinds == {1: "success", 2: "needs-look", 3: "success"}
+    assert kinds == {1: "success", 2: "needs-review", 3: "success"}
 
 
 def test_a_success_is_judged_by_the_one_before_on_the_same_input_only(bench: Bench) -> None:
     bench.policy = Policy(gate=GATE)
     fewer = {"roads_matched_ratio": 0.9, "num_roads_processed": 200_000}
     bench.watch(1, 2, 3, 4)
-    assert bench.live(1, "SUCCESS") == ["success"]
-    assert bench.live(2, "FAILED") == ["failed"]
-    assert bench.live(3, "SUCCESS", input_filename="other.parquet", statistics=fewer) == ["success"]
-    assert bench.live(4, "SUCCESS", statistics=fewer) == ["needs-look"]
-    assert bench.job(4)["needs_look"] == ["200,000 roads, 49.7 % fewer than the 397,613 before"]
+    assert bench.active(1, "SUCCESS") == ["success"]
+    assert bench.active(2, "FAILED") == ["failed"]
+    assert bench.active(3, "SUCCESS", input_filename="other.parquet", statistics=fewer) == ["success"]
+    assert bench.active(4, "SUCCESS", statistics=fewer) == ["needs-review"]
+    assert bench.job(4)["needs_review"] == ["200,000 roads, 49.7 % fewer than the 397,613 before"]
     assert bench.job(4)["previous"] == {
         "job_id": 1,
         "ended_at": "2026-02-18T13:00:00.000Z",
@@ -197,10 +197,14 @@ def test_a_run_that_was_requested_later_is_not_the_one_before(bench: Bench) -> N
     bench.watch(1, 2, 3)
     fewer = {"roads_matched_ratio": 0.9, "num_roads_processed": 200_000}
     for number, (job_id, hour, kind, fields) in enumerate(
-        [(2, 7, "success", {"statistics": fewer}), (1, 0, "success", {}), (3, 5, "needs-look", {"statistics": fewer})]
+        [
+            (2, 7, "success", {"statistics": fewer}),
+            (1, 0, "success", {}),
+            (3, 5, "needs-review", {"statistics": fewer}),
+        ]
     ):
         asked = (NOW + hour * HOUR).isoformat()
-        assert bench.live(job_id, "SUCCESS", begin=NOW + number * HOUR, requested_at=asked, **fields) == [kind]
+        assert bench.active(job_id, "SUCCESS", begin=NOW + number * HOUR, requested_at=asked, **fields) == [kind]
     before = {job_id: bench.job(job_id)["previous"] for job_id in (1, 2, 3)}
     assert [row and row["job_id"] for row in before.values()] == [None, None, 1]
 
@@ -221,7 +225,7 @@ def test_of_ends_that_are_recorded_together_the_one_requested_first_comes_first(
             if (seen := Seen(at=NOW, job=ends[one.tracked.job_id]))
         ]
     ).told
-    assert {one.event.job_id: one.event.kind.value for one in told} == {1: "needs-look", 2: "success", 3: "success"}
+    assert {one.event.job_id: one.event.kind.value for one in told} == {1: "needs-review", 2: "success", 3: "success"}
     assert {job_id: bench.job(job_id)["previous"]["job_id"] for job_id in (1, 2)} == {1: 2, 2: 3}
 
 
@@ -238,7 +242,7 @@ def test_a_watchs_own_gate_counts_at_once_without_moving_its_poll_and_its_own_li
     assert bench.row(7).due_at < due
     assert bench.watch(own).changed == 0
     assert bench.row(7).limits == {"running": 3600.0, "queued": "auto"}
-    assert bench.live(7, "IN_PROGRESS", "SUCCESS") == ["running-too-long", "needs-look"]
+    assert bench.active(7, "IN_PROGRESS", "SUCCESS") == ["running-too-long", "needs-review"]
     assert bench.watch(7).changed == 1
     assert (bench.row(7).limits, bench.row(7).gate) == (None, None)
 
@@ -246,11 +250,11 @@ def test_a_watchs_own_gate_counts_at_once_without_moving_its_poll_and_its_own_li
 def test_a_limit_is_told_once_over_a_restart_and_shown_while_it_counts(bench: Bench) -> None:
     bench.policy = Policy(limits=Limits(running=90 * MINUTE))
     bench.watch(7)
-    assert bench.live(7, "REQUESTED", "IN_PROGRESS", "IN_PROGRESS") == ["started"]
+    assert bench.active(7, "REQUESTED", "IN_PROGRESS", "IN_PROGRESS") == ["started"]
     assert bench.row(7).clock_at == NOW + 3 * HOUR + 30 * MINUTE
     again = Bench(bench.engine)
     again.policy = bench.policy
-    told = again.live(7, "IN_PROGRESS", "IN_PROGRESS", "SUCCESS", begin=NOW + 3 * HOUR)
+    told = again.active(7, "IN_PROGRESS", "IN_PROGRESS", "SUCCESS", begin=NOW + 3 * HOUR)
     assert told == ["running-too-long", "success"]
     assert bench.job(7)["limits_passed"] == ["running-too-long"]
 
@@ -258,9 +262,9 @@ def test_a_limit_is_told_once_over_a_restart_and_shown_while_it_counts(bench: Be
 def test_unfinished_jobs_have_an_estimate_from_what_was_kept(bench: Bench) -> None:
     fill(bench.engine, past(HOUR, HOUR, HOUR, queued=HOUR / 2))
     bench.watch(7, 8, 9)
-    bench.live(7, "REQUESTED", "IN_PROGRESS", begin=NOW - 2 * HOUR)
-    bench.live(8, "REQUESTED", begin=NOW - HOUR)
-    bench.live(9, "FAILED", begin=NOW - HOUR)
+    bench.active(7, "REQUESTED", "IN_PROGRESS", begin=NOW - 2 * HOUR)
+    bench.active(8, "REQUESTED", begin=NOW - HOUR)
+    bench.active(9, "FAILED", begin=NOW - HOUR)
     running, waiting, ended = (bench.job(job_id)["estimate"] for job_id in (7, 8, 9))
     assert ended is None
     assert (running["runs"], running["basis"], running["overdue"]) == (3, "input", False)
@@ -290,7 +294,7 @@ def test_what_is_learnt_grows_with_the_store_and_reads_each_run_once(bench: Benc
 def test_the_run_before_is_found_for_some_jobs_or_for_all(bench: Bench) -> None:
     bench.watch(1, 2, 3)
     for number in (1, 2, 3):
-        bench.live(number, "SUCCESS", begin=NOW + number * HOUR, job_type=None)
+        bench.active(number, "SUCCESS", begin=NOW + number * HOUR, job_type=None)
     with bench.engine.begin() as connection:
         assert {of: run.job_id for of, run in previous_runs(connection).items()} == {2: 1, 3: 2}
         assert {of: run.job_id for of, run in previous_runs(connection, [3]).items()} == {3: 2}
@@ -304,9 +308,9 @@ def test_texts_and_times_that_no_store_can_hold_or_no_span_be_added_to_cost_noth
     fill(bench.engine, past(HOUR, HOUR, HOUR, queued=HOUR))
     bench.watch(7, 8)
     halves = dict.fromkeys(("storage_id", "input_filename", "job_type", "overture_release"), "\ud800")
-    assert bench.live(7, "REQUESTED", "IN_PROGRESS", "SUCCESS", **halves) == ["started", "success"]
+    assert bench.active(7, "REQUESTED", "IN_PROGRESS", "SUCCESS", **halves) == ["started", "success"]
     assert bench.kept()[-1].input_filename == "?"
-    bench.live(8, "REQUESTED", begin=NOW + 9 * HOUR, requested_at="9999-12-31T23:59:59Z")
+    bench.active(8, "REQUESTED", begin=NOW + 9 * HOUR, requested_at="9999-12-31T23:59:59Z")
     assert bench.job(8)["estimate"] is None
 
 
@@ -316,7 +320,7 @@ def test_other_limits_for_all_are_counted_by_a_look_within_five_intervals(bench:
         connection.execute(sa.update(watches).values(due_at=NOW + HOUR, clock_at=NOW + HOUR))
         connection.execute(sa.update(watches).where(watches.c.job_id == 1).values(claim=NOW))
         connection.execute(sa.update(watches).where(watches.c.job_id == 2).values(misses=3))
-    bench.list.look_soon(NOW)
+    bench.list.poll_soon(NOW)
     untouched = {bench.row(job_id).due_at for job_id in (1, 2)}
     assert untouched == {NOW + HOUR}
     due = {bench.row(job_id).due_at for job_id in range(3, 51)}

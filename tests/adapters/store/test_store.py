@@ -26,7 +26,7 @@ from gemwatch.core.work import (
     Report,
     Sent,
     WatchClaim,
-    put_off,
+    postpone,
     report_on,
     settle,
 )
@@ -268,7 +268,7 @@ def test_when_a_target_works_again_what_waits_for_it_is_due_at_once(bench: Bench
     assert two is not None
     assert other is not None
     far = NOW + timedelta(minutes=15)
-    bench.store.settle([put_off(two.deliveries[0], far), put_off(other.deliveries[0], far)], now=NOW)
+    bench.store.settle([postpone(two.deliveries[0], far), postpone(other.deliveries[0], far)], now=NOW)
     bench.store.settle([settle(one.deliveries[0], Sent(), NOW)], pull_forward=TEAM, now=NOW)
     assert bench.bundle(target=MAIL) is None
     assert bench.bundle() is not None
@@ -416,9 +416,9 @@ def test_no_statement_of_the_hot_paths_reads_a_whole_table(bench: Bench) -> None
 def test_a_claim_holds_everything_that_is_remembered(bench: Bench) -> None:
     watch = Watch(job_id=9, name="Nine", notify=(MAIL, TEAM), every=timedelta(minutes=5))
     bench.watch(watch)
-    memory = replace(bench.claim()[0].tracked.memory, misses=2, refused_at=NOW, told_missing=True, last_error="x")
+    memory = replace(bench.claim()[0].tracked.memory, misses=2, refused_at=NOW, reported_missing=True, last_error="x")
     with bench.engine.begin() as connection:
-        values = {"misses": 2, "refused_at": NOW, "told_missing": True, "last_error": "x", "due_at": NOW}
+        values = {"misses": 2, "refused_at": NOW, "reported_missing": True, "last_error": "x", "due_at": NOW}
         connection.execute(sa.update(watches).values(values))
     tracked = bench.claim()[0].tracked
     assert (tracked.memory, tracked.every) == (memory, timedelta(minutes=5))

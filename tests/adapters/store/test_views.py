@@ -62,8 +62,8 @@ def ids(page: dict[str, Any]) -> list[int]:
         ({"watched": True, "finished": True}, [LAST]),
         ({"watched": False}, [5]),
         ({"finished": False}, [1, 2, 3, 4]),
-        ({"needs_look": True}, []),
-        ({"needs_look": False, "finished": True}, [5, LAST]),
+        ({"needs_review": True}, []),
+        ({"needs_review": False, "finished": True}, [5, LAST]),
         ({"sort": "job_id", "descending": True, "limit": 2}, [LAST, 5]),
         ({"limit": 2, "offset": 3}, [4, 5]),
         ({"offset": 100}, []),
@@ -81,10 +81,10 @@ async def test_jobs_are_found_ordered_and_paged(views: Views, asked: dict[str, A
 
 
 async def test_successes_that_need_a_look_are_found_and_counted(views: Views, store: str) -> None:
-    doubtful = {**seen(9, "SUCCESS"), "needs_look": ["matched 50.0 %, below the floor of 80.0 %"]}
+    doubtful = {**seen(9, "SUCCESS"), "needs_review": ["matched 50.0 %, below the floor of 80.0 %"]}
     add(store, (watches, [doubtful, {**doubtful, "job_id": 10, "watched": False}]))
-    assert ids(await views.jobs(needs_look=True)) == [9, 10]
-    assert (await views.service())["needs_look"] == 1
+    assert ids(await views.jobs(needs_review=True)) == [9, 10]
+    assert (await views.service())["needs_review"] == 1
 
 
 async def test_jobs_are_called_by_their_names(views: Views) -> None:
@@ -161,7 +161,7 @@ async def test_the_service_says_how_it_is_and_how_much_there_is(store: str) -> N
         "token_expires_at": "2026-03-01T13:00:00Z",
         "deliveries": {"pending": 1, "failed": 1},
         "jobs": {UNSEEN: 1, "REQUESTED": 1, "IN_PROGRESS": 1, "PAUSED?": 1, "FAILED": 1},
-        "needs_look": 0,
+        "needs_review": 0,
     }
 
 

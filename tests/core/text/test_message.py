@@ -153,7 +153,7 @@ gw-4711""",
     ),
     (
         job(
-            EventKind.NEEDS_LOOK,
+            EventKind.NEEDS_REVIEW,
             "SUCCESS",
             7,
             previous=PREVIOUS,
@@ -164,7 +164,7 @@ gw-4711""",
         ),
         Tone.WARNING,
         """\
-SUCCESS, needs a look: Netherlands weekly (job 7)
+SUCCESS, needs review: Netherlands weekly (job 7)
 
 Why: matched 84.7 %, below the floor of 90.0 %
 Why: matched 84.7 %, 6.0 points less than the 90.7 % before
@@ -399,7 +399,7 @@ def test_the_exact_text(event: Event, tone: Tone, text: str) -> None:
         (timedelta(minutes=2), "Result: test_data.results.parquet"),
         (
             timedelta(hours=26, minutes=5),
-            "Told late: observed 18 Feb 2026, 13:21:07 UTC, 26 h 5 min before this was sent",
+            "Delayed: observed 18 Feb 2026, 13:21:07 UTC, sent 26 h 5 min later",
         ),
         (-timedelta(hours=1), "Result: test_data.results.parquet"),
     ],

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemwatch.core.text.sanitize import harmless, shortened, tidy
+from gemwatch.core.text.sanitize import sanitize, shorten, single_line
 
 ODD = st.text(alphabet=st.characters() | st.sampled_from("<>@:/.*_~`|[]()#&;\\\r\n\u200b\u202e\u2028\u2066 evilcom"))
 
@@ -28,7 +28,7 @@ ODD = st.text(alphabet=st.characters() | st.sampled_from("<>@:/.*_~`|[]()#&;\\\r
     ],
 )
 def test_an_ordinary_name_stays_byte_for_byte(text: str) -> None:
-    assert harmless(text) == text
+    assert sanitize(text) == text
 
 
 @pytest.mark.parametrize(
@@ -57,22 +57,22 @@ def test_an_ordinary_name_stays_byte_for_byte(text: str) -> None:
     ],
 )
 def test_what_could_act_is_disarmed_where_one_can_see_it(text: str, shown: str) -> None:
-    assert harmless(text) == shown
+    assert sanitize(text) == shown
 
 
 def test_dots_may_stay_where_the_writer_is_trusted() -> None:
-    assert harmless("notify.team.url: @x", keep_dots=True) == "notify.team.url: [@]x"
+    assert sanitize("notify.team.url: @x", keep_dots=True) == "notify.team.url: [@]x"
 
 
 def test_a_long_text_keeps_both_ends() -> None:
-    assert harmless("begin" + "x" * 50 + "end.parquet", 30) == "beginxxxxxxxxxxxxxx…nd.parquet"
-    assert harmless("begin" + "x" * 10**6 + "end.parquet", 30) == "beginxxxxxxxxxxxxxx…nd.parquet"
-    assert shortened("abc", 0) == ""
+    assert sanitize("begin" + "x" * 50 + "end.parquet", 30) == "beginxxxxxxxxxxxxxx…nd.parquet"
+    assert sanitize("begin" + "x" * 10**6 + "end.parquet", 30) == "beginxxxxxxxxxxxxxx…nd.parquet"
+    assert shorten("abc", 0) == ""
 
 
 @given(ODD, st.integers(0, 300))
 def test_no_text_gets_longer_than_asked_and_none_holds_what_acts(text: str, most: int) -> None:
-    shown = harmless(text, most)
+    shown = sanitize(text, most)
     assert len(shown) <= most
     assert shown.isprintable()
     assert shown == " ".join(shown.split())
@@ -85,6 +85,6 @@ def test_no_text_gets_longer_than_asked_and_none_holds_what_acts(text: str, most
 
 @given(ODD, st.integers(0, 300))
 def test_our_own_words_lose_only_what_cannot_be_seen(text: str, most: int) -> None:
-    shown = tidy(text, most)
+    shown = single_line(text, most)
     assert len(shown) <= most
     assert shown.isprintable()

@@ -51,13 +51,13 @@ These waited at the same moment, so they come as one message."""
 def test_a_success_that_needs_a_look_says_why_and_others_what_was_before() -> None:
     before = Event(kind=EventKind.SUCCESS, at=AT, job_id=1, facts={**ended(1).facts, "previous": {"matched": 0.861}})
     facts = {**ended(2).facts, "reasons": ["matched 84.7 %, below the floor of 90.0 %"]}
-    look = Event(kind=EventKind.NEEDS_LOOK, at=AT, job_id=2, facts=facts)
+    poll_once = Event(kind=EventKind.NEEDS_REVIEW, at=AT, job_id=2, facts=facts)
     slow = Event(kind=EventKind.RUNNING_TOO_LONG, at=AT, job_id=3, facts={})
-    message = summarise(letters([before, look]), now=AT)
+    message = summarise(letters([before, poll_once]), now=AT)
     assert message.title == "2 jobs ended: 1 SUCCESS, 1 SUCCESS to look at"
     assert message.tone is Tone.WARNING
     assert message.body.splitlines()[:2] == [
-        "SUCCESS, needs a look: job 2 · 2.parquet · matched 84.7 %, below the floor of 90.0 % · gw-102",
+        "SUCCESS, needs review: job 2 · 2.parquet · matched 84.7 %, below the floor of 90.0 % · gw-102",
         "SUCCESS: job 1 · 1.parquet · matched 84.7 %; before: 86.1 % · gw-101",
     ]
     assert summarise(letters([before, slow]), now=AT).title == "2 messages: 1 SUCCESS, 1 other"

@@ -35,7 +35,7 @@ def job(status: str | None = "IN_PROGRESS", **more: Any) -> dict[str, Any]:
         "last_error": None,
         "details": details,
         "estimate": None,
-        "needs_look": [],
+        "needs_review": [],
         "limits_passed": [],
         "previous": None,
         "transitions": [],
@@ -77,8 +77,8 @@ def test_each_status_has_a_word_a_tone_and_an_icon(status: str | None, word: str
 
 
 def test_a_success_that_needs_a_look_says_so_and_why() -> None:
-    shown = row(job("SUCCESS", needs_look=["matched 50.0 %, below the floor of 80.0 %"]), NOW)
-    assert shown.badge.word == "Needs a look"
+    shown = row(job("SUCCESS", needs_review=["matched 50.0 %, below the floor of 80.0 %"]), NOW)
+    assert shown.badge.word == "Needs review"
     assert [remark.text for remark in shown.remarks] == ["Matched 50.0 %, below the floor of 80.0 %"]
 
 

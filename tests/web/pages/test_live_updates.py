@@ -23,10 +23,10 @@ class Marks:
 
     def __init__(self) -> None:
         self.mark: str | None = "1"
-        self.looks = 0
+        self.polls = 0
 
     async def changed(self) -> str:
-        self.looks += 1
+        self.polls += 1
         if self.mark is None:
             raise StoreError("the store does not answer")
         return self.mark
@@ -44,8 +44,8 @@ async def test_a_listener_hears_of_each_change_and_when_the_store_goes_and_comes
     async with contextlib.aclosing(Live(marks, every=0.001).events()) as events:
         assert b"event: hello" in await anext(events)
         for mark in ("2", None, "2", "3"):
-            looks = marks.looks
-            await until(lambda looks=looks: marks.looks > looks, "a look")
+            polls = marks.polls
+            await until(lambda polls=polls: marks.polls > polls, "a look")
             marks.mark = mark
             assert await anext(events) == b"event: changed\ndata:\n\n"
 
@@ -57,8 +57,8 @@ async def test_many_listeners_cost_one_look_at_a_time_and_none_costs_none() -> N
         listeners = [await stack.enter_async_context(contextlib.aclosing(live.events())) for _ in range(20)]
         for events in listeners:
             await anext(events)
-        assert marks.looks <= 1
-        await until(lambda: marks.looks > 1, "a look")
+        assert marks.polls <= 1
+        await until(lambda: marks.polls > 1, "a look")
         marks.mark = "2"
         await asyncio.gather(*(first(events, b"changed") for events in listeners))
         names = [task.get_name() for task in asyncio.all_tasks()]
@@ -72,8 +72,8 @@ async def test_who_comes_after_the_last_has_gone_is_told_too() -> None:
     for mark in ("2", "3"):
         async with contextlib.aclosing(live.events()) as events:
             await anext(events)
-            looks = marks.looks
-            await until(lambda looks=looks: marks.looks > looks, "a look")
+            polls = marks.polls
+            await until(lambda polls=polls: marks.polls > polls, "a look")
             marks.mark = mark
             await first(events, b"changed")
 

@@ -13,7 +13,7 @@ queries = st.builds(
     Query,
     search=words,
     status=st.none() | words.filter(bool),
-    needs_look=st.booleans(),
+    needs_review=st.booleans(),
     sort=st.sampled_from(["status", "status_since", "name", "job_id", "next_poll_at", "last_polled_at"]),
     descending=st.booleans(),
     page=st.integers(1, 1_000_000),
@@ -29,7 +29,7 @@ def test_an_address_asks_for_what_it_was_made_from(wanted: Query) -> None:
     assert asked(wanted.url()) == wanted
 
 
-@given(st.dictionaries(st.sampled_from(["q", "status", "needs_look", "sort", "order", "page"]), st.text()))
+@given(st.dictionaries(st.sampled_from(["q", "status", "needs_review", "sort", "order", "page"]), st.text()))
 def test_nothing_that_is_asked_for_is_a_fault(parameters: dict[str, str]) -> None:
     found = query(parameters)
     assert found.page >= 1
@@ -52,7 +52,7 @@ def test_filters_stand_in_the_order_of_a_jobs_life_with_their_counts() -> None:
         ("ODD", 1),
         ("Succeeded", 5),
         ("Failed", 6),
-        ("Needs a look", 2),
+        ("Needs review", 2),
     ]
 
 
@@ -65,8 +65,8 @@ def test_a_filter_keeps_the_search_and_the_order_and_goes_to_the_first_page() ->
 
 def test_a_filter_that_fits_nothing_any_more_is_still_shown_as_chosen() -> None:
     assert [(c.word, c.current) for c in chips(Query(status="FAILED"), {}, 0)] == [("All", False), ("Failed", True)]
-    doubted = chips(Query(needs_look=True), {}, 0)
-    assert [(c.word, c.current) for c in doubted] == [("All", False), ("Needs a look", True)]
+    doubted = chips(Query(needs_review=True), {}, 0)
+    assert [(c.word, c.current) for c in doubted] == [("All", False), ("Needs review", True)]
 
 
 def test_a_column_that_is_sorted_by_is_turned_round() -> None:

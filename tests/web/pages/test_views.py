@@ -99,10 +99,10 @@ async def test_it_is_filtered_searched_and_sorted_by_its_address(store: str, cli
     assert (await page(client, "/?status=not+seen+yet")).job_ids == [1]
     assert (await page(client, "/?q=weekly")).job_ids == [2]
     assert (await page(client, "/?sort=job_id&order=ascending")).job_ids == [1, 2, 3, 4, 2**63 - 1]
-    doubtful = {**filled.seen(9, "SUCCESS"), "needs_look": ["matched 50.0 %, below the floor of 80.0 %"]}
+    doubtful = {**filled.seen(9, "SUCCESS"), "needs_review": ["matched 50.0 %, below the floor of 80.0 %"]}
     filled.add(store, (watches, [doubtful]))
-    assert "Needs a look 1" in (await page(client, "/")).text
-    assert (await page(client, "/?needs_look=true")).job_ids == [9]
+    assert "Needs review 1" in (await page(client, "/")).text
+    assert (await page(client, "/?needs_review=true")).job_ids == [9]
     assert "No job fits" in (await page(client, "/?q=nothing+like+this")).text
 
 
@@ -175,7 +175,7 @@ async def test_what_comes_from_outside_is_shown_and_does_nothing(
     move = {"before": None, "after": EVIL, "observed_at": START, "document": "{}"}
     filled.add(
         store,
-        (watches, [{**filled.seen(7, "X"), "name": EVIL, "last_error": EVIL, "needs_look": [EVIL]}]),
+        (watches, [{**filled.seen(7, "X"), "name": EVIL, "last_error": EVIL, "needs_review": [EVIL]}]),
         (watches, [filled.watch(8, status=EVIL, status_since=START, document=filled.document(8, "X", **details))]),
         (filled.transitions, [{**move, "job_id": 7}, {**move, "job_id": 8}]),
         (filled.events, [{"kind": EVIL, "at": START, "job_id": 7, "facts": {}}]),
@@ -253,5 +253,5 @@ async def test_the_login_page_says_what_was_wrong_and_keeps_where_one_wanted_to_
 
 def test_the_scene_has_something_of_everything() -> None:
     """So that what the pictures show, and what the browser is let loose on, is what the pages can show."""
-    states: set[Any] = {life.end for life in scene.WATCHED} | {bool(life.needs_look) for life in scene.WATCHED}
+    states: set[Any] = {life.end for life in scene.WATCHED} | {bool(life.needs_review) for life in scene.WATCHED}
     assert states == {"SUCCESS", "FAILED", True, False}

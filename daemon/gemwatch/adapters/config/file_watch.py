@@ -29,7 +29,7 @@ class FileWatch:
 
         The second look gives someone who is still writing the time to finish.
         """
-        now = self._sources.look()
+        now = self._sources.poll_once()
         settled = now == self._last
         self._last = now
         if not settled or now == self._told:

@@ -29,7 +29,7 @@ class Sources:
     patterns: tuple[str, ...] = ()
     seen: Mapping[Path, Stamp | None]
 
-    def look(self) -> Mapping[Path, Stamp | None]:
+    def poll_once(self) -> Mapping[Path, Stamp | None]:
         """The stamps as they are now, to be compared with `seen`."""
         expanded = (path for pattern in self.patterns for path in expand(pattern))
         return {path: stamp(path) for path in (*self.files, *expanded)}

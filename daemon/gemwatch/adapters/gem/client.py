@@ -97,7 +97,7 @@ class GemApi:
         """Close the connections. Requests that are still on their way keep theirs until they end."""
         connections, self._connections = self._connections, None
         if connections is not None:
-            await connections.let_go()
+            await connections.release()
 
     async def _exchange(
         self, url: str, token: str, read: Callable[[httpx.Response], Awaitable[T]], *, drain_until: float
@@ -120,7 +120,7 @@ class GemApi:
             if token == self._token:
                 self._spare.append(request)
             for held in (connections, *outworn):
-                await held.let_go()
+                await held.release()
 
     def _request(self, url: str, token: str) -> httpx.Request:
         """A request that nobody else uses, until it is put back."""
@@ -201,7 +201,7 @@ class _Connections:
         word of one server among many, to which these connections lead."""
         self.replace_at = min(self.replace_at, self._opened_at + _LIFE_IN_DOUBT)
 
-    async def let_go(self) -> None:
+    async def release(self) -> None:
         self._holders -= 1
         if not self._holders:
             await self.transport.aclose()

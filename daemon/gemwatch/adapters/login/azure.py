@@ -13,7 +13,7 @@ from typing import Any
 from gemwatch.core.login import LoginError
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import AzureCredential, AzureSource
-from gemwatch.core.text.sanitize import tidy
+from gemwatch.core.text.sanitize import single_line
 
 AZURE_LIMIT = timedelta(seconds=60)
 REMEDIES: Mapping[AzureCredential, str] = {
@@ -56,7 +56,7 @@ def _fetch(source: AzureSource, secrets: Secrets, answer: "Future[str]") -> None
     except LoginError as error:
         answer.set_exception(error)
     except Exception as error:  # at the thread's border: whatever it was, there is no token
-        why = tidy(secrets.mask(str(error) or type(error).__name__), 400).rstrip(".")
+        why = single_line(secrets.mask(str(error) or type(error).__name__), 400).rstrip(".")
         answer.set_exception(
             LoginError(f'Azure ({source.credential}) gave no token: "{why}". {REMEDIES[source.credential]}')
         )

@@ -13,7 +13,7 @@ from typing import cast
 
 from gemwatch.core.login import LoginError
 from gemwatch.core.secrets import MASK, Secrets
-from gemwatch.core.text.sanitize import tidy
+from gemwatch.core.text.sanitize import single_line
 
 COMMAND_LIMIT = timedelta(seconds=60)  # a cold `az` on a small machine takes a good part of it
 _MOST_BYTES = 256 * 1024
@@ -28,7 +28,7 @@ _MARKED = re.compile(r"(?:error|fatal)\b:?\s*(.+)", re.IGNORECASE)
 
 def command_name(command: Sequence[str]) -> str:
     """The program's name. The arguments may hold secrets and are never shown."""
-    return tidy(PurePath(command[0]).name, 60)
+    return single_line(PurePath(command[0]).name, 60)
 
 
 def remedy(command: Sequence[str]) -> str:
@@ -130,7 +130,7 @@ def _not_started(command: Sequence[str], error: Exception) -> LoginError:
         return LoginError(f"{name} cannot be started: {why}. Check api.token.command")
     if "/" in command[0]:
         return LoginError(f"{name} cannot be started: no such program, or its interpreter is missing")
-    path = tidy(os.environ.get("PATH", ""), 150)
+    path = single_line(os.environ.get("PATH", ""), 150)
     return LoginError(f"no program {name} on the PATH ({path}). Install it, or give api.token.command its full path")
 
 
@@ -145,4 +145,4 @@ def _last_words(stderr: str, secrets: Secrets) -> str:
         return " and gave no reason"
     marked = [match[1] for match in map(_MARKED.match, lines) if match]
     words = _JWT.sub(MASK, secrets.mask((marked or lines)[-1]))
-    return f': "{tidy(words, 300).rstrip(".")}"'
+    return f': "{single_line(words, 300).rstrip(".")}"'

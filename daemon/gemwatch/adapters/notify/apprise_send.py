@@ -12,7 +12,7 @@ from apprise.plugins.base import NotifyBase
 from gemwatch.adapters.notify.urls import listen
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.text.message import Message, Tone
-from gemwatch.core.text.sanitize import shortened, tidy
+from gemwatch.core.text.sanitize import shorten, single_line
 from gemwatch.core.work import NotSent, Outcome, Sent
 
 _TYPES = {
@@ -46,7 +46,7 @@ def send(plugin: NotifyBase, message: Message, secrets: Secrets) -> Outcome:
         service = apprise.Apprise(asset=plugin.asset)
         service.add(plugin)
         result = service.notify(
-            title=_encodable(shortened(message.title, plugin.title_maxlen or len(message.title))),
+            title=_encodable(shorten(message.title, plugin.title_maxlen or len(message.title))),
             body=_encodable(message.body),
             notify_type=_TYPES[message.tone],
             body_format=apprise.NotifyFormat.TEXT,  # with any other, Slack mentions what a file name asks it to
@@ -58,7 +58,7 @@ def send(plugin: NotifyBase, message: Message, secrets: Secrets) -> Outcome:
         why = reason(plugin, [(line.level, line.message) for line in attempt.logs])
     except Exception as error:  # a plugin is foreign code: whatever it raises, the message was not taken
         why = f"{type(error).__name__}: {error}"
-    return NotSent(reason=tidy(secrets.mask(why), _LONGEST_REASON), unknown=why.endswith(MAYBE))
+    return NotSent(reason=single_line(secrets.mask(why), _LONGEST_REASON), unknown=why.endswith(MAYBE))
 
 
 def reason(plugin: NotifyBase, lines: Iterable[tuple[str, str]]) -> str:

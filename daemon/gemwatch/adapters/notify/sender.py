@@ -17,7 +17,7 @@ from gemwatch.core.work import NotSent, Outcome
 MOST_HANGING = 4  # threads of one target that are waited for no more, and may never end
 
 
-class Channel:
+class Sender:
     """Sends one message after another, as fast as the service likes it. Used from one event loop."""
 
     def __init__(self, target: Target, secrets: Secrets) -> None:
@@ -28,11 +28,11 @@ class Channel:
         self._secrets = secrets
         self._turn = asyncio.Lock()
         self._free_at = 0.0  # by the loop's clock
-        self._hanging: list[_Lane] = []
+        self._hanging: list[_SenderThread] = []
         plugin = self._plugin()
         self.body_limit = body_limit(plugin)
         self._pause = float(plugin.request_rate_per_sec)
-        self._lane: _Lane | None = _Lane(plugin, target.name, secrets)
+        self._lane: _SenderThread | None = _SenderThread(plugin, target.name, secrets)
 
     async def send(self, message: Message, limit: float) -> Outcome:
         async with self._turn:
@@ -40,7 +40,7 @@ class Channel:
             await asyncio.sleep(self._free_at - loop.time())
             if not self.users:
                 return NotSent(reason="the target was taken out of the configuration")
-            self._hanging = [lane for lane in self._hanging if lane.alive]
+            self._hanging = [sender_thread for sender_thread in self._hanging if sender_thread.alive]
             if len(self._hanging) >= MOST_HANGING:
                 return NotSent(reason=f"{len(self._hanging)} earlier messages still wait for an answer")
             try:
@@ -54,8 +54,8 @@ class Channel:
             self._lane.end()
 
     async def _within(self, limit: float, message: Message) -> Outcome:
-        lane = self._lane = self._lane or _Lane(self._plugin(), self.target.name, self._secrets)
-        answer = asyncio.wrap_future(lane.start(message))
+        sender_thread = self._lane = self._lane or _SenderThread(self._plugin(), self.target.name, self._secrets)
+        answer = asyncio.wrap_future(sender_thread.start(message))
         try:
             await asyncio.wait([answer], timeout=limit)
             if answer.done():
@@ -63,8 +63,8 @@ class Channel:
             return NotSent(reason=f"no answer within {limit:g} s; it may have arrived", unknown=True)
         finally:
             if answer.cancel():  # too late, or our own task is cancelled: the thread is left to its fate
-                lane.end()
-                self._hanging.append(lane)
+                sender_thread.end()
+                self._hanging.append(sender_thread)
                 self._lane = None
 
     def _plugin(self) -> NotifyBase:
@@ -74,7 +74,7 @@ class Channel:
             raise ValueError(f"target {self.target.name}: {error}") from None
 
 
-class _Lane:
+class _SenderThread:
     """A plugin and the one thread that may touch it. The thread starts with the first message."""
 
     def __init__(self, plugin: NotifyBase, name: str, secrets: Secrets) -> None:

@@ -8,7 +8,7 @@ Importing this imports Apprise, which takes a third of a second: commands that n
 
 from collections.abc import Iterable, Mapping
 
-from gemwatch.adapters.notify.sender import Channel
+from gemwatch.adapters.notify.sender import Sender
 from gemwatch.adapters.notify.urls import url_advice, url_problem
 from gemwatch.core.events import Target
 from gemwatch.core.secrets import Secrets
@@ -24,18 +24,18 @@ class Targets:
     """What the configuration lists under `notify`, ready to send to."""
 
     def __init__(
-        self, targets: Iterable[Target], secrets: Secrets, present: Mapping[str, Channel] | None = None
+        self, targets: Iterable[Target], secrets: Secrets, present: Mapping[str, Sender] | None = None
     ) -> None:
         """Raises ValueError, naming the target, where a URL cannot be used. `present` is for `replaced`."""
         self._secrets = secrets
         self._closed = False
-        self._channels: dict[str, Channel] = {}
+        self._channels: dict[str, Sender] = {}
         for target in targets:
             old = (present or {}).get(target.name)
             same = old is not None and old.target.url == target.url
-            self._channels[target.name] = old if old and same else Channel(target, secrets)
-        for channel in self._channels.values():
-            channel.users += 1
+            self._channels[target.name] = old if old and same else Sender(target, secrets)
+        for sender in self._channels.values():
+            sender.users += 1
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -47,10 +47,10 @@ class Targets:
 
     async def send(self, name: str, message: Message, *, limit: float = SEND_LIMIT) -> Outcome:
         """One attempt of at most `limit` seconds. After that nobody can tell whether the message arrived."""
-        channel = self._channels.get(name)
-        if channel is None:
+        sender = self._channels.get(name)
+        if sender is None:
             return NotSent(reason="the configuration has no target of this name")
-        return await channel.send(message, limit)
+        return await sender.send(message, limit)
 
     def replaced(self, targets: Iterable[Target]) -> "Targets":
         """The targets of a new configuration; those with the same name and URL go on with the thread they have.
@@ -67,7 +67,7 @@ class Targets:
         if self._closed:
             return
         self._closed = True
-        for channel in self._channels.values():
-            channel.users -= 1
-            if not channel.users:
-                channel.close()
+        for sender in self._channels.values():
+            sender.users -= 1
+            if not sender.users:
+                sender.close()

@@ -19,7 +19,7 @@ from gemwatch.core.waiting import Told, reliable
 _AT_ONCE = 500  # ids in one statement; SQLite takes no more than some thousand
 
 
-class DaemonWord:
+class DaemonStatus:
     """Asked again and again while a daemon may come, go, and be replaced by one with another schema."""
 
     def __init__(self, url: str) -> None:
@@ -71,7 +71,7 @@ def _told(row: Any, past: Past, *, refused: bool) -> Told:
         refused=refused or row.refused_at is not None,
         last_error=row.last_error,
         next_poll_at=row.claim or row.due_at,
-        needs_look=tuple(row.needs_look or ()) if row.status == Status.SUCCESS else (),
+        needs_review=tuple(row.needs_review or ()) if row.status == Status.SUCCESS else (),
         estimate=estimate_of(row, past),
     )
 

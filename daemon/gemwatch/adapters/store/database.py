@@ -77,7 +77,7 @@ def open_to_write(
     return engine
 
 
-def fleeting(engine: sa.Engine) -> sa.Engine:
+def relaxed(engine: sa.Engine) -> sa.Engine:
     """The same engine, for what a power cut may take back: it does not wait for the disk. A commit that does keeps
     all that came before it, and the end of the process takes nothing."""
     return engine.execution_options(**{_FLEETING: True})

@@ -20,7 +20,7 @@ class StoreGate:
     def __init__(self, url: str | None, general: Gate | None, own: Mapping[int, Gate]) -> None:
         self._url, self._general, self._own = url, general or Gate(), own
 
-    def needs_look(self, job: JobDetails, seen_at: datetime) -> tuple[str, ...]:
+    def needs_review(self, job: JobDetails, seen_at: datetime) -> tuple[str, ...]:
         """Why somebody should look at this SUCCESS. Where no store can be read, only its own numbers tell."""
         gate = self._own.get(job.job_id, Gate()).over(self._general)
         if gate.as_json() is None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.store.database import fleeting
+from gemwatch.adapters.store.database import relaxed
 from gemwatch.adapters.store.tables import microseconds, watches
 from gemwatch.core.job import ENDS
 from gemwatch.core.limits import GRACE
@@ -81,11 +81,11 @@ _BEHIND = sa.text(
 )
 
 
-class Sweeps:
+class Listings:
     """Every method is one transaction, and safe to call again when it failed."""
 
     def __init__(self, engine: sa.Engine) -> None:
-        self._engine = fleeting(engine)
+        self._engine = relaxed(engine)
 
     def job_types(self, every: timedelta) -> Mapping[str, int]:
         """The types of which enough jobs are watched, to be looked at every so often or less; how many those are."""
@@ -108,7 +108,7 @@ class Sweeps:
             "sent_at": microseconds(sent_at),
             "every": every // _MICROSECOND,
         }
-        looks = {**values, "at": microseconds(listing.at)}
+        polls = {**values, "at": microseconds(listing.at)}
         recent = max(_RECENT, 3 * every)  # an end is seen between two lists, and the next one may still lack it
         with self._engine.begin() as connection:
             behind = connection.execute(_BEHIND, {**values, "recent": recent // _MICROSECOND}).scalar_one()
@@ -117,6 +117,6 @@ class Sweeps:
             chosen = {"job_type": job_type, "every": every}
             turn = list(connection.execute(_IN_TURN, {**chosen, "after": after, "many": many}).scalars())
             turn += connection.execute(_IN_TURN, {**chosen, "after": 0, "many": many - len(turn)}).scalars()
-            connection.execute(_UNCHANGED, {**looks, "grace": GRACE // _MICROSECOND, "turn": json.dumps(turn)})
-            due = connection.execute(_CHANGED, looks).rowcount
+            connection.execute(_UNCHANGED, {**polls, "grace": GRACE // _MICROSECOND, "turn": json.dumps(turn)})
+            due = connection.execute(_CHANGED, polls).rowcount
         return Swept(due=due, last=turn[-1] if turn else 0)

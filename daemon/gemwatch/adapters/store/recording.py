@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gemwatch.adapters.store import outbox
-from gemwatch.adapters.store.database import fleeting
+from gemwatch.adapters.store.database import relaxed
 from gemwatch.adapters.store.runs import add_news
 from gemwatch.adapters.store.tables import microseconds, service, transitions, watches
 from gemwatch.core.decide import Memory, Tracked
@@ -86,7 +86,7 @@ class Store:
 
     def __init__(self, engine: sa.Engine, targets: Sequence[Target] = ()) -> None:
         self._engine = engine
-        self._fleeting = fleeting(engine)  # for claims, and for looks without news, which are just taken again
+        self._fleeting = relaxed(engine)  # for claims, and for looks without news, which are just taken again
         self._targets = tuple(targets)
 
     def address(self, targets: Sequence[Target]) -> None:

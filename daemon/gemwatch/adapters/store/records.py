@@ -116,8 +116,8 @@ def job_of(row: Any, past: Past) -> dict[str, Any]:
         "last_error": row.last_error,
         "details": None if row.document is None else details_of(row.document),
         "estimate": estimate_of(row, past),
-        "needs_look": row.needs_look or [],
-        "limits_passed": (row.told_limits or "").split(),
+        "needs_review": row.needs_review or [],
+        "limits_passed": (row.reported_limits or "").split(),
         "previous": previous_of(previous) if previous else None,
     }
 

@@ -62,7 +62,7 @@ _BEFORE = SUCCESSES.limit(1)
 _MARK = (
     sa.update(watches)
     .where(watches.c.job_id == _bind("_job_id"))
-    .values(job_type=_bind("job_type"), needs_look=_bind("needs_look"))
+    .values(job_type=_bind("job_type"), needs_review=_bind("needs_review"))
 )
 _NEWEST = sa.select(*RUN, runs.c.id).order_by(runs.c.id.desc()).limit(_bind("most")).subquery()
 _LATEST = sa.select(_NEWEST).order_by(_NEWEST.c.id)
@@ -118,8 +118,8 @@ def add_news(connection: sa.Connection, verdicts: Sequence[Verdict]) -> tuple[li
             if verdict.job_id in ended:
                 run, before = ended[verdict.job_id]
                 happened = tuple(judged(event, run, before, verdict.gate) for event in happened)
-            why = next((event.facts["reasons"] for event in happened if event.kind is EventKind.NEEDS_LOOK), None)
-            marks.append({"_job_id": verdict.job_id, "job_type": move.job.job_type, "needs_look": why})
+            why = next((event.facts["reasons"] for event in happened if event.kind is EventKind.NEEDS_REVIEW), None)
+            marks.append({"_job_id": verdict.job_id, "job_type": move.job.job_type, "needs_review": why})
         told += happened
     if marks:
         connection.execute(_MARK, marks)

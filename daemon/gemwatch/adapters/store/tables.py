@@ -86,15 +86,15 @@ watches = sa.Table(
     sa.Column("misses", sa.Integer, nullable=False, server_default="0"),
     sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
     sa.Column("refused_at", Time),
-    sa.Column("told_missing", sa.Boolean, nullable=False, server_default=sa.false()),
-    sa.Column("told_refused", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("reported_missing", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("reported_refused", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("last_error", sa.Text),
-    sa.Column("told_limits", sa.Text),
+    sa.Column("reported_limits", sa.Text),
     sa.Column("clock_at", Time),
     # what else was seen last
     sa.Column("document", sa.Text),
     sa.Column("job_type", sa.Text),
-    sa.Column("needs_look", sa.JSON(none_as_null=True)),  # the reasons, where the last end needs a look
+    sa.Column("needs_review", sa.JSON(none_as_null=True)),  # the reasons, where the last end needs review
     # the schedule
     sa.Column("polled_at", Time),
     sa.Column("due_at", Time),

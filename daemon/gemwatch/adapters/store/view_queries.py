@@ -47,7 +47,7 @@ class Wanted:
     status: tuple[str, ...] = ()
     watched: bool | None = None
     finished: bool | None = None
-    needs_look: bool | None = None
+    needs_review: bool | None = None
 
     def conditions(self) -> list[sa.ColumnElement[bool]]:
         found: list[sa.ColumnElement[bool]] = []
@@ -63,9 +63,9 @@ class Wanted:
         if self.finished is not None:
             ended = sa.func.coalesce(watches.c.status.in_(ENDS), sa.false())
             found.append(ended if self.finished else ~ended)
-        if self.needs_look is not None:
-            column = watches.c.needs_look
-            found.append(column.is_not(None) if self.needs_look else column.is_(None))
+        if self.needs_review is not None:
+            column = watches.c.needs_review
+            found.append(column.is_not(None) if self.needs_review else column.is_(None))
         return found
 
 
@@ -152,7 +152,7 @@ def service_state(connection: sa.Connection) -> dict[str, Any]:
         .order_by(watches.c.status)
     )
     states = {row[0]: row[1] for row in connection.execute(by_state)}
-    doubtful = sa.select(sa.func.count()).where(watches.c.watched, watches.c.needs_look.is_not(None))
+    doubtful = sa.select(sa.func.count()).where(watches.c.watched, watches.c.needs_review.is_not(None))
     return {
         **service_of(notes),
         "login_since": _time_of(notes.get("login_since")),
@@ -161,7 +161,7 @@ def service_state(connection: sa.Connection) -> dict[str, Any]:
             state.value: states.get(state.value, 0) for state in (DeliveryState.PENDING, DeliveryState.FAILED)
         },
         "jobs": {row[0] or UNSEEN: row[1] for row in connection.execute(by_status)},
-        "needs_look": connection.execute(doubtful).scalar_one(),
+        "needs_review": connection.execute(doubtful).scalar_one(),
     }
 
 

@@ -32,7 +32,7 @@ class Views:
         """`trouble`: what is wrong with the store for who writes to it."""
         self._engine = open_to_read(url)
         self._clock = clock
-        self._trouble = trouble
+        self._failure = trouble
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="views")
         self._learner = Learner()
         self._connection: sa.Connection | None = None
@@ -45,7 +45,7 @@ class Views:
         status: Sequence[str] = (),
         watched: bool | None = None,
         finished: bool | None = None,
-        needs_look: bool | None = None,
+        needs_review: bool | None = None,
         sort: str = "job_id",
         descending: bool = False,
         limit: int = DEFAULT_LIMIT,
@@ -54,21 +54,21 @@ class Views:
         """`{"jobs": [...], "total": n, "limit": n, "offset": n}`, the jobs as in `gemwatch status --json`.
 
         `search` is looked for in id, name and input file name, `status` are those to show (`UNSEEN` for jobs that
-        were not seen yet), `needs_look` says whether a job's success should be looked at, `sort` is one of
+        were not seen yet), `needs_review` says whether a job's success should be looked at, `sort` is one of
         `JOB_ORDERS`; jobs that lack what is sorted by come last.
         """
         where = queries.Wanted(
-            search=search, status=tuple(status), watched=watched, finished=finished, needs_look=needs_look
+            search=search, status=tuple(status), watched=watched, finished=finished, needs_review=needs_review
         )
         page = queries.Page(limit=limit, offset=offset)
         now = self._clock.now()
-        return await self._look(
+        return await self._poll(
             queries.jobs, where, sort, page, descending=descending, learner=self._learner, now=now
         )
 
     async def job(self, job_id: int) -> dict[str, Any] | None:
         """A job as in `gemwatch status --json`, with its "transitions", "deliveries" and earlier "runs"."""
-        return await self._look(queries.job, job_id, learner=self._learner, now=self._clock.now())
+        return await self._poll(queries.job, job_id, learner=self._learner, now=self._clock.now())
 
     async def deliveries(
         self,
@@ -81,20 +81,20 @@ class Views:
     ) -> dict[str, Any]:
         """`{"deliveries": [...], "total", "limit", "offset"}`, newest first, as in `gemwatch deliveries --json`."""
         page = queries.Page(limit=limit, offset=offset)
-        return await self._look(queries.deliveries_page, state, target, job_id, page)
+        return await self._poll(queries.deliveries_page, state, target, job_id, page)
 
     async def names(self, job_ids: Collection[int]) -> dict[int, str]:
         """What those of these jobs are called that have a name."""
-        return await self._look(queries.names, job_ids)
+        return await self._poll(queries.names, job_ids)
 
     async def service(self) -> dict[str, Any]:
         """How the service is, and how much there is."""
-        return {"version": __version__, "store_trouble": self._trouble(), **await self._look(queries.service_state)}
+        return {"version": __version__, "store_trouble": self._failure(), **await self._poll(queries.service_state)}
 
     async def changed(self) -> str:
         """A marker that differs from an earlier one if anything that a page shows may have changed since."""
-        version = await self._look(self._data_version)
-        return f"{version}-{self._trouble() or ''}"
+        version = await self._poll(self._data_version)
+        return f"{version}-{self._failure() or ''}"
 
     def close(self) -> None:
         """Wait for the look in hand, and let go of the store."""
@@ -102,8 +102,8 @@ class Views:
         self._thread.shutdown()
         self._engine.dispose()
 
-    async def _look(self, work: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        def look() -> T:
+    async def _poll(self, work: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        def poll_once() -> T:
             try:
                 connection = self._connected()
                 with connection.begin():
@@ -114,7 +114,7 @@ class Views:
 
         try:
             async with asyncio.timeout(PATIENCE):
-                return await asyncio.wrap_future(self._thread.submit(look))
+                return await asyncio.wrap_future(self._thread.submit(poll_once))
         except TimeoutError:
             raise StoreError(f"the store does not answer within {PATIENCE:.0f} s") from None
         except sa.exc.DatabaseError as error:

@@ -103,7 +103,7 @@ class WatchList:
                 connection.execute(_UNWATCH, removed)
         return Applied(added=len(added) + len(again), changed=len(changed), removed=len(removed))
 
-    def look_soon(self, now: datetime) -> None:
+    def poll_soon(self, now: datetime) -> None:
         """After the limits for all were edited: when the next one passes, only a look at each job can tell."""
         with self._engine.begin() as connection:
             connection.execute(_LOOK_SOON, {"now": microseconds(now)})

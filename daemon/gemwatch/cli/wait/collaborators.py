@@ -11,7 +11,7 @@ from gemwatch.adapters.config.wait import WaitSettings
 from gemwatch.adapters.gem.client import GemApi
 from gemwatch.adapters.gem.server_clock import ServerTime, server_time
 from gemwatch.adapters.login.credentials import Credentials
-from gemwatch.adapters.store.daemon_status import DaemonWord
+from gemwatch.adapters.store.daemon_status import DaemonStatus
 from gemwatch.adapters.store.gate import StoreGate
 from gemwatch.app.system_clock import SystemClock
 from gemwatch.cli.wait.output import Shown, Troubles
@@ -75,7 +75,7 @@ def _parts(stack: AsyncExitStack, settings: WaitSettings, shown: Shown) -> Wait:
         poll=settings.poll,
         clock=clock,
         daemon=store.daemon,
-        needs_look=store.needs_look,
+        needs_review=store.needs_review,
         unreachable=unreachable,
         show=show,
     )
@@ -87,7 +87,7 @@ class _Store:
     def __init__(self, settings: WaitSettings, clock: Clock) -> None:
         own = {watch.job_id: watch.gate for watch in settings.watches.values() if watch.gate is not None}
         self._gate = StoreGate(settings.store_url, settings.gate, own)
-        self._word = None if settings.store_url is None else DaemonWord(settings.store_url)
+        self._word = None if settings.store_url is None else DaemonStatus(settings.store_url)
         self._clock = clock
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
 
@@ -96,8 +96,8 @@ class _Store:
             return {}
         return await asyncio.wrap_future(self._thread.submit(self._word.about, job_ids, self._clock.now()))
 
-    async def needs_look(self, job: JobDetails, seen_at: datetime) -> tuple[str, ...]:
-        return await asyncio.wrap_future(self._thread.submit(self._gate.needs_look, job, seen_at))
+    async def needs_review(self, job: JobDetails, seen_at: datetime) -> tuple[str, ...]:
+        return await asyncio.wrap_future(self._thread.submit(self._gate.needs_review, job, seen_at))
 
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)

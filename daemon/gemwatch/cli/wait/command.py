@@ -61,7 +61,7 @@ def wait(
         5  a job is not found
         4  the login is refused
       124  --timeout has passed
-        3  SUCCESS, but a result needs a look
+        3  SUCCESS, but a result needs review
         0  SUCCESS
         2  wrong usage or configuration
        70  a fault of gemwatch's own, with its traceback

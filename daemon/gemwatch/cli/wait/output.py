@@ -10,8 +10,8 @@ from gemwatch.adapters.store.records import as_text, details_of
 from gemwatch.cli.tables import coloured, expected, table, zone
 from gemwatch.core.job import is_end
 from gemwatch.core.outcome import EXIT_CODES, Outcome
-from gemwatch.core.text import formatting as wording
-from gemwatch.core.text.sanitize import tidy
+from gemwatch.core.text import formatting
+from gemwatch.core.text.sanitize import single_line
 from gemwatch.core.waiting import Source, Standing
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _CUT_SHORT = {
     Outcome.INTERRUPTED: "interrupted",
     Outcome.TERMINATED: "stopped by SIGTERM",
 }
-_WELL = (Outcome.SUCCESS, Outcome.NEEDS_LOOK)
+_WELL = (Outcome.SUCCESS, Outcome.NEEDS_REVIEW)
 _LOGIN_REMEDY = (
     "Renew the login (az login, unless the configuration says otherwise) and check the API key; "
     "gemwatch token shows whether the login works"
@@ -82,7 +82,7 @@ class Troubles:
     def show(self, standings: Sequence[Standing]) -> None:
         troubled = next((one for one in standings if one.outcome is None and one.failures), None)
         if troubled is not None and not self._said:
-            why = tidy(troubled.trouble or "no answer", 300)
+            why = single_line(troubled.trouble or "no answer", 300)
             say(f"job {troubled.job_id}: {why}. Its end cannot be seen now; trying again until it can")
         elif troubled is None and self._said:
             say("the API answers again")
@@ -101,7 +101,7 @@ def explain(standings: Sequence[Standing], outcome: Outcome) -> None:
             say(f"job {standing.job_id} is not found: check the id, and that this account may see it")
     refused = [standing for standing in standings if standing.outcome is Outcome.LOGIN_REFUSED]
     if refused:
-        why = tidy(refused[0].trouble or "refused", 500).rstrip(".")
+        why = single_line(refused[0].trouble or "refused", 500).rstrip(".")
         say(f"login: {why}. How {_ids(refused)} will end cannot be seen. {_LOGIN_REMEDY}")
     left = [standing for standing in standings if standing.outcome is None]
     if left and outcome in _CUT_SHORT:
@@ -143,7 +143,7 @@ def _job(standing: Standing) -> dict[str, Any]:
         "status_since": as_text(standing.status_since),
         "finished": is_end(standing.status),
         "outcome": standing.outcome and standing.outcome.value,
-        "needs_look": list(standing.needs_look),
+        "needs_review": list(standing.needs_review),
         "source": standing.source and standing.source.value,
         "last_seen_at": as_text(standing.seen_at),
         "last_error": standing.trouble,
@@ -156,14 +156,14 @@ def _word(standing: Standing) -> str | None:
     """The status, or what took its place."""
     if standing.outcome in _GONE:
         return standing.outcome.value
-    return standing.status and tidy(standing.status, 64)
+    return standing.status and single_line(standing.status, 64)
 
 
 def _words(standing: Standing) -> Iterator[str]:
     if standing.name:
-        yield f'"{tidy(standing.name, 80)}"'
+        yield f'"{single_line(standing.name, 80)}"'
     if standing.outcome in _GONE:
-        yield tidy(standing.trouble or "", 300)
+        yield single_line(standing.trouble or "", 300)
     elif remarks := "; ".join(_result(standing)):
         yield remarks
 
@@ -174,11 +174,11 @@ def _result(standing: Standing) -> Iterator[str]:
     if not is_end(standing.status) or job is None:
         return
     if job.statistics is not None and job.statistics.matched is not None:
-        yield f"matched {wording.share(job.statistics.matched)}"
+        yield f"matched {formatting.share(job.statistics.matched)}"
     if job.result_filename:
-        yield f"result {tidy(job.result_filename, 120)}"
-    if standing.needs_look:
-        yield f"needs a look: {', '.join(standing.needs_look)}"
+        yield f"result {single_line(job.result_filename, 120)}"
+    if standing.needs_review:
+        yield f"needs review: {', '.join(standing.needs_review)}"
 
 
 def _table(standings: Sequence[Standing]) -> "Group":
@@ -190,7 +190,7 @@ def _table(standings: Sequence[Standing]) -> "Group":
     shown = [name for name in rows[0] if name in _ALWAYS or any(row[name] for row in rows)]
     cells = ([row[name] or " " for name in shown] for row in rows)
     open_jobs = sum(standing.outcome is None for standing in standings)
-    line = f"Waiting for {open_jobs} of {wording.counted(len(standings), 'job', 'jobs')}. " if open_jobs else ""
+    line = f"Waiting for {open_jobs} of {formatting.counted(len(standings), 'job', 'jobs')}. " if open_jobs else ""
     return Group(table(shown, cells), Text(line + zone()))
 
 
@@ -214,5 +214,5 @@ def _elapsed(standing: Standing, now: datetime) -> str | None:
         return None
     if is_end(standing.status):
         took = None if job.statistics is None else job.statistics.execution_time
-        return None if took is None else wording.span(took)
-    return wording.span(max(timedelta(), now - job.requested_at)) if job.requested_at else None
+        return None if took is None else formatting.span(took)
+    return formatting.span(max(timedelta(), now - job.requested_at)) if job.requested_at else None

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gemwatch.core.job import JobDetails, read_details
-from gemwatch.core.text.sanitize import harmless
+from gemwatch.core.text.sanitize import sanitize
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")  # in any locale
 LATE = timedelta(minutes=2)
@@ -23,7 +23,7 @@ class Facts:
 
     def text(self, key: str, most: int = 200) -> str | None:
         value = self.raw.get(key)
-        return (harmless(value, most) or None) if isinstance(value, str) else None
+        return (sanitize(value, most) or None) if isinstance(value, str) else None
 
     def flag(self, key: str) -> bool:
         return self.raw.get(key) is True
@@ -47,7 +47,7 @@ class Facts:
     def texts(self, key: str) -> tuple[str, ...]:
         value = self.raw.get(key)
         items = value if isinstance(value, list | tuple) else ()
-        return tuple(text for item in items if isinstance(item, str) and (text := harmless(item)))
+        return tuple(text for item in items if isinstance(item, str) and (text := sanitize(item)))
 
     def job_id(self, key: str) -> int | None:
         value = self.raw.get(key)
@@ -65,7 +65,7 @@ class Facts:
         """Mistakes in our own configuration, whose places are full of dots: `notify.team.url`."""
         value = self.raw.get(key)
         items = value if isinstance(value, list | tuple) else ()
-        texts = (harmless(item, most, keep_dots=True) for item in items if isinstance(item, str))
+        texts = (sanitize(item, most, keep_dots=True) for item in items if isinstance(item, str))
         return tuple(text for text in texts if text)
 
     def details(self) -> JobDetails | None:

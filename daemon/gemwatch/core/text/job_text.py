@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from gemwatch.core.events import Event, EventKind
-from gemwatch.core.text import formatting as wording
+from gemwatch.core.text import formatting
 from gemwatch.core.text.formatting import Facts
-from gemwatch.core.text.sanitize import harmless
+from gemwatch.core.text.sanitize import sanitize
 
 _ALIKE = {
     "input": "of the same input",
@@ -17,7 +17,7 @@ _ALIKE = {
 
 def judged_by(runs: int | None, basis: str | None) -> str | None:
     """`12 runs of the same input`: what an estimate or a limit was made from."""
-    return None if runs is None else f"{wording.counted(runs, 'run', 'runs')} {_ALIKE.get(basis or '', 'like it')}"
+    return None if runs is None else f"{formatting.counted(runs, 'run', 'runs')} {_ALIKE.get(basis or '', 'like it')}"
 
 
 def expected_end(facts: Facts) -> Iterator[str]:
@@ -29,11 +29,11 @@ def expected_end(facts: Facts) -> Iterator[str]:
     end, earliest, latest = (_rough(time, ends, last - first) for time in (ends, first, last))
     words = f"8 in 10 end between {earliest} and {latest}"
     judged = judged_by(estimate.count("runs"), estimate.text("basis", 20))
-    yield f"Expected end: {wording.day(ends)}, {end} UTC ({'; '.join(filter(None, (words, judged)))})"
+    yield f"Expected end: {formatting.day(ends)}, {end} UTC ({'; '.join(filter(None, (words, judged)))})"
 
 
-def why_look(facts: Facts) -> Iterator[str]:
-    """What stands first when a SUCCESS needs a look."""
+def why_review(facts: Facts) -> Iterator[str]:
+    """What stands first when a SUCCESS needs review."""
     yield from (f"Why: {reason}" for reason in facts.texts("reasons"))
     changed = facts.part("previous").raw.get("changed")
     hint = " The run before was asked for differently: that may be why." if changed else ""
@@ -47,29 +47,29 @@ def compared_with(facts: Facts) -> Iterator[str]:
     job_id, ended_at = previous.job_id("job_id"), previous.time("ended_at")
     if ended_at is None:
         return
-    yield f"Before: {wording.job(job_id, None)} on the same input, seen finished {wording.point(ended_at)}"
+    yield f"Before: {formatting.job(job_id, None)} on the same input, seen finished {formatting.point(ended_at)}"
     changes = previous.raw.get("changed")
     for change in changes if isinstance(changes, list) else ():
         if isinstance(change, list) and len(change) == 3 and all(isinstance(word, str) for word in change):  # noqa: PLR2004 (name, before, now)
-            name, before, now = (harmless(word, 60) for word in change)
+            name, before, now = (sanitize(word, 60) for word in change)
             yield f"Changed since: {name} {now} (before: {before})"
 
 
 def before_matched(facts: Facts) -> str:
     matched = facts.part("previous").number("matched")
-    return "" if matched is None else f"; before: {wording.share(matched)}"
+    return "" if matched is None else f"; before: {formatting.share(matched)}"
 
 
 def before_roads(facts: Facts) -> str:
     roads, length = facts.part("previous").number("roads"), facts.part("previous").number("kilometres")
     if roads is None:
         return ""
-    return f"; before: {roads:,.0f}" + ("" if length is None else f" ({wording.kilometres(length)})")
+    return f"; before: {roads:,.0f}" + ("" if length is None else f" ({formatting.kilometres(length)})")
 
 
 def before_time(facts: Facts) -> str:
     seconds = facts.part("previous").number("running_seconds")
-    return "" if seconds is None else f"; before: {wording.span(timedelta(seconds=seconds))}"
+    return "" if seconds is None else f"; before: {formatting.span(timedelta(seconds=seconds))}"
 
 
 def passed_limit(event: Event, facts: Facts) -> Iterator[str]:
@@ -85,7 +85,7 @@ def passed_limit(event: Event, facts: Facts) -> Iterator[str]:
             yield "To do: compare the input with earlier ones; if it does not end, ask TomTom with the job's id."
         case _:
             ran = facts.number("ran_seconds")
-            took = "less than expected" if ran is None else wording.span(timedelta(seconds=ran))
+            took = "less than expected" if ran is None else formatting.span(timedelta(seconds=ran))
             yield f"GEM says SUCCESS after only {took}; {_limit(facts, 'least')}."
             yield "Meaning: the input may have been empty, cut short or the wrong file."
             yield "To do: look at the input and the result before it is used."
@@ -95,17 +95,19 @@ def _lasted(what: str, event: Event, facts: Facts) -> str:
     since = facts.time("since")
     if since is None:
         return f"{what} for longer than the limit; {_limit(facts, 'limit')}."
-    return f"{what} for {wording.span(event.at - since)}, since {wording.point(since)}; {_limit(facts, 'limit')}."
+    return (
+        f"{what} for {formatting.span(event.at - since)}, since {formatting.point(since)}; {_limit(facts, 'limit')}."
+    )
 
 
 def _limit(facts: Facts, word: str) -> str:
     seconds = facts.number("limit_seconds")
-    length = "in the configuration" if seconds is None else wording.span(timedelta(seconds=min(seconds, 1e9)))
+    length = "in the configuration" if seconds is None else formatting.span(timedelta(seconds=min(seconds, 1e9)))
     judged = judged_by(facts.count("limit_runs"), facts.text("limit_basis", 20))
     return f"the {word} is {length}" + (f", judging by {judged}" if judged else "")
 
 
 def _rough(time: datetime, other: datetime, width: timedelta) -> str:
     """As exact as a range this wide is. The day stands where it is another one than that of `other`."""
-    clock = wording.clock(time) if width < wording.NARROW else wording.clock(time)[:5]
-    return clock if wording.day(time) == wording.day(other) else f"{wording.day(time)}, {clock}"
+    clock = formatting.clock(time) if width < formatting.NARROW else formatting.clock(time)[:5]
+    return clock if formatting.day(time) == formatting.day(other) else f"{formatting.day(time)}, {clock}"

@@ -7,11 +7,9 @@ from enum import StrEnum
 
 from gemwatch.core.events import JOB_EVENTS, LIMIT_EVENTS, Event, EventKind
 from gemwatch.core.job import JobDetails, Statistics, Status
-from gemwatch.core.text import formatting as wording
-from gemwatch.core.text import job_text as run_words
-from gemwatch.core.text import service_text as service_words
+from gemwatch.core.text import formatting, job_text, service_text
 from gemwatch.core.text.formatting import Facts
-from gemwatch.core.text.sanitize import harmless, shortened
+from gemwatch.core.text.sanitize import sanitize, shorten
 
 
 class Tone(StrEnum):
@@ -39,7 +37,7 @@ OUTCOMES = {
     EventKind.SUCCESS: "SUCCESS",
     EventKind.FAILED: "FAILED",
     EventKind.NOT_FOUND: "NOT FOUND",
-    EventKind.NEEDS_LOOK: "SUCCESS, needs a look",
+    EventKind.NEEDS_REVIEW: "SUCCESS, needs review",
     EventKind.QUEUED_TOO_LONG: "QUEUED TOO LONG",
     EventKind.RUNNING_TOO_LONG: "RUNNING TOO LONG",
     EventKind.FINISHED_TOO_FAST: "FINISHED TOO FAST",
@@ -55,7 +53,7 @@ def compose(event_id: int | None, event: Event, *, now: datetime, most: int | No
     event's id always stays: by it a repeated message is known. None: the event is told without being kept.
     """
     facts = Facts(event.facts)
-    lines = _job_lines(event, facts) if event.kind in JOB_EVENTS else service_words.lines(event, facts)
+    lines = _job_lines(event, facts) if event.kind in JOB_EVENTS else service_text.lines(event, facts)
     return Message(
         title=title(event),
         body=_fitted([*late_line(event, now), *lines], foot(event_id), most),
@@ -66,8 +64,8 @@ def compose(event_id: int | None, event: Event, *, now: datetime, most: int | No
 def title(event: Event) -> str:
     facts = Facts(event.facts)
     if event.kind not in JOB_EVENTS:
-        return service_words.title(event, facts)
-    return f"{OUTCOMES[event.kind]}: {wording.job(event.job_id, facts.text('name', wording.LONGEST_NAME))}"
+        return service_text.title(event, facts)
+    return f"{OUTCOMES[event.kind]}: {formatting.job(event.job_id, facts.text('name', formatting.LONGEST_NAME))}"
 
 
 def foot(event_id: int | None) -> str:
@@ -75,8 +73,8 @@ def foot(event_id: int | None) -> str:
 
 
 def late_line(event: Event, now: datetime) -> Iterator[str]:
-    if now - event.at > wording.LATE:
-        yield f"Told late: observed {wording.point(event.at)}, {wording.span(now - event.at)} before this was sent"
+    if now - event.at > formatting.LATE:
+        yield f"Delayed: observed {formatting.point(event.at)}, sent {formatting.span(now - event.at)} later"
 
 
 def _tone(event: Event, facts: Facts) -> Tone:
@@ -93,7 +91,7 @@ def _fitted(lines: Sequence[str], foot: str, most: int | None) -> str:
     kept = list(lines)
     while len(kept) > 1 and len("\n".join(kept)) > room:
         kept.pop()
-    text = shortened("\n".join(kept), room)
+    text = shorten("\n".join(kept), room)
     return f"{text}\n\n{foot}" if text else foot
 
 
@@ -104,20 +102,20 @@ def _job_lines(event: Event, facts: Facts) -> Iterator[str]:
     details = facts.details()
     statistics = details.statistics if details else None
     if event.kind in LIMIT_EVENTS:
-        yield from run_words.passed_limit(event, facts)
+        yield from job_text.passed_limit(event, facts)
         yield from _files(details)
-        yield f"Observed: {wording.point(event.at)}"
+        yield f"Observed: {formatting.point(event.at)}"
     else:
-        if event.kind is EventKind.NEEDS_LOOK:
-            yield from run_words.why_look(facts)
-        yield from run_words.expected_end(facts)
+        if event.kind is EventKind.NEEDS_REVIEW:
+            yield from job_text.why_review(facts)
+        yield from job_text.expected_end(facts)
         yield from _files(details)
         if statistics:
             yield from _matching(statistics, facts)
-        yield from run_words.compared_with(facts)
+        yield from job_text.compared_with(facts)
         yield from _times(event, facts, details)
     if details and details.requested_at:
-        yield f"Requested: {wording.point(details.requested_at)}"
+        yield f"Requested: {formatting.point(details.requested_at)}"
     yield from _origin(details)
 
 
@@ -130,25 +128,25 @@ def _files(details: JobDetails | None) -> Iterator[str]:
         ("Storage", details.storage_id),
     ):
         if value:
-            yield f"{label}: {harmless(value)}"
+            yield f"{label}: {sanitize(value)}"
 
 
 def _matching(statistics: Statistics, facts: Facts) -> Iterator[str]:
     parts = [
-        f"{wording.share(ratio)} {word}"
+        f"{formatting.share(ratio)} {word}"
         for word, ratio in (("fully", statistics.fully_matched), ("partially", statistics.partially_matched))
         if ratio is not None
     ]
     if statistics.matched is not None:
         kinds = f" ({', '.join(parts)})" if parts else ""
-        yield f"Matched: {wording.share(statistics.matched)}{kinds}{run_words.before_matched(facts)}"
+        yield f"Matched: {formatting.share(statistics.matched)}{kinds}{job_text.before_matched(facts)}"
     elif parts:
         yield f"Matched: {', '.join(parts)}"
     if statistics.unmatched is not None:
-        yield f"Unmatched: {wording.share(statistics.unmatched)}"
-    length = None if statistics.kilometres is None else wording.kilometres(statistics.kilometres)
+        yield f"Unmatched: {formatting.share(statistics.unmatched)}"
+    length = None if statistics.kilometres is None else formatting.kilometres(statistics.kilometres)
     if statistics.roads is not None:
-        yield f"Roads: {statistics.roads:,}" + (f" ({length})" if length else "") + run_words.before_roads(facts)
+        yield f"Roads: {statistics.roads:,}" + (f" ({length})" if length else "") + job_text.before_roads(facts)
     elif length:
         yield f"Length: {length}"
     if statistics.confidence_threshold is not None:
@@ -157,12 +155,12 @@ def _matching(statistics: Statistics, facts: Facts) -> Iterator[str]:
 
 def _times(event: Event, facts: Facts, details: JobDetails | None) -> Iterator[str]:
     started = event.kind is EventKind.STARTED
-    yield f"Seen {'running' if started else 'finished'}: {wording.point(event.at)}{_uncertainty(event, facts)}"
+    yield f"Seen {'running' if started else 'finished'}: {formatting.point(event.at)}{_uncertainty(event, facts)}"
     running_since = facts.time("running_since")
     if details and details.statistics and details.statistics.execution_time is not None:
-        yield f"Execution time: {wording.span(details.statistics.execution_time)}{run_words.before_time(facts)}"
+        yield f"Execution time: {formatting.span(details.statistics.execution_time)}{job_text.before_time(facts)}"
     elif not started and running_since and running_since < event.at:
-        yield f"Seen running for: {wording.span(event.at - running_since)}{run_words.before_time(facts)}"
+        yield f"Seen running for: {formatting.span(event.at - running_since)}{job_text.before_time(facts)}"
 
 
 def _uncertainty(event: Event, facts: Facts) -> str:
@@ -173,28 +171,28 @@ def _uncertainty(event: Event, facts: Facts) -> str:
     if seen is None or before is None:
         return ""
     how = _LAST_SEEN.get(before, before)
-    return f" (last seen {how} {wording.near(seen, event.at)})"
+    return f" (last seen {how} {formatting.near(seen, event.at)})"
 
 
 def _origin(details: JobDetails | None) -> Iterator[str]:
     if details is None:
         return
-    parts = [harmless(details.job_type)] if details.job_type else []
-    parts += [f"Overture release {harmless(details.overture_release)}"] if details.overture_release else []
-    parts += [f"Orbis version {harmless(details.orbis_version)}"] if details.orbis_version else []
+    parts = [sanitize(details.job_type)] if details.job_type else []
+    parts += [f"Overture release {sanitize(details.overture_release)}"] if details.overture_release else []
+    parts += [f"Orbis version {sanitize(details.orbis_version)}"] if details.orbis_version else []
     if parts:
         yield f"Type: {', '.join(parts)}"
 
 
 def _not_found_lines(event: Event, facts: Facts) -> Iterator[str]:
-    times = wording.counted(misses, "time", "times") if (misses := facts.count("misses")) else "several times"
+    times = formatting.counted(misses, "time", "times") if (misses := facts.count("misses")) else "several times"
     yield f"The GEM API has answered {times} in a row that it knows no such job."
     status, seen = facts.text("status", 64), facts.time("last_seen_before")
     if status:
-        yield f"Last seen: {status}" + (f", {wording.point(seen)}" if seen else "")
+        yield f"Last seen: {status}" + (f", {formatting.point(seen)}" if seen else "")
     else:
         yield "It has never been seen: the id may be mistyped."
     yield "Meaning: its end cannot be told while this lasts. gemwatch goes on asking, a few times an hour."
     number = event.job_id if event.job_id is not None else "JOB_ID"
     yield f"To do: check the id and the account. If the job was deleted: gemwatch unwatch {number}"
-    yield f"Observed: {wording.point(event.at)}"
+    yield f"Observed: {formatting.point(event.at)}"

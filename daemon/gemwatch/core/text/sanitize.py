@@ -41,7 +41,7 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = (
 _EMPHASIS = re.compile(r"(?<![^\W_])_+|_+(?![^\W_])|__+")  # not the single ones within a name, as in test_data
 
 
-def tidy(text: str, most: int = 200) -> str:
+def single_line(text: str, most: int = 200) -> str:
     """The text on one line: nothing invisible, no control characters, single spaces, at most `most` characters.
 
     For our own words, which may name hosts and commands that people copy.
@@ -49,23 +49,23 @@ def tidy(text: str, most: int = 200) -> str:
     if len(text) > most * 8:  # a name of a megabyte costs no more than its ends
         text = f"{text[: most * 4]}…{text[len(text) - most * 4 :]}"
     seen = "".join(c if c.isprintable() else " " if _separates(c) else "" for c in text)
-    return shortened(" ".join(seen.split()), most)
+    return shorten(" ".join(seen.split()), most)
 
 
-def harmless(text: str, most: int = 200, *, keep_dots: bool = False) -> str:
+def sanitize(text: str, most: int = 200, *, keep_dots: bool = False) -> str:
     """The same for the words of others: in it nothing mentions, links or formats, in any service.
 
     `keep_dots` leaves bare dotted names as they are, for texts whose writer is trusted not to name a domain.
     """
-    inert = tidy(text, most).translate(_LOOK_ALIKES)
+    inert = single_line(text, most).translate(_LOOK_ALIKES)
     if not keep_dots:
         inert = _ADDRESS.sub(_broken, _DOTTED_NAME.sub(_broken_unless_a_file, inert))
     for pattern, instead in _REWRITES:
         inert = pattern.sub(instead, inert)
-    return _EMPHASIS.sub(lambda run: "ˍ" * len(run[0]), shortened(inert, most))
+    return _EMPHASIS.sub(lambda run: "ˍ" * len(run[0]), shorten(inert, most))
 
 
-def shortened(text: str, most: int) -> str:
+def shorten(text: str, most: int) -> str:
     """At most `most` characters, the end kept: what tells file names and errors apart is often there."""
     if len(text) <= most:
         return text

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from gemwatch.core.events import Event, EventKind
-from gemwatch.core.text import formatting as wording
+from gemwatch.core.text import formatting
 from gemwatch.core.text.formatting import Facts
-from gemwatch.core.text.sanitize import tidy
+from gemwatch.core.text.sanitize import single_line
 
 _MOST_PROBLEMS = 10
 
@@ -16,7 +16,7 @@ def title(event: Event, facts: Facts) -> str:
         case EventKind.LOGIN:
             words = "login works again" if over else "login refused"
             if event.job_id is not None:
-                words += f" for {wording.job(event.job_id, facts.text('name', wording.LONGEST_NAME))}"
+                words += f" for {formatting.job(event.job_id, facts.text('name', formatting.LONGEST_NAME))}"
         case EventKind.API:
             words = "the GEM API answers again" if over else "the GEM API does not answer"
         case EventKind.STORE:
@@ -79,7 +79,7 @@ def _one_job_allowed(event: Event, facts: Facts) -> Iterator[str]:
 
 def _api_gone(event: Event, facts: Facts) -> Iterator[str]:
     since = facts.time("since")
-    length = f" for {wording.span(event.at - since)}" if since and since < event.at else ""
+    length = f" for {formatting.span(event.at - since)}" if since and since < event.at else ""
     yield f"There has been no good answer from the GEM API{length}."
     yield from _reason(facts)
     yield "Meaning: no job's end can be seen now. gemwatch goes on trying, and what ended meanwhile is told then."
@@ -121,7 +121,7 @@ def _config_title(facts: Facts) -> str:
         return "configuration refused"
     number = len(facts.places("problems"))
     return (
-        f"{wording.counted(number, 'watch entry', 'watch entries')} set aside"
+        f"{formatting.counted(number, 'watch entry', 'watch entries')} set aside"
         if number
         else "watch entries set aside"
     )
@@ -143,7 +143,7 @@ def _config_refused(event: Event, facts: Facts) -> Iterator[str]:
     else:
         yield "Meaning: the jobs of these entries are not watched as they say. All others are."
     yield _to_do(facts, "correct the file and save it; it is read again by itself. gemwatch check tries it before")
-    yield f"Observed: {wording.point(event.at)}"
+    yield f"Observed: {formatting.point(event.at)}"
 
 
 def _config_mended(event: Event, facts: Facts) -> Iterator[str]:
@@ -160,15 +160,16 @@ def _reason(facts: Facts) -> Iterator[str]:
 def _to_do(facts: Facts, usually: str) -> str:
     # A remedy is our own text and often a command to copy, so it is not disarmed.
     remedy = facts.raw.get("remedy")
-    return f"To do: {(tidy(remedy, 300) if isinstance(remedy, str) else '') or usually}"
+    return f"To do: {(single_line(remedy, 300) if isinstance(remedy, str) else '') or usually}"
 
 
 def _since(event: Event, facts: Facts) -> str:
-    return f"Since: {wording.point(facts.time('since') or event.at)}"
+    return f"Since: {formatting.point(facts.time('since') or event.at)}"
 
 
 def _lasted(event: Event, facts: Facts) -> str:
     since = facts.time("since")
     if since is None or since >= event.at:
-        return f"Observed: {wording.point(event.at)}"
-    return f"Lasted: {wording.span(event.at - since)}, from {wording.point(since)} to {wording.near(event.at, since)}"
+        return f"Observed: {formatting.point(event.at)}"
+    length, end = formatting.span(event.at - since), formatting.near(event.at, since)
+    return f"Lasted: {length}, from {formatting.point(since)} to {end}"

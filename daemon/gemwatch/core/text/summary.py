@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from gemwatch.core.events import JOB_EVENTS, Event, EventKind
-from gemwatch.core.text import formatting as wording
-from gemwatch.core.text import job_text as run_words
+from gemwatch.core.text import formatting, job_text
 from gemwatch.core.text.formatting import Facts
 from gemwatch.core.text.message import OUTCOMES, Message, Tone, foot, title
-from gemwatch.core.text.sanitize import harmless, shortened
+from gemwatch.core.text.sanitize import sanitize, shorten
 
 # What somebody has to act on stands first; within a group, things stay in the order in which they happened.
 _ORDER = (
@@ -19,7 +18,7 @@ _ORDER = (
     EventKind.CONFIG,
     EventKind.STORE,
     EventKind.FAILED,
-    EventKind.NEEDS_LOOK,
+    EventKind.NEEDS_REVIEW,
     EventKind.FINISHED_TOO_FAST,
     EventKind.RUNNING_TOO_LONG,
     EventKind.QUEUED_TOO_LONG,
@@ -27,7 +26,7 @@ _ORDER = (
     EventKind.SUCCESS,
     EventKind.STARTED,
 )
-_ENDS = {EventKind.SUCCESS: "SUCCESS", EventKind.NEEDS_LOOK: "SUCCESS to look at", EventKind.FAILED: "FAILED"}
+_ENDS = {EventKind.SUCCESS: "SUCCESS", EventKind.NEEDS_REVIEW: "SUCCESS to look at", EventKind.FAILED: "FAILED"}
 _CLOSING = "These waited at the same moment, so they come as one message."
 
 
@@ -62,9 +61,9 @@ def _title(events: Sequence[Event]) -> str:
     others = sum(counts[kind] for kind in counts if kind not in _ENDS)
     jobs = {event.job_id for event in events}
     if not others and len(jobs) == len(events):
-        return f"{wording.counted(len(jobs), 'job', 'jobs')} ended: {ends}"
-    parts = [ends, f"{wording.counted(others, 'other', 'others')}"] if others else [ends]
-    told = wording.counted(len(events), "message", "messages")
+        return f"{formatting.counted(len(jobs), 'job', 'jobs')} ended: {ends}"
+    parts = [ends, f"{formatting.counted(others, 'other', 'others')}"] if others else [ends]
+    told = formatting.counted(len(events), "message", "messages")
     return f"{told}: {', '.join(parts)}" if ends else told
 
 
@@ -79,25 +78,25 @@ def _line(event_id: int, event: Event, now: datetime | None) -> str:
     parts = [title(event)]
     if event.kind in JOB_EVENTS:
         parts += _details(Facts(event.facts))
-    if now is None or now - event.at > wording.LATE:
-        parts.append(f"observed {wording.point(event.at)}")
+    if now is None or now - event.at > formatting.LATE:
+        parts.append(f"observed {formatting.point(event.at)}")
     return " · ".join([*parts, foot(event_id)])
 
 
 def _details(facts: Facts) -> Iterator[str]:
     details = facts.details()
     if details and details.result_filename:
-        yield harmless(details.result_filename, 120)
+        yield sanitize(details.result_filename, 120)
     if reasons := facts.texts("reasons"):
         yield from reasons
     elif details and details.statistics and details.statistics.matched is not None:
-        yield f"matched {wording.share(details.statistics.matched)}{run_words.before_matched(facts)}"
+        yield f"matched {formatting.share(details.statistics.matched)}{job_text.before_matched(facts)}"
 
 
 def _short_line(event_id: int, event: Event) -> str:
     if event.kind not in JOB_EVENTS:
         return f"{title(event)} · {foot(event_id)}"
-    return f"{OUTCOMES[event.kind]}: {wording.job(event.job_id, None)} · {foot(event_id)}"
+    return f"{OUTCOMES[event.kind]}: {formatting.job(event.job_id, None)} · {foot(event_id)}"
 
 
 def _shortest(ordered: Sequence[tuple[int, Event]], most: int) -> str:
@@ -110,4 +109,4 @@ def _shortest(ordered: Sequence[tuple[int, Event]], most: int) -> str:
         body = "\n".join([*lines[:kept], f"and {len(lines) - kept} more"])
         if len(body) <= most:
             return body
-    return shortened(lines[0], most) if lines else ""
+    return shorten(lines[0], most) if lines else ""

@@ -88,7 +88,7 @@ def _job_parameters() -> list[Node]:
         ),
         _query("watched", _FLAG, "Only jobs that are watched, or only those that no longer are"),
         _query("finished", _FLAG, "Only jobs that have ended, or only those that have not"),
-        _query("needs_look", _FLAG, "Only jobs whose success should be looked at, or only the others"),
+        _query("needs_review", _FLAG, "Only jobs whose success should be looked at, or only the others"),
         _query("sort", {"enum": list(JOB_ORDERS), "default": "job_id"}, "Jobs without this come last"),
         _query("order", {"enum": ["asc", "desc"], "default": "asc"}, "Which way"),
         *_page_parameters(),
@@ -139,7 +139,7 @@ def _jobs() -> Node:
         "last_error": _or_null(_TEXT),
         "details": _or_null({"type": "object", "description": "The API's own answer"}),
         "estimate": _or_null(_ref("Estimate")),
-        "needs_look": _list({"type": "string", "description": "Why the result should be looked at"}),
+        "needs_review": _list({"type": "string", "description": "Why the result should be looked at"}),
         "limits_passed": _list({"enum": ["queued-too-long", "running-too-long", "finished-too-fast"]}),
         "previous": _or_null(_ref("Run")),
     }
@@ -207,7 +207,7 @@ def _happenings() -> Node:
             "description": f'Watched jobs by status, "{UNSEEN}" among them',
             "additionalProperties": _COUNT,
         },
-        "needs_look": {**_COUNT, "description": "Watched jobs whose success should be looked at"},
+        "needs_review": {**_COUNT, "description": "Watched jobs whose success should be looked at"},
     }
     return {"Transition": _object(transition), "Delivery": _object(delivery), "Service": _object(service)}
 

@@ -15,7 +15,7 @@ from gemwatch.core.work import DeliveryState
 from gemwatch.web.api import openapi
 from gemwatch.web.http.parameters import FARTHEST, BadParameter, Parameters, job_id
 
-_JOB_PARAMETERS = ("search", "status", "watched", "finished", "needs_look", "sort", "order", "limit", "offset")
+_JOB_PARAMETERS = ("search", "status", "watched", "finished", "needs_review", "sort", "order", "limit", "offset")
 _DELIVERY_PARAMETERS = ("state", "target", "job_id", "limit", "offset")
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -35,7 +35,7 @@ def routes(views: Views) -> list[Route]:
             status=asked.texts("status"),
             watched=asked.flag("watched"),
             finished=asked.flag("finished"),
-            needs_look=asked.flag("needs_look"),
+            needs_review=asked.flag("needs_review"),
             sort=asked.word("sort", JOB_ORDERS) or "job_id",
             descending=asked.word("order", ("asc", "desc")) == "desc",
             **_page(asked),

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gemwatch.core.text import formatting as wording
-from gemwatch.core.text.sanitize import tidy
+from gemwatch.core.text import formatting
+from gemwatch.core.text.sanitize import single_line
 from gemwatch.web.pages import words
 
 Json = Mapping[str, Any]
@@ -35,7 +35,7 @@ def store_banner(reason: str) -> Banner:
     return Banner(
         name="store",
         tone="bad",
-        what=f"The store does not work: {tidy(reason, 300)}",
+        what=f"The store does not work: {single_line(reason, 300)}",
         meaning="No job is polled and no message is sent meanwhile; what ends is told once the store works again.",
         remedy="On the host, look at the disk (full? read-only?) and at who else has the database open.",
     )
@@ -48,7 +48,7 @@ def _troubles(service: Json, stalled: str | None) -> Iterator[Banner]:
         yield Banner(
             name="stalled",
             tone="bad",
-            what=f"gemwatch makes no progress: {tidy(stalled, 300)}",
+            what=f"gemwatch makes no progress: {single_line(stalled, 300)}",
             meaning="What this page shows may be out of date.",
             remedy="Look into its log; restarting it loses nothing.",
         )
@@ -76,7 +76,7 @@ def _troubles(service: Json, stalled: str | None) -> Iterator[Banner]:
         yield Banner(
             name="deliveries",
             tone="warn",
-            what=f"{wording.counted(failed, 'delivery has', 'deliveries have')} failed",
+            what=f"{formatting.counted(failed, 'delivery has', 'deliveries have')} failed",
             meaning="Somebody was not told what they were to hear, and it is not tried again by itself.",
             remedy="Mend the target, then: gemwatch deliveries retry.",
             url="/deliveries?state=failed",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gemwatch.core.text.sanitize import tidy
+from gemwatch.core.text.sanitize import single_line
 from gemwatch.web.pages import words
 from gemwatch.web.pages.words import Badge, Remark
 
@@ -17,7 +17,7 @@ _WHAT = {
     "success": "Succeeded",
     "failed": "Failed",
     "not-found": "Not found",
-    "needs-look": "Needs a look",
+    "needs-review": "Needs review",
     "queued-too-long": "Waits too long",
     "running-too-long": "Runs too long",
     "finished-too-fast": "Ended too soon",
@@ -53,14 +53,14 @@ def delivery(one: Json, name: str | None = None) -> DeliveryRow:
     return DeliveryRow(
         id=one["id"],
         badge=words.of_state(state),
-        what=_WHAT.get(one["kind"], tidy(one["kind"], 40)),
+        what=_WHAT.get(one["kind"], single_line(one["kind"], 40)),
         event=one["event"],
         job_id=one["job_id"],
         job_title="" if one["job_id"] is None else words.title(one["job_id"], name),
         named=bool(name),
-        target=tidy(one["target"], 80),
+        target=single_line(one["target"], 80),
         attempts=one["attempts"],
         sent=words.time(one["sent_at"]),
         next=words.time(one["next_attempt_at"]) if state == "pending" else None,
-        error=Remark(text=tidy(error, 300), tone="bad" if state == "failed" else "warn") if error else None,
+        error=Remark(text=single_line(error, 300), tone="bad" if state == "failed" else "warn") if error else None,
     )

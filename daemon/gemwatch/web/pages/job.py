@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from gemwatch.core.job import JobDetails, Status
-from gemwatch.core.text import formatting as wording
-from gemwatch.core.text.sanitize import tidy
+from gemwatch.core.text import formatting
+from gemwatch.core.text.sanitize import single_line
 from gemwatch.web.pages import jobs as present
 from gemwatch.web.pages import plots, words
 from gemwatch.web.pages.deliveries import DeliveryRow, delivery
@@ -104,15 +104,15 @@ def _headline(details: JobDetails | None) -> str | None:
     statistics = details.statistics if details else None
     if statistics is None:
         return None
-    parts = [] if statistics.roads is None else [wording.counted(statistics.roads, "road", "roads")]
-    parts += [] if statistics.kilometres is None else [wording.kilometres(statistics.kilometres)]
-    parts += [] if statistics.execution_time is None else [f"in {wording.span(statistics.execution_time)}"]
+    parts = [] if statistics.roads is None else [formatting.counted(statistics.roads, "road", "roads")]
+    parts += [] if statistics.kilometres is None else [formatting.kilometres(statistics.kilometres)]
+    parts += [] if statistics.execution_time is None else [f"in {formatting.span(statistics.execution_time)}"]
     return ", ".join(parts) or None
 
 
 def _facts(job: Json, details: JobDetails | None) -> Iterator[Fact]:
     yield Fact(label="Job id", text=str(job["job_id"]), code=True)
-    yield Fact(label="Status", text=tidy(job["status"], 64) if job["status"] else "not seen yet", code=True)
+    yield Fact(label="Status", text=single_line(job["status"], 64) if job["status"] else "not seen yet", code=True)
     if details is not None:
         yield from _said(details)
     for label, key in (("Last poll", "last_polled_at"), ("Next poll", "next_poll_at")):
@@ -121,7 +121,7 @@ def _facts(job: Json, details: JobDetails | None) -> Iterator[Fact]:
     if not job["watched"]:
         yield Fact(label="Watched", text="no longer")
     if job["last_error"]:
-        yield Fact(label="Last error", text=tidy(job["last_error"], 300))
+        yield Fact(label="Last error", text=single_line(job["last_error"], 300))
 
 
 def _said(details: JobDetails) -> Iterator[Fact]:
@@ -136,14 +136,14 @@ def _said(details: JobDetails) -> Iterator[Fact]:
     )
     for label, text, code in texts:
         if text:
-            yield Fact(label=label, text=tidy(text, 300), code=code)
+            yield Fact(label=label, text=single_line(text, 300), code=code)
     if details.requested_at is not None:
         yield Fact(label="Requested", at=details.requested_at)
     statistics = details.statistics
     if statistics is None:
         return
     if statistics.execution_time is not None:
-        yield Fact(label="Execution time", text=wording.span(statistics.execution_time))
+        yield Fact(label="Execution time", text=formatting.span(statistics.execution_time))
     if statistics.confidence_threshold is not None:
         yield Fact(label="Confidence threshold", text=str(statistics.confidence_threshold))
 
@@ -194,12 +194,12 @@ def _compared(before: Json, this: Json | None) -> str:
 
 def _plots(runs: Sequence[tuple[Json, bool]]) -> Iterator[Plot]:
     matched = [
-        Point(value=run["matched"], text=f"{_name(run, this=this)}: {wording.share(run['matched'])}", this=this)
+        Point(value=run["matched"], text=f"{_name(run, this=this)}: {formatting.share(run['matched'])}", this=this)
         for run, this in runs
         if run["matched"] is not None
     ]
     if len(matched) > 1:
-        yield plots.path("Matched", matched, wording.share)
+        yield plots.path("Matched", matched, formatting.share)
     took = [
         Point(
             value=run["running_seconds"],
@@ -222,8 +222,8 @@ def _run_row(run: Json, *, this: bool) -> RunRow:
         job_id=run["job_id"],
         this=this,
         ended=words.time(run["ended_at"]),
-        matched=MISSING if run["matched"] is None else wording.share(run["matched"]),
+        matched=MISSING if run["matched"] is None else formatting.share(run["matched"]),
         roads=MISSING if run["roads"] is None else words.grouped(run["roads"]),
-        length=MISSING if run["kilometres"] is None else wording.kilometres(run["kilometres"]),
+        length=MISSING if run["kilometres"] is None else formatting.kilometres(run["kilometres"]),
         took=MISSING if run["running_seconds"] is None else words.span(run["running_seconds"]),
     )

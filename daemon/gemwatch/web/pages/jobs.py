@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gemwatch.core.job import JobDetails, Statistics, Status, is_end, read_details
-from gemwatch.core.text import formatting as wording
-from gemwatch.core.text.sanitize import tidy
+from gemwatch.core.text import formatting
+from gemwatch.core.text.sanitize import single_line
 from gemwatch.web.pages import words
 from gemwatch.web.pages.words import Badge, Remark, percent
 
@@ -100,9 +100,9 @@ def row(job: Json, now: datetime) -> Row:
 
 
 def badge(job: Json) -> Badge:
-    """How a job is: its status, unless its result needs a look."""
-    if job["status"] == Status.SUCCESS and job.get("needs_look"):
-        return words.NEEDS_LOOK
+    """How a job is: its status, unless its result needs review."""
+    if job["status"] == Status.SUCCESS and job.get("needs_review"):
+        return words.NEEDS_REVIEW
     return words.of_status(job["status"])
 
 
@@ -125,18 +125,18 @@ def details_of(job: Json) -> JobDetails | None:
 
 def remarks(job: Json) -> Iterator[Remark]:
     """What a reader should not miss about a job."""
-    for reason in job.get("needs_look") or ():
-        said = tidy(str(reason), 300)
+    for reason in job.get("needs_review") or ():
+        said = single_line(str(reason), 300)
         yield Remark(text=said[:1].upper() + said[1:])
     for limit in job.get("limits_passed") or ():
-        yield Remark(text=_LIMITS.get(limit, tidy(str(limit), 80)))
+        yield Remark(text=_LIMITS.get(limit, single_line(str(limit), 80)))
     if job["finished"]:
         return
     if job["misses"]:
-        times = wording.counted(job["misses"], "time", "times in a row")
+        times = formatting.counted(job["misses"], "time", "times in a row")
         yield Remark(text=f"Not found {times}: the API knows no such job", tone="bad")
     elif job["last_error"]:
-        yield Remark(text=f"Last poll: {tidy(job['last_error'], 300)}")
+        yield Remark(text=f"Last poll: {single_line(job['last_error'], 300)}")
     if not job["watched"]:
         yield Remark(text="No longer watched: it is not polled", tone="wait")
 
@@ -154,10 +154,10 @@ def match(statistics: Statistics) -> Match | None:
     return Match(
         fully=first,
         partially=min(percent(partially or 0, 1), round(100 - first, 2)),
-        words=f"{wording.share(whole)} matched",
-        roads=None if statistics.roads is None else wording.counted(statistics.roads, "road", "roads"),
+        words=f"{formatting.share(whole)} matched",
+        roads=None if statistics.roads is None else formatting.counted(statistics.roads, "road", "roads"),
         shares=tuple(
-            Share(kind=kind, text=f"{wording.share(ratio)} {kind}") for kind, ratio in parts if ratio is not None
+            Share(kind=kind, text=f"{formatting.share(ratio)} {kind}") for kind, ratio in parts if ratio is not None
         ),
     )
 
@@ -196,26 +196,26 @@ def progress(job: Json, details: JobDetails | None, now: datetime) -> Progress |
 
 def _outlook(end: datetime, latest: datetime, now: datetime, *, overdue: bool) -> str:
     if overdue:
-        late = f" by {wording.span(now - latest)}" if now - latest >= timedelta(minutes=1) else ""
+        late = f" by {formatting.span(now - latest)}" if now - latest >= timedelta(minutes=1) else ""
         return f"Overdue{late}: nearly all earlier runs had ended by now"
     if end - now < timedelta(minutes=1):
         return "Expected to end any moment"
-    return f"About {wording.span(end - now)} left"
+    return f"About {formatting.span(end - now)} left"
 
 
 def _ground(estimate: Json, earliest: datetime, latest: datetime, now: datetime, *, overdue: bool) -> str:
     """How sure the estimate is, and what it goes by."""
-    runs = wording.counted(estimate["runs"], "run", "runs")
+    runs = formatting.counted(estimate["runs"], "run", "runs")
     by = f"by {runs} {_BASIS.get(estimate['basis'], 'before')}"
     if overdue or latest <= now:
         return by
-    most = wording.span(latest - now)
-    least = wording.span(max(earliest - now, timedelta()))
+    most = formatting.span(latest - now)
+    least = formatting.span(max(earliest - now, timedelta()))
     return f"{least} to {most}, {by}" if earliest > now and least != most else f"{most} at most, {by}"
 
 
 def _under(job: Json, details: JobDetails | None) -> tuple[str, ...]:
     parts = [str(job["job_id"])] if job["name"] else []
     if details and details.input_filename:
-        parts.append(tidy(details.input_filename, 80))
+        parts.append(single_line(details.input_filename, 80))
     return tuple(parts)

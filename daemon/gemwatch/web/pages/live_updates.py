@@ -44,7 +44,7 @@ class Live:
         news = asyncio.Event()
         self._listeners.add(news)
         if self._looking is None:
-            self._looking = asyncio.create_task(self._look(), name="events")
+            self._looking = asyncio.create_task(self._poll(), name="events")
         try:
             yield _HELLO + _CHANGED
             while True:
@@ -62,7 +62,7 @@ class Live:
                 self._looking.cancel()
                 self._looking = None
 
-    async def _look(self) -> None:
+    async def _poll(self) -> None:
         before = await self._mark()
         while True:
             await asyncio.sleep(self._every)

@@ -36,7 +36,7 @@ class Query:
 
     search: str = ""
     status: str | None = None
-    needs_look: bool = False
+    needs_review: bool = False
     sort: str = NEWEST_FIRST
     descending: bool = True
     page: int = 1
@@ -54,7 +54,11 @@ class Query:
         return tuple(one for one in self._parameters() if one[0] not in ("q", "page"))
 
     def _parameters(self) -> list[tuple[str, str]]:
-        found = [("q", self.search), ("status", self.status or ""), ("needs_look", "true" if self.needs_look else "")]
+        found = [
+            ("q", self.search),
+            ("status", self.status or ""),
+            ("needs_review", "true" if self.needs_review else ""),
+        ]
         usual = Query()
         if (self.sort, self.descending) != (usual.sort, usual.descending):
             found += [("sort", self.sort), ("order", "descending" if self.descending else "ascending")]
@@ -105,7 +109,7 @@ def query(asked: Mapping[str, str]) -> Query:
     return Query(
         search=" ".join(asked.get("q", "")[:_LONGEST_SEARCH].split()),
         status=asked.get("status", "")[:_LONGEST_STATUS] or None,
-        needs_look=asked.get("needs_look") == "true",
+        needs_review=asked.get("needs_review") == "true",
         sort=sort if known else usual.sort,
         descending=asked.get("order") == "descending" if known else usual.descending,
         page=page_number(asked),
@@ -120,14 +124,14 @@ def page_number(asked: Mapping[str, str]) -> int:
 
 def chips(asked: Query, counts: Mapping[str, int], doubtful: int) -> tuple[Chip, ...]:
     """All, then each status that there is, in the order of a job's life, then the successes that need a look."""
-    everything = replace(asked, status=None, needs_look=False, page=1)
-    current = asked.status is None and not asked.needs_look
+    everything = replace(asked, status=None, needs_review=False, page=1)
+    current = asked.status is None and not asked.needs_review
     first = Chip(word="All", count=sum(counts.values()), url=everything.url(), current=current)
     chosen = (first, *_status_chips(asked, counts))
-    if not doubtful and not asked.needs_look:
+    if not doubtful and not asked.needs_review:
         return chosen
-    look = replace(everything, needs_look=True)
-    return (*chosen, _chip(words.NEEDS_LOOK, doubtful, look, current=asked.needs_look))
+    poll_once = replace(everything, needs_review=True)
+    return (*chosen, _chip(words.NEEDS_REVIEW, doubtful, poll_once, current=asked.needs_review))
 
 
 def _status_chips(asked: Query, counts: Mapping[str, int]) -> Iterator[Chip]:
@@ -137,7 +141,7 @@ def _status_chips(asked: Query, counts: Mapping[str, int]) -> Iterator[Chip]:
         count, current = counts.get(status, 0), asked.status == status
         if count or current:
             badge = words.UNSEEN if status == UNSEEN else words.of_status(status)
-            yield _chip(badge, count, replace(asked, status=str(status), needs_look=False, page=1), current=current)
+            yield _chip(badge, count, replace(asked, status=str(status), needs_review=False, page=1), current=current)
 
 
 def _chip(badge: Badge, count: int, leads_to: Query, *, current: bool) -> Chip:

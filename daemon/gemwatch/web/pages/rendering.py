@@ -5,7 +5,7 @@ from typing import Any
 
 import jinja2
 
-from gemwatch.core.text import formatting as wording
+from gemwatch.core.text import formatting
 from gemwatch.web.pages import words
 from gemwatch.web.pages.static_files import StaticFiles
 
@@ -27,11 +27,11 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters.update(
         iso=words.iso,
-        full=wording.point,
+        full=formatting.point,
         moment=words.moment,
         distance=words.distance,
         grouped=words.grouped,
-        counted=wording.counted,
+        counted=formatting.counted,
     )
     environment.globals["asset"] = static_files().address
     return environment

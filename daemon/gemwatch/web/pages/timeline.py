@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from gemwatch.core.job import is_end
-from gemwatch.core.text import formatting as wording
+from gemwatch.core.text import formatting
 from gemwatch.web.pages import words
 from gemwatch.web.pages.words import Badge, percent
 
@@ -105,4 +105,4 @@ def _step(move: Json) -> Step:
     before = words.of_status(move["from"]).word.lower()
     if seen is None:
         return Step(badge=badge, at=at, words=f"before that: {before}")
-    return Step(badge=badge, at=at, words=f"last seen {before}", after=seen, gap=wording.span(at - seen))
+    return Step(badge=badge, at=at, words=f"last seen {before}", after=seen, gap=formatting.span(at - seen))

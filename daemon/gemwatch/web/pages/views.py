@@ -12,7 +12,7 @@ from gemwatch.adapters.store.database import StoreError
 from gemwatch.adapters.store.views import Views
 from gemwatch.core.clock import Clock
 from gemwatch.core.job import Status
-from gemwatch.core.text import formatting as wording
+from gemwatch.core.text import formatting
 from gemwatch.web.http import parameters
 from gemwatch.web.http.health import State
 from gemwatch.web.http.parameters import BadParameter
@@ -50,7 +50,7 @@ class Pages:
         found = await self._views.jobs(
             search=asked.search or None,
             status=[asked.status] if asked.status else (),
-            needs_look=asked.needs_look or None,
+            needs_review=asked.needs_review or None,
             watched=True,
             sort=asked.sort,
             descending=asked.descending,
@@ -67,7 +67,7 @@ class Pages:
             summary=_summary(counts),
             watched=sum(counts.values()),
             query=asked,
-            chips=asking.chips(asked, counts, service["needs_look"]),
+            chips=asking.chips(asked, counts, service["needs_review"]),
             columns=asking.columns(asked),
             order_words=asking.order_words(asked),
             rows=[row(job, now) for job in found["jobs"]],
@@ -179,7 +179,7 @@ def _heading(counts: Mapping[str, int]) -> str:
 def _summary(counts: Mapping[str, int]) -> str:
     if not counts:
         return ""
-    return f"{wording.counted(sum(counts.values()), 'job', 'jobs')} watched"
+    return f"{formatting.counted(sum(counts.values()), 'job', 'jobs')} watched"
 
 
 def _state_chips(state: str | None, counts: Mapping[str, int]) -> list[Chip]:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from gemwatch.core.job import Status
-from gemwatch.core.text import formatting as wording
-from gemwatch.core.text.sanitize import tidy
+from gemwatch.core.text import formatting
+from gemwatch.core.text.sanitize import single_line
 
 MISSING = "–"  # noqa: RUF001 (a dash stands where a table knows nothing)
 
@@ -28,7 +28,7 @@ class Remark:
 
 
 UNSEEN = Badge(word="Not seen yet", tone="wait", icon="odd")
-NEEDS_LOOK = Badge(word="Needs a look", tone="warn", icon="warn")
+NEEDS_REVIEW = Badge(word="Needs review", tone="warn", icon="warn")
 _STATUSES = {
     Status.REQUESTED: Badge(word="Waiting", tone="wait", icon="wait"),
     Status.IN_PROGRESS: Badge(word="Running", tone="run", icon="run"),
@@ -47,17 +47,17 @@ def of_status(status: str | None) -> Badge:
     if status is None:
         return UNSEEN
     known = _STATUSES.get(status)  # type: ignore[call-overload]  # a StrEnum's member is found by its text
-    return known or Badge(word=tidy(status, 40), tone="odd", icon="odd")
+    return known or Badge(word=single_line(status, 40), tone="odd", icon="odd")
 
 
 def of_state(state: str) -> Badge:
     """The badge of a delivery's state."""
-    return _STATES.get(state) or Badge(word=tidy(state, 40), tone="odd", icon="odd")
+    return _STATES.get(state) or Badge(word=single_line(state, 40), tone="odd", icon="odd")
 
 
 def title(job_id: int, name: str | None) -> str:
     """What a job is called."""
-    return (tidy(name, wording.LONGEST_NAME) if name else "") or f"Job {job_id}"
+    return (single_line(name, formatting.LONGEST_NAME) if name else "") or f"Job {job_id}"
 
 
 def time(text: str | None) -> datetime | None:
@@ -72,21 +72,21 @@ def iso(point: datetime) -> str:
 def moment(point: datetime, now: datetime) -> str:
     """`13:21:07` today, `18 Feb, 13:21:07` this year, all in UTC. The page's script says the same in its own zone."""
     if point.date() == now.date():
-        return wording.clock(point)
-    date = wording.day(point)
-    return f"{date.removesuffix(f' {now.year}')}, {wording.clock(point)}"
+        return formatting.clock(point)
+    date = formatting.day(point)
+    return f"{date.removesuffix(f' {now.year}')}, {formatting.clock(point)}"
 
 
 def distance(point: datetime, now: datetime) -> str:
     """`5 min ago`, `in 12 s`."""
     seconds = int((point - now).total_seconds())
     if seconds > 0:
-        return f"in {wording.span(timedelta(seconds=seconds))}"
-    return f"{wording.span(timedelta(seconds=-seconds))} ago" if seconds else "now"
+        return f"in {formatting.span(timedelta(seconds=seconds))}"
+    return f"{formatting.span(timedelta(seconds=-seconds))} ago" if seconds else "now"
 
 
 def span(seconds: float) -> str:
-    return wording.span(timedelta(seconds=seconds))
+    return formatting.span(timedelta(seconds=seconds))
 
 
 def grouped(number: int) -> str:

@@ -15,6 +15,14 @@ from support.inbox import Inbox
 settings.register_profile("gemwatch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("gemwatch")
 
+TIMEOUT = 300  # seconds: a test that hangs ends with the stacks of all threads, on a busy machine too
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(TIMEOUT))
+
 
 @pytest.fixture
 def gem() -> Iterator[ScriptedGem]:

@@ -54,7 +54,7 @@ def settings_for(
             timeout=timedelta(seconds=5),
             max_rate=0,
         ),
-        store=StoreSettings(url=f"sqlite:///{folder / 'gemwatch.db'}"),
+        store=StoreSettings(path=folder / "gemwatch.db"),
         poll=PollSettings(every=EVERY),
         targets=tuple(targets),
         watches=tuple(Watch(job_id=one) if isinstance(one, int) else one for one in watches),

@@ -46,7 +46,7 @@ class Edited:
 def settings_of(folder: Path, job_ids: set[int], *, adaptive: bool = False, sweep: bool = False) -> Settings:
     return Settings(
         api=ApiSettings(key="key", max_in_flight=AT_ONCE, max_rate=RATE),
-        store=StoreSettings(url=f"sqlite:///{folder / 'gemwatch.db'}"),
+        store=StoreSettings(path=folder / "gemwatch.db"),
         poll=PollSettings(every=EVERY, adaptive=adaptive, sweep=sweep),
         targets=tuple(Target(name=name, url=f"json://{name}") for name in ("team", "mail")),
         watches=tuple(Watch(job_id=job_id) for job_id in sorted(job_ids)),

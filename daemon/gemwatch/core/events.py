@@ -18,14 +18,20 @@ class EventKind(StrEnum):
     QUEUED_TOO_LONG = "queued-too-long"
     RUNNING_TOO_LONG = "running-too-long"
     FINISHED_TOO_FAST = "finished-too-fast"
+    UNKNOWN_STATUS = "unknown-status"
+    GROUP_DONE = "group-done"
     LOGIN = "login"
     API = "api"
     CONFIG = "config"
     STORE = "store"
+    TARGET = "target"
 
 
-SERVICE_EVENTS = frozenset({EventKind.LOGIN, EventKind.API, EventKind.CONFIG, EventKind.STORE})
-JOB_EVENTS = frozenset(EventKind) - SERVICE_EVENTS
+SERVICE_EVENTS = frozenset(
+    {EventKind.LOGIN, EventKind.API, EventKind.CONFIG, EventKind.STORE, EventKind.TARGET},
+)
+GROUP_EVENTS = frozenset({EventKind.GROUP_DONE})
+JOB_EVENTS = frozenset(EventKind) - SERVICE_EVENTS - GROUP_EVENTS
 LIMIT_EVENTS = frozenset({EventKind.QUEUED_TOO_LONG, EventKind.RUNNING_TOO_LONG, EventKind.FINISHED_TOO_FAST})
 DEFAULT_EVENTS = frozenset(EventKind) - {EventKind.STARTED}
 
@@ -47,13 +53,37 @@ class Event:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
+class TargetFormat(StrEnum):
+    """In which form a target receives messages. `auto`: the richest that its service shows."""
+
+    AUTO = "auto"
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    HTML = "html"
+
+
+class Missed(StrEnum):
+    """What a target receives, once it accepts messages again, of those that went to its fallback."""
+
+    SUMMARY = "summary"
+    EACH = "each"
+    NONE = "none"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A named Apprise URL and the events that go there. The URL is a secret."""
+    """A named Apprise URL, the events that go there and how they are written. The URL is a secret.
+
+    `time_zone` is an IANA name. `fallback` names the target that receives what this one permanently refuses.
+    """
 
     name: str
     url: str = field(repr=False)
     on: frozenset[EventKind] = DEFAULT_EVENTS
+    format: TargetFormat = TargetFormat.AUTO
+    time_zone: str = "UTC"
+    fallback: str | None = None
+    missed: Missed = Missed.SUMMARY
 
     def accepts(self, kind: EventKind) -> bool:
         """Whether an event of this kind goes there. A success that needs review is still a success."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from gemwatch.core.events import Target
@@ -63,7 +64,7 @@ class ApiSettings:
     token: TokenSource = field(default_factory=lambda: TokenSource(command=DEFAULT_TOKEN_COMMAND))
     timeout: timedelta = timedelta(seconds=30)
     max_in_flight: int = 16
-    max_rate: float = 10
+    max_rate: float = 4  # TomTom's usual quota is 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,7 @@ class PollSettings:
     every: timedelta = timedelta(seconds=60)
     not_found_after: int = 3
     alert_after: timedelta = timedelta(minutes=10)
+    list_every: timedelta = timedelta(minutes=5)
     adaptive: bool = False  # rarely while a job is far from its likely end: core/cadence.py
     sweep: bool = False  # one list for many jobs: engine/lister.py
 
@@ -89,18 +91,24 @@ class Watch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreSettings:
-    """`url` is absolute here: the configuration's folder is already in it."""
+    """`path` is the absolute path of the SQLite file, with whatever characters it has."""
 
-    url: str
+    path: Path
     keep: timedelta = timedelta(days=365)
+
+    @property
+    def url(self) -> str:
+        """For SQLAlchemy. It is not to be parsed again: a path may hold characters that mean more in a URL."""
+        return f"sqlite:///{self.path}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebSettings:
-    """Where the HTTP server listens (`host` None: it does not), who may look, and which names it is known by.
+    """Where the HTTP server listens (`host` None: it does not), who may see what, and by which names it is known.
 
-    `token` None: everybody who reaches it, which is why it then listens on loopback only. `metrics` "open": those
-    need no token.
+    `token` None: everybody who reaches it, which is why it then listens on loopback only. `metrics` "open" and
+    `badge` "open" need no token. `public_url` has no slash at its end, and its host is one of `hosts`. `proxies`
+    are the networks whose X-Forwarded-For header is believed.
     """
 
     host: str | None = "127.0.0.1"
@@ -108,6 +116,9 @@ class WebSettings:
     token: str | None = field(default=None, repr=False)
     metrics: str = "open"  # open | token
     hosts: tuple[str, ...] = ()
+    public_url: str | None = None
+    proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    badge: str = "login"  # login | open
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +137,7 @@ class LogSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything that a configuration says, checked."""
+    """Everything that a configuration says, checked. `name` is this instance's, by default the host's."""
 
     api: ApiSettings
     store: StoreSettings
@@ -138,6 +149,7 @@ class Settings:
     heartbeat: HeartbeatSettings | None = None
     web: WebSettings = WebSettings()
     log: LogSettings = LogSettings()
+    name: str = "gemwatch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,11 +171,15 @@ class Problem:
         return f"{self.file}:{self.line}:{self.column}: {self.where}: {self.what}"
 
 
+READ_AT_START = ("name", "store", "web", "log")
+"""The sections that a running daemon keeps until it is restarted."""
+
+
 def as_running(old: Settings, new: Settings) -> Settings:
     """The new settings with the sections of the running ones that are only read at a start."""
-    return replace(new, store=old.store, web=old.web, log=old.log)
+    return replace(new, **{name: getattr(old, name) for name in READ_AT_START})
 
 
 def needs_restart(old: Settings, new: Settings) -> tuple[str, ...]:
     """The sections that differ but are only read at a start."""
-    return tuple(name for name in ("store", "web", "log") if getattr(old, name) != getattr(new, name))
+    return tuple(name for name in READ_AT_START if getattr(old, name) != getattr(new, name))

@@ -3,6 +3,7 @@
 import os
 import socket
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from gemwatch.adapters.config.document import cut_short
 from gemwatch.adapters.config.file import Loaded, find, load
-from gemwatch.core.events import DEFAULT_EVENTS, EventKind, Target
+from gemwatch.core.events import DEFAULT_EVENTS, EventKind, Missed, Target, TargetFormat
 from gemwatch.core.gate import OFF, Gate
 from gemwatch.core.limits import Limits, Word
 from gemwatch.core.settings import (
@@ -105,6 +106,7 @@ log: {level: debug, format: json}
         UUID="4711",
     )
     assert settings == Settings(
+        name=socket.gethostname(),
         api=ApiSettings(
             base_url="https://api.tomtom.com/maps/orbis/platform/gem",
             key="the-key",
@@ -130,14 +132,16 @@ log: {level: debug, format: json}
             Watch(job_id=6, name="six"),
         ),
         heartbeat=HeartbeatSettings(url="https://hc-ping.com/4711", every=timedelta(minutes=2)),
-        store=StoreSettings(url=f"sqlite:///{folder.path}/data/gemwatch.db", keep=timedelta(days=7)),
+        store=StoreSettings(path=folder.path / "data/gemwatch.db", keep=timedelta(days=7)),
         web=WebSettings(host="::1", port=9000),
         log=LogSettings(level="debug", format="json"),
     )
 
 
 def test_what_is_not_given_has_the_defaults_of_the_core(folder: Folder) -> None:
-    expected = Settings(api=ApiSettings(key="k"), store=StoreSettings(url=f"sqlite:///{folder.path}/gemwatch.db"))
+    expected = Settings(
+        name=socket.gethostname(), api=ApiSettings(key="k"), store=StoreSettings(path=folder.path / "gemwatch.db")
+    )
     assert folder.settings(LEAST) == expected
     nulls = "".join(f"{name}:\n" for name in SECTIONS)
     assert folder.settings("api:\n  key: k\n  token:\n" + nulls) == expected
@@ -257,7 +261,52 @@ BROKEN = [
         "1:25: api.base_url: must not hold a query (?) or fragment (#); write https://HOST/PATH",
     ),
     (LEAST + "notify: [a]\n", "2:9: notify: must be a mapping, KEY: VALUE"),
-    (LEAST + "notify: {a: json://x}\n", "2:13: notify.a: must be a mapping, KEY: VALUE"),
+    (LEAST + "notify: {a: 5}\n", "2:13: notify.a: must be a mapping, KEY: VALUE"),
+    (LEAST + "notify: {a: json}\n", "2:13: notify.a.url: is not a URL that Apprise can read"),
+    (
+        LEAST + "notify: {a: {url: 'json://x', on: [needs-look]}}\n",
+        "2:36: notify.a.on[0]: needs-look is now called needs-review; write needs-review",
+    ),
+    (
+        LEAST + "notify: {a: {url: 'json://x', format: htm}}\n",
+        '2:39: notify.a.format: "htm" is not known here; did you mean "html"?',
+    ),
+    (
+        LEAST + "notify: {a: {url: 'json://x', missed: all}}\n",
+        '2:39: notify.a.missed: "all" is not known here; write one of summary, each, none',
+    ),
+    *(
+        (
+            LEAST + f"notify: {{a: {{url: 'json://x', time_zone: {zone}}}}}\n",
+            f"2:42: notify.a.time_zone: {shown} is not a time zone; write an IANA name such as Europe/Amsterdam",
+        )
+        for zone, shown in (("Europe/Amsterdm", "this text"), ("CEST", '"CEST"'), ("../UTC", "this text"))
+    ),
+    (
+        LEAST + "notify: {a: {url: 'json://x', fallback: a}}\n",
+        "2:41: notify.a.fallback: is this target itself; name another one",
+    ),
+    (
+        LEAST + "notify: {a: {url: 'json://x', fallback: mial}, mail: 'json://y'}\n",
+        '2:41: notify.a.fallback: no target is named "mial"; did you mean "mail"?',
+    ),
+    ("name: ''\n" + LEAST, "1:7: name: is empty; give it a value or take the key out"),
+    (
+        LEAST + "web: {public_url: 'gemwatch.example.com'}\n",
+        "2:19: web.public_url: is not an http or https URL with a host; write https://HOST/PATH",
+    ),
+    (
+        LEAST + "web: {proxies: [10.0.0.1/8]}\n",
+        "2:17: web.proxies[0]: this text is not a network; write its first address",
+    ),
+    (
+        LEAST + "web: {proxies: [proxy]}\n",
+        '2:17: web.proxies[0]: "proxy" is not a network; write 10.0.0.0/8, fd00::/8 or one address',
+    ),
+    (
+        LEAST + "web: {badge: closed}\n",
+        '2:14: web.badge: "closed" is not known here; write one of login, open',
+    ),
     (LEAST + "notify: {a: {}}\n", '2:13: notify.a: the key "url" is missing'),
     (LEAST + "notify: {a: {url: x}}\n", "2:19: notify.a.url: is not a URL that Apprise can read"),
     (
@@ -641,7 +690,10 @@ PLACES_FOR_SECRETS = [
     "{api: {key: k}, notify: {a: {url: s3cret-hunter2, on: '${S}'}}}",
     "{api: {key: k}, notify: {'slack://s3cret-hunter2': {url: x}}}",
     "{api: {key: k}, notify: ['slack://s3cret-hunter2']}",
-    "{api: {key: k}, notify: {a: 'slack://s3cret-hunter2'}}",
+    "{api: {key: k}, notify: {a: 'slack.s3cret-hunter2'}}",
+    "{api: {key: k}, notify: {a: '${S}'}}",
+    "{api: {key: k}, notify: {a: {url: 'x://y', fallback: '${S}', format: '${S}', time_zone: '${S}'}}}",
+    "{api: {key: k}, web: {public_url: '${S}', proxies: ['${S}'], badge: '${S}'}}",
     "{api: {key: k}, watch: ['${S}', {job: '${S}', every: '${S}', notify: ['${S}', 'slack://s3cret-hunter2']}]}",
     "{api: {key: k}, watch_files: '${S}', store: {url: '${S}'}, web: {listen: '${S}'}, log: {level: '${S}'}}",
     "{api: {key: k}, heartbeat: {url: '${S}', every: '${S}'}}",
@@ -674,6 +726,39 @@ def test_who_may_look_at_the_web_server_is_read(folder: Folder) -> None:
     text += "hosts: [a.example.com, '[2001:DB8::1]']}\n"
     assert folder.settings(LEAST + text).web == WebSettings(
         host="0.0.0.0", port=80, token="sixteen-letters.", metrics="token", hosts=("a.example.com", "2001:db8::1")
+    )
+
+
+def test_a_target_may_be_its_url_alone(folder: Folder) -> None:
+    settings = folder.settings(LEAST + "notify: {a: 'json://x', b: '${B}'}\n", B="json://y")
+    assert settings.targets == (Target(name="a", url="json://x"), Target(name="b", url="json://y"))
+    [unset_variable] = folder.problems(LEAST + "notify: {b: '${B}'}\n")
+    assert unset_variable == f"config.yaml:2:13: notify.b: {unset('B')}"
+
+
+def test_a_target_says_how_its_messages_are_written(folder: Folder) -> None:
+    text = "notify: {a: {url: 'json://x', format: html, time_zone: Europe/Amsterdam, fallback: b, missed: each}, "
+    text += "b: 'json://y'}\n"
+    assert folder.settings(LEAST + text).targets[0] == Target(
+        name="a",
+        url="json://x",
+        format=TargetFormat.HTML,
+        time_zone="Europe/Amsterdam",
+        fallback="b",
+        missed=Missed.EACH,
+    )
+
+
+def test_the_public_url_names_a_host_of_the_web_server(folder: Folder) -> None:
+    text = "name: prod\nweb: {public_url: 'https://Gem.Example.com/gem/', proxies: [10.0.0.0/8, '::1'], badge: open, "
+    text += "hosts: [other.example.com]}\npoll: {list_every: 1m}\n"
+    settings = folder.settings(LEAST + text)
+    assert (settings.name, settings.poll.list_every) == ("prod", timedelta(minutes=1))
+    assert settings.web == WebSettings(
+        hosts=("other.example.com", "gem.example.com"),
+        public_url="https://Gem.Example.com/gem",
+        proxies=(ip_network("10.0.0.0/8"), ip_network("::1")),
+        badge="open",
     )
 
 

@@ -2,7 +2,9 @@
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
+from socket import gethostname
 from typing import Any, get_args, is_typeddict
 
 import pytest
@@ -72,7 +74,8 @@ def mapping_in(node: dict[str, Any]) -> dict[str, Any]:
     """The node that lists the keys: itself, what each name of it holds, or one of several shapes."""
     if "properties" in node:
         return node
-    shapes = [node["additionalProperties"]] if "additionalProperties" in node else node["anyOf"]
+    node = node.get("additionalProperties", node)
+    shapes = [node] if "properties" in node else node["anyOf"]
     return next(shape for shape in shapes if "properties" in shape)
 
 
@@ -101,15 +104,17 @@ def test_its_defaults_are_the_programs() -> None:
     keys, misfits = config_schema.check(document, lambda url: None)
     assert keys is not None, misfits
     assert config_schema.settings(keys, Path("/srv"), ()) == Settings(
+        name=gethostname(),
         api=ApiSettings(key="k"),
-        store=StoreSettings(url="sqlite:////srv/gemwatch.db"),
+        store=StoreSettings(path=Path("/srv/gemwatch.db")),
         heartbeat=HeartbeatSettings(url="https://switch.example/1"),
     )
-    target = {"url": "json://h", **defaults(SCHEMA["properties"]["notify"]["additionalProperties"])}
+    target = {"url": "json://h", **defaults(mapping_in(SCHEMA["properties"]["notify"]))}
     keys, _ = config_schema.check({"api": API, "notify": {"a": target, "b": {"url": "json://h"}}}, lambda url: None)
     assert keys is not None
+    assert "time_zone" in target
     first, second = config_schema.settings(keys, Path("/srv"), ()).targets
-    assert first.on == second.on
+    assert first == replace(second, name="a")
 
 
 def section(name: str, key: str, *values: object) -> list[dict[str, Any]]:
@@ -143,6 +148,10 @@ SAMPLES: list[dict[str, Any]] = [
     *section("web", "metrics", "open", "token", "closed", True),
     *section("web", "hosts", None, [], ["a.example.com"], ["[::1]", "127.0.0.1"], ["http://h"], ["h:80"], "h"),
     *section("web", "listen", "off", "127.0.0.1:0", "[::1]:80", "localhost", ":80", False, 8042),
+    *section("poll", "list_every", *SPANS),
+    *section("web", "public_url", "https://h/p", "http://h", "h", "https://u@h", 1),
+    *section("web", "proxies", None, [], ["10.0.0.0/8", "::1"], ["proxy"], "10.0.0.0/8"),
+    *section("web", "badge", "login", "open", "closed"),
     *section("log", "level", "debug", "info", "warning", "error", "loud", 1),
     *section("log", "format", "auto", "console", "json", "text"),
     *({"api": API, name: None} for name in ("poll", "notify", "watch", "watch_files", "heartbeat", "store", "log")),
@@ -154,6 +163,17 @@ SAMPLES: list[dict[str, Any]] = [
         {"api": API, "notify": {"a": {"url": "json://h", "on": on}}}
         for on in ("all", [], ["success", "not-found"], ["all"], ["store", "all"], "success", ["sucess"], None, [1])
     ),
+    *(
+        {"api": API, "notify": {"a": {"url": "json://h", key: value}}}
+        for key, values in (
+            ("format", ("auto", "text", "markdown", "html", "htm")),
+            ("missed", ("summary", "each", "none", "all")),
+            ("time_zone", ("UTC", "Europe/Amsterdam", "", 1)),
+        )
+        for value in values
+    ),
+    *({"api": API, "notify": {"a": url}} for url in ("json://h", "", 5, None)),
+    *({"api": API, "name": name} for name in ("prod", "", "two\nlines", 5)),
     *({"api": API, "watch_files": files} for files in (["a/*.yaml"], [""], [1], "a.yaml")),
     *({"api": API, "watch": [entry]} for entry in (1, "1", 2**63 - 1, 2**63, 0, -1, "x", True, 1.0, None, [], {})),
     *(

@@ -45,6 +45,10 @@ class Document:
     def unresolved(self) -> AbstractSet[Place]:
         return self.plain.unresolved
 
+    def is_unresolved(self, at: Place) -> bool:
+        """Whether a value, or what it stands in, could not be had; a target's URL may stand for the target."""
+        return any(at[:length] in self.unresolved for length in range(len(at) + 1))
+
     def problem(self, at: Place, what: str, *, key: bool = False) -> Problem:
         """What is wrong with the value at a place, or with its key."""
         line, column = self.plain.find(at, key=key)

@@ -70,7 +70,7 @@ def _read(path: Path, reader: Reader, url_problem: UrlProblem) -> Settings | Non
         reader.problems.append(main.problem((), "must be a mapping with the sections api, poll, notify, watch, ..."))
         return None
     keys, misfits = schema.check(main.value, url_problem)
-    reader.problems.extend(main.problem(m.at, m.what, key=m.key) for m in misfits if m.at not in main.unresolved)
+    reader.problems.extend(main.problem(m.at, m.what, key=m.key) for m in misfits if not main.is_unresolved(m.at))
     targets, entries, names = (main.value.get(section) for section in ("notify", "watch", "watch_files"))
     collected = WatchEntries(targets if isinstance(targets, dict) else ())
     collected.add(main, entries if isinstance(entries, list) else ())

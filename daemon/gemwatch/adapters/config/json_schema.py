@@ -6,10 +6,11 @@ defaults. A test proves that both know the same keys and think alike of many val
 
 import shlex
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from gemwatch.adapters.config.values import MAX_JOB_ID
-from gemwatch.core.events import DEFAULT_EVENTS, EventKind
+from gemwatch.core.events import DEFAULT_EVENTS, EventKind, Missed, TargetFormat
 from gemwatch.core.gate import OFF
 from gemwatch.core.limits import Word
 from gemwatch.core.settings import (
@@ -26,7 +27,10 @@ from gemwatch.core.settings import (
 
 Schema = dict[str, Any]
 
-_API, _POLL, _STORE = ApiSettings(key=""), PollSettings(), StoreSettings(url="")
+_HTTP_URL: Schema = {"type": "string", "pattern": r"^https?://[^@?#\s]+$"}
+_NAME: Schema = {"type": "string", "pattern": r"^[^\r\n]*\S[^\r\n]*$", "maxLength": 200}
+
+_API, _POLL, _STORE = ApiSettings(key=""), PollSettings(), StoreSettings(path=Path("gemwatch.db"))
 _WEB, _LOG, _HEARTBEAT = WebSettings(), LogSettings(), HeartbeatSettings(url="")
 _VISIBLE = r"^[\x21-\x7e]+$"
 
@@ -74,6 +78,10 @@ def json_schema() -> Schema:
         "title": "gemwatch's configuration",
         **_mapping(
             {
+                "name": {
+                    "description": "This instance, in messages and pages. Default: the host name. Needs a restart.",
+                    **_NAME,
+                },
                 "api": _api(),
                 "poll": _section(_poll(), "How often jobs are looked at. Live."),
                 "notify": _notify(),
@@ -99,7 +107,7 @@ def _api() -> Schema:
     keys = {
         "base_url": _or_reference(
             "Where the GEM API is: http or https, without user, query or fragment.",
-            {"type": "string", "pattern": r"^https?://[^@?#\s]+$"},
+            _HTTP_URL,
             default=_API.base_url,
         ),
         "key": _refers("secret", "The TomTom API key, best as ${TOMTOM_API_KEY}."),
@@ -158,6 +166,7 @@ def _poll() -> Schema:
             "This many 404 in a row before not-found is told.", _POLL.not_found_after, minimum=1, maximum=1_000_000
         ),
         "alert_after": _duration("No good answer from the API for this long: api is told.", _POLL.alert_after),
+        "list_every": _duration("How often the list of jobs is read for discovery.", _POLL.list_every),
         "adaptive": {
             "type": "boolean",
             "default": _POLL.adaptive,
@@ -180,24 +189,34 @@ def _notify() -> Schema:
             "anyOf": [{"const": "all"}, kinds, _ref("reference")],
             "default": [kind for kind in EventKind if kind in DEFAULT_EVENTS],
         },
+        "format": _or_reference(
+            "In which form messages are sent; auto: the richest that the service shows.",
+            {"enum": list(TargetFormat)},
+            default=TargetFormat.AUTO,
+        ),
+        "time_zone": {
+            **_text("An IANA name such as Europe/Amsterdam; times are also given in UTC."),
+            "default": "UTC",
+        },
+        "fallback": _text("The target that receives what this one permanently refuses."),
+        "missed": _or_reference(
+            "What the target receives of that, once it accepts messages again.",
+            {"enum": list(Missed)},
+            default=Missed.SUMMARY,
+        ),
     }
     return {
         "description": "Who is told: NAME: {url: ..., on: [...]}. Live.",
         "type": ["object", "null"],
         "propertyNames": {"pattern": r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"},
-        "additionalProperties": _mapping(target, required=("url",)),
+        "additionalProperties": {"anyOf": [_ref("text"), _mapping(target, required=("url",))]},
     }
 
 
 def _watch() -> Schema:
     keys = {
         "job": _ref("jobId"),
-        "name": {
-            "description": "Stands in messages and tables.",
-            "type": "string",
-            "pattern": r"^[^\r\n]*\S[^\r\n]*$",
-            "maxLength": 200,
-        },
+        "name": {"description": "Stands in messages and tables.", **_NAME},
         "notify": {
             "description": "Only these targets hear of this job; []: nobody; left out: all.",
             "type": "array",
@@ -260,6 +279,17 @@ def _web() -> Schema:
             "Whether /metrics is open or asks for the token.", {"enum": ["open", "token"]}, default=_WEB.metrics
         ),
         "hosts": _optional_list({"anyOf": [name, _ref("reference")]}, "Names that people reach it by, without port."),
+        "public_url": _or_reference(
+            "Where people reach the pages, for links in messages: http or https; its host is one of hosts.",
+            _HTTP_URL,
+        ),
+        "proxies": _optional_list(
+            {"anyOf": [{"type": "string", "pattern": r"^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$"}, _ref("reference")]},
+            "Networks whose X-Forwarded-For header is believed, such as 10.0.0.0/8.",
+        ),
+        "badge": _or_reference(
+            "Whether /badge.svg is open or asks for a login.", {"enum": ["login", "open"]}, default=_WEB.badge
+        ),
     }
 
 

@@ -9,6 +9,7 @@ from typing_extensions import TypedDict  # pydantic cannot read typing's own bef
 
 from gemwatch.adapters.config import values
 from gemwatch.adapters.config import web as config_web
+from gemwatch.core.events import Missed, TargetFormat
 from gemwatch.core.gate import Bar
 from gemwatch.core.limits import Word
 from gemwatch.core.settings import AzureCredential, WebSettings
@@ -28,6 +29,7 @@ _Limit = Annotated[timedelta | Word, PlainValidator(values.limit)]
 _TargetName = Annotated[str, PlainValidator(values.target_name)]
 _NullIsEmptyMapping = BeforeValidator(lambda value: {} if value is None else value)
 _NullIsNone = WrapValidator(lambda value, validate: None if value is None else validate(value))
+_TextIsUrl = BeforeValidator(lambda value: {"url": value} if isinstance(value, str) else value)
 _NullIsEmptyList = BeforeValidator(lambda value: [] if value is None else value)
 
 
@@ -63,6 +65,7 @@ class PollKeys(TypedDict, total=False):
     every: _Duration
     not_found_after: Annotated[int, PlainValidator(values.integer(1, 1_000_000))]
     alert_after: _Duration
+    list_every: _Duration
     adaptive: Annotated[bool, PlainValidator(values.flag)]
     sweep: Annotated[bool, PlainValidator(values.sweep)]
 
@@ -71,6 +74,10 @@ class PollKeys(TypedDict, total=False):
 class TargetKeys(TypedDict, total=False):
     url: Required[Annotated[str, PlainValidator(_target_url)]]
     on: Annotated[list[Annotated[str, PlainValidator(values.event)]], BeforeValidator(values.event_list)]
+    format: Annotated[str, PlainValidator(values.one_of(*TargetFormat))]
+    time_zone: Annotated[str, PlainValidator(values.time_zone)]
+    fallback: Annotated[str, PlainValidator(values.text)]
+    missed: Annotated[str, PlainValidator(values.one_of(*Missed))]
 
 
 @with_config(_STRICT)
@@ -109,6 +116,9 @@ class WebKeys(TypedDict, total=False):
     token: Annotated[str, PlainValidator(config_web.web_token)]
     metrics: Annotated[str, PlainValidator(values.one_of("open", "token"))]
     hosts: Annotated[list[Annotated[str, PlainValidator(config_web.host_name)]], _NullIsEmptyList]
+    public_url: Annotated[str, PlainValidator(values.base_url)]
+    proxies: Annotated[list[Annotated[config_web.Network, PlainValidator(config_web.network)]], _NullIsEmptyList]
+    badge: Annotated[str, PlainValidator(values.one_of("login", "open"))]
 
 
 @with_config(_STRICT)
@@ -127,9 +137,10 @@ class LogKeys(TypedDict, total=False):
 class Keys(TypedDict, total=False):
     """The whole document. The entries of `watch` are read one by one, since a bad one spoils only itself."""
 
+    name: Annotated[str, PlainValidator(values.watch_name)]
     api: Required[Annotated[ApiKeys, _NullIsEmptyMapping]]
     poll: Annotated[PollKeys, _NullIsEmptyMapping]
-    notify: Annotated[dict[_TargetName, TargetKeys], _NullIsEmptyMapping]
+    notify: Annotated[dict[_TargetName, Annotated[TargetKeys, _TextIsUrl]], _NullIsEmptyMapping]
     watch: Annotated[list[Any], _NullIsEmptyList]
     watch_files: Annotated[list[Annotated[str, PlainValidator(values.text)]], _NullIsEmptyList]
     limits: Annotated[LimitKeys, _NullIsEmptyMapping]

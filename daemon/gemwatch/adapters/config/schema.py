@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from socket import gethostname
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
@@ -26,7 +28,7 @@ from gemwatch.adapters.config.keys import (
     WebKeys,
 )
 from gemwatch.adapters.config.strict_yaml import Place
-from gemwatch.core.events import DEFAULT_EVENTS, EventKind, Target
+from gemwatch.core.events import DEFAULT_EVENTS, EventKind, Missed, Target, TargetFormat
 from gemwatch.core.gate import Gate
 from gemwatch.core.limits import Limits
 from gemwatch.core.settings import (
@@ -74,7 +76,7 @@ class Misfit:
 
 def check(document: Mapping[str, Any], url_problem: Callable[[str], str | None]) -> tuple[Keys | None, list[Misfit]]:
     """The document's keys, or None, and everything that is wrong with them; the watch list's entries are not read."""
-    misfits = [*_token_misfits(document), *_web_misfits(document)]
+    misfits = [*_token_misfits(document), *_web_misfits(document), *_fallback_misfits(document)]
     keys = None
     try:
         keys = _DOCUMENT.validate_python({"api": None, **document}, context=url_problem)
@@ -128,7 +130,8 @@ def settings(keys: Keys, folder: Path, watches: tuple[Watch, ...]) -> Settings:
     kept = {"keep": store["keep"]} if "keep" in store else {}
     return Settings(
         api=ApiSettings(**api),
-        store=StoreSettings(url=f"sqlite:///{folder / store.get('url', _DEFAULT_STORE)}", **kept),
+        name=keys.get("name") or gethostname(),
+        store=StoreSettings(path=folder / store.get("url", _DEFAULT_STORE), **kept),
         poll=PollSettings(**keys.get("poll", {})),
         targets=tuple(_target(name, target) for name, target in keys.get("notify", {}).items()),
         watches=watches,
@@ -158,14 +161,25 @@ def _token_source(keys: TokenKeys, folder: Path) -> TokenSource:
 
 
 def _web(keys: WebKeys) -> WebSettings:
-    named: dict[str, Any] = {**keys, "hosts": tuple(keys.get("hosts", ()))}
+    hosts = keys.get("hosts", [])
+    if public := keys.get("public_url"):
+        hosts = [*hosts, config_web.host_name(urlsplit(public).hostname)]
+    named: dict[str, Any] = {**keys, "hosts": tuple(dict.fromkeys(hosts)), "proxies": tuple(keys.get("proxies", ()))}
     listening: WebSettings = named.pop("listen", WebSettings())
     return replace(listening, **named)
 
 
 def _target(name: str, keys: TargetKeys) -> Target:
     on = frozenset(map(EventKind, keys["on"])) if "on" in keys else DEFAULT_EVENTS
-    return Target(name=name, url=keys["url"], on=on)
+    return Target(
+        name=name,
+        url=keys["url"],
+        on=on,
+        format=TargetFormat(keys.get("format", TargetFormat.AUTO)),
+        time_zone=keys.get("time_zone", "UTC"),
+        fallback=keys.get("fallback"),
+        missed=Missed(keys.get("missed", Missed.SUMMARY)),
+    )
 
 
 def _token_misfits(document: Mapping[str, Any]) -> Iterator[Misfit]:
@@ -179,6 +193,22 @@ def _token_misfits(document: Mapping[str, Any]) -> Iterator[Misfit]:
         for key in azure.keys() & _NOT_FOR[azure["credential"]]:
             what = f"has no meaning for {azure['credential']}; take it out"
             yield Misfit(("api", "token", "azure", key), what, key=True)
+
+
+def _fallback_misfits(document: Mapping[str, Any]) -> Iterator[Misfit]:
+    targets = document.get("notify")
+    if not isinstance(targets, dict):
+        return
+    for name, target in targets.items():
+        fallback = target.get("fallback") if isinstance(target, dict) else None
+        if not isinstance(fallback, str) or not fallback:
+            continue
+        at = ("notify", name, "fallback")
+        if fallback == name:
+            yield Misfit(at, "is this target itself; name another one")
+        elif fallback not in targets:
+            hint = values.did_you_mean(fallback, targets) or "; name one from notify"
+            yield Misfit(at, f"no target is named{values.quoted(fallback)}{hint}")
 
 
 def _web_misfits(document: Mapping[str, Any]) -> Iterator[Misfit]:

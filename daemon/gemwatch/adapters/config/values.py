@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from gemwatch.adapters.config.references import Substituted
 from gemwatch.core.events import EventKind
@@ -192,7 +193,18 @@ def event_list(value: Any) -> list[Any]:
     return value
 
 
-event = one_of(*EventKind)
+def event(value: Any) -> str:
+    if value == "needs-look":
+        raise BadValue("needs-look is now called needs-review; write needs-review")
+    return one_of(*EventKind)(value)
+
+
+def time_zone(value: Any) -> str:
+    name = text(value)
+    try:
+        return ZoneInfo(name).key
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise BadValue(f"{shown(value)} is not a time zone; write an IANA name such as Europe/Amsterdam") from None
 
 
 def header_text(value: Any) -> str:

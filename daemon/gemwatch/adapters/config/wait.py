@@ -41,7 +41,7 @@ def from_file(path: Path, environ: Mapping[str, str]) -> WaitSettings | tuple[Pr
     wanted = {name: main.value[name] for name in _SECTIONS if name in main.value}
     keys, misfits = schema.check(wanted, lambda _: None)
     problems = [problem for problem in reader.problems if problem.where.partition(".")[0] in _SECTIONS]
-    problems += [main.problem(m.at, m.what, key=m.key) for m in misfits if m.at not in main.unresolved]
+    problems += [main.problem(m.at, m.what, key=m.key) for m in misfits if not main.is_unresolved(m.at)]
     if keys is None or problems:
         return tuple(problems)
     settings = schema.settings(keys, path.parent.absolute(), ())

@@ -4,7 +4,9 @@ import ipaddress
 import re
 from typing import Any
 
-from gemwatch.adapters.config.values import BadValue, header_text, listen, text
+from gemwatch.adapters.config.values import BadValue, header_text, listen, shown, text
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 _SHORTEST_TOKEN = 16  # characters
@@ -37,3 +39,14 @@ def host_name(value: Any) -> str:
         return str(ipaddress.IPv6Address(name))
     except ValueError:
         raise BadValue("is no host name; write it without scheme and port, as gemwatch.example.com") from None
+
+
+def network(value: Any) -> Network:
+    """A network such as 10.0.0.0/8, or one address."""
+    try:
+        return ipaddress.ip_network(text(value))
+    except ValueError as error:
+        hint = "; write its first address" if "host bits" in str(error) else ""
+        raise BadValue(
+            f"{shown(value)} is not a network{hint or '; write 10.0.0.0/8, fd00::/8 or one address'}"
+        ) from None

@@ -41,6 +41,7 @@ OUTCOMES = {
     EventKind.QUEUED_TOO_LONG: "QUEUED TOO LONG",
     EventKind.RUNNING_TOO_LONG: "RUNNING TOO LONG",
     EventKind.FINISHED_TOO_FAST: "FINISHED TOO FAST",
+    EventKind.UNKNOWN_STATUS: "UNKNOWN STATUS",
 }
 _TONES = {EventKind.SUCCESS: Tone.GOOD, EventKind.FAILED: Tone.BAD, EventKind.STARTED: Tone.PLAIN}
 _LAST_SEEN: Mapping[str, str] = {Status.REQUESTED: "waiting", Status.IN_PROGRESS: "running"}

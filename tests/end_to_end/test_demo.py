@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from gemwatch.core.text.message import OUTCOMES
 from gemwatch.demo.lives import ADDED, WATCHED, Life
 
 ENDS = [
@@ -188,7 +187,7 @@ def test_what_happens_is_told_as_it_happens(ended: Ended, line: str) -> None:
 def test_the_table_has_each_job_with_its_end(ended: Ended, life: Life) -> None:
     table = ended.output.partition("Messages\n")[2]
     row = next(line for line in table.splitlines() if line.startswith(str(life.job_id)))
-    end = "NEEDS A LOOK" if life.matched else OUTCOMES[life.told]
+    end = "NEEDS A LOOK" if life.matched else life.told.traits.outcome
     assert re.search(rf" {end} +[1-4]$", row)
 
 

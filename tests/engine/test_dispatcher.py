@@ -4,6 +4,9 @@ import json
 import threading
 from pathlib import Path
 
+import sqlalchemy as sa
+
+from gemwatch.adapters.store.tables import events
 from gemwatch.core.events import Event, EventKind, Target
 from gemwatch.core.work import KEEP_TRYING
 from support.clock import FakeClock
@@ -140,3 +143,17 @@ async def test_ten_thousand_that_wait_at_a_start_all_arrive(
         rig.dispatcher.wake_up.set()
         await until(lambda: rig.records.snapshot().pending == 0, "all to be delivered")
     assert len(inbox.messages) == 200
+
+
+async def test_event_of_a_newer_version_is_sent_in_neutral_words(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    async with running(settings_for(gem, tmp_path, [team(inbox)]), clock) as rig:
+        tell(rig, 1)
+        with rig.engine.begin() as connection:
+            connection.execute(sa.update(events).values(kind="quota-changed", facts={"quota": [5]}))
+        await rig.deliver()
+        assert rig.records.deliveries()[0]["state"] == "sent"
+        tell(rig, 2)
+        await rig.deliver()
+    assert inbox.titles() == ["gemwatch: Quota changed (job 1)", "SUCCESS: job 2"]

@@ -8,7 +8,7 @@ from datetime import datetime
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
 
-from gemwatch.core.events import JOB_EVENTS, EventKind
+from gemwatch.core.events import JOB_EVENTS, EventKind, Kind
 from gemwatch.core.job import Status
 
 POLL_OUTCOMES = ("seen", "not_found", "refused", "throttled", "failed", "bad")
@@ -95,8 +95,8 @@ class Metrics:
     def transition(self, to: str) -> None:
         self._transitions.get(to, self._transitions[OTHER]).inc()
 
-    def event(self, kind: EventKind) -> None:
-        if kind in self._events:
+    def event(self, kind: Kind) -> None:
+        if isinstance(kind, EventKind) and kind in self._events:
             self._events[kind].inc()
 
     def targets(self, names: Iterable[str]) -> None:

@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gemwatch.core.text.message import OUTCOMES
+from gemwatch.core.events import JOB_EVENTS
 
-_TOLD = re.compile(rf"^({'|'.join(OUTCOMES.values())}): (?:.*\()?job (\d+)\b", re.MULTILINE)
+_TOLD = re.compile(rf"^({'|'.join(kind.traits.outcome for kind in JOB_EVENTS)}): (?:.*\()?job (\d+)\b", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,6 @@ from gemwatch.adapters.store.database import open_to_read
 from gemwatch.adapters.store.records import Records
 from gemwatch.app.system_clock import SystemClock
 from gemwatch.core.events import EventKind
-from gemwatch.core.text.message import OUTCOMES
 from gemwatch.demo.config import DATA_MAIL, PLACES, TEAM_CHAT, configuration
 from gemwatch.demo.daemon import Daemon, command, running
 from gemwatch.demo.gem import Gem
@@ -182,9 +181,9 @@ class Play:
 
 def _expected(lives: Iterable[Life]) -> Iterator[Told]:
     """How each job ends, to each target that is to hear of it, and which one is late."""
-    yield OUTCOMES[EventKind.RUNNING_TOO_LONG], LATE.job_id, TEAM_CHAT
+    yield EventKind.RUNNING_TOO_LONG.traits.outcome, LATE.job_id, TEAM_CHAT
     for life in lives:
-        outcome = OUTCOMES[life.told]
+        outcome = life.told.traits.outcome
         yield outcome, life.job_id, TEAM_CHAT
         if life.hidden is not None and life.notify is None:
             yield outcome, life.job_id, DATA_MAIL
@@ -193,7 +192,7 @@ def _expected(lives: Iterable[Life]) -> Iterator[Told]:
 def _end(job: Mapping[str, Any]) -> str:
     if job["needs_review"]:
         return "NEEDS A LOOK"
-    return job["status"] or OUTCOMES[EventKind.NOT_FOUND]
+    return job["status"] or EventKind.NOT_FOUND.traits.outcome
 
 
 def _listed(told: Iterable[Told]) -> str:

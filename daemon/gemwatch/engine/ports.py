@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ParamSpec, Protocol, TypeVar
 
-from gemwatch.core.events import Event, EventKind, Target
+from gemwatch.core.events import Event, Kind, Target
 from gemwatch.core.job import Observation
 from gemwatch.core.listing import Listed, Listing, Swept
 from gemwatch.core.login import LoginError, Token
@@ -102,7 +102,7 @@ class Metrics(Protocol):
 
     def transition(self, to: str) -> None: ...
 
-    def event(self, kind: EventKind) -> None: ...
+    def event(self, kind: Kind) -> None: ...
 
     def delivery(self, target: str, outcome: str) -> None: ...
 

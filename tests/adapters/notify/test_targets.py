@@ -17,9 +17,9 @@ import trustme
 from apprise.plugins.slack import NotifySlack
 
 from gemwatch.adapters.notify.targets import Targets
-from gemwatch.core.events import Event, EventKind, Target
+from gemwatch.core.events import Event, EventKind, Target, Tone
 from gemwatch.core.secrets import Secrets
-from gemwatch.core.text.message import Message, Tone, compose
+from gemwatch.core.text.message import Message, compose
 from gemwatch.core.work import NotSent, Outcome, Sent
 from support.gem import document
 from support.http import Handler, Server

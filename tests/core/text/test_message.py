@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemwatch.core.events import JOB_EVENTS, Event, EventKind
-from gemwatch.core.text.message import LONGEST_TITLE, Tone, compose
+from gemwatch.core.events import JOB_EVENTS, Event, EventKind, Tone
+from gemwatch.core.text.message import LONGEST_TITLE, compose
 from support.gem import document
 
 AT = datetime(2026, 2, 18, 13, 21, 7, tzinfo=UTC)
@@ -262,7 +262,7 @@ gw-4711""",
             since=AT.isoformat(),
             remedy="On the host, as user gemwatch: az login --scope https://gem.example.com/user_impersonation",
         ),
-        Tone.WARNING,
+        Tone.BAD,
         """\
 gemwatch: login refused
 
@@ -289,7 +289,7 @@ gw-4711""",
     ),
     (
         service(EventKind.LOGIN, 7, name="Belgium", over=False, reason="HTTP 403", since=AT.isoformat()),
-        Tone.WARNING,
+        Tone.BAD,
         """\
 gemwatch: login refused for Belgium (job 7)
 
@@ -316,7 +316,7 @@ gw-4711""",
     ),
     (
         service(EventKind.API, over=False, reason="no answer in 30 s", since="2026-02-18T13:11:00+00:00"),
-        Tone.WARNING,
+        Tone.BAD,
         """\
 gemwatch: the GEM API does not answer
 
@@ -344,7 +344,7 @@ gw-4711""",
     ),
     (
         service(EventKind.CONFIG, over=False, refused=True, problems=[PROBLEM]),
-        Tone.WARNING,
+        Tone.BAD,
         f"""\
 gemwatch: configuration refused
 
@@ -358,7 +358,7 @@ gw-4711""",
     ),
     (
         service(EventKind.CONFIG, over=False, refused=False, problems=[PROBLEM, PROBLEM]),
-        Tone.WARNING,
+        Tone.BAD,
         f"""\
 gemwatch: 2 watch entries set aside
 

@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemwatch.core.events import Event, EventKind
-from gemwatch.core.text.message import Tone
+from gemwatch.core.events import Event, EventKind, Tone
 from gemwatch.core.text.summary import fitting, summarise
 from support.gem import document
 
@@ -72,7 +71,7 @@ def test_other_events_among_them_make_it_messages_and_trouble_of_the_service_com
     ]
     message = summarise(letters([ended(1), *others]), now=AT)
     assert message.title == "5 messages: 1 SUCCESS, 4 others"
-    assert message.tone is Tone.WARNING
+    assert message.tone is Tone.BAD
     assert message.body.splitlines()[:5] == [
         "gemwatch: login refused · gw-104",
         "gemwatch: login works again · gw-105",

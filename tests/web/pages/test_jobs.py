@@ -142,7 +142,7 @@ def test_shares_never_exceed_the_bar(
 def test_trouble_with_a_job_stands_beside_it() -> None:
     assert remarks(misses=3) == ["Not found 3 times in a row: the API knows no such job"]
     assert remarks(last_error="HTTP 500") == ["Last poll: HTTP 500"]
-    assert remarks(limits_passed=["queued-too-long"]) == ["It has waited longer than the limit"]
+    assert remarks(limits_passed=["queued-too-long"]) == ["It has been waiting for longer than the limit"]
     assert remarks(watched=False) == ["No longer watched: it is not polled"]
     assert remarks(status="SUCCESS", last_error="HTTP 500") == []
 

@@ -10,8 +10,9 @@ import apprise
 from apprise.plugins.base import NotifyBase
 
 from gemwatch.adapters.notify.urls import listen
+from gemwatch.core.events import Tone
 from gemwatch.core.secrets import Secrets
-from gemwatch.core.text.message import Message, Tone
+from gemwatch.core.text.message import Message
 from gemwatch.core.text.sanitize import shorten, single_line
 from gemwatch.core.work import NotSent, Outcome, Sent
 

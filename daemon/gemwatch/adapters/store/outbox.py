@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gemwatch.adapters.store.tables import deliveries, events, watches
-from gemwatch.core.events import Event, EventKind, Target, audience
+from gemwatch.core.events import Event, Target, audience, kind_of
 from gemwatch.core.work import (
     KEEP_TRYING,
     MANY,
@@ -135,7 +135,7 @@ def _delivery(row: Any, claim: datetime) -> Delivery:
     return Delivery(
         id=row.id,
         event_id=row.event_id,
-        event=Event(kind=EventKind(row.kind), at=row.at, job_id=row.job_id, facts=row.facts),
+        event=Event(kind=kind_of(row.kind), at=row.at, job_id=row.job_id, facts=row.facts),
         attempts=row.attempts,
         expires_at=row.expires_at,
         claim=claim,

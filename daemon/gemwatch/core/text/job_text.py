@@ -91,6 +91,13 @@ def passed_limit(event: Event, facts: Facts) -> Iterator[str]:
             yield "To do: look at the input and the result before it is used."
 
 
+def unknown_status(facts: Facts) -> Iterator[str]:
+    """A status that TomTom does not document."""
+    yield f"The GEM API reports a status that gemwatch does not know: {facts.text('status', 64) or 'without a name'}"
+    yield "Meaning: gemwatch cannot tell whether the job has finished. It keeps polling, after a day less often."
+    yield "To do: look the job up at TomTom. If it has finished, remove it from the watch list."
+
+
 def _lasted(what: str, event: Event, facts: Facts) -> str:
     since = facts.time("since")
     if since is None:

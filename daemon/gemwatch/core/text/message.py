@@ -3,22 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
+from typing import assert_never
 
-from gemwatch.core.events import JOB_EVENTS, LIMIT_EVENTS, Event, EventKind
+from gemwatch.core.events import Event, EventKind, Scope, Tone, UnknownKind
 from gemwatch.core.job import JobDetails, Statistics, Status
 from gemwatch.core.text import formatting, job_text, service_text
 from gemwatch.core.text.formatting import Facts
 from gemwatch.core.text.sanitize import sanitize, shorten
-
-
-class Tone(StrEnum):
-    """How a message feels; services that can show it give it a colour."""
-
-    GOOD = "good"
-    BAD = "bad"
-    WARNING = "warning"
-    PLAIN = "plain"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,18 +23,6 @@ class Message:
 
 LONGEST_TITLE = 140
 
-OUTCOMES = {
-    EventKind.STARTED: "STARTED",
-    EventKind.SUCCESS: "SUCCESS",
-    EventKind.FAILED: "FAILED",
-    EventKind.NOT_FOUND: "NOT FOUND",
-    EventKind.NEEDS_REVIEW: "SUCCESS, needs review",
-    EventKind.QUEUED_TOO_LONG: "QUEUED TOO LONG",
-    EventKind.RUNNING_TOO_LONG: "RUNNING TOO LONG",
-    EventKind.FINISHED_TOO_FAST: "FINISHED TOO FAST",
-    EventKind.UNKNOWN_STATUS: "UNKNOWN STATUS",
-}
-_TONES = {EventKind.SUCCESS: Tone.GOOD, EventKind.FAILED: Tone.BAD, EventKind.STARTED: Tone.PLAIN}
 _LAST_SEEN: Mapping[str, str] = {Status.REQUESTED: "waiting", Status.IN_PROGRESS: "running"}
 
 
@@ -54,19 +33,19 @@ def compose(event_id: int | None, event: Event, *, now: datetime, most: int | No
     event's id always stays: by it a repeated message is known. None: the event is told without being kept.
     """
     facts = Facts(event.facts)
-    lines = _job_lines(event, facts) if event.kind in JOB_EVENTS else service_text.lines(event, facts)
     return Message(
         title=title(event),
-        body=_fitted([*late_line(event, now), *lines], foot(event_id), most),
-        tone=_tone(event, facts),
+        body=_fitted([*late_line(event, now), *_lines(event, facts)], foot(event_id), most),
+        tone=tone(event),
     )
 
 
 def title(event: Event) -> str:
     facts = Facts(event.facts)
-    if event.kind not in JOB_EVENTS:
+    if event.kind.traits.scope is not Scope.JOB:
         return service_text.title(event, facts)
-    return f"{OUTCOMES[event.kind]}: {formatting.job(event.job_id, facts.text('name', formatting.LONGEST_NAME))}"
+    name = facts.text("name", formatting.LONGEST_NAME)
+    return f"{event.kind.traits.outcome}: {formatting.job(event.job_id, name)}"
 
 
 def foot(event_id: int | None) -> str:
@@ -78,10 +57,10 @@ def late_line(event: Event, now: datetime) -> Iterator[str]:
         yield f"Delayed: observed {formatting.point(event.at)}, sent {formatting.span(now - event.at)} later"
 
 
-def _tone(event: Event, facts: Facts) -> Tone:
-    if event.kind in JOB_EVENTS:
-        return _TONES.get(event.kind, Tone.WARNING)
-    return Tone.GOOD if facts.flag("over") else Tone.WARNING
+def tone(event: Event) -> Tone:
+    """The tone of the event's kind; a recovery of the service is good news."""
+    recovered = event.kind.traits.scope is Scope.SERVICE and event.facts.get("over") is True
+    return Tone.GOOD if recovered else event.kind.traits.tone
 
 
 def _fitted(lines: Sequence[str], foot: str, most: int | None) -> str:
@@ -96,28 +75,46 @@ def _fitted(lines: Sequence[str], foot: str, most: int | None) -> str:
     return f"{text}\n\n{foot}" if text else foot
 
 
-def _job_lines(event: Event, facts: Facts) -> Iterator[str]:
-    if event.kind is EventKind.NOT_FOUND:
-        yield from _not_found_lines(event, facts)
-        return
+def _lines(event: Event, facts: Facts) -> Iterator[str]:
+    match event.kind:
+        case EventKind.STARTED | EventKind.SUCCESS | EventKind.FAILED | EventKind.NEEDS_REVIEW:
+            yield from _run_lines(event, facts)
+        case EventKind.QUEUED_TOO_LONG | EventKind.RUNNING_TOO_LONG | EventKind.FINISHED_TOO_FAST:
+            yield from _observed(event, facts, job_text.passed_limit(event, facts))
+        case EventKind.UNKNOWN_STATUS:
+            yield from _observed(event, facts, job_text.unknown_status(facts))
+        case EventKind.NOT_FOUND:
+            yield from _not_found_lines(event, facts)
+        case EventKind.GROUP_DONE:
+            yield from service_text.group_done(event, facts)
+        case EventKind.LOGIN | EventKind.API | EventKind.CONFIG | EventKind.STORE | EventKind.TARGET:
+            yield from service_text.lines(event, facts)
+        case UnknownKind():
+            yield from service_text.unknown_kind(event)
+        case _:
+            assert_never(event.kind)
+
+
+def _run_lines(event: Event, facts: Facts) -> Iterator[str]:
     details = facts.details()
-    statistics = details.statistics if details else None
-    if event.kind in LIMIT_EVENTS:
-        yield from job_text.passed_limit(event, facts)
-        yield from _files(details)
-        yield f"Observed: {formatting.point(event.at)}"
-    else:
-        if event.kind is EventKind.NEEDS_REVIEW:
-            yield from job_text.why_review(facts)
-        yield from job_text.expected_end(facts)
-        yield from _files(details)
-        if statistics:
-            yield from _matching(statistics, facts)
-        yield from job_text.compared_with(facts)
-        yield from _times(event, facts, details)
-    if details and details.requested_at:
-        yield f"Requested: {formatting.point(details.requested_at)}"
-    yield from _origin(details)
+    if event.kind is EventKind.NEEDS_REVIEW:
+        yield from job_text.why_review(facts)
+    yield from job_text.expected_end(facts)
+    yield from _files(details)
+    if details and details.statistics:
+        yield from _matching(details.statistics, facts)
+    yield from job_text.compared_with(facts)
+    yield from _times(event, facts, details)
+    yield from _request(details)
+
+
+def _observed(event: Event, facts: Facts, what: Iterator[str]) -> Iterator[str]:
+    """What was observed of a job that has not changed its status, and which job it is."""
+    details = facts.details()
+    yield from what
+    yield from _files(details)
+    yield f"Observed: {formatting.point(event.at)}"
+    yield from _request(details)
 
 
 def _files(details: JobDetails | None) -> Iterator[str]:
@@ -175,9 +172,12 @@ def _uncertainty(event: Event, facts: Facts) -> str:
     return f" (last seen {how} {formatting.near(seen, event.at)})"
 
 
-def _origin(details: JobDetails | None) -> Iterator[str]:
+def _request(details: JobDetails | None) -> Iterator[str]:
+    """When the job was requested, and what for."""
     if details is None:
         return
+    if details.requested_at:
+        yield f"Requested: {formatting.point(details.requested_at)}"
     parts = [sanitize(details.job_type)] if details.job_type else []
     parts += [f"Overture release {sanitize(details.overture_release)}"] if details.overture_release else []
     parts += [f"Orbis version {sanitize(details.orbis_version)}"] if details.orbis_version else []

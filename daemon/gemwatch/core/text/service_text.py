@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from gemwatch.core.events import Event, EventKind
+from gemwatch.core.events import Event, EventKind, UnknownKind
 from gemwatch.core.text import formatting
 from gemwatch.core.text.formatting import Facts
-from gemwatch.core.text.sanitize import single_line
+from gemwatch.core.text.sanitize import sanitize, single_line
 
 _MOST_PROBLEMS = 10
 
@@ -21,8 +21,18 @@ def title(event: Event, facts: Facts) -> str:
             words = "the GEM API answers again" if over else "the GEM API does not answer"
         case EventKind.STORE:
             words = "the store works again" if over else "the store does not work"
-        case _:
+        case EventKind.CONFIG:
             words = _config_title(facts)
+        case EventKind.TARGET:
+            target = facts.text("target", 80) or "a target"
+            words = f"target {target} accepts messages again" if over else f"target {target} is down"
+        case EventKind.GROUP_DONE:
+            return _group_title(facts)
+        case UnknownKind():
+            words = event.kind.traits.label
+            words += "" if event.job_id is None else f" ({formatting.job(event.job_id, None)})"
+        case _:  # events about a job have titles of their own
+            raise AssertionError(event.kind)
     return f"gemwatch: {words}"
 
 
@@ -37,8 +47,54 @@ def lines(event: Event, facts: Facts) -> Iterator[str]:
             yield from _api_back(event, facts) if over else _api_gone(event, facts)
         case EventKind.STORE:
             yield from _store_works(event, facts) if over else _store_fails(event, facts)
+        case EventKind.TARGET:
+            yield from _target_recovered(event, facts) if over else _target_down(event, facts)
         case _:
             yield from _config_mended(event, facts) if over else _config_refused(event, facts)
+
+
+def _target_down(event: Event, facts: Facts) -> Iterator[str]:
+    yield "The target does not accept messages."
+    yield from _reason(facts)
+    fallback = facts.text("fallback", 80)
+    if fallback:
+        yield f"Meaning: its messages go to {fallback} until it accepts messages again."
+    else:
+        yield "Meaning: its messages wait. gemwatch retries each for 48 hours."
+    yield _to_do(facts, "fix the target, then try it with: gemwatch test-notify")
+    yield _since(event, facts)
+
+
+def _target_recovered(event: Event, facts: Facts) -> Iterator[str]:
+    yield "The target accepts messages again."
+    yield "To do: nothing."
+    yield _lasted(event, facts)
+
+
+def _group_title(facts: Facts) -> str:
+    name = facts.text("group", 80) or "without a name"
+    word = "GROUP INCOMPLETE" if facts.flag("incomplete") else EventKind.GROUP_DONE.traits.outcome
+    return f"{word}: {name}"
+
+
+def group_done(event: Event, facts: Facts) -> Iterator[str]:
+    """How the jobs of a group ended."""
+    counts = facts.part("outcomes").raw
+    ended = ", ".join(sanitize(f"{number} {word}", 64) for word, number in counts.items())
+    yield f"Jobs: {ended}" if ended else "Jobs: none"
+    for label, key in (("Failed", "failed"), ("Needs review", "needs_review")):
+        ids = facts.raw.get(key)
+        if isinstance(ids, list) and ids:
+            yield f"{label}: {', '.join(sanitize(str(job_id), 20) for job_id in ids)}"
+    if first := facts.time("first_requested_at"):
+        yield f"First request: {formatting.point(first)}"
+    yield f"Last end: {formatting.point(facts.time('last_ended_at') or event.at)}"
+
+
+def unknown_kind(event: Event) -> Iterator[str]:
+    """An event that a newer gemwatch has stored: nothing can be assumed about its facts."""
+    yield f"A newer version of gemwatch recorded this event ({event.kind.value[:40]}). This version cannot show more."
+    yield f"Observed: {formatting.point(event.at)}"
 
 
 def _login_refused(event: Event, facts: Facts) -> Iterator[str]:

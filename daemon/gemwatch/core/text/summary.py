@@ -5,30 +5,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from gemwatch.core.events import JOB_EVENTS, Event, EventKind
+from gemwatch.core.events import IN_SUMMARY, Event, EventKind, Kind, Scope, Tone
 from gemwatch.core.text import formatting, job_text
 from gemwatch.core.text.formatting import Facts
-from gemwatch.core.text.message import OUTCOMES, Message, Tone, foot, title
+from gemwatch.core.text.message import Message, foot, title, tone
 from gemwatch.core.text.sanitize import sanitize, shorten
 
-# What somebody has to act on stands first; within a group, things stay in the order in which they happened.
-_ORDER = (
-    EventKind.LOGIN,
-    EventKind.API,
-    EventKind.CONFIG,
-    EventKind.STORE,
-    EventKind.TARGET,
-    EventKind.FAILED,
-    EventKind.NEEDS_REVIEW,
-    EventKind.FINISHED_TOO_FAST,
-    EventKind.RUNNING_TOO_LONG,
-    EventKind.QUEUED_TOO_LONG,
-    EventKind.NOT_FOUND,
-    EventKind.UNKNOWN_STATUS,
-    EventKind.GROUP_DONE,
-    EventKind.SUCCESS,
-    EventKind.STARTED,
-)
 _ENDS = {EventKind.SUCCESS: "SUCCESS", EventKind.NEEDS_REVIEW: "SUCCESS to look at", EventKind.FAILED: "FAILED"}
 _CLOSING = "These waited at the same moment, so they come as one message."
 
@@ -39,13 +21,18 @@ def summarise(letters: Sequence[tuple[int, Event]], *, now: datetime, most: int 
     Each event has its line with its own id. Where `fitting` was not asked before and they do not fit, lines
     get shorter, and at last the rest is only counted.
     """
-    ordered = sorted(letters, key=lambda letter: _ORDER.index(letter[1].kind))
+    ordered = sorted(letters, key=lambda letter: _place(letter[1].kind))
     full = [_line(event_id, event, now) for event_id, event in ordered]
     room = sys.maxsize if most is None else most
     bodies = ("\n".join(lines) for lines in ([*full, "", _CLOSING], full))
     body = next((body for body in bodies if len(body) <= room), None) or _shortest(ordered, room)
     events = [event for _, event in letters]
     return Message(title=_title(events), body=body, tone=_tone(events))
+
+
+def _place(kind: Kind) -> int:
+    """Events stay in the order in which they happened within a kind; kinds of a newer version come last."""
+    return IN_SUMMARY.index(kind) if isinstance(kind, EventKind) else len(IN_SUMMARY)
 
 
 def fitting(letters: Sequence[tuple[int, Event]], most: int) -> int:
@@ -71,15 +58,16 @@ def _title(events: Sequence[Event]) -> str:
 
 
 def _tone(events: Sequence[Event]) -> Tone:
-    if any(event.kind is EventKind.FAILED for event in events):
+    tones = {tone(event) for event in events}
+    if Tone.BAD in tones:
         return Tone.BAD
-    return Tone.GOOD if all(event.kind is EventKind.SUCCESS for event in events) else Tone.WARNING
+    return Tone.GOOD if tones == {Tone.GOOD} else Tone.WARNING
 
 
 def _line(event_id: int, event: Event, now: datetime | None) -> str:
     """`SUCCESS: Netherlands weekly (job 7) · nl.results.parquet · matched 84.7 % · gw-12`. `now` None: as if late."""
     parts = [title(event)]
-    if event.kind in JOB_EVENTS:
+    if event.kind.traits.scope is Scope.JOB:
         parts += _details(Facts(event.facts))
     if now is None or now - event.at > formatting.LATE:
         parts.append(f"observed {formatting.point(event.at)}")
@@ -97,9 +85,9 @@ def _details(facts: Facts) -> Iterator[str]:
 
 
 def _short_line(event_id: int, event: Event) -> str:
-    if event.kind not in JOB_EVENTS:
+    if event.kind.traits.scope is not Scope.JOB:
         return f"{title(event)} · {foot(event_id)}"
-    return f"{OUTCOMES[event.kind]}: {formatting.job(event.job_id, None)} · {foot(event_id)}"
+    return f"{event.kind.traits.outcome}: {formatting.job(event.job_id, None)} · {foot(event_id)}"
 
 
 def _shortest(ordered: Sequence[tuple[int, Event]], most: int) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from gemwatch.core.events import kind_of
 from gemwatch.core.text.sanitize import single_line
 from gemwatch.web.pages import words
 from gemwatch.web.pages.words import Badge, Remark
@@ -12,20 +13,6 @@ from gemwatch.web.pages.words import Badge, Remark
 Json = Mapping[str, Any]
 
 FAILED_FIRST = ("failed", "pending", "sent")
-_WHAT = {
-    "started": "Started",
-    "success": "Succeeded",
-    "failed": "Failed",
-    "not-found": "Not found",
-    "needs-review": "Needs review",
-    "queued-too-long": "Waits too long",
-    "running-too-long": "Runs too long",
-    "finished-too-fast": "Ended too soon",
-    "login": "Login",
-    "api": "GEM API",
-    "config": "Configuration",
-    "store": "Store",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +40,7 @@ def delivery(one: Json, name: str | None = None) -> DeliveryRow:
     return DeliveryRow(
         id=one["id"],
         badge=words.of_state(state),
-        what=_WHAT.get(one["kind"], single_line(one["kind"], 40)),
+        what=single_line(kind_of(one["kind"]).traits.label),
         event=one["event"],
         job_id=one["job_id"],
         job_title="" if one["job_id"] is None else words.title(one["job_id"], name),

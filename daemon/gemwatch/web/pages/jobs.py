@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from gemwatch.core.events import kind_of
 from gemwatch.core.job import JobDetails, Statistics, Status, is_end, read_details
 from gemwatch.core.text import formatting
 from gemwatch.core.text.sanitize import single_line
@@ -18,11 +19,6 @@ _BASIS = {
     "input": "of this input",
     "release": "of this release",
     "type": "of this type",
-}
-_LIMITS = {
-    "queued-too-long": "It has waited longer than the limit",
-    "running-too-long": "It has run longer than the limit",
-    "finished-too-fast": "It ended sooner than a real run does",
 }
 
 
@@ -129,7 +125,7 @@ def remarks(job: Json) -> Iterator[Remark]:
         said = single_line(str(reason), 300)
         yield Remark(text=said[:1].upper() + said[1:])
     for limit in job.get("limits_passed") or ():
-        yield Remark(text=_LIMITS.get(limit, single_line(str(limit), 80)))
+        yield Remark(text=kind_of(limit).traits.limit or single_line(limit, 80))
     if job["finished"]:
         return
     if job["misses"]:

@@ -1,0 +1,80 @@
+"""The table of event kinds: whatever depends on a kind is there for every kind."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from gemwatch.core.events import (
+    DEFAULT_EVENTS,
+    IN_SUMMARY,
+    JOB_EVENTS,
+    Event,
+    EventKind,
+    Scope,
+    Target,
+    UnknownKind,
+    audience,
+    kind_of,
+)
+from gemwatch.core.text.message import LONGEST_TITLE, compose
+from gemwatch.core.text.summary import summarise
+
+AT = datetime(2026, 2, 18, 13, 21, 7, tzinfo=UTC)
+NEWER = UnknownKind("quota-changed")
+
+
+def event(kind: EventKind | UnknownKind) -> Event:
+    return Event(kind=kind, at=AT, job_id=7 if kind.traits.scope is Scope.JOB else None)
+
+
+def test_every_kind_has_one_place_in_a_summary() -> None:
+    assert sorted(IN_SUMMARY) == sorted(EventKind)
+
+
+@pytest.mark.parametrize("kind", EventKind)
+def test_every_kind_is_found_by_its_word(kind: EventKind) -> None:
+    assert kind_of(kind.value) is kind
+
+
+@pytest.mark.parametrize("kind", [*EventKind, NEWER])
+def test_every_kind_has_a_title_and_a_text(kind: EventKind | UnknownKind) -> None:
+    message = compose(12, event(kind), now=AT)
+    assert 0 < len(message.title) <= LONGEST_TITLE
+    assert message.body.splitlines()[0]
+    assert message.body.endswith("\ngw-12")
+
+
+def test_titles_tell_the_kinds_apart() -> None:
+    titles = {compose(12, event(kind), now=AT).title for kind in (*EventKind, NEWER)}
+    assert len(titles) == len(EventKind) + 1
+
+
+def test_labels_and_outcomes_tell_the_kinds_apart() -> None:
+    assert len({kind.traits.label for kind in EventKind}) == len(EventKind)
+    assert len({kind.traits.outcome for kind in EventKind}) == len(EventKind)
+
+
+def test_summary_has_a_line_for_every_kind_in_order() -> None:
+    letters = [(number, event(kind)) for number, kind in enumerate((NEWER, *EventKind), 101)]
+    lines = summarise(letters, now=AT).body.splitlines()
+    expected = [f"gw-{102 + list(EventKind).index(kind)}" for kind in IN_SUMMARY]
+    assert [line.rsplit(" · ", 1)[1] for line in lines[: len(letters)]] == [*expected, "gw-101"]
+
+
+def test_only_started_has_to_be_asked_for() -> None:
+    assert set(EventKind) - DEFAULT_EVENTS == {EventKind.STARTED}
+
+
+def test_kinds_are_about_a_job_a_group_or_the_service() -> None:
+    service = {kind for kind in EventKind if kind.traits.scope is Scope.SERVICE}
+    assert {kind.value for kind in service} == {"login", "api", "config", "store", "target"}
+    assert set(EventKind) - JOB_EVENTS - service == {EventKind.GROUP_DONE}
+
+
+def test_unknown_kind_is_neutral() -> None:
+    assert kind_of("quota-changed") == NEWER
+    assert NEWER.traits.label == "Quota changed"
+    assert audience(event(NEWER), [Target(name="all", url="json://h", on=frozenset(EventKind))]) == ()
+    message = compose(12, event(NEWER), now=AT)
+    assert message.title == "gemwatch: Quota changed"
+    assert "A newer version of gemwatch recorded this event (quota-changed)." in message.body

@@ -6,22 +6,9 @@ from pathlib import Path
 import pytest
 
 from gemwatch.core.settings import TokenSource
-from gemwatch.engine.maintenance import Keeping, Maintenance
 from support.clock import FakeClock
 from support.gem import ScriptedGem
-from support.rig import EVERY, Rig, running, settings_for
-
-
-def keeper_of(rig: Rig) -> Maintenance:
-    return Maintenance(
-        Keeping(
-            active=rig.active,
-            housekeeping=rig.housekeeping,
-            database=rig.database,
-            clock=rig.clock,
-            metrics=rig.metrics,
-        )
-    )
+from support.rig import EVERY, running, settings_for
 
 
 @pytest.mark.parametrize("jump", [timedelta(hours=1), timedelta(days=1), timedelta(hours=-1), timedelta(days=-1)])
@@ -31,10 +18,9 @@ async def test_after_a_clock_jump_polls_go_on_at_their_pace_without_storm_or_sil
     for job_id in (1, 2, 3):
         gem.answers(job_id, "IN_PROGRESS")
     async with running(settings_for(gem, tmp_path, [], [1, 2, 3]), clock) as rig:
-        maintenance = keeper_of(rig)
         await rig.poll()
         clock.jump(jump.total_seconds())
-        await maintenance.round()
+        await rig.maintenance.round()
         await rig.poll(after=timedelta(seconds=5))
         assert len(gem.requests) == 3
         await rig.poll(times=4, after=EVERY * 1.05)
@@ -44,10 +30,9 @@ async def test_after_a_clock_jump_polls_go_on_at_their_pace_without_storm_or_sil
 async def test_slow_drift_of_the_clocks_is_no_jump(gem: ScriptedGem, clock: FakeClock, tmp_path: Path) -> None:
     gem.answers(1, "IN_PROGRESS")
     async with running(settings_for(gem, tmp_path, [], [1]), clock) as rig:
-        maintenance = keeper_of(rig)
         due = rig.records.status()["jobs"][0]["next_poll_at"]
         clock.jump(2)
-        await maintenance.round()
+        await rig.maintenance.round()
         assert rig.records.status()["jobs"][0]["next_poll_at"] == due
 
 
@@ -60,7 +45,7 @@ async def test_the_end_of_the_token_is_written_down_for_the_status(
     settings = settings_for(gem, tmp_path, [], [1], TokenSource(command=(str(script),)))
     async with running(settings, clock) as rig:
         await rig.poll()
-        await keeper_of(rig).tend_token()
+        await rig.maintenance.tend_token()
         assert rig.records.status()["service"]["token_expires_at"] == "2100-01-01T00:00:00Z"
 
 
@@ -70,13 +55,12 @@ async def test_jobs_that_are_watched_no_longer_go_after_their_time(
     gem.answers(1, "SUCCESS")
     gem.answers(2, "SUCCESS")
     async with running(settings_for(gem, tmp_path, [], [1, 2]), clock) as rig:
-        maintenance = keeper_of(rig)
         await rig.poll()
         rig.watch(2)
-        await maintenance.round()
+        await rig.maintenance.round()
         clock.advance(timedelta(days=364).total_seconds())
-        await maintenance.round()
+        await rig.maintenance.round()
         assert len(rig.records.status()["jobs"]) == 2
         clock.advance(timedelta(days=2).total_seconds())
-        await maintenance.round()
+        await rig.maintenance.round()
         assert [job["job_id"] for job in rig.records.status()["jobs"]] == [2]

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from gemwatch.core.events import Target
-from gemwatch.engine.store_monitor import PATIENCE, Alarming, StoreMonitor
+from gemwatch.engine.store_monitor import PATIENCE
 from support.clock import FakeClock
 from support.gem import ScriptedGem
 from support.inbox import Inbox
@@ -18,16 +18,7 @@ async def test_trouble_that_lasts_is_told_once_and_so_is_its_end(
     store_is: list[str | None] = [None]
     team = Target(name="team", url=inbox.target_url())
     async with running(settings_for(gem, tmp_path, [team]), clock) as rig, asyncio.TaskGroup() as group:
-        store_monitor = StoreMonitor(
-            Alarming(
-                active=rig.active,
-                store=rig.store,
-                database=rig.database,
-                clock=clock,
-                trouble=lambda: store_is[0],
-                recorded=lambda: None,
-            )
-        )
+        store_monitor = rig.loops(store_failure=lambda: store_is[0]).store_monitor
         for store_is[0] in ("database is locked", None, "database is locked"):
             clock.advance(PATIENCE - 1)
             await store_monitor.round(group)
@@ -53,16 +44,7 @@ async def test_a_target_that_is_down_hears_of_it_when_it_is_back(
     team = Target(name="team", url=inbox.target_url())
     inbox.fails_with = 503
     async with running(settings_for(gem, tmp_path, [team]), clock) as rig, asyncio.TaskGroup() as group:
-        store_monitor = StoreMonitor(
-            Alarming(
-                active=rig.active,
-                store=rig.store,
-                database=rig.database,
-                clock=clock,
-                trouble=lambda: "attempt to write a readonly database",
-                recorded=lambda: None,
-            )
-        )
+        store_monitor = rig.loops(store_failure=lambda: "attempt to write a readonly database").store_monitor
         await store_monitor.round(group)
         clock.advance(PATIENCE)
         await store_monitor.round(group)

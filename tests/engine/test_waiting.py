@@ -13,7 +13,7 @@ from gemwatch.core.outcome import Outcome, Terms
 from gemwatch.core.settings import PollSettings
 from gemwatch.core.waiting import Source, Standing, Told
 from gemwatch.engine.pace import Pace
-from gemwatch.engine.waiting import Asking, Wait, Waiting
+from gemwatch.engine.waiting import Asking, Waiting
 from support.virtual import VirtualClock, VirtualLoop
 
 HOUR = 3600.0
@@ -82,7 +82,10 @@ class World:
     def waits(
         self, *job_ids: int, terms: Terms | None = None, hours: float | None = None, rate: float = 0
     ) -> Waiting:
-        parts = Wait(
+        return Waiting(
+            jobs=dict.fromkeys(job_ids),
+            terms=terms or Terms(),
+            limit=None if hours is None else timedelta(hours=hours),
             asking=Asking(api=self, credentials=self, pace=Pace(self.clock, at_once=16, rate=rate)),
             poll=PollSettings(),
             clock=self.clock,
@@ -92,8 +95,6 @@ class World:
             show=self.shown.append,
             roll=lambda: 0.5,
         )
-        limit = None if hours is None else timedelta(hours=hours)
-        return Waiting(parts, dict.fromkeys(job_ids), terms or Terms(), limit)
 
 
 @pytest.fixture

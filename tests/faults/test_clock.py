@@ -9,29 +9,16 @@ from pathlib import Path
 import pytest
 
 from gemwatch.core.events import Target
-from gemwatch.engine.maintenance import Keeping, Maintenance
 from support.clock import FakeClock
 from support.gem import Answer, ScriptedGem
 from support.inbox import Inbox
-from support.rig import Rig, running, settings_for
+from support.rig import running, settings_for
 
 JOBS = range(1, 11)
 HOUR, DAY = 3600, 86400
 JUMPS = pytest.mark.parametrize("jump", [HOUR, -HOUR, DAY, -DAY], ids=["+1h", "-1h", "+1d", "-1d"])
 # Both nights: the hour that is missing and the hour that comes twice.
 NIGHTS = [datetime(2026, 3, 29, 0, 30, tzinfo=UTC), datetime(2026, 10, 25, 0, 30, tzinfo=UTC)]
-
-
-def keeper_of(rig: Rig) -> Maintenance:
-    return Maintenance(
-        Keeping(
-            active=rig.active,
-            housekeeping=rig.housekeeping,
-            database=rig.database,
-            clock=rig.clock,
-            metrics=rig.metrics,
-        )
-    )
 
 
 @pytest.fixture(params=["Europe/Amsterdam", "UTC"])
@@ -51,11 +38,10 @@ async def test_a_jump_is_neither_a_storm_of_polls_nor_a_silence(
     for job_id in JOBS:
         gem.answers(job_id, "IN_PROGRESS")
     async with running(settings_for(gem, tmp_path, watches=JOBS), clock) as rig:
-        maintenance = keeper_of(rig)
         await rig.poll(times=2)
         clock.jump(jump)
         await rig.poll(after=timedelta(seconds=1))
-        await maintenance.round()
+        await rig.maintenance.round()
         asked = {job_id: gem.asked(job_id) for job_id in JOBS}
         assert set(asked.values()) <= {2, 3}
         await rig.poll(times=5)
@@ -70,11 +56,10 @@ async def test_a_message_that_fails_right_after_a_jump_is_tried_again_in_seconds
     inbox.fails_with = 503
     settings = settings_for(gem, tmp_path, [Target(name="team", url=inbox.target_url())], [1])
     async with running(settings, clock) as rig:
-        maintenance = keeper_of(rig)
         await rig.poll(times=2)
         clock.jump(jump)
         await rig.deliver(after=1)
-        await maintenance.round()
+        await rig.maintenance.round()
         inbox.fails_with = None
         await rig.deliver(after=5)
         assert inbox.titles() == ["SUCCESS: job 1"]
@@ -88,13 +73,12 @@ async def test_a_login_that_works_again_after_a_jump_is_noticed_at_once(
         gem.answers(job_id, "IN_PROGRESS")
     settings = settings_for(gem, tmp_path, [Target(name="team", url=inbox.target_url())], JOBS)
     async with running(settings, clock) as rig:
-        maintenance = keeper_of(rig)
         await rig.poll()
         gem.for_all = Answer(status=401)
         await rig.poll(times=4)
         assert rig.health_monitor.locked_out
         clock.jump(jump)
-        await maintenance.round()
+        await rig.maintenance.round()
         gem.for_all = None
         await rig.poll(times=3)
         await rig.deliver()
@@ -108,9 +92,8 @@ async def test_the_nights_when_local_time_is_changed_are_like_any_other(
     clock = FakeClock(night)
     gem.answers(1, "IN_PROGRESS")
     async with running(settings_for(gem, tmp_path, watches=[1]), clock) as rig:
-        maintenance = keeper_of(rig)
         for _ in range(75):
             await rig.poll()
-            await maintenance.round()
+            await rig.maintenance.round()
         assert gem.asked(1) == 75
     assert clock.now() > night + timedelta(minutes=89)

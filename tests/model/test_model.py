@@ -23,7 +23,7 @@ from gemwatch.adapters.store.listings import FEWEST
 from gemwatch.adapters.store.tables import watches
 from gemwatch.core.job import is_end
 from gemwatch.core.settings import Problem, Settings
-from support.simulated import EVERY, HORIZON, Edited, Life, new_store, settings_of
+from support.simulated import EVERY, HORIZON, Life, Loaded, new_store, settings_of
 from support.virtual import VirtualClock, VirtualLoop
 from support.world import Job, World
 
@@ -66,7 +66,7 @@ class Gemwatch(RuleBasedStateMachine):
     @rule()
     def break_the_configuration(self) -> None:
         problem = Problem(file=Path("config.yaml"), line=1, column=1, where="api", what="is wrong")
-        self._do(self.life.edit(Edited(settings=None, problems=(problem,))))
+        self._do(self.life.edit(Loaded(settings=None, problems=(problem,))))
         self._edit()
 
     @rule(adaptive=st.booleans(), sweep=st.booleans())
@@ -217,7 +217,7 @@ class Gemwatch(RuleBasedStateMachine):
         self._do(self.life.start())
 
     def _edit(self) -> None:
-        self._do(self.life.edit(Edited(settings=self._settings())))
+        self._do(self.life.edit(Loaded(settings=self._settings())))
 
     def _settings(self) -> Settings:
         return settings_of(self.folder, self.watched, adaptive=self.adaptive, sweep=self.sweep)

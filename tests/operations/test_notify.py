@@ -18,7 +18,7 @@ import pytest
 from gemwatch.adapters.store.records import Snapshot
 from gemwatch.app.metrics import Metrics
 from gemwatch.app.progress import Progress
-from gemwatch.app.reporter import Reporter, Reporting, describe
+from gemwatch.app.reporter import Reporter, describe
 from gemwatch.app.systemd import NotifySocket
 from gemwatch.core.health import ApiState, Health, Login
 from support.clock import START, FakeClock
@@ -158,16 +158,14 @@ class Steps:
 async def reporting(rig: Rig, systemd: Systemd, progress: Progress) -> AsyncIterator[Reporter]:
     notify = NotifySocket({**systemd.environ, "WATCHDOG_USEC": "30000"})
     reporter = Reporter(
-        Reporting(
-            notify=notify,
-            records=rig.records,
-            database=rig.database,
-            health_monitor=rig.health_monitor,
-            active=rig.active,
-            progress=progress,
-            metrics=Metrics("test"),
-            clock=rig.clock,
-        )
+        notify=notify,
+        records=rig.records,
+        database=rig.database,
+        health_monitor=rig.health_monitor,
+        active=rig.active,
+        progress=progress,
+        metrics=Metrics("test"),
+        clock=rig.clock,
     )
     task = asyncio.create_task(reporter.run())
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gemwatch.adapters.gem.client import GemApi
+from gemwatch.adapters.http.heartbeat import call
 from gemwatch.adapters.login.credentials import Credentials
 from gemwatch.adapters.notify.targets import Targets
 from gemwatch.adapters.store.database import DatabaseThread, open_to_write
@@ -24,14 +25,12 @@ from gemwatch.app.factory import ComponentFactory
 from gemwatch.app.metrics import Metrics
 from gemwatch.core.events import Target
 from gemwatch.core.secrets import Secrets
-from gemwatch.core.settings import ApiSettings, PollSettings, Settings, StoreSettings, TokenSource, Watch
+from gemwatch.core.settings import ApiSettings, Loaded, PollSettings, Settings, StoreSettings, TokenSource, Watch
 from gemwatch.engine.active_config import ActiveConfig
-from gemwatch.engine.dispatcher import Delivering, Dispatcher
 from gemwatch.engine.health_monitor import HealthMonitor
-from gemwatch.engine.lister import Lister, Sweeping
+from gemwatch.engine.loops import Loops, build_loops
 from gemwatch.engine.pace import Pace
-from gemwatch.engine.poller import Poller, Polling
-from gemwatch.engine.reloader import Reloader, Reloading
+from gemwatch.engine.reloader import Reloader
 from support.clock import FakeClock
 from support.gem import KEY, TOKEN, ScriptedGem
 from support.waiting import until
@@ -80,43 +79,42 @@ class Rig:
             targets=Targets(settings.targets, secrets),
             pace=Pace(clock, at_once=settings.api.max_in_flight, rate=settings.api.max_rate),
         )
-        self.dispatcher = Dispatcher(
-            Delivering(
-                active=self.active,
-                store=self.store,
-                database=self.database,
-                clock=clock,
-                metrics=self.metrics,
-                progress=lambda: self.beats.update(["deliveries"]),
-            )
-        )
-        self.health_monitor = HealthMonitor(self.active, clock, self.housekeeping.notes())
-        self.poller = Poller(
-            Polling(
-                active=self.active,
-                store=self.store,
-                database=self.database,
-                clock=clock,
-                health_monitor=self.health_monitor,
-                metrics=self.metrics,
-                recorded=lambda: None,
-                progress=lambda name: self.beats.update([name]),
-                experience=load_experience(self.engine),
-                roll=roll,
-            )
-        )
+        self.health_monitor = HealthMonitor(active=self.active, clock=clock, notes=self.housekeeping.notes())
+        self.experience, self._roll = load_experience(self.engine), roll
+        loops = self.loops()
+        self.poller, self.lister, self.dispatcher = loops.poller, loops.lister, loops.dispatcher
+        self.maintenance = loops.maintenance
 
-        self.lister = Lister(
-            Sweeping(
-                active=self.active,
-                listings=Listings(self.engine),
-                database=self.database,
-                clock=clock,
-                health_monitor=self.health_monitor,
-                metrics=self.metrics,
-                take=self.poller.take,
-                found=self.poller.wake_up.set,
-            )
+    def loops(
+        self,
+        *,
+        configuration: Configuration | None = None,
+        read: Callable[..., Any] | None = None,
+        store_failure: Callable[[], str | None] = lambda: None,
+    ) -> Loops:
+        """The engine's loops, as the program builds them; further ones share everything with the first."""
+        factory = ComponentFactory(self.clock, Secrets(), self.metrics)
+        return build_loops(
+            active=self.active,
+            health_monitor=self.health_monitor,
+            store=self.store,
+            listings=Listings(self.engine),
+            watch_list=self.watch_list,
+            housekeeping=self.housekeeping,
+            database=self.database,
+            clock=self.clock,
+            metrics=self.metrics,
+            notes=self.housekeeping.notes(),
+            experience=self.experience,
+            edited=configuration.edited if configuration is not None else lambda: False,
+            read=read or (configuration.read if configuration is not None else _no_configuration),
+            prepare=factory.rebuild,
+            retire=factory.retire,
+            stalled=lambda: None,
+            store_failure=store_failure,
+            ping=call,
+            progress=lambda name: self.beats.update([name]),
+            roll=self._roll,
         )
 
     def watch(self, *watches: int | Watch) -> None:
@@ -172,20 +170,8 @@ async def running(
 
 def reloader(rig: Rig, configuration: Configuration, read: Callable[..., Any] | None = None) -> Reloader:
     """What brings edits of a configuration into the rig's engine; `read` in place of the configuration's own."""
-    factory = ComponentFactory(rig.clock, Secrets(), Metrics("test"))
-    return Reloader(
-        Reloading(
-            active=rig.active,
-            store=rig.store,
-            watch_list=rig.watch_list,
-            database=rig.database,
-            clock=rig.clock,
-            metrics=Metrics("test"),
-            edited=configuration.edited,
-            read=read or configuration.read,
-            prepare=factory.rebuild,
-            retire=factory.retire,
-            applied=lambda: None,
-        ),
-        rig.housekeeping.notes(),
-    )
+    return rig.loops(configuration=configuration, read=read).reloader
+
+
+async def _no_configuration() -> Loaded:
+    raise AssertionError("this rig has no configuration to read")

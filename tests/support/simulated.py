@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,28 +19,16 @@ from gemwatch.app.metrics import Metrics
 from gemwatch.core.decide import LOST_EVERY
 from gemwatch.core.events import Target
 from gemwatch.core.limits import Limits
-from gemwatch.core.settings import ApiSettings, PollSettings, Problem, Settings, StoreSettings, Watch
+from gemwatch.core.settings import ApiSettings, Loaded, PollSettings, Settings, StoreSettings, Watch
 from gemwatch.engine.active_config import ActiveConfig
-from gemwatch.engine.dispatcher import Delivering, Dispatcher
 from gemwatch.engine.health_monitor import HealthMonitor
-from gemwatch.engine.lister import Lister, Sweeping
-from gemwatch.engine.maintenance import Keeping, Maintenance
+from gemwatch.engine.loops import build_loops
 from gemwatch.engine.pace import Pace
-from gemwatch.engine.poller import Poller, Polling
-from gemwatch.engine.reloader import Reloader, Reloading
 from support.world import AT_ONCE, RATE, Api, Credentials, Database, Targets, World
 
 EVERY = timedelta(minutes=1)
 LIMIT = timedelta(minutes=3)  # of running: some jobs pass it and some do not
 HORIZON = LOST_EVERY * 1.2 + timedelta(minutes=1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Edited:
-    """A configuration as the reloader gets it."""
-
-    settings: Settings | None
-    problems: tuple[Problem, ...] = ()
 
 
 def settings_of(folder: Path, job_ids: set[int], *, adaptive: bool = False, sweep: bool = False) -> Settings:
@@ -66,7 +54,7 @@ class Life:
     """One run of the program, from its start to its stop or death."""
 
     def __init__(self, world: World, settings: Settings) -> None:
-        self._edited = Edited(settings=settings)
+        self._edited = Loaded(settings=settings)
         self.engine = open_to_write(settings.store.url)
         self.records, housekeeping = Records(self.engine), Housekeeping(self.engine)
         housekeeping.release_claims()
@@ -84,74 +72,41 @@ class Life:
             targets=Targets(world),
             pace=Pace(clock, at_once=AT_ONCE, rate=RATE),
         )
-        self.dispatcher = Dispatcher(
-            Delivering(
-                active=active, store=store, database=database, clock=clock, metrics=metrics, progress=lambda: None
-            )
-        )
         notes = housekeeping.notes()
-        self.health_monitor = HealthMonitor(active, clock, notes)
-        self.poller = Poller(
-            Polling(
-                active=active,
-                store=store,
-                database=database,
-                clock=clock,
-                health_monitor=self.health_monitor,
-                metrics=metrics,
-                recorded=self.dispatcher.wake_up.set,
-                progress=lambda _: None,
-                experience=load_experience(self.engine),
-                roll=world.chance.random,
-            )
-        )
-        self._sweeper = Lister(
-            Sweeping(
-                active=active,
-                listings=Listings(self.engine),
-                database=database,
-                clock=clock,
-                health_monitor=self.health_monitor,
-                metrics=metrics,
-                take=self.poller.take,
-                found=self.poller.wake_up.set,
-            )
-        )
-        self._keeper = Maintenance(
-            Keeping(active=active, housekeeping=housekeeping, database=database, clock=clock, metrics=metrics)
-        )
-        self._reloader = Reloader(
-            Reloading(
-                active=active,
-                store=store,
-                watch_list=WatchList(self.engine),
-                database=database,
-                clock=clock,
-                metrics=metrics,
-                edited=lambda: False,
-                read=self._read,
-                prepare=lambda active, settings: ActiveConfig(
-                    settings=settings,
-                    api=active.api,
-                    credentials=active.credentials,
-                    targets=active.targets,
-                    pace=active.pace,
-                ),
-                retire=self._retire,
-                applied=self.poller.wake_up.set,
-            ),
-            notes,
+        self.health_monitor = HealthMonitor(active=active, clock=clock, notes=notes)
+        self._loops = build_loops(
+            active=active,
+            health_monitor=self.health_monitor,
+            store=store,
+            listings=Listings(self.engine),
+            watch_list=WatchList(self.engine),
+            housekeeping=housekeeping,
+            database=database,
+            clock=clock,
+            metrics=metrics,
+            notes=notes,
+            experience=load_experience(self.engine),
+            edited=lambda: False,
+            read=self._read,
+            prepare=lambda active, settings: replace(active, settings=settings),
+            retire=self._retire,
+            stalled=lambda: None,
+            store_failure=lambda: None,
+            ping=self._ping,
+            progress=lambda _: None,
+            roll=world.chance.random,
         )
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        work = (self.poller.run(), self._sweeper.run(), self.dispatcher.run(), self._keeper.run())
+        loops = self._loops
+        work = (loops.poller.run(), loops.lister.run(), loops.dispatcher.run(), loops.maintenance.run())
         self._tasks = [asyncio.create_task(one) for one in work]
-        await self._reloader.reload()
+        await self._loops.reloader.reload()
 
-    async def edit(self, edited: Edited) -> None:
+    async def edit(self, edited: Loaded) -> None:
         self._edited = edited
-        await self._reloader.reload()
+        await self._loops.reloader.reload()
 
     async def go_on(self, seconds: float) -> None:
         """Let time pass; a loop that died ends the test."""
@@ -162,7 +117,7 @@ class Life:
                     task.result()
 
     async def stop(self) -> None:
-        await asyncio.gather(self.poller.stop(4), self.dispatcher.stop(7))
+        await asyncio.gather(self._loops.poller.stop(4), self._loops.dispatcher.stop(7))
         await self.die()
 
     async def die(self) -> None:
@@ -174,8 +129,11 @@ class Life:
                 await task
         self.engine.dispose()
 
-    async def _read(self) -> Edited:
+    async def _read(self) -> Loaded:
         return self._edited
 
     async def _retire(self, old: ActiveConfig, new: ActiveConfig) -> None:
         pass
+
+    async def _ping(self, url: str) -> str | None:
+        return None

@@ -23,20 +23,14 @@ from gemwatch.app.configuration import Configuration
 from gemwatch.app.factory import ComponentFactory
 from gemwatch.app.metrics import Metrics
 from gemwatch.app.progress import Progress
-from gemwatch.app.reporter import Reporter, Reporting
+from gemwatch.app.reporter import Reporter
 from gemwatch.app.system_clock import SystemClock
 from gemwatch.app.systemd import NotifySocket
 from gemwatch.core.decide import LOST_EVERY
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import Settings
-from gemwatch.engine.dispatcher import Delivering, Dispatcher
 from gemwatch.engine.health_monitor import HealthMonitor
-from gemwatch.engine.heartbeat import Beating, Heartbeat
-from gemwatch.engine.lister import Lister, Sweeping
-from gemwatch.engine.maintenance import Keeping, Maintenance
-from gemwatch.engine.poller import Poller, Polling
-from gemwatch.engine.reloader import Reloader, Reloading
-from gemwatch.engine.store_monitor import Alarming, StoreMonitor
+from gemwatch.engine.loops import Loops, build_loops
 from gemwatch.web.http.access import Access
 from gemwatch.web.http.server import Web
 from gemwatch.web.http.streams import Streams
@@ -49,17 +43,11 @@ STALLED_AFTER = 60.0  # seconds without a beat of a loop that beats every second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loops:
-    """What runs side by side."""
+class Program:
+    """Everything that runs side by side."""
 
-    poller: Poller
-    lister: Lister
-    dispatcher: Dispatcher
-    reloader: Reloader
-    maintenance: Maintenance
+    loops: Loops
     reporter: Reporter
-    store_monitor: StoreMonitor
-    heartbeat: Heartbeat
     web: Web | None
 
 
@@ -71,7 +59,7 @@ async def build(
     *,
     lock: WriterLock,
     listening: socket | None,
-) -> Loops:
+) -> Program:
     """Each thing beside its closing; what is opened last is closed first. `lock` is the store's, and held."""
     clock, metrics, progress = SystemClock(), Metrics(__version__), Progress()
     for name in ("polls", "records", "deliveries"):
@@ -86,91 +74,39 @@ async def build(
     factory = ComponentFactory(clock, secrets, metrics)
     active = factory.build(settings)
     stack.push_async_callback(factory.close, active)
-    dispatcher = Dispatcher(
-        Delivering(
-            active=active,
-            store=store,
-            database=database,
-            clock=clock,
-            metrics=metrics,
-            progress=lambda: progress.beat("deliveries"),
-        )
-    )
-    health_monitor = HealthMonitor(active, clock, notes)
-    poller = Poller(
-        Polling(
-            active=active,
-            store=store,
-            database=database,
-            clock=clock,
-            health_monitor=health_monitor,
-            metrics=metrics,
-            recorded=dispatcher.wake_up.set,
-            progress=progress.beat,
-            experience=await database(load_experience, engine),
-        )
-    )
-
-    lister = Lister(
-        Sweeping(
-            active=active,
-            listings=Listings(engine),
-            database=database,
-            clock=clock,
-            health_monitor=health_monitor,
-            metrics=metrics,
-            take=poller.take,
-            found=poller.wake_up.set,
-        )
-    )
-
-    def wake_both() -> None:
-        poller.wake_up.set()
-        dispatcher.wake_up.set()
-
+    health_monitor = HealthMonitor(active=active, clock=clock, notes=notes)
     reporter = Reporter(
-        Reporting(
-            notify=NotifySocket(),
-            records=Records(engine),
-            database=database,
-            health_monitor=health_monitor,
-            active=active,
-            progress=progress,
-            metrics=metrics,
-            clock=clock,
-        )
+        notify=NotifySocket(),
+        records=Records(engine),
+        database=database,
+        health_monitor=health_monitor,
+        active=active,
+        progress=progress,
+        metrics=metrics,
+        clock=clock,
     )
-    reloader = Reloader(
-        Reloading(
-            active=active,
-            store=store,
-            watch_list=WatchList(engine),
-            database=database,
-            clock=clock,
-            metrics=metrics,
-            edited=configuration.edited,
-            read=configuration.read,
-            prepare=factory.rebuild,
-            retire=factory.retire,
-            applied=wake_both,
-            around=reporter.reload,
-        ),
-        notes,
+    loops = build_loops(
+        active=active,
+        health_monitor=health_monitor,
+        store=store,
+        listings=Listings(engine),
+        watch_list=WatchList(engine),
+        housekeeping=housekeeping,
+        database=database,
+        clock=clock,
+        metrics=metrics,
+        notes=notes,
+        experience=await database(load_experience, engine),
+        edited=configuration.edited,
+        read=configuration.read,
+        prepare=factory.rebuild,
+        retire=factory.retire,
+        stalled=reporter.stalled,
+        store_failure=lambda: database.trouble,
+        ping=call,
+        progress=progress.beat,
+        around_reload=reporter.reload,
     )
-    maintenance = Maintenance(
-        Keeping(active=active, housekeeping=housekeeping, database=database, clock=clock, metrics=metrics)
-    )
-    store_monitor = StoreMonitor(
-        Alarming(
-            active=active,
-            store=store,
-            database=database,
-            clock=clock,
-            trouble=lambda: database.trouble,
-            recorded=dispatcher.wake_up.set,
-        )
-    )
-    heartbeat = Heartbeat(Beating(active=active, clock=clock, stalled=reporter.stalled, call=call))
     web = None
     if listening is not None:
         views = Views(settings.store.url, clock, lambda: database.trouble)
@@ -178,17 +114,7 @@ async def build(
         streams = Streams()
         access = Access(settings.web, clock, login_form)
         web = Web(site(reporter, views, access, streams, clock), listening, streams)
-    return Loops(
-        poller=poller,
-        lister=lister,
-        dispatcher=dispatcher,
-        reloader=reloader,
-        maintenance=maintenance,
-        reporter=reporter,
-        store_monitor=store_monitor,
-        heartbeat=heartbeat,
-        web=web,
-    )
+    return Program(loops=loops, reporter=reporter, web=web)
 
 
 async def _open_store(

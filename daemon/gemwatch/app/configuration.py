@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from gemwatch.adapters.config.file import Loaded, load
+from gemwatch.adapters.config.file import LoadedFile, load
 from gemwatch.adapters.config.file_watch import FileWatch
 from gemwatch.adapters.notify.urls import url_problem
 
@@ -25,7 +25,7 @@ class Configuration:
         """Whether the files have changed since they were read, and are no longer being written."""
         return self._watch.changed()
 
-    async def read(self) -> Loaded:
+    async def read(self) -> LoadedFile:
         """Read and check everything again."""
         loaded = await asyncio.wrap_future(self._thread.submit(self._read))
         self._watch.watch(loaded.sources)
@@ -34,7 +34,7 @@ class Configuration:
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _read(self) -> Loaded:
+    def _read(self) -> LoadedFile:
         loaded = load(self.path, self._environ, url_problem=url_problem, previous=self._good)
         if loaded.settings is not None:
             self._good = loaded.texts

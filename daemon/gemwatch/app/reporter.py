@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime
 
 from gemwatch.adapters.store.database import DatabaseThread
@@ -26,48 +25,52 @@ STARTING, STOPPING = "the first configuration is not applied yet", "it is being 
 _LAST_WORDS = "Stopping: what is being polled or sent may finish"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reporting:
-    """What a reporter looks at."""
-
-    notify: NotifySocket
-    records: Records
-    database: DatabaseThread
-    health_monitor: HealthMonitor
-    active: ActiveConfig
-    progress: Progress
-    metrics: Metrics
-    clock: Clock
-
-
 class Reporter:
     """Says that all is well only while polls and deliveries make progress."""
 
-    def __init__(self, parts: Reporting) -> None:
-        self._parts = parts
+    def __init__(
+        self,
+        *,
+        notify: NotifySocket,
+        records: Records,
+        database: DatabaseThread,
+        health_monitor: HealthMonitor,
+        active: ActiveConfig,
+        progress: Progress,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> None:
+        self._notify = notify
+        self._records = records
+        self._database = database
+        self._health_monitor = health_monitor
+        self._active = active
+        self._progress = progress
+        self._metrics = metrics
+        self._clock = clock
         self._unready: str | None = STARTING
         self._news = WakeUp()
         self._snapshot = Snapshot()
 
     def started(self) -> None:
         self._unready = None
-        self._parts.notify.status("The first configuration is applied")
-        self._parts.notify.ready()
+        self._notify.status("The first configuration is applied")
+        self._notify.ready()
         self._news.set()
 
     def stopping(self) -> None:
         self._unready = STOPPING
-        self._parts.notify.stopping()
-        self._parts.notify.status(_LAST_WORDS)
+        self._notify.stopping()
+        self._notify.status(_LAST_WORDS)
 
     @contextmanager
     def reload(self) -> Iterator[None]:
         """Tell systemd that the configuration is read again for as long as this lasts."""
         if self._unready is None:
-            self._parts.notify.reloading()
+            self._notify.reloading()
         yield
         if self._unready is None:
-            self._parts.notify.ready()
+            self._notify.ready()
             self._news.set()
 
     def ready(self) -> str | None:
@@ -76,46 +79,44 @@ class Reporter:
 
     def stalled(self) -> str | None:
         """Why the program is stuck; None while it makes progress."""
-        trouble = self._parts.database.trouble
-        return self._parts.progress.stalled() if trouble is None else f"the store does not work: {trouble}"
+        trouble = self._database.trouble
+        return self._progress.stalled() if trouble is None else f"the store does not work: {trouble}"
 
     async def metrics(self) -> bytes:
         """The Prometheus text."""
-        parts = self._parts
         with suppress(TimeoutError):  # a store in trouble: the last counts, beside what the process itself knows
             async with asyncio.timeout(PATIENCE):
-                self._snapshot = await parts.database(parts.records.snapshot)
+                self._snapshot = await self._database(self._records.snapshot)
         snapshot, oldest = self._snapshot, self._snapshot.oldest_pending
         gauges = Gauges(
             jobs=snapshot.jobs,
             deliveries_pending=snapshot.pending,
-            oldest_pending_seconds=0 if oldest is None else max(0.0, (parts.clock.now() - oldest).total_seconds()),
-            last_good_at=parts.health_monitor.last_good_at,
-            token_expires_at=parts.active.credentials.expires_at,
+            oldest_pending_seconds=0 if oldest is None else max(0.0, (self._clock.now() - oldest).total_seconds()),
+            last_good_at=self._health_monitor.last_good_at,
+            token_expires_at=self._active.credentials.expires_at,
         )
-        return parts.metrics.render(gauges)
+        return self._metrics.render(gauges)
 
     async def run(self) -> None:
         """Feed systemd's watchdog, if there is one, while there is progress, and its status line now and then."""
         async with asyncio.TaskGroup() as group:
-            if (interval := self._parts.notify.watchdog_interval) is not None:
+            if (interval := self._notify.watchdog_interval) is not None:
                 group.create_task(self._feed(interval))
             group.create_task(self._describe())
 
     async def _feed(self, interval: float) -> None:
         while True:
             # A store in trouble is no reason to be killed: a new process would find the same.
-            if self._parts.database.trouble is not None or self._parts.progress.stalled() is None:
-                self._parts.notify.watchdog()
+            if self._database.trouble is not None or self._progress.stalled() is None:
+                self._notify.watchdog()
             await asyncio.sleep(interval)
 
     async def _describe(self) -> None:
         while True:
-            self._parts.notify.status(await self._line())
+            self._notify.status(await self._line())
             await self._news.wait(within=EVERY)
 
     async def _line(self) -> str:
-        parts = self._parts
         if self._unready is not None:
             return _LAST_WORDS if self._unready == STOPPING else f"Starting: {self._unready}"
         stuck = self.stalled()
@@ -123,10 +124,10 @@ class Reporter:
             return f"STALLED: {stuck}"
         try:
             async with asyncio.timeout(EVERY):
-                snapshot = await parts.database(parts.records.snapshot)
+                snapshot = await self._database(self._records.snapshot)
         except TimeoutError:
             return f"STALLED: {self.stalled() or 'the store does not answer'}"
-        return describe(snapshot, parts.health_monitor.health, parts.clock.now())
+        return describe(snapshot, self._health_monitor.health, self._clock.now())
 
 
 def describe(snapshot: Snapshot, health: Health, now: datetime) -> str:

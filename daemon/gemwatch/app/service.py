@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from gemwatch.adapters.store.database import WriterLock
-from gemwatch.app.assembly import Loops, build
+from gemwatch.app.assembly import Program, build
 from gemwatch.app.configuration import Configuration
 from gemwatch.app.scheduler import wake_schedule
 from gemwatch.core.secrets import Secrets
@@ -34,44 +34,44 @@ async def run(configuration: Configuration, settings: Settings, secrets: Secrets
         socket = bind(settings.web.host, settings.web.port) if settings.web.host else None
         if socket is not None:
             stack.callback(socket.close)
-        loops = await build(stack, configuration, settings, secrets, lock=lock, listening=socket)
+        program = await build(stack, configuration, settings, secrets, lock=lock, listening=socket)
         stopping = asyncio.Event()
-        _on_signals(stopping, loops.reloader.force)
-        scheduler = wake_schedule(_rings(loops))
+        _on_signals(stopping, program.loops.reloader.force)
+        scheduler = wake_schedule(_rings(program))
         stack.callback(scheduler.shutdown, wait=False)
         gc.collect()
         gc.freeze()  # what stands now stays: the collector need not walk through it for months
         gc.set_threshold(20_000, 20, 20)  # thousands of objects live as long as the looks that are under way
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(work, name=name) for name, work in _first(loops).items()]
+            tasks = [group.create_task(work, name=name) for name, work in _first(program).items()]
             scheduler.start()
-            if await _first_of(loops.reloader.start(configuration.first, settings), stopping):
-                tasks += [group.create_task(work, name=name) for name, work in _then(loops).items()]
-                loops.reporter.started()
+            if await _first_of(program.loops.reloader.start(configuration.first, settings), stopping):
+                tasks += [group.create_task(work, name=name) for name, work in _then(program).items()]
+                program.reporter.started()
                 _welcome(settings)
                 await stopping.wait()
-            await _stop(loops)
+            await _stop(program)
             for task in tasks:
                 task.cancel()
     log.info("stopped")
 
 
-def _first(loops: Loops) -> dict[str, Coroutine[Any, Any, None]]:
+def _first(program: Program) -> dict[str, Coroutine[Any, Any, None]]:
     """What says how the program is, from the beginning on."""
-    work = {"reports": loops.reporter.run(), "alarm": loops.store_monitor.run()}
-    return work if loops.web is None else {**work, "web": loops.web.serve()}
+    work = {"reports": program.reporter.run(), "alarm": program.loops.store_monitor.run()}
+    return work if program.web is None else {**work, "web": program.web.serve()}
 
 
-def _then(loops: Loops) -> dict[str, Coroutine[Any, Any, None]]:
+def _then(program: Program) -> dict[str, Coroutine[Any, Any, None]]:
     """What works by the configuration, once that is applied: a job removed meanwhile is not polled once more."""
     return {
-        "polls": loops.poller.run(),
-        "sweeps": loops.lister.run(),
-        "deliveries": loops.dispatcher.run(),
-        "configuration": loops.reloader.run(),
-        "housekeeping": loops.maintenance.run(),
-        "tokens": loops.maintenance.renew_tokens(),
-        "heartbeat": loops.heartbeat.run(),
+        "polls": program.loops.poller.run(),
+        "sweeps": program.loops.lister.run(),
+        "deliveries": program.loops.dispatcher.run(),
+        "configuration": program.loops.reloader.run(),
+        "housekeeping": program.loops.maintenance.run(),
+        "tokens": program.loops.maintenance.renew_tokens(),
+        "heartbeat": program.loops.heartbeat.run(),
     }
 
 
@@ -88,15 +88,15 @@ async def _first_of(work: Coroutine[Any, Any, None], stopping: asyncio.Event) ->
     return done
 
 
-def _rings(loops: Loops) -> dict[str, tuple[float, Callable[[], None]]]:
+def _rings(program: Program) -> dict[str, tuple[float, Callable[[], None]]]:
     return {
-        "polls": (0.1, loops.poller.wake_up.set),
-        "sweeps": (1, loops.lister.wake_up.set),
-        "deliveries": (1, loops.dispatcher.wake_up.set),
-        "configuration": (1, loops.reloader.wake_up.set),
-        "housekeeping": (1, loops.maintenance.wake_up.set),
-        "alarm": (1, loops.store_monitor.wake_up.set),
-        "tokens": (10, loops.maintenance.token_wake_up.set),
+        "polls": (0.1, program.loops.poller.wake_up.set),
+        "sweeps": (1, program.loops.lister.wake_up.set),
+        "deliveries": (1, program.loops.dispatcher.wake_up.set),
+        "configuration": (1, program.loops.reloader.wake_up.set),
+        "housekeeping": (1, program.loops.maintenance.wake_up.set),
+        "alarm": (1, program.loops.store_monitor.wake_up.set),
+        "tokens": (10, program.loops.maintenance.token_wake_up.set),
     }
 
 
@@ -114,14 +114,14 @@ def _on_signals(stopping: asyncio.Event, reload: Callable[[], None]) -> None:
     loop.add_signal_handler(signal.SIGHUP, reload)
 
 
-async def _stop(loops: Loops) -> None:
+async def _stop(program: Program) -> None:
     """Stop claiming, let what is in hand finish for a few seconds, and have it recorded."""
-    loops.reporter.stopping()
-    if loops.web is not None:
-        loops.web.stop()
+    program.reporter.stopping()
+    if program.web is not None:
+        program.web.stop()
     try:
         async with asyncio.timeout(ALL_GET):
-            await asyncio.gather(loops.poller.stop(POLLS_GET), loops.dispatcher.stop(SENDS_GET))
+            await asyncio.gather(program.loops.poller.stop(POLLS_GET), program.loops.dispatcher.stop(SENDS_GET))
     except TimeoutError:
         log.warning("stopped before everything was recorded", then="it is observed or sent again after the start")
 

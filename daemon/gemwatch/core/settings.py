@@ -175,6 +175,23 @@ READ_AT_START = ("name", "store", "web", "log")
 """The sections that a running daemon keeps until it is restarted."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A configuration as read. `settings` None: it is refused; else `problems` are about entries that are skipped."""
+
+    settings: Settings | None
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """How many watches an edit of the watch list added (or resumed), changed and removed."""
+
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+
+
 def as_running(old: Settings, new: Settings) -> Settings:
     """The new settings with the sections of the running ones that are only read at a start."""
     return replace(new, **{name: getattr(old, name) for name in READ_AT_START})

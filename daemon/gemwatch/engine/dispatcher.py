@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
@@ -24,23 +23,25 @@ LEASE = timedelta(minutes=30)  # a process that dies with a send in hand is rest
 BUNDLE_TIME = timedelta(minutes=10)  # what of a bundle is not sent by then is given back
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivering:
-    """What a courier is made of."""
-
-    active: ActiveConfig
-    store: Store
-    database: Database
-    clock: Clock
-    metrics: Metrics
-    progress: Callable[[], None]
-
-
 class Dispatcher:
     """One bundle at a time to each target, all targets side by side."""
 
-    def __init__(self, parts: Delivering) -> None:
-        self._parts = parts
+    def __init__(
+        self,
+        *,
+        active: ActiveConfig,
+        store: Store,
+        database: Database,
+        clock: Clock,
+        metrics: Metrics,
+        progress: Callable[[], None],
+    ) -> None:
+        self._active = active
+        self._store = store
+        self._database = database
+        self._clock = clock
+        self._metrics = metrics
+        self._progress = progress
         self.wake_up = WakeUp()
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._proven: set[str] = set()  # targets that took the last message
@@ -51,7 +52,7 @@ class Dispatcher:
         async with asyncio.TaskGroup() as group:
             while not self._stopping:
                 await self._claim(group)
-                self._parts.progress()
+                self._progress()
                 await self.wake_up.wait(within=1)
 
     async def stop(self, patience: float) -> None:
@@ -73,12 +74,11 @@ class Dispatcher:
         return not self._busy
 
     async def _claim(self, group: asyncio.TaskGroup) -> None:
-        parts = self._parts
-        targets = parts.active.targets
+        targets = self._active.targets
         idle = [name for name in targets.names if name not in self._busy]
         if not idle:
             return
-        bundles = await parts.database(parts.store.claim_deliveries, parts.clock.now(), idle, LEASE)
+        bundles = await self._database(self._store.claim_deliveries, self._clock.now(), idle, LEASE)
         for bundle in bundles:
             self._busy[bundle.target] = group.create_task(self._deliver(bundle, targets))
 
@@ -97,8 +97,8 @@ class Dispatcher:
         rest = bundle.deliveries
         give_back_at = rest[0].claim + BUNDLE_TIME
         while rest:
-            if self._stopping or self._parts.clock.now() > give_back_at:
-                await self._settle(bundle.target, [postpone(one, self._parts.clock.now()) for one in rest])
+            if self._stopping or self._clock.now() > give_back_at:
+                await self._settle(bundle.target, [postpone(one, self._clock.now()) for one in rest])
                 return
             size = 1 if len(rest) == 1 else fitting(_letters(rest), targets.body_limit(bundle.target))
             part, rest = rest[:size], rest[size:]
@@ -107,7 +107,7 @@ class Dispatcher:
 
     async def _send(self, target: str, part: Sequence[Delivery], rest: Sequence[Delivery], targets: Targets) -> bool:
         """Send one message and settle what stands in it; whether it went out. If not, the rest is put off too."""
-        clock, limit = self._parts.clock, targets.body_limit(target)
+        clock, limit = self._clock, targets.body_limit(target)
         now = clock.now()
         if len(part) == 1:
             message = compose(part[0].event_id, part[0].event, now=now, most=limit)
@@ -127,9 +127,8 @@ class Dispatcher:
         return False
 
     async def _settle(self, target: str, settled: Sequence[Settled], *, works_again: bool = False) -> None:
-        parts = self._parts
-        await parts.database(
-            parts.store.settle, settled, pull_forward=target if works_again else None, now=parts.clock.now()
+        await self._database(
+            self._store.settle, settled, pull_forward=target if works_again else None, now=self._clock.now()
         )
 
     def _say(self, target: str, delivery: Delivery, settled: Settled, outcome: Outcome) -> None:
@@ -142,7 +141,7 @@ class Dispatcher:
         }
         if isinstance(outcome, NotSent):
             last = settled.state is DeliveryState.FAILED
-            self._parts.metrics.delivery(target, "failed" if last else "retried")
+            self._metrics.delivery(target, "failed" if last else "retried")
             log.log(
                 logging.ERROR if last else logging.WARNING,
                 "given up" if last else "not delivered",
@@ -152,7 +151,7 @@ class Dispatcher:
                 next_attempt=settled.due_at and settled.due_at.isoformat(timespec="seconds"),
             )
         else:
-            self._parts.metrics.delivery(target, "sent")
+            self._metrics.delivery(target, "sent")
             log.info("delivered", **about, attempts=settled.attempts)
 
 

@@ -30,7 +30,7 @@ class Change:
 class HealthMonitor:
     """Login and API. The edges survive a restart through the notes; silence is timed on the monotonic clock."""
 
-    def __init__(self, active: ActiveConfig, clock: Clock, notes: Mapping[str, Any]) -> None:
+    def __init__(self, *, active: ActiveConfig, clock: Clock, notes: Mapping[str, Any]) -> None:
         self._live = active
         self._clock = clock
         self._silent_from: float | None = None  # the first request since the last answer was sent then

@@ -1,7 +1,6 @@
 """Asks for one list where many jobs of a type are watched, so that only those that changed need a look."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import structlog
 
@@ -20,28 +19,33 @@ log = structlog.get_logger()
 REST = 15 * 60.0  # seconds without a list of a type, after one that was of no use
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sweeping:
-    """What a sweeper is made of. `take` has a change of health recorded; `found` is called when jobs are due."""
-
-    active: ActiveConfig
-    listings: Listings
-    database: Database
-    clock: Clock
-    health_monitor: HealthMonitor
-    metrics: Metrics
-    take: Callable[[Change], None]
-    found: Callable[[], None]
-
-
 class Lister:
     """A list puts off the looks at jobs that did not change; without it they come due by themselves.
 
     So nothing depends on it: a list that fails, lacks a job or is odd leaves that job to be looked at alone.
     """
 
-    def __init__(self, parts: Sweeping) -> None:
-        self._parts = parts
+    def __init__(
+        self,
+        *,
+        active: ActiveConfig,
+        listings: Listings,
+        database: Database,
+        clock: Clock,
+        health_monitor: HealthMonitor,
+        metrics: Metrics,
+        take: Callable[[Change], None],
+        on_due: Callable[[], None],
+    ) -> None:
+        """`take` has a change of health recorded; `on_due` is called when a list made jobs due."""
+        self._active = active
+        self._listings = listings
+        self._database = database
+        self._clock = clock
+        self._health_monitor = health_monitor
+        self._metrics = metrics
+        self._take = take
+        self._on_due = on_due
         self.wake_up = WakeUp()
         self._next_at = 0.0
         self._turns: dict[str, int] = {}  # by type, the last job that was looked at whatever the lists said
@@ -53,45 +57,39 @@ class Lister:
             await self.sweep_if_due()
 
     async def sweep_if_due(self) -> None:
-        poll, now = self._parts.active.settings.poll, self._parts.clock.monotonic()
-        if (
-            not poll.sweep
-            or now < self._next_at
-            or self._parts.health_monitor.locked_out
-            or self._parts.active.pace.held
-        ):
+        poll, now = self._active.settings.poll, self._clock.monotonic()
+        if not poll.sweep or now < self._next_at or self._health_monitor.locked_out or self._active.pace.held:
             return
         self._next_at = now + poll.every.total_seconds()
-        found = await self._parts.database(self._parts.listings.job_types, poll.every)
+        found = await self._database(self._listings.job_types, poll.every)
         for job_type, jobs in found.items():
             if now >= self._resting.get(job_type, 0.0):
                 await self._sweep(job_type, jobs)
 
     async def _sweep(self, job_type: str, jobs: int) -> None:
-        parts = self._parts
-        asked_at, sent = parts.clock.now(), parts.clock.monotonic()
+        asked_at, sent = self._clock.now(), self._clock.monotonic()
         match await self._list(job_type):
             case None | Throttled():
                 return
             case Listing() as listing:
-                every = parts.active.settings.poll.every
+                every = self._active.settings.poll.every
                 if job_type not in self._turns:
                     self._turns[job_type] = self._anywhere(listing)
                 after, many = self._turns[job_type], in_turn(jobs, every)
-                swept = await parts.database(
-                    parts.listings.record, listing, job_type, every, asked_at, after=after, many=many
+                swept = await self._database(
+                    self._listings.record, listing, job_type, every, asked_at, after=after, many=many
                 )
                 self._turns[job_type] = swept.last
                 if swept.behind:
                     behind = counted(swept.behind, "finished job is", "finished jobs are")
                     self._rest(job_type, f"the list is not up to date: {behind} unfinished in it")
                     return
-                parts.metrics.sweep("listed")
+                self._metrics.sweep("listed")
                 if not swept.due:  # else it is for the looks to show whether what has changed can be told
-                    parts.take(parts.health_monitor.observe(listing, sent_at=asked_at, sent=sent, others=True))
+                    self._take(self._health_monitor.observe(listing, sent_at=asked_at, sent=sent, others=True))
                 log.debug("swept", job_type=job_type, listed=len(listing.statuses), due=swept.due)
                 if swept.due:
-                    parts.found()
+                    self._on_due()
             case useless:
                 reason = useless.reason if isinstance(useless, Failed | Refused) else "HTTP 404 Not Found"
                 self._rest(job_type, reason)
@@ -99,11 +97,11 @@ class Lister:
     def _anywhere(self, listing: Listing) -> int:
         """A job to begin after: if it were the same at each start, frequent starts would favour the next ones."""
         ids = list(listing.statuses) or [0]
-        return ids[int(self._parts.clock.monotonic()) % len(ids)]
+        return ids[int(self._clock.monotonic()) % len(ids)]
 
     def _rest(self, job_type: str, reason: str) -> None:
-        self._parts.metrics.sweep("not_listed")
-        self._resting[job_type] = self._parts.clock.monotonic() + REST
+        self._metrics.sweep("not_listed")
+        self._resting[job_type] = self._clock.monotonic() + REST
         log.warning(
             "no list of jobs", job_type=job_type, reason=reason, meanwhile="these jobs are looked at one by one"
         )
@@ -111,16 +109,16 @@ class Lister:
     async def _list(self, job_type: str) -> Listed | None:
         """None: nothing was asked. Whether the login is refused is judged by the looks alone: a list may be
         forbidden where they are not."""
-        parts, active = self._parts, self._parts.active
+        active = self._active
         credentials = active.credentials
         try:
             token = await credentials.token()
         except LoginError:
             return None
         async with active.pace.slot():
-            if active.credentials is not credentials or parts.health_monitor.locked_out or active.pace.held:
+            if active.credentials is not credentials or self._health_monitor.locked_out or active.pace.held:
                 return None
-            with parts.health_monitor.asking():
+            with self._health_monitor.asking():
                 seen = await active.api.list_jobs(job_type, token.value)
         if isinstance(seen, Throttled):
             active.pace.throttle(seen.retry_after)

@@ -1,7 +1,6 @@
 """Keeps things in order beside the polling: the token ahead of its end, clock jumps, retention."""
 
 from collections import Counter
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -19,25 +18,28 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ORPHANS_EVERY, RETENTION_EVERY = 60.0, 86400.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Keeping:
-    active: ActiveConfig
-    housekeeping: Housekeeping
-    database: Database
-    clock: Clock
-    metrics: Metrics
-
-
 class Maintenance:
     """One loop for the store; the token has a loop of its own, since its command may take a minute."""
 
-    def __init__(self, parts: Keeping) -> None:
-        self._parts = parts
+    def __init__(
+        self,
+        *,
+        active: ActiveConfig,
+        housekeeping: Housekeeping,
+        database: Database,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self._active = active
+        self._housekeeping = housekeeping
+        self._database = database
+        self._clock = clock
+        self._metrics = metrics
         self.token_wake_up, self.wake_up = WakeUp(), WakeUp()
         self._noted: tuple[datetime | None] | None = None  # None: not yet, by this process
         self._said: LoginError | None = None
         self._offset = self._wall_less_monotonic()
-        self._next_orphans = self._next_retention = parts.clock.monotonic() + ORPHANS_EVERY
+        self._next_orphans = self._next_retention = clock.monotonic() + ORPHANS_EVERY
 
     async def renew_tokens(self) -> None:
         while True:
@@ -46,7 +48,7 @@ class Maintenance:
 
     async def tend_token(self) -> None:
         """Renew the token if it nears its end, and write down how long it is good."""
-        credentials = self._parts.active.credentials
+        credentials = self._active.credentials
         await credentials.refresh_if_due()
         self._say(credentials.last_error, credentials.expires_at)
         await self._note_expiry(credentials.expires_at)
@@ -64,7 +66,7 @@ class Maintenance:
             text = expires_at and expires_at.isoformat(timespec="seconds").replace("+00:00", "Z")
             if text is not None:
                 log.info("token renewed", good_until=text)
-            await self._parts.database(self._parts.housekeeping.note, {"token_expires_at": text})
+            await self._database(self._housekeeping.note, {"token_expires_at": text})
 
     async def run(self) -> None:
         while True:
@@ -74,7 +76,7 @@ class Maintenance:
     async def round(self) -> None:
         """One round of whatever is due."""
         await self._follow_the_clock()
-        now = self._parts.clock.monotonic()
+        now = self._clock.monotonic()
         if now >= self._next_orphans:
             self._next_orphans = now + ORPHANS_EVERY
             await self._expire()
@@ -89,30 +91,28 @@ class Maintenance:
             return
         self._offset += jump
         log.warning("the clock jumped", by=f"{jump.total_seconds():+.0f} s", schedule="moved along")
-        shift = self._parts.housekeeping.shift_schedule
+        shift = self._housekeeping.shift_schedule
         if jump < timedelta():
-            await self._parts.database(shift, jump)
+            await self._database(shift, jump)
         else:  # looks and sends of the last moments go by the new clock already, and must not wait for the jump again
-            await self._parts.database(shift, jump, self._parts.clock.now() - jump / 2)
+            await self._database(shift, jump, self._clock.now() - jump / 2)
 
     async def _expire(self) -> None:
-        parts = self._parts
-        known = parts.active.targets.names
-        expired = await parts.database(parts.housekeeping.expire_deliveries, parts.clock.now(), known)
+        known = self._active.targets.names
+        expired = await self._database(self._housekeeping.expire_deliveries, self._clock.now(), known)
         for target, number in Counter(expired).items():
             log.error(
                 "given up", target=target, deliveries=number, reason="the target is no longer in the configuration"
             )
             for _ in range(number):
-                parts.metrics.delivery(target, "failed")
+                self._metrics.delivery(target, "failed")
 
     async def _prune(self) -> None:
-        parts = self._parts
-        before = parts.clock.now() - parts.active.settings.store.keep
-        deleted = await parts.database(parts.housekeeping.prune, before)
-        await parts.database(parts.housekeeping.checkpoint)
+        before = self._clock.now() - self._active.settings.store.keep
+        deleted = await self._database(self._housekeeping.prune, before)
+        await self._database(self._housekeeping.checkpoint)
         log.info("retention", jobs_deleted=deleted, older_than=before.isoformat(timespec="seconds"))
 
     def _wall_less_monotonic(self) -> timedelta:
-        clock = self._parts.clock
+        clock = self._clock
         return clock.now() - _EPOCH - timedelta(seconds=clock.monotonic())

@@ -40,72 +40,75 @@ class PollResult:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Looking:
-    """What a look is taken with.
+class PollOnce:
+    """Polls one job: a token, a turn, a request; after a refusal one renewal and one more request."""
 
-    `barred` says, when the turn comes, whether the login has been found refused meanwhile: then nothing is sent.
-    `asking` is entered for as long as a request is under way.
-    """
+    def __init__(
+        self,
+        *,
+        active: Means,
+        clock: Clock,
+        barred: Callable[[], bool],
+        asking: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        """`barred`: whether the login was found refused before the turn came; then nothing is sent.
 
-    active: Means
-    clock: Clock
-    barred: Callable[[], bool]
-    asking: Callable[[], AbstractContextManager[None]]
+        `asking` is entered for as long as a request is under way.
+        """
+        self._active = active
+        self._clock = clock
+        self._barred = barred
+        self._asking = asking
 
+    async def __call__(self, job_id: int, *, probing: bool = False) -> PollResult:
+        """Poll a job; or, probing, find out with a new token and one request whether the login works again."""
+        while True:
+            credentials = self._active.credentials
+            try:
+                taken = await (self._probe if probing else self._try_twice)(job_id, credentials)
+            except LoginError as error:
+                if self._active.credentials is credentials:
+                    return PollResult(seen=Refused(at=self._clock.now(), reason=str(error), certain=True))
+                continue  # an edit has brought other credentials: theirs count
+            if taken is not None:
+                return taken
 
-async def poll_once(parts: Looking, job_id: int, *, probing: bool = False) -> PollResult:
-    """Look at a job; or, probing, find out whether the login works again, by a new token and one request."""
-    while True:
-        credentials = parts.active.credentials
-        try:
-            taken = await (_probe if probing else _try_twice)(parts, job_id, credentials)
-        except LoginError as error:
-            if parts.active.credentials is credentials:
-                return PollResult(seen=Refused(at=parts.clock.now(), reason=str(error), certain=True))
-            continue  # an edit has brought other credentials: theirs count
-        if taken is not None:
-            return taken
+    async def _try_twice(self, job_id: int, credentials: Credentials) -> PollResult | None:
+        token = await credentials.token()
+        first = await self._ask(job_id, token, credentials, self._barred)
+        if first is None or first.sent_at is None or not isinstance(first.seen, Refused):
+            return first
+        token = await credentials.renew(token)
+        again = await self._ask(job_id, token, credentials, self._barred)
+        return again and replace(again, first_sent_at=first.sent_at)
 
+    async def _probe(self, job_id: int, credentials: Credentials) -> PollResult | None:
+        token = await credentials.renew(None)
+        return await self._ask(job_id, token, credentials, lambda: False)
 
-async def _try_twice(parts: Looking, job_id: int, credentials: Credentials) -> PollResult | None:
-    token = await credentials.token()
-    first = await _ask(parts, job_id, token, credentials, parts.barred)
-    if first is None or first.sent_at is None or not isinstance(first.seen, Refused):
-        return first
-    token = await credentials.renew(token)
-    again = await _ask(parts, job_id, token, credentials, parts.barred)
-    return again and replace(again, first_sent_at=first.sent_at)
+    async def _ask(
+        self, job_id: int, token: Token, credentials: Credentials, barred: Callable[[], bool]
+    ) -> PollResult | None:
+        """One request in its turn. None: an edit has brought other credentials, and this token may be out of use.
 
-
-async def _probe(parts: Looking, job_id: int, credentials: Credentials) -> PollResult | None:
-    token = await credentials.renew(None)
-    return await _ask(parts, job_id, token, credentials, lambda: False)
-
-
-async def _ask(
-    parts: Looking, job_id: int, token: Token, credentials: Credentials, barred: Callable[[], bool]
-) -> PollResult | None:
-    """One request in its turn. None: an edit has brought other credentials, and this token may not be meant any more.
-
-    Token and host are taken in the same step, so that no token goes to a host it was not made for.
-    """
-    active, clock = parts.active, parts.clock
-    async with active.pace.slot():
-        if active.credentials is not credentials:
-            return None
-        if barred():
-            reason = "not asked, since the login is refused"
-            return PollResult(seen=Refused(at=clock.now(), reason=reason, certain=True))
-        if active.pace.held:
-            return PollResult(seen=Throttled(at=clock.now()))
-        sent_at, start = clock.now(), clock.monotonic()
-        with parts.asking():
-            seen = await active.api.ask(job_id, token.value)
-        if isinstance(seen, Throttled):
-            active.pace.throttle(seen.retry_after)
-        else:
-            active.pace.relax()
-        return PollResult(
-            seen=seen, sent_at=sent_at, sent=start, first_sent_at=sent_at, seconds=clock.monotonic() - start
-        )
+        Token and host are taken in the same step, so that no token goes to a host it was not made for.
+        """
+        active, clock = self._active, self._clock
+        async with active.pace.slot():
+            if active.credentials is not credentials:
+                return None
+            if barred():
+                reason = "not asked, since the login is refused"
+                return PollResult(seen=Refused(at=clock.now(), reason=reason, certain=True))
+            if active.pace.held:
+                return PollResult(seen=Throttled(at=clock.now()))
+            sent_at, start = clock.now(), clock.monotonic()
+            with self._asking():
+                seen = await active.api.ask(job_id, token.value)
+            if isinstance(seen, Throttled):
+                active.pace.throttle(seen.retry_after)
+            else:
+                active.pace.relax()
+            return PollResult(
+                seen=seen, sent_at=sent_at, sent=start, first_sent_at=sent_at, seconds=clock.monotonic() - start
+            )

@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
@@ -15,7 +14,7 @@ from gemwatch.core.job import Failed, NotFound, Observation, Refused, Seen, Thro
 from gemwatch.core.work import MANY, Report, WatchClaim, report_on
 from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.health_monitor import Change, HealthMonitor
-from gemwatch.engine.poll_once import Looking, PollResult, poll_once
+from gemwatch.engine.poll_once import PollOnce, PollResult
 from gemwatch.engine.ports import Database, Metrics, Store
 from gemwatch.engine.wake_up import WakeUp
 
@@ -27,35 +26,39 @@ GROUP_GAP, STORM_GAP = 0.01, 0.1  # seconds between two commits; in a storm, so 
 TOKEN_LIMIT = timedelta(seconds=60)  # a look may wait this long for a token, twice
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Polling:
-    """What a poller is made of. `recorded` is called after each commit that left something to deliver.
-
-    `experience` grows with each run that ends.
-    """
-
-    active: ActiveConfig
-    store: Store
-    database: Database
-    clock: Clock
-    health_monitor: HealthMonitor
-    metrics: Metrics
-    recorded: Callable[[], None]
-    progress: Callable[[str], None]
-    experience: Experience = field(default_factory=Experience)
-    roll: Callable[[], float] = random.random
-
-
 class Poller:
     """Two loops: one claims and starts looks, the other records what has come in, then what came meanwhile."""
 
-    def __init__(self, parts: Polling) -> None:
-        self._parts = parts
-        self._looking = Looking(
-            active=parts.active,
-            clock=parts.clock,
-            barred=lambda: parts.health_monitor.locked_out,
-            asking=parts.health_monitor.asking,
+    def __init__(
+        self,
+        *,
+        active: ActiveConfig,
+        store: Store,
+        database: Database,
+        clock: Clock,
+        health_monitor: HealthMonitor,
+        metrics: Metrics,
+        on_recorded: Callable[[], None],
+        progress: Callable[[str], None],
+        experience: Experience,
+        roll: Callable[[], float] = random.random,
+    ) -> None:
+        """`on_recorded` is called after a commit that left something to deliver; `experience` grows with each run."""
+        self._active = active
+        self._store = store
+        self._database = database
+        self._clock = clock
+        self._health_monitor = health_monitor
+        self._metrics = metrics
+        self._on_recorded = on_recorded
+        self._progress = progress
+        self._experience = experience
+        self._roll = roll
+        self._poll_once = PollOnce(
+            active=active,
+            clock=clock,
+            barred=lambda: health_monitor.locked_out,
+            asking=health_monitor.asking,
         )
         self.wake_up = WakeUp()
         self._results = WakeUp()
@@ -73,7 +76,7 @@ class Poller:
             group.create_task(self._record_results())
             while not self._stopping:
                 await self._claim(group)
-                self._parts.progress("polls")
+                self._progress("polls")
                 await self.wake_up.wait(within=1)
 
     async def stop(self, patience: float) -> None:
@@ -100,52 +103,52 @@ class Poller:
         return bool(self._reports or self._change.events or self._change.notes)
 
     async def _claim(self, group: asyncio.TaskGroup) -> None:
-        parts, active = self._parts, self._parts.active
-        probing = parts.health_monitor.locked_out
+        active = self._active
+        probing = self._health_monitor.locked_out
         room = active.pace.ahead - len(self._polls)
         if probing:
-            now = parts.clock.monotonic()
+            now = self._clock.monotonic()
             room = 1 if not self._polls and now >= self._next_probe else 0
         if room <= 0 or active.pace.held:
             return
         # Longer than any look can take: only a process that died lets a lease run out.
         lease = 6 * (active.settings.api.timeout + TOKEN_LIMIT) + timedelta(minutes=2)
-        claims = await parts.database(parts.store.claim_watches, parts.clock.now(), room, lease)
+        claims = await self._database(self._store.claim_watches, self._clock.now(), room, lease)
         self._more = len(claims) == room
         if probing and claims:
-            self._next_probe = parts.clock.monotonic() + PROBE_EVERY
+            self._next_probe = self._clock.monotonic() + PROBE_EVERY
         for claim in claims:
             task = group.create_task(self._poll(claim, probing=probing))
             self._polls.add(task)
             task.add_done_callback(self._polls.discard)
 
     async def _poll(self, claim: WatchClaim, *, probing: bool) -> None:
-        parts, job_id = self._parts, claim.tracked.job_id
+        job_id = claim.tracked.job_id
         try:
-            result = await poll_once(self._looking, job_id, probing=probing)
+            result = await self._poll_once(job_id, probing=probing)
             others = True
-            if isinstance(result.seen, Refused) and not result.seen.certain and not parts.health_monitor.locked_out:
-                others = await parts.database(parts.store.call_witness, parts.clock.now(), job_id)
+            if isinstance(result.seen, Refused) and not result.seen.certain and not self._health_monitor.locked_out:
+                others = await self._database(self._store.call_witness, self._clock.now(), job_id)
         except asyncio.CancelledError:
             if self._stopping:
                 return
             raise
         self._count(claim, result)
         self._decide(claim, result, others=others)
-        if self._more and len(self._polls) <= 1 + parts.active.pace.ahead * 2 // 3:  # this one is about to go
+        if self._more and len(self._polls) <= 1 + self._active.pace.ahead * 2 // 3:  # this one is about to go
             self.wake_up.set()
 
     def _decide(self, claim: WatchClaim, result: PollResult, *, others: bool) -> None:
-        health_monitor, settings, seen = self._parts.health_monitor, self._parts.active.settings, result.seen
+        health_monitor, settings, seen = self._health_monitor, self._active.settings, result.seen
         policy = Policy(
             not_found_after=settings.poll.not_found_after,
             last_good_sent_at=health_monitor.last_good_sent_at,
             limits=settings.limits,
             gate=settings.gate,
-            experience=self._parts.experience,
+            experience=self._experience,
             adaptive=settings.poll.adaptive,
         )
-        verdict = decide(claim.tracked, seen, policy, self._parts.roll())
+        verdict = decide(claim.tracked, seen, policy, self._roll())
         self._take_report(report_on(claim, seen.at, verdict))
         if isinstance(seen, Refused) and verdict.memory.reported_refused and not seen.certain:
             health_monitor.answered()  # the refusal concerns this job alone
@@ -171,42 +174,41 @@ class Poller:
     async def _record_results(self) -> None:
         while True:
             await self._results.wait(within=1)
-            self.take(self._parts.health_monitor.check())
+            self.take(self._health_monitor.check())
             if self._unrecorded:
                 told = await self._record()
                 await asyncio.sleep(STORM_GAP if told > MANY else GROUP_GAP)
-            self._parts.progress("records")
+            self._progress("records")
             if self._stopping and not (self._polls or self._unrecorded):
                 return
 
     async def _record(self) -> int:
         """Record what there is; how many events that told."""
-        parts = self._parts
         reports, self._reports = self._reports, []
         change, self._change = self._change, Change()
         self._recording = True
-        recorded = await parts.database(parts.store.record, reports, change.events, change.notes)
+        recorded = await self._database(self._store.record, reports, change.events, change.notes)
         self._recording = False
         for report in recorded.reports:
             self._say_moved(report)
         for run in recorded.runs:
-            parts.experience.add(run)
+            self._experience.add(run)
         for told in recorded.told:
             event = told.event
-            parts.metrics.event(event.kind)
+            self._metrics.event(event.kind)
             log.info("event", id=f"gw-{told.event_id}", kind=event.kind.value, job=event.job_id, targets=told.targets)
         if recorded.told:
-            parts.recorded()
+            self._on_recorded()
         return len(recorded.told)
 
     def _say_moved(self, report: Report) -> None:
         move = report.verdict.transition
         if move is not None:
-            self._parts.metrics.transition(move.job.status)
+            self._metrics.transition(move.job.status)
             log.info("transition", job=report.verdict.job_id, before=move.before, after=move.job.status)
 
     def _count(self, claim: WatchClaim, result: PollResult) -> None:
-        metrics = self._parts.metrics
+        metrics = self._metrics
         if result.sent_at is not None and result.first_sent_at is not None:
             metrics.poll(_outcome(result.seen), result.seconds)
             metrics.lateness(max(0.0, (result.first_sent_at - claim.due_at).total_seconds()))

@@ -8,7 +8,7 @@ from gemwatch.core.events import Event, Kind, Target
 from gemwatch.core.job import Observation
 from gemwatch.core.listing import Listed, Listing, Swept
 from gemwatch.core.login import LoginError, Token
-from gemwatch.core.settings import Problem, Settings, Watch
+from gemwatch.core.settings import Applied, Watch
 from gemwatch.core.text.message import Message
 from gemwatch.core.work import Bundle, Outcome, Recorded, Report, Settled, WatchClaim
 
@@ -110,32 +110,9 @@ class Metrics(Protocol):
 
 
 class WatchList(Protocol):
-    def apply(self, wanted: Sequence[Watch], every: timedelta, now: datetime) -> "Applied": ...
+    def apply(self, wanted: Sequence[Watch], every: timedelta, now: datetime) -> Applied: ...
 
     def poll_soon(self, now: datetime) -> None: ...
-
-
-class Applied(Protocol):
-    """How many watches an edit added, changed and removed."""
-
-    @property
-    def added(self) -> int: ...
-
-    @property
-    def changed(self) -> int: ...
-
-    @property
-    def removed(self) -> int: ...
-
-
-class Loaded(Protocol):
-    """A configuration as read: settings, or None where it is refused, and what is wrong with it."""
-
-    @property
-    def settings(self) -> Settings | None: ...
-
-    @property
-    def problems(self) -> Sequence[Problem]: ...
 
 
 class Housekeeping(Protocol):

@@ -4,49 +4,57 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import copy
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
 from gemwatch.core.clock import Clock
 from gemwatch.core.events import Event, EventKind
-from gemwatch.core.settings import Problem, Settings, as_running, needs_restart
+from gemwatch.core.settings import Applied, Loaded, Problem, Settings, as_running, needs_restart
 from gemwatch.engine.active_config import ActiveConfig
-from gemwatch.engine.ports import Applied, Database, Loaded, Metrics, Store, WatchList
+from gemwatch.engine.ports import Database, Metrics, Store, WatchList
 from gemwatch.engine.wake_up import WakeUp
 
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reloading:
-    """What a reloader is made of.
-
-    `edited` says whether the files have changed and settled; `read` reads and checks them; `prepare` builds what
-    new settings need, raising ValueError where that fails, and touches nothing that runs; `retire` closes what is
-    in use no longer; `around` is entered for as long as a reload takes.
-    """
-
-    active: ActiveConfig
-    store: Store
-    watch_list: WatchList
-    database: Database
-    clock: Clock
-    metrics: Metrics
-    edited: Callable[[], bool]
-    read: Callable[[], Awaitable[Loaded]]
-    prepare: Callable[[ActiveConfig, Settings], ActiveConfig]
-    retire: Callable[[ActiveConfig, ActiveConfig], Awaitable[None]]
-    applied: Callable[[], None]
-    around: Callable[[], AbstractContextManager[None]] = nullcontext
-
-
 class Reloader:
     """Tells of each mistake once, and once when all are mended; the notes keep what was told over a restart."""
 
-    def __init__(self, parts: Reloading, notes: Mapping[str, Any]) -> None:
-        self._parts = parts
+    def __init__(
+        self,
+        *,
+        active: ActiveConfig,
+        store: Store,
+        watch_list: WatchList,
+        database: Database,
+        clock: Clock,
+        metrics: Metrics,
+        edited: Callable[[], bool],
+        read: Callable[[], Awaitable[Loaded]],
+        prepare: Callable[[ActiveConfig, Settings], ActiveConfig],
+        retire: Callable[[ActiveConfig, ActiveConfig], Awaitable[None]],
+        on_applied: Callable[[], None],
+        around: Callable[[], AbstractContextManager[None]] = nullcontext,
+        notes: Mapping[str, Any],
+    ) -> None:
+        """`edited`: whether the files have changed and settled. `read` reads and checks them.
+
+        `prepare` builds what new settings need and touches nothing that runs; it raises ValueError where that fails.
+        `retire` closes what is no longer used. `around` is entered for as long as a reload takes.
+        """
+        self._active = active
+        self._store = store
+        self._watch_list = watch_list
+        self._database = database
+        self._clock = clock
+        self._metrics = metrics
+        self._edited = edited
+        self._read = read
+        self._prepare = prepare
+        self._retire = retire
+        self._on_applied = on_applied
+        self._around = around
         self.wake_up = WakeUp()
         self._forced = False
         self._waiting: tuple[str, ...] = ()  # sections that are known to need a restart
@@ -62,59 +70,57 @@ class Reloader:
     async def run(self) -> None:
         while True:
             await self.wake_up.wait(within=2)
-            if self._forced or self._parts.edited():
+            if self._forced or self._edited():
                 self._forced = False
-                with self._parts.around():
+                with self._around():
                     await self.reload()
 
     async def start(self, loaded: Loaded, settings: Settings) -> None:
         """Apply the first configuration, whose settings the live parts were built from."""
         await self._apply(settings)
         await self._tell(loaded.problems, refused=False)
-        self._parts.metrics.reload(ok=not loaded.problems, at=self._parts.clock.now())
+        self._metrics.reload(ok=not loaded.problems, at=self._clock.now())
 
     async def reload(self) -> None:
         """Read, check and apply the configuration; the one in force goes on where the new one is refused."""
-        parts = self._parts
-        loaded = await parts.read()
+        loaded = await self._read()
         problems, settings, reason = loaded.problems, loaded.settings, None
         if settings is not None:
             try:
-                fresh = parts.prepare(parts.active, settings)
+                fresh = self._prepare(self._active, settings)
             except ValueError as error:
                 settings, reason = None, f"it cannot be applied: {error}"
             else:
                 await self._put_in_force(fresh, loaded_settings=settings)
         await self._tell(problems, refused=settings is None, reason=reason)
-        parts.metrics.reload(ok=settings is not None and not problems, at=parts.clock.now())
+        self._metrics.reload(ok=settings is not None and not problems, at=self._clock.now())
 
     async def _put_in_force(self, fresh: ActiveConfig, *, loaded_settings: Settings) -> None:
-        parts, before = self._parts, copy(self._parts.active)
+        before = copy(self._active)
         unlike = needs_restart(before.settings, loaded_settings)
         for section in sorted(set(unlike) - set(self._waiting)):
             log.warning("needs a restart", section=section, meanwhile="the old values stay in force")
         self._waiting = unlike
         fresh.settings = as_running(before.settings, loaded_settings)
         await self._apply(fresh.settings, other_limits=fresh.settings.limits != before.settings.limits)
-        parts.active.take(fresh)
-        await parts.retire(before, parts.active)
+        self._active.take(fresh)
+        await self._retire(before, self._active)
         urls = {target.name: target.url for target in before.settings.targets}
         for target in fresh.settings.targets:
             if target.url != urls.get(target.name):
-                await parts.database(parts.store.pull_forward, target.name, parts.clock.now())
+                await self._database(self._store.pull_forward, target.name, self._clock.now())
 
     async def _apply(self, settings: Settings, *, other_limits: bool = False) -> None:
-        parts = self._parts
 
         def apply() -> Applied:
             # In one step in the store's thread: who hears of a job belongs to the list that it stands on.
-            applied = parts.watch_list.apply(settings.watches, settings.poll.every, parts.clock.now())
-            parts.store.address(settings.targets)
+            applied = self._watch_list.apply(settings.watches, settings.poll.every, self._clock.now())
+            self._store.address(settings.targets)
             if other_limits:
-                parts.watch_list.poll_soon(parts.clock.now())
+                self._watch_list.poll_soon(self._clock.now())
             return applied
 
-        applied = await parts.database(apply)
+        applied = await self._database(apply)
         log.info(
             "configuration applied",
             watches=len(settings.watches),
@@ -122,7 +128,7 @@ class Reloader:
             changed=applied.changed,
             removed=applied.removed,
         )
-        parts.applied()
+        self._on_applied()
 
     async def _tell(self, problems: Sequence[Problem], *, refused: bool, reason: str | None = None) -> None:
         for problem in problems:
@@ -138,8 +144,8 @@ class Reloader:
         worse = refused != was_refused or bool(Counter(now) - Counter(told))
         happened = [self._event(problems, refused=refused, reason=reason)] if worse or not now else []
         notes = {"config": {"told": now, "refused": refused}}
-        await self._parts.database(self._parts.store.record, [], happened, notes)
-        self._parts.applied()
+        await self._database(self._store.record, [], happened, notes)
+        self._on_applied()
 
     def _event(self, problems: Sequence[Problem], *, refused: bool, reason: str | None) -> Event:
         facts = {
@@ -148,7 +154,7 @@ class Reloader:
             "problems": [str(problem) for problem in problems],
             "reason": reason,
         }
-        return Event(kind=EventKind.CONFIG, at=self._parts.clock.now(), facts=facts)
+        return Event(kind=EventKind.CONFIG, at=self._clock.now(), facts=facts)
 
 
 def _identity(problem: Problem) -> str:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
@@ -21,23 +20,26 @@ log = structlog.get_logger()
 PATIENCE = 30.0  # seconds: a lock that is held for a moment, by a backup say, wakes nobody
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alarming:
-    """What an alarm is made of. `trouble` says what is wrong with the store, or None."""
-
-    active: ActiveConfig
-    store: Store
-    database: Database
-    clock: Clock
-    trouble: Callable[[], str | None]
-    recorded: Callable[[], None]
-
-
 class StoreMonitor:
     """Tells once that the store does not work, and through the store itself that it works again."""
 
-    def __init__(self, parts: Alarming) -> None:
-        self._parts = parts
+    def __init__(
+        self,
+        *,
+        active: ActiveConfig,
+        store: Store,
+        database: Database,
+        clock: Clock,
+        trouble: Callable[[], str | None],
+        on_recorded: Callable[[], None],
+    ) -> None:
+        """`trouble`: what is wrong with the store, or None."""
+        self._active = active
+        self._store = store
+        self._database = database
+        self._clock = clock
+        self._trouble = trouble
+        self._on_recorded = on_recorded
         self.wake_up = WakeUp()
         self._since: tuple[float, datetime] | None = None  # on the monotonic clock, and on the wall
         self._sends: set[asyncio.Task[None]] = set()
@@ -51,7 +53,7 @@ class StoreMonitor:
 
     async def round(self, group: asyncio.TaskGroup) -> None:
         """See how the store is, and tell what is to be told."""
-        clock, trouble = self._parts.clock, self._parts.trouble()
+        clock, trouble = self._clock, self._trouble()
         if trouble is not None:
             self._since = self._since or (clock.monotonic(), clock.now())
             if not self._told and clock.monotonic() - self._since[0] >= PATIENCE:
@@ -67,19 +69,19 @@ class StoreMonitor:
 
     def _event(self, *, over: bool, since: datetime, reason: str | None) -> Event:
         facts = {"over": over, "since": since.isoformat(), "reason": reason}
-        return Event(kind=EventKind.STORE, at=self._parts.clock.now(), facts=facts)
+        return Event(kind=EventKind.STORE, at=self._clock.now(), facts=facts)
 
     def _tell(self, group: asyncio.TaskGroup, event: Event) -> None:
-        for name in audience(event, self._parts.active.settings.targets):
+        for name in audience(event, self._active.settings.targets):
             task = group.create_task(self._send(name, event))
             self._sends.add(task)
             task.add_done_callback(self._sends.discard)
 
     async def _send(self, name: str, event: Event) -> None:
         """Send to one target until it takes it, or the trouble is over."""
-        clock, attempts = self._parts.clock, 0
+        clock, attempts = self._clock, 0
         while True:
-            targets = self._parts.active.targets
+            targets = self._active.targets
             if name not in targets.names:
                 return
             message = compose(None, event, now=clock.now(), most=targets.body_limit(name))
@@ -92,6 +94,5 @@ class StoreMonitor:
             await asyncio.sleep(delivery_pause(attempts).total_seconds())
 
     async def _record(self, event: Event) -> None:
-        parts = self._parts
-        await parts.database(parts.store.record, [], [event])
-        parts.recorded()
+        await self._database(self._store.record, [], [event])
+        self._on_recorded()

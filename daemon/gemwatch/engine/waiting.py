@@ -13,7 +13,7 @@ from gemwatch.core.outcome import Outcome, Terms, out_of_time, over
 from gemwatch.core.settings import PollSettings
 from gemwatch.core.waiting import Standing, Told, after_look, after_word, next_pause
 from gemwatch.engine.pace import Pace
-from gemwatch.engine.poll_once import Looking, poll_once
+from gemwatch.engine.poll_once import PollOnce
 from gemwatch.engine.ports import Api, Credentials
 from gemwatch.engine.wake_up import WakeUp
 
@@ -30,40 +30,42 @@ class Asking:
     pace: Pace
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wait:
-    """What a wait is made of.
-
-    `daemon` says what a running daemon knows of jobs, as far as it can be relied on. `unreachable` says why the API
-    cannot be reached, or None. `needs_review` says why somebody should look at a SUCCESS that was seen at that time.
-    `show` is called with all standings whenever they may have changed.
-    """
-
-    asking: Asking
-    poll: PollSettings
-    clock: Clock
-    daemon: Callable[[Collection[int]], Awaitable[Mapping[int, Told]]]
-    unreachable: Callable[[], Awaitable[str | None]]
-    needs_review: Callable[[JobDetails, datetime], Awaitable[tuple[str, ...]]]
-    show: Callable[[Sequence[Standing]], None]
-    roll: Callable[[], float] = random.random
-
-
 class Waiting:
     """One wait, from its beginning to its outcome."""
 
-    def __init__(self, parts: Wait, jobs: Mapping[int, str | None], terms: Terms, limit: timedelta | None) -> None:
-        """The jobs with their names; `limit` None: as long as it takes."""
-        self._parts, self._terms = parts, terms
+    def __init__(
+        self,
+        *,
+        jobs: Mapping[int, str | None],
+        terms: Terms,
+        limit: timedelta | None,
+        asking: Asking,
+        poll: PollSettings,
+        clock: Clock,
+        daemon: Callable[[Collection[int]], Awaitable[Mapping[int, Told]]],
+        unreachable: Callable[[], Awaitable[str | None]],
+        needs_review: Callable[[JobDetails, datetime], Awaitable[tuple[str, ...]]],
+        show: Callable[[Sequence[Standing]], None],
+        roll: Callable[[], float] = random.random,
+    ) -> None:
+        """`jobs` with their names; `limit` None: as long as it takes.
+
+        `daemon` returns what a running daemon knows of jobs, as far as it can be relied on. `unreachable` returns why
+        the API cannot be reached, or None. `needs_review` returns why a SUCCESS seen at that time needs a review.
+        `show` is called with all standings whenever they may have changed.
+        """
+        self._terms, self._asking, self._poll_settings, self._clock = terms, asking, poll, clock
+        self._daemon, self._unreachable, self._needs_review = daemon, unreachable, needs_review
+        self._show, self._roll = show, roll
         self._standings = {job_id: Standing(job_id=job_id, name=name) for job_id, name in jobs.items()}
-        self._began = parts.clock.monotonic()
+        self._began = clock.monotonic()
         self._deadline = None if limit is None else self._began + limit.total_seconds()
-        self._looking = Looking(active=parts.asking, clock=parts.clock, barred=lambda: False, asking=nullcontext)
+        self._poll_once = PollOnce(active=asking, clock=clock, barred=lambda: False, asking=nullcontext)
         self._polls: dict[int, asyncio.Task[None]] = {}
         self._due: dict[int, float] = {}  # on the monotonic clock; where none is given: now
-        self._told: Mapping[int, Told] = {}
+        self._known: Mapping[int, Told] = {}  # by the daemon
         self._asked_daemon = float("-inf")
-        self._bell = WakeUp()
+        self._wake_up = WakeUp()
 
     @property
     def standings(self) -> Sequence[Standing]:
@@ -82,23 +84,23 @@ class Waiting:
     async def _wait(self, group: asyncio.TaskGroup) -> Outcome:
         while True:
             await self._hear_daemon()
-            self._parts.show(self.standings)
+            self._show(self.standings)
             outcomes = [standing.outcome for standing in self.standings]
             if (outcome := over(outcomes, self._terms)) is not None:
                 return outcome
             left = self._left()
             if left <= 0:
                 return out_of_time(outcomes, self._terms)
-            self._look_at([job_id for job_id in self._open() if job_id not in self._told], group)
-            await self._bell.wait(within=min(left, TURN))
+            self._look_at([job_id for job_id in self._open() if job_id not in self._known], group)
+            await self._wake_up.wait(within=min(left, TURN))
 
     async def _hear_daemon(self) -> None:
-        now = self._parts.clock.monotonic()
+        now = self._clock.monotonic()
         if now - self._asked_daemon < TURN:  # woken by a look of one's own
             return
         self._asked_daemon = now
-        self._told = await self._parts.daemon(self._open())
-        for job_id, word in self._told.items():
+        self._known = await self._daemon(self._open())
+        for job_id, word in self._known.items():
             self._standings[job_id] = after_word(self._standings[job_id], word)
             self._due.pop(job_id, None)  # should the daemon end, one's own first look is due at once
 
@@ -106,11 +108,11 @@ class Waiting:
         return [standing.job_id for standing in self.standings if standing.outcome is None]
 
     def _left(self) -> float:
-        return TURN if self._deadline is None else self._deadline - self._parts.clock.monotonic()
+        return TURN if self._deadline is None else self._deadline - self._clock.monotonic()
 
     def _look_at(self, job_ids: Sequence[int], group: asyncio.TaskGroup) -> None:
         """Start the looks that are due, as many as there is room for; those that wait longest come first."""
-        now, pace = self._parts.clock.monotonic(), self._parts.asking.pace
+        now, pace = self._clock.monotonic(), self._asking.pace
         due = [job_id for job_id in job_ids if job_id not in self._polls and self._due.get(job_id, now) <= now]
         if pace.held:
             return
@@ -118,30 +120,30 @@ class Waiting:
             self._polls[job_id] = group.create_task(self._poll(job_id))
 
     async def _poll(self, job_id: int) -> None:
-        seen = (await poll_once(self._looking, job_id, probing=self._standings[job_id].refusals > 0)).seen
+        seen = (await self._poll_once(job_id, probing=self._standings[job_id].refusals > 0)).seen
         if isinstance(seen, Refused) and seen.certain:
             seen = await self._refused_or_cut_off(seen)
         why: tuple[str, ...] = ()
         if isinstance(seen, Seen) and seen.job.status == Status.SUCCESS:
-            why = await self._parts.needs_review(seen.job, seen.at)
+            why = await self._needs_review(seen.job, seen.at)
         if self._standings[job_id].outcome is None:  # else the daemon was quicker
             self._take(job_id, seen, why)
         del self._polls[job_id]
-        self._bell.set()
+        self._wake_up.set()
 
     def _take(self, job_id: int, seen: Observation, why: tuple[str, ...]) -> None:
-        parts, now = self._parts, self._parts.clock.monotonic()
+        now = self._clock.monotonic()
         standing = after_look(
-            self._standings[job_id], seen, not_found_after=parts.poll.not_found_after, needs_review=why
+            self._standings[job_id], seen, not_found_after=self._poll_settings.not_found_after, needs_review=why
         )
         waited = timedelta(seconds=now - self._began)
-        pause = next_pause(standing, seen, waited=waited, every=parts.poll.every, roll=parts.roll())
+        pause = next_pause(standing, seen, waited=waited, every=self._poll_settings.every, roll=self._roll())
         self._standings[job_id] = standing
         self._due[job_id] = now + pause.total_seconds()
 
     async def _refused_or_cut_off(self, seen: Refused) -> Observation:
         """No token could be had. Where not even the API can be reached the network is at fault, and not the login."""
-        why = await self._parts.unreachable()
+        why = await self._unreachable()
         if why is None:
             return seen
         return Failed(at=seen.at, sent_at=seen.at, reason=f"{why}; nor can a token be had: {seen.reason}")
@@ -149,5 +151,5 @@ class Waiting:
     async def _keep_token(self) -> None:
         """Renew the token ahead of its end, so that a login that is out for some minutes does no harm."""
         while True:
-            await self._parts.asking.credentials.refresh_if_due()
+            await self._asking.credentials.refresh_if_due()
             await asyncio.sleep(_TOKEN_EVERY)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemwatch.adapters.config.document import cut_short
-from gemwatch.adapters.config.file import Loaded, find, load
+from gemwatch.adapters.config.file import LoadedFile, find, load
 from gemwatch.core.events import DEFAULT_EVENTS, EventKind, Missed, Target, TargetFormat
 from gemwatch.core.gate import OFF, Gate
 from gemwatch.core.limits import Limits, Word
@@ -54,7 +54,7 @@ class Folder:
         file.write_bytes(text if isinstance(text, bytes) else text.encode())
         return file
 
-    def load(self, text: str | bytes | None = None, **environ: str) -> Loaded:
+    def load(self, text: str | bytes | None = None, **environ: str) -> LoadedFile:
         if text is not None:
             self.write(text)
         return load(self.main, environ, url_problem=url_problem)

@@ -15,7 +15,7 @@ from gemwatch.app.metrics import Metrics
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import ApiSettings, HeartbeatSettings, Settings, StoreSettings
 from gemwatch.engine.active_config import ActiveConfig
-from gemwatch.engine.heartbeat import Beating, Heartbeat
+from gemwatch.engine.heartbeat import Heartbeat
 from support.clock import FakeClock
 from support.daemon import Installation
 from support.gem import ScriptedGem
@@ -140,7 +140,7 @@ class Beats:
     def __init__(self, active: ActiveConfig, clock: FakeClock) -> None:
         self.active, self.clock = active, clock
         self.stalled: str | None = None
-        self._heartbeat = Heartbeat(Beating(active=active, clock=clock, stalled=lambda: self.stalled, call=call))
+        self._heartbeat = Heartbeat(active=active, clock=clock, stalled=lambda: self.stalled, call=call)
 
     def edit(self, heartbeat: HeartbeatSettings | None) -> None:
         self.active.settings = settings_with(heartbeat)

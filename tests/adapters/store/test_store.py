@@ -14,11 +14,11 @@ from gemwatch.adapters.store.housekeeping import Housekeeping
 from gemwatch.adapters.store.recording import Store
 from gemwatch.adapters.store.records import Records
 from gemwatch.adapters.store.tables import metadata, watches
-from gemwatch.adapters.store.watch_list import Applied, WatchList
+from gemwatch.adapters.store.watch_list import WatchList
 from gemwatch.core.decide import Policy, decide
 from gemwatch.core.events import Event, EventKind, Target
 from gemwatch.core.job import Seen, read_details
-from gemwatch.core.settings import Watch
+from gemwatch.core.settings import Applied, Watch
 from gemwatch.core.work import (
     KEEP_TRYING,
     Bundle,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gemwatch.adapters.config.file import Loaded, UrlProblem, load
+from gemwatch.adapters.config.file import LoadedFile, UrlProblem, load
 from gemwatch.adapters.config.lines import NotByLines, entry_text, with_entry, without_entry
 from gemwatch.adapters.config.references import References
 from gemwatch.adapters.config.schema import watched_id
@@ -92,7 +92,7 @@ def _check_words(watch: Watch) -> None:
         raise EditRefused(f"a name {bad}") from None
 
 
-def _loaded(path: Path, environ: Mapping[str, str], url_problem: UrlProblem) -> Loaded:
+def _loaded(path: Path, environ: Mapping[str, str], url_problem: UrlProblem) -> LoadedFile:
     """The configuration as it is. Mistakes in its values do not stand in the way of an edit, unreadable files do:
     nobody could tell what is watched."""
     loaded = load(path, environ, url_problem=url_problem)
@@ -102,7 +102,7 @@ def _loaded(path: Path, environ: Mapping[str, str], url_problem: UrlProblem) -> 
     return loaded
 
 
-def _entries(loaded: Loaded, path: Path, environ: Mapping[str, str], job_id: int) -> Iterator[_Entry]:
+def _entries(loaded: LoadedFile, path: Path, environ: Mapping[str, str], job_id: int) -> Iterator[_Entry]:
     """The entries for a job, good or bad, in all files."""
     references = References(path.parent, environ)
     for file, text in loaded.texts.items():
@@ -127,7 +127,7 @@ def _rest_of(document: Any) -> Any:
     return {k: v for k, v in document.items() if k != "watch"} if isinstance(document, dict) else None
 
 
-def _check(before: Loaded, after: Loaded) -> None:
+def _check(before: LoadedFile, after: LoadedFile) -> None:
     if len(after.problems) <= len(before.problems):
         return
     known = {(problem.file, problem.where, problem.what) for problem in before.problems}

@@ -8,22 +8,19 @@ from gemwatch.adapters.config import schema
 from gemwatch.adapters.config.document import Reader
 from gemwatch.adapters.config.sources import Sources, stamp
 from gemwatch.adapters.config.watches import WatchEntries
-from gemwatch.core.settings import Problem, Settings
+from gemwatch.core.settings import Loaded, Settings
 
 UrlProblem = Callable[[str], str | None]
 """Tells what is wrong with an Apprise URL, without the URL, or None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
-    """What came of reading the configuration.
+class LoadedFile(Loaded):
+    """A configuration with the files that it was read from.
 
-    `settings` None: refused whole. Otherwise `problems` are about entries of the watch list that were set aside.
     `texts` are the main file's and the watch files' as read, for the next `load` to know as `previous`.
     """
 
-    settings: Settings | None
-    problems: tuple[Problem, ...]
     sources: Sources
     texts: Mapping[Path, str] = field(repr=False)
 
@@ -45,7 +42,7 @@ def load(
     url_problem: UrlProblem,
     previous: Mapping[Path, str] | None = None,
     instead: Mapping[Path, str] | None = None,
-) -> Loaded:
+) -> LoadedFile:
     """Read the configuration. Never raises for what stands in it or is missing from it.
 
     `previous` holds the texts of the last good one: a file that is cut short against them is refused.
@@ -54,7 +51,7 @@ def load(
     reader = Reader(path.parent, environ, previous=previous, instead=instead)
     settings = _read(path, reader, url_problem)
     refused = any(not problem.entry for problem in reader.problems)
-    return Loaded(
+    return LoadedFile(
         settings=None if refused else settings,
         problems=tuple(sorted(reader.problems, key=lambda p: (str(p.file), p.line, p.column))),
         sources=reader.sources(),

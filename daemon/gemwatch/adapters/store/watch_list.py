@@ -1,14 +1,13 @@
 """The watch list as configured, brought into the store without touching what did not change."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from gemwatch.adapters.store.tables import microseconds, watches
-from gemwatch.core.settings import Watch
+from gemwatch.core.settings import Applied, Watch
 
 _SLICE = 1000  # rows at a time: what a whole list takes for a moment would stay with the process
 _bind = sa.bindparam
@@ -53,15 +52,6 @@ _UNWATCH = (
     .where(watches.c.job_id == _bind("_job_id"))
     .values(watched=False, unwatched_at=_bind("_now"), due_at=None, claim=None)
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Applied:
-    """How many watches an edit of the list added (or took up again), changed and removed."""
-
-    added: int = 0
-    changed: int = 0
-    removed: int = 0
 
 
 class WatchList:

@@ -14,7 +14,7 @@ import typer
 from gemwatch.cli.common import FAILED, MISUSED, Config, Json, config_path, print_json
 
 if TYPE_CHECKING:
-    from gemwatch.adapters.config.file import Loaded
+    from gemwatch.adapters.config.file import LoadedFile
     from gemwatch.cli.doctor.finding import Finding
     from gemwatch.core.secrets import Secrets
     from gemwatch.core.settings import Settings
@@ -59,7 +59,7 @@ def doctor(context: typer.Context, config: Config = None, *, offline: Offline = 
         raise typer.Exit(FAILED)
 
 
-def _findings(path: Path, loaded: "Loaded", secrets: "Secrets", *, online: bool) -> "Iterator[Finding]":
+def _findings(path: Path, loaded: "LoadedFile", secrets: "Secrets", *, online: bool) -> "Iterator[Finding]":
     """Each as soon as it is known: a token can take a minute. Of a refused configuration, what can be known."""
     from gemwatch.adapters.config.store import store_url
     from gemwatch.adapters.store.info import writer_of

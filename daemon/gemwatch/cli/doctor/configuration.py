@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from gemwatch.adapters.config.file import Loaded
+from gemwatch.adapters.config.file import LoadedFile
 from gemwatch.cli.doctor.finding import Finding, ok, problem, warning
 
 _MOUNTS = Path("/proc/self/mountinfo")
@@ -12,7 +12,7 @@ _OCTAL = re.compile(r"\\([0-7]{3})")
 _IN_MOUNT_POINT = 4  # the field's place in a line
 
 
-def findings(path: Path, loaded: Loaded) -> Iterator[Finding]:
+def findings(path: Path, loaded: LoadedFile) -> Iterator[Finding]:
     yield from _mistakes(path, loaded)
     yield from _mounts(loaded.texts)
 
@@ -24,7 +24,7 @@ def mount_points(mountinfo: str) -> frozenset[str]:
     return frozenset(_OCTAL.sub(lambda octal: chr(int(octal[1], 8)), place) for place in places)
 
 
-def _mistakes(path: Path, loaded: Loaded) -> Iterator[Finding]:
+def _mistakes(path: Path, loaded: LoadedFile) -> Iterator[Finding]:
     settings = loaded.settings
     if settings is None:
         for mistake in loaded.problems:

@@ -21,7 +21,7 @@ from gemwatch.core.outcome import Outcome, Terms
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.waiting import Standing, Told
 from gemwatch.engine.pace import Pace
-from gemwatch.engine.waiting import Asking, Wait, Waiting
+from gemwatch.engine.waiting import Asking, Waiting
 
 
 async def waited(
@@ -36,7 +36,7 @@ async def waited(
     """How the jobs stand at the end, and what it has come to: for a signal, what `signals` says."""
     loop, stopped_by = asyncio.get_running_loop(), list[Outcome]()
     async with AsyncExitStack() as stack:
-        waiting = Waiting(_parts(stack, settings, shown), jobs, terms, limit)
+        waiting = _build(stack, settings, shown, jobs=jobs, terms=terms, limit=limit)
         running = asyncio.create_task(waiting.run())
 
         def stop(outcome: Outcome) -> None:
@@ -49,7 +49,15 @@ async def waited(
         return waiting.standings, stopped_by[0] if running.cancelled() else running.result()
 
 
-def _parts(stack: AsyncExitStack, settings: WaitSettings, shown: Shown) -> Wait:
+def _build(
+    stack: AsyncExitStack,
+    settings: WaitSettings,
+    shown: Shown,
+    *,
+    jobs: Mapping[int, str | None],
+    terms: Terms,
+    limit: timedelta | None,
+) -> Waiting:
     clock, secrets, troubles = SystemClock(), Secrets(), Troubles()
     secrets.add(settings.api.key, settings.api.token.value)
     if settings.api.token.azure is not None:
@@ -70,7 +78,10 @@ def _parts(stack: AsyncExitStack, settings: WaitSettings, shown: Shown) -> Wait:
         troubles.show(standings)
 
     pace = Pace(clock, at_once=settings.api.max_in_flight, rate=settings.api.max_rate)
-    return Wait(
+    return Waiting(
+        jobs=jobs,
+        terms=terms,
+        limit=limit,
         asking=Asking(api=api, credentials=credentials, pace=pace),
         poll=settings.poll,
         clock=clock,

@@ -1,0 +1,131 @@
+"""Builds the engine's loops from their collaborators: for the program, for the tests and for the model."""
+
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from gemwatch.core.clock import Clock
+from gemwatch.core.estimate import Experience
+from gemwatch.core.settings import Loaded, Settings
+from gemwatch.engine.active_config import ActiveConfig
+from gemwatch.engine.dispatcher import Dispatcher
+from gemwatch.engine.health_monitor import HealthMonitor
+from gemwatch.engine.heartbeat import Heartbeat
+from gemwatch.engine.lister import Lister
+from gemwatch.engine.maintenance import Maintenance
+from gemwatch.engine.poller import Poller
+from gemwatch.engine.ports import Database, Housekeeping, Listings, Metrics, Store, WatchList
+from gemwatch.engine.reloader import Reloader
+from gemwatch.engine.store_monitor import StoreMonitor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loops:
+    """What runs side by side. None of them is started yet."""
+
+    poller: Poller
+    lister: Lister
+    dispatcher: Dispatcher
+    reloader: Reloader
+    maintenance: Maintenance
+    store_monitor: StoreMonitor
+    heartbeat: Heartbeat
+
+
+def build_loops(
+    *,
+    active: ActiveConfig,
+    health_monitor: HealthMonitor,
+    store: Store,
+    listings: Listings,
+    watch_list: WatchList,
+    housekeeping: Housekeeping,
+    database: Database,
+    clock: Clock,
+    metrics: Metrics,
+    notes: Mapping[str, Any],
+    experience: Experience,
+    edited: Callable[[], bool],
+    read: Callable[[], Awaitable[Loaded]],
+    prepare: Callable[[ActiveConfig, Settings], ActiveConfig],
+    retire: Callable[[ActiveConfig, ActiveConfig], Awaitable[None]],
+    stalled: Callable[[], str | None],
+    store_failure: Callable[[], str | None],
+    ping: Callable[[str], Awaitable[str | None]],
+    progress: Callable[[str], None],
+    around_reload: Callable[[], AbstractContextManager[None]] = nullcontext,
+    roll: Callable[[], float] = random.random,
+) -> Loops:
+    """The loops, wired to each other: a commit wakes the dispatcher, an edit wakes the poller and the dispatcher.
+
+    `progress` is called with `polls`, `records` or `deliveries` after each round of that loop. The other callables
+    are described where they end up: in the reloader, the heartbeat and the store monitor.
+    """
+    dispatcher = Dispatcher(
+        active=active,
+        store=store,
+        database=database,
+        clock=clock,
+        metrics=metrics,
+        progress=lambda: progress("deliveries"),
+    )
+    poller = Poller(
+        active=active,
+        store=store,
+        database=database,
+        clock=clock,
+        health_monitor=health_monitor,
+        metrics=metrics,
+        on_recorded=dispatcher.wake_up.set,
+        progress=progress,
+        experience=experience,
+        roll=roll,
+    )
+
+    def wake_both() -> None:
+        poller.wake_up.set()
+        dispatcher.wake_up.set()
+
+    return Loops(
+        poller=poller,
+        dispatcher=dispatcher,
+        lister=Lister(
+            active=active,
+            listings=listings,
+            database=database,
+            clock=clock,
+            health_monitor=health_monitor,
+            metrics=metrics,
+            take=poller.take,
+            on_due=poller.wake_up.set,
+        ),
+        reloader=Reloader(
+            active=active,
+            store=store,
+            watch_list=watch_list,
+            database=database,
+            clock=clock,
+            metrics=metrics,
+            edited=edited,
+            read=read,
+            prepare=prepare,
+            retire=retire,
+            on_applied=wake_both,
+            around=around_reload,
+            notes=notes,
+        ),
+        maintenance=Maintenance(
+            active=active, housekeeping=housekeeping, database=database, clock=clock, metrics=metrics
+        ),
+        store_monitor=StoreMonitor(
+            active=active,
+            store=store,
+            database=database,
+            clock=clock,
+            trouble=store_failure,
+            on_recorded=dispatcher.wake_up.set,
+        ),
+        heartbeat=Heartbeat(active=active, clock=clock, stalled=stalled, call=ping),
+    )

@@ -2,8 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from gemwatch.core.events import Event, EventKind, Target, audience
-from gemwatch.core.work import KEEP_TRYING, Delivery, DeliveryState, NotSent, Sent, postpone, settle
+from gemwatch.core.work import KEEP_TRYING, Delivery, DeliveryState, Failure, NotSent, Sent, postpone, settle
 
 START = datetime(2026, 2, 18, 12, tzinfo=UTC)
 
@@ -14,12 +16,12 @@ def delivery(attempts: int = 0) -> Delivery:
     return Delivery(id=1, event_id=2, event=event, attempts=attempts, expires_at=expires, claim=START)
 
 
-def test_what_was_taken_is_sent_and_not_due_again() -> None:
+def test_an_accepted_delivery_is_sent_and_not_due() -> None:
     settled = settle(delivery(), Sent(), START)
     assert (settled.state, settled.due_at, settled.sent_at, settled.attempts) == (DeliveryState.SENT, None, START, 1)
 
 
-def test_failed_attempts_are_repeated_after_five_seconds_then_ever_later_up_to_a_quarter_of_an_hour() -> None:
+def test_pauses_grow_from_5_seconds_to_15_minutes() -> None:
     pauses = []
     for attempts in range(10):
         settled = settle(delivery(attempts), NotSent(reason="refused"), START)
@@ -28,7 +30,24 @@ def test_failed_attempts_are_repeated_after_five_seconds_then_ever_later_up_to_a
     assert pauses == [5, 10, 20, 40, 80, 160, 320, 640, 900, 900]
 
 
-def test_a_dead_target_is_tried_for_48_hours_to_the_end_and_then_given_up() -> None:
+@pytest.mark.parametrize(
+    ("attempts", "retry_after", "pause"),
+    [
+        (0, None, 60),
+        (0, timedelta(seconds=1), 60),
+        (0, timedelta(minutes=10), 600),
+        (0, timedelta(days=2), 3600),
+        (7, None, 640),
+        (7, timedelta(minutes=2), 640),
+    ],
+)
+def test_throttled_deliveries_wait_as_asked(attempts: int, retry_after: timedelta | None, pause: float) -> None:
+    outcome = NotSent(reason="429", failure=Failure.THROTTLED, retry_after=retry_after)
+    settled = settle(delivery(attempts), outcome, START)
+    assert settled.due_at == START + timedelta(seconds=pause)
+
+
+def test_a_delivery_fails_after_48_hours() -> None:
     now, one, tries = START, delivery(), 0
     while True:
         settled = settle(one, NotSent(reason="refused"), now)
@@ -42,7 +61,7 @@ def test_a_dead_target_is_tried_for_48_hours_to_the_end_and_then_given_up() -> N
     assert 190 < tries < 210
 
 
-def test_what_was_put_off_has_not_been_tried() -> None:
+def test_a_postponed_delivery_counts_no_attempt() -> None:
     settled = postpone(delivery(3), START + timedelta(seconds=5))
     assert (settled.state, settled.attempts, settled.due_at) == (
         DeliveryState.PENDING,
@@ -57,7 +76,7 @@ TARGETS = (
 )
 
 
-def test_a_watch_narrows_who_hears_of_its_job_among_those_that_listen() -> None:
+def test_a_watch_narrows_the_audience_of_its_job() -> None:
     def accepts(kind: EventKind, *narrowed: str) -> tuple[str, ...]:
         return audience(Event(kind=kind, at=START, job_id=7), TARGETS, narrowed or None)
 

@@ -83,7 +83,8 @@ async def test_a_target_that_cannot_be_reached_holds_up_nobody_and_nothing_is_gi
         await ended(rig, gem, 1)
         await rig.deliver(times=4, after=900)
         [waiting] = rig.records.deliveries("pending")
-        assert (waiting["target"], waiting["attempts"]) == ("gone", 4)
+        assert waiting["target"] == "gone"
+        assert waiting["attempts"] >= 4
         assert waiting["last_error"]
         assert inbox.titles() == ["SUCCESS: job 1"]
 

@@ -1,4 +1,4 @@
-"""A real SMTP server on loopback that keeps what it is given, byte for byte."""
+"""A real SMTP server on loopback that keeps each mail, byte for byte."""
 
 import asyncio
 import ssl
@@ -20,13 +20,27 @@ class Letter:
 
 @dataclass(kw_only=True)
 class MailServer:
-    """For the length of a `with`. `tls` makes it insist on STARTTLS; `refuses` are recipients that it turns away."""
+    """For the length of a `with`. `tls` makes it insist on STARTTLS, or with `implicit_tls` on TLS from the start.
+
+    `refuses` are recipients that it turns away; `login_reply` and `sender_reply` answer in place of its own replies.
+    """
 
     tls: ssl.SSLContext | None = None
+    implicit_tls: bool = False
+    host: str = "127.0.0.1"
     refuses: set[str] = field(default_factory=set)
     password: bytes | None = None
+    login_reply: str | None = None
+    sender_reply: str | None = None
+    logins: list[tuple[bytes, bytes]] = field(default_factory=list)
     letters: list[Letter] = field(default_factory=list)
     port: int = 0
+
+    async def handle_MAIL(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        envelope.mail_from = address
+        return self.sender_reply or "250 OK"
 
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -43,15 +57,16 @@ class MailServer:
         return "250 OK"
 
     def _authenticate(self, server: SMTP, session: Session, envelope: Envelope, how: str, data: Any) -> AuthResult:
-        return AuthResult(success=data.password == self.password, handled=False)
+        self.logins.append((data.login, data.password))
+        return AuthResult(success=data.password == self.password, handled=False, message=self.login_reply)
 
     def _protocol(self) -> SMTP:
         authenticator: Callable[..., AuthResult] | None = self._authenticate if self.password else None
         return SMTP(
             self,
             hostname="mail.example.com",
-            tls_context=self.tls,
-            require_starttls=self.tls is not None,
+            tls_context=None if self.implicit_tls else self.tls,
+            require_starttls=self.tls is not None and not self.implicit_tls,
             authenticator=authenticator,
             auth_require_tls=False,
         )
@@ -73,7 +88,9 @@ class MailServer:
         self._loop.close()
 
     async def _started(self) -> asyncio.Server:
-        return await asyncio.get_running_loop().create_server(self._protocol, "127.0.0.1", 0)
+        return await asyncio.get_running_loop().create_server(
+            self._protocol, self.host, 0, ssl=self.tls if self.implicit_tls else None
+        )
 
     async def _ended(self) -> None:
         self._server.close()

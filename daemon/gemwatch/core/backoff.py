@@ -1,4 +1,4 @@
-"""When to try again: polls with full jitter, deliveries with growing pauses."""
+"""When to retry: polls with full jitter, deliveries with growing pauses."""
 
 from datetime import timedelta
 
@@ -6,14 +6,16 @@ POLL_FIRST = timedelta(seconds=2)
 POLL_MOST = timedelta(minutes=5)
 DELIVERY_FIRST = timedelta(seconds=5)
 DELIVERY_MOST = timedelta(minutes=15)
+THROTTLED_LEAST = timedelta(minutes=1)
+THROTTLED_MOST = timedelta(hours=1)  # a service that names a longer time may have made a mistake
 
 
 def poll_pause(failures: int, roll: float) -> timedelta:
-    """The pause before the next try of a poll that has failed `failures` times in a row (1 or more).
+    """The pause before the next poll of a job whose last `failures` polls failed (1 or more).
 
-    Exponential backoff with full jitter: `roll`, drawn from [0, 1), spreads the tries evenly over the whole
+    Exponential backoff with full jitter: `roll`, drawn from [0, 1), spreads the polls evenly over the whole
     span, so that thousands of jobs do not come back as one wave (M. Brooker, "Exponential Backoff And
-    Jitter", 2015). Half a second at the least, so that a low roll is not a busy loop.
+    Jitter", 2015). At least half a second, so that a low roll does not become a busy loop.
     """
     span = _doubled(POLL_FIRST, failures - 1, POLL_MOST)
     return max(timedelta(seconds=0.5), span * roll)

@@ -39,7 +39,10 @@ class Secrets:
     def add_url(self, url: str) -> None:
         """Remember a target URL: the whole, its user, password, and each part of host, path and query that
         could be a token. A host with a dot stays readable, since error messages need it."""
-        self._remember([url, *(part for part in _parts_of(url) if part not in self._public)])
+        self._remember([url, *(part for part in parts_of_url(url) if part not in self._public)])
+
+    def is_public(self, word: str) -> bool:
+        return word in self._public
 
     def mask(self, text: str) -> str:
         """The text with every known secret replaced by `***`."""
@@ -64,7 +67,8 @@ class Secrets:
             self._pattern = None  # made when it is next needed: configurations add many at once
 
 
-def _parts_of(url: str) -> Iterable[str]:
+def parts_of_url(url: str) -> Iterable[str]:
+    """The parts of a target's URL that could be secrets."""
     rest = url.partition("://")[2]
     try:
         user, password = urlsplit(url).username, urlsplit(url).password

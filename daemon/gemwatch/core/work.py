@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from operator import attrgetter
 
-from gemwatch.core.backoff import delivery_pause
+from gemwatch.core.backoff import THROTTLED_LEAST, THROTTLED_MOST, delivery_pause
 from gemwatch.core.decide import Memory, Tracked, Verdict
 from gemwatch.core.events import Event
 from gemwatch.core.runs import Run
@@ -104,12 +104,26 @@ class Sent:
     """The service took the message."""
 
 
+class Failure(StrEnum):
+    """Why a service did not accept a message, as far as that changes what gemwatch does next."""
+
+    TEMPORARY = "temporary"  # or not recognised: retried after a growing pause
+    THROTTLED = "throttled"  # 429: at least a minute passes before anything else goes to the target
+    REFUSED = "refused"  # 404, 410, SMTP 5xx on login or sender: the target itself no longer works
+    REMOVED = "removed"  # the configuration no longer has the target: says nothing about the service
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotSent:
-    """The service did not take it, or (`unknown`) nobody can tell, and a repetition may double it."""
+    """The service did not accept it, or (`unknown`) nobody can tell, and a retry may deliver it twice.
+
+    `retry_after`: how long the service asks to wait.
+    """
 
     reason: str
     unknown: bool = False
+    failure: Failure = Failure.TEMPORARY
+    retry_after: timedelta | None = None
 
 
 Outcome = Sent | NotSent
@@ -142,9 +156,17 @@ def settle(delivery: Delivery, outcome: Outcome, now: datetime) -> Settled:
         claim=delivery.claim,
         state=DeliveryState.FAILED if over else DeliveryState.PENDING,
         attempts=attempts,
-        due_at=None if over else min(now + delivery_pause(attempts), delivery.expires_at),
+        due_at=None if over else min(now + retry_pause(attempts, outcome), delivery.expires_at),
         last_error=outcome.reason,
     )
+
+
+def retry_pause(attempts: int, outcome: NotSent) -> timedelta:
+    """The pause after the failed attempt number `attempts`: what the service asks for counts, within limits."""
+    pause = delivery_pause(attempts)
+    if outcome.failure is not Failure.THROTTLED and outcome.retry_after is None:
+        return pause
+    return max(pause, THROTTLED_LEAST, min(outcome.retry_after or THROTTLED_LEAST, THROTTLED_MOST))
 
 
 def postpone(delivery: Delivery, until: datetime) -> Settled:

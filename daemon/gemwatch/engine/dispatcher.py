@@ -1,4 +1,4 @@
-"""Claims due deliveries, puts them in words, sends them, and settles each with its own outcome."""
+"""Claims due deliveries, turns them into messages, sends these, and settles each delivery with its outcome."""
 
 import asyncio
 import logging
@@ -10,6 +10,7 @@ import structlog
 from gemwatch.core.backoff import DELIVERY_FIRST
 from gemwatch.core.clock import Clock
 from gemwatch.core.events import Event
+from gemwatch.core.message_ids import message_ids
 from gemwatch.core.text.message import compose
 from gemwatch.core.text.summary import fitting, summarise
 from gemwatch.core.work import Bundle, Delivery, DeliveryState, NotSent, Outcome, Sent, Settled, postpone, settle
@@ -19,12 +20,12 @@ from gemwatch.engine.wake_up import WakeUp
 
 log = structlog.get_logger()
 
-LEASE = timedelta(minutes=30)  # a process that dies with a send in hand is restarted long before
-BUNDLE_TIME = timedelta(minutes=10)  # what of a bundle is not sent by then is given back
+LEASE = timedelta(minutes=30)  # a process that dies while it sends is restarted long before
+BUNDLE_TIME = timedelta(minutes=10)  # what is left of a bundle after that is postponed
 
 
 class Dispatcher:
-    """One bundle at a time to each target, all targets side by side."""
+    """Sends one bundle at a time to each target, to all targets in parallel."""
 
     def __init__(
         self,
@@ -44,11 +45,11 @@ class Dispatcher:
         self._progress = progress
         self.wake_up = WakeUp()
         self._busy: dict[str, asyncio.Task[None]] = {}
-        self._proven: set[str] = set()  # targets that took the last message
+        self._proven: set[str] = set()  # targets that accepted the last message
         self._stopping = False
 
     async def run(self) -> None:
-        """Deliver until stopped. Anything unforeseen ends it, and with it the program."""
+        """Deliver until stopped. An unexpected error ends it, and with it the program."""
         async with asyncio.TaskGroup() as group:
             while not self._stopping:
                 await self._claim(group)
@@ -56,9 +57,9 @@ class Dispatcher:
                 await self.wake_up.wait(within=1)
 
     async def stop(self, patience: float) -> None:
-        """Claim no more and give the sends in hand `patience` seconds.
+        """Claim nothing more and give running sends `patience` seconds.
 
-        A send that is cut off has an outcome that nobody knows: its claim stays, and the next start repeats it.
+        The outcome of a send that is cut off is unknown: its claim stays, and the next start sends it again.
         """
         self._stopping = True
         self.wake_up.set()
@@ -113,7 +114,7 @@ class Dispatcher:
             message = compose(part[0].event_id, part[0].event, now=now, most=limit)
         else:
             message = summarise(_letters(part), now=now, most=limit)
-        outcome = await targets.send(target, message)
+        outcome = await targets.send(target, message, message_ids(target, part, self._active.settings.name))
         settled = [settle(one, outcome, clock.now()) for one in part]
         for delivery, one in zip(part, settled, strict=True):
             self._say(target, delivery, one, outcome)

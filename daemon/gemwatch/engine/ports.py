@@ -8,6 +8,7 @@ from gemwatch.core.events import Event, Kind, Target
 from gemwatch.core.job import Observation
 from gemwatch.core.listing import Listed, Listing, Swept
 from gemwatch.core.login import LoginError, Token
+from gemwatch.core.message_ids import MessageIds
 from gemwatch.core.settings import Applied, Watch
 from gemwatch.core.text.message import Message
 from gemwatch.core.work import Bundle, Outcome, Recorded, Report, Settled, WatchClaim
@@ -78,7 +79,7 @@ class Targets(Protocol):
 
     def body_limit(self, name: str) -> int: ...
 
-    async def send(self, name: str, message: Message) -> Outcome: ...
+    async def send(self, name: str, message: Message, ids: MessageIds | None = None) -> Outcome: ...
 
     def close(self) -> None: ...
 

@@ -9,6 +9,7 @@ import structlog
 from gemwatch.core.backoff import delivery_pause
 from gemwatch.core.clock import Clock
 from gemwatch.core.events import Event, EventKind, audience
+from gemwatch.core.message_ids import direct_ids
 from gemwatch.core.text.message import compose
 from gemwatch.core.work import Sent
 from gemwatch.engine.active_config import ActiveConfig
@@ -85,7 +86,7 @@ class StoreMonitor:
             if name not in targets.names:
                 return
             message = compose(None, event, now=clock.now(), most=targets.body_limit(name))
-            outcome = await targets.send(name, message)
+            outcome = await targets.send(name, message, direct_ids(name, event, self._active.settings.name))
             attempts += 1
             if isinstance(outcome, Sent):
                 log.info("delivered", target=name, kind=event.kind.value, attempts=attempts)

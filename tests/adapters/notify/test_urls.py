@@ -1,4 +1,4 @@
-"""What is said about an Apprise URL: enough to mend it, and nothing that is in it."""
+"""What `check` says about an Apprise URL: enough to fix it, and nothing that is in it."""
 
 import pytest
 
@@ -18,7 +18,7 @@ GOOD = [
 
 
 @pytest.mark.parametrize("url", GOOD)
-def test_a_url_of_one_recipient_is_neither_refused_nor_advised_upon(url: str) -> None:
+def test_a_good_url_has_neither_problem_nor_advice(url: str) -> None:
     assert url_problem(url) is None
     assert url_advice(url) is None
 
@@ -26,10 +26,13 @@ def test_a_url_of_one_recipient_is_neither_refused_nor_advised_upon(url: str) ->
 @pytest.mark.parametrize(
     ("url", "problem"),
     [
-        ("", "it begins with no service that Apprise knows, such as slack:// or mailto://"),
-        ("TSECRETAA/BSECRETBB", "it begins with no service that Apprise knows, such as slack:// or mailto://"),
-        ("s3cret://s3cret", "it begins with no service that Apprise knows, such as slack:// or mailto://"),
-        ("slack:/TSECRETAA/BSECRETBB", "it begins with no service that Apprise knows, such as slack:// or mailto://"),
+        ("", "it does not begin with a service that Apprise knows, such as slack:// or mailto://"),
+        ("TSECRETAA/BSECRETBB", "it does not begin with a service that Apprise knows, such as slack:// or mailto://"),
+        ("s3cret://s3cret", "it does not begin with a service that Apprise knows, such as slack:// or mailto://"),
+        (
+            "slack:/TSECRETAA/BSECRETBB",
+            "it does not begin with a service that Apprise knows, such as slack:// or mailto://",
+        ),
         (
             "slack://TSECRETAA/BSECRETBB/bad-s3cret!",
             "it is not a slack:// URL in a form that Apprise reads; see https://appriseit.com/services/slack/",
@@ -38,21 +41,28 @@ def test_a_url_of_one_recipient_is_neither_refused_nor_advised_upon(url: str) ->
             "tgram://s3cret",
             "it is not a tgram:// URL in a form that Apprise reads; see https://appriseit.com/services/telegram/",
         ),
-        ("json://s3cret.example.com, json://other.example.com", "it holds several URLs; make a target of each"),
+        ("json://s3cret.example.com, json://other.example.com", "it holds several URLs; make each of them a target"),
         (
             "mailto://gemwatch:s3cret@example.com?to=nobody",
-            "one of its recipients is none that the service knows how to reach",
+            "one of its recipients is not in a form that the service can reach",
+        ),
+        (
+            "msteams://s3cret/s3cret/s3cret/s3cret",
+            (
+                "Office 365 connectors are retired. Make a workflow in Teams and use its workflows:// URL, "
+                "see docs/targets.md"
+            ),
         ),
         ("json://s3cret?optional=yes", "the option optional= reports a failure as a success: take it out"),
         ("json://s3cret?OPTIONAL=Yes", "the option optional= reports a failure as a success: take it out"),
         ("json://s3cret?%6fptional=1", "the option optional= reports a failure as a success: take it out"),
         (
             "json://s3cret?retry=3",
-            "the option retry= repeats by itself; gemwatch repeats what failed: take it out",
+            "the option retry= retries by itself; gemwatch already does: take it out",
         ),
         (
             f"{WEBHOOK}?wait=2",
-            "the option wait= repeats by itself; gemwatch repeats what failed: take it out",
+            "the option wait= retries by itself; gemwatch already does: take it out",
         ),
         (
             "json://s3cret?redirect=yes",
@@ -71,7 +81,7 @@ def test_a_url_of_one_recipient_is_neither_refused_nor_advised_upon(url: str) ->
         ),
     ],
 )
-def test_a_url_that_cannot_be_used_is_refused_without_any_part_of_it(url: str, problem: str) -> None:
+def test_a_bad_url_is_refused_without_quoting_it(url: str, problem: str) -> None:
     assert url_problem(url) == problem
     assert not [secret for secret in ("s3cret", "SECRET", "sEcReT") if secret in problem]
 
@@ -85,9 +95,9 @@ def test_a_url_that_cannot_be_used_is_refused_without_any_part_of_it(url: str, p
         ("mailto://gemwatch:s3cret@example.com?to=a@example.com&cc=b@example.com&bcc=c@example.com", 3),
     ],
 )
-def test_a_url_of_several_recipients_is_advised_upon(url: str, number: int) -> None:
+def test_several_recipients_in_one_url_are_advised_against(url: str, number: int) -> None:
     assert url_problem(url) is None
     assert url_advice(url) == (
-        f"it holds {number} recipients or channels. One URL should be one of them: when one fails, "
-        "the others get the message again"
+        f"it has {number} recipients or channels. Give each one a target of its own: when one fails, the others "
+        "receive the message again"
     )

@@ -1,33 +1,30 @@
-"""Apprise URLs: read, judged and advised upon, with no part of one in any text."""
+"""Apprise URLs: read and checked, with no part of one in any text."""
 
 import logging
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import apprise
-from apprise.plugins import N_MGR, url_to_dict
+from apprise.plugins import url_to_dict
 from apprise.plugins.base import NotifyBase
 from apprise.utils.parse import parse_urls
 
+from gemwatch.adapters.notify import hints, mail
+from gemwatch.adapters.notify.plugins import N_MGR
 from gemwatch.core.text.message import LONGEST_TITLE
-
-with warnings.catch_warnings():  # some plugins import modules that are on their way out of Python
-    warnings.simplefilter("ignore", DeprecationWarning)
-    N_MGR.load_modules()  # type: ignore[no-untyped-call]
 
 log = logging.getLogger("apprise")
 for silent in (log, logging.getLogger("urllib3")):
     silent.addHandler(logging.NullHandler())  # or Python prints warnings that no handler takes
 
-PATIENCE = 30.0  # seconds; Apprise's 4 would count what is merely slow as failed, and so send it twice
+PATIENCE = 30.0  # seconds; Apprise's 4 would count a slow service as failed, and so send the message twice
 
-# Options that act behind the outbox's back, and what each of them does.
+# Options that would bypass the outbox, and what each of them does.
 _REFUSED = {
     "optional": "reports a failure as a success",
-    "retry": "repeats by itself; gemwatch repeats what failed",
-    "wait": "repeats by itself; gemwatch repeats what failed",
+    "retry": "retries by itself; gemwatch already does",
+    "wait": "retries by itself; gemwatch already does",
     "redirect": "follows a redirect, after which nobody can tell whether the message arrived",
     "attach": "reads a file for every message",
 }
@@ -35,7 +32,7 @@ _OFF = frozenset({"no", "false", "off", "0", "0.0", ""})
 
 
 def url_problem(url: str) -> str | None:
-    """What is wrong with an Apprise URL, or None. Tells no part of the URL, which may be a secret."""
+    """What is wrong with an Apprise URL, or None. Shows no part of the URL, which may be a secret."""
     try:
         load(url)
     except ValueError as error:
@@ -46,22 +43,22 @@ def url_problem(url: str) -> str | None:
 def url_advice(url: str) -> str | None:
     """What would be better about a URL that has no problem, or None."""
     try:
-        number = recipients(load(url))
+        plugin = load(url)
     except ValueError:
         return None
-    if number <= 1:
-        return None
-    return (
-        f"it holds {number} recipients or channels. One URL should be one of them: when one fails, "
-        "the others get the message again"
-    )
+    if (number := recipients(plugin)) > 1:
+        return (
+            f"it has {number} recipients or channels. Give each one a target of its own: when one fails, the others "
+            "receive the message again"
+        )
+    return hints.url_hint(plugin)
 
 
 def listen() -> None:
-    """Let Apprise's log lines be captured, and let none of them out: below WARNING they hold URLs in full.
+    """Let Apprise's log lines be captured, and let none of them out: below WARNING they hold whole URLs.
 
-    The same for urllib3, which logs the path of each request. Repeated before each use, since
-    `logging.config` disables loggers that it does not know.
+    The same for urllib3, which logs the path of each request. Called before each use, since `logging.config`
+    disables loggers that it does not know.
     """
     log.disabled = False
     log.setLevel(logging.DEBUG)
@@ -73,7 +70,7 @@ def load(url: str) -> NotifyBase:
     listen()
     with _complaints() as complaints:
         if len(parse_urls(url)) > 1:  # type: ignore[no-untyped-call]
-            raise ValueError("it holds several URLs; make a target of each")
+            raise ValueError("it holds several URLs; make each of them a target")
         parts = url_to_dict(url)  # type: ignore[no-untyped-call]
         if parts is None:
             raise ValueError(_unreadable(url))
@@ -83,7 +80,9 @@ def load(url: str) -> NotifyBase:
     if plugin is None:
         raise ValueError(_unreadable(url))
     if any(line.startswith("Dropped invalid") for line in complaints):
-        raise ValueError("one of its recipients is none that the service knows how to reach")
+        raise ValueError("one of its recipients is not in a form that the service can reach")
+    if mail.sends(plugin) and (problem := mail.problem(plugin)):
+        raise ValueError(problem)
     if plugin.socket_read_timeout == type(plugin).socket_read_timeout:  # the URL does not say
         plugin.socket_read_timeout = PATIENCE
     return plugin
@@ -97,9 +96,9 @@ def recipients(plugin: NotifyBase) -> int:
 
 
 def body_limit(plugin: NotifyBase) -> int:
-    """How many characters of body the service takes beside a title of ours.
+    """How many characters of body the service takes in addition to a title of ours.
 
-    A quarter is left for the escapes that plugins add on the way for services that know no plain text.
+    A quarter is kept free for the escapes that plugins add for services that have no plain text.
     """
     beside = plugin.title_maxlen > 0 and not plugin.overflow_amalgamate_title
     room = int(plugin.body_maxlen) - (0 if beside else LONGEST_TITLE + 2)
@@ -108,7 +107,7 @@ def body_limit(plugin: NotifyBase) -> int:
 
 
 def _asset() -> apprise.AppriseAsset:
-    """No images from elsewhere, no redirects, no emoji from text, nothing on disk, no threads of Apprise's own."""
+    """No images from elsewhere, no redirects, no emoji from text, nothing on disk, no threads of Apprise."""
     return apprise.AppriseAsset(
         app_id="gemwatch",
         app_desc="gemwatch",
@@ -137,12 +136,14 @@ def _refused_option(parts: Mapping[str, Any]) -> str | None:
 
 
 def _unreadable(url: str) -> str:
-    """Says the schema only if it is a known word: a mistyped URL may begin with a secret."""
+    """Names the schema only if it is a known word: a mistyped URL may begin with a secret."""
     schema = url.partition("://")[0].strip().lower()
+    if schema in ("msteams", "teams"):
+        return hints.TEAMS
     if schema not in N_MGR:
-        return "it begins with no service that Apprise knows, such as slack:// or mailto://"
+        return "it does not begin with a service that Apprise knows, such as slack:// or mailto://"
     if not N_MGR[schema].enabled:
-        return f"{schema}:// needs a package or a system that is not here; see {N_MGR[schema].setup_url}"
+        return f"{schema}:// needs a package or a system that is missing here; see {N_MGR[schema].setup_url}"
     return f"it is not a {schema}:// URL in a form that Apprise reads; see {N_MGR[schema].setup_url}"
 
 
@@ -150,13 +151,13 @@ def _unreadable(url: str) -> str:
 def _complaints() -> Iterator[list[str]]:
     lines: list[str] = []
 
-    class Ears(logging.Handler):
+    class Capture(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             lines.append(record.getMessage())
 
-    ears = Ears(logging.WARNING)
-    log.addHandler(ears)
+    capture = Capture(logging.WARNING)
+    log.addHandler(capture)
     try:
         yield lines
     finally:
-        log.removeHandler(ears)
+        log.removeHandler(capture)

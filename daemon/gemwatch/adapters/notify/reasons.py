@@ -1,0 +1,152 @@
+"""Why a service did not accept a message: read from what Apprise logs about the attempt."""
+
+import ast
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from http import HTTPStatus
+
+from apprise.plugins.base import NotifyBase
+
+from gemwatch.adapters.notify.hints import hint
+from gemwatch.adapters.notify.redaction import WITHHELD, Redaction
+from gemwatch.core.text.sanitize import single_line
+from gemwatch.core.work import Failure, NotSent
+
+UNENCODABLE = "a character in the target's URL or in the message cannot be encoded for this service"
+_MAYBE = "; it may have arrived"
+_LONGEST_WORDS, _LONGEST_REASON = 200, 400
+_GONE = frozenset({"404", "410"})
+_NO_REASON = "did not accept the message and gave no reason"
+
+_CODE = re.compile(r"error=(\d{3})(\d{0,3})\b")
+_RETRY_AFTER = re.compile(r"retry[_-]?after(_ms|seconds)?[\"']*\s*[:=]\s*[\"']?(\d+(?:\.\d+)?)", re.IGNORECASE)
+_FAILURES = tuple(
+    (re.compile(sign, re.IGNORECASE), words)
+    for sign, words in (
+        (r"codec can't (?:en|de)code", UNENCODABLE),
+        (r"connection refused", "connection refused by {where}"),
+        (r"certificate verify failed:? ?([^('\"]*)", "the certificate of {where} is not trusted: {detail}"),
+        (r"name or service not known|failed to resolve|name resolution", "the host name of {where} does not resolve"),
+        (r"connect timeout", "no connection to {where} in time"),
+        (r"timed? ?out", "no answer from {where} in time" + _MAYBE),
+        (r"aborted|reset by peer|closed|eof occurred", "{where} closed the connection" + _MAYBE),
+        (r"\[errno -?\d+\] ([^'\")]+)", "no connection to {where}: {detail}"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """What is known about a failed attempt. `words` are the service's own and may repeat secrets."""
+
+    what: str
+    words: str = ""
+    failure: Failure = Failure.TEMPORARY
+    unknown: bool = False
+    retry_after: timedelta | None = None
+    hint: str | None = None
+
+
+def not_sent(diagnosis: Diagnosis, redaction: Redaction) -> NotSent:
+    """The outcome to record: one line, with no part of a secret."""
+    words = redaction.redact(single_line(diagnosis.words, 2000))
+    shown = WITHHELD if words is None else single_line(words, _LONGEST_WORDS)
+    reason = f"{diagnosis.what}: {shown}" if shown else diagnosis.what
+    if diagnosis.hint:
+        reason = f"{reason}. {diagnosis.hint}"
+    # What is our own may name a host, which in some URLs is the secret.
+    safe = redaction.redact(single_line(reason, _LONGEST_REASON))
+    return NotSent(
+        reason=safe if safe is not None else f"not accepted; {WITHHELD}",
+        unknown=diagnosis.unknown,
+        failure=diagnosis.failure,
+        retry_after=diagnosis.retry_after,
+    )
+
+
+def diagnose(plugin: NotifyBase, lines: Iterable[tuple[str, str]]) -> Diagnosis:
+    """What the log lines (level, text) of a failed attempt say.
+
+    The cause is in two kinds of line below WARNING; the others there hold URLs and bodies, and are left alone.
+    """
+    warnings, error, answer = [], "", ""
+    for level, text in lines:
+        if level in ("WARNING", "ERROR", "CRITICAL"):
+            warnings.append(text)
+        elif text.startswith(("Socket Exception:", "Notification Exception:", "I/O Exception:")):
+            error = text.partition(":")[2].strip()
+        elif text.startswith("Response Details:"):
+            answer = _decoded(text.partition(":")[2].strip())
+    said, service = " ".join(warnings), str(plugin.service_name)
+    if code := _CODE.search(said):
+        return answered(service, code[1] + code[2], answer)
+    if error:
+        return _failed(_where(plugin, error), error)
+    return Diagnosis(what=f"{service} did not accept the message", words=said) if said else _silent(service)
+
+
+def answered(service: str, code: str, answer: str, *, refused: bool | None = None) -> Diagnosis:
+    """A service answered with a code of HTTP, perhaps with digits of its own behind, or of SMTP (`refused` given)."""
+    known = code[:3]
+    try:
+        meaning = f"{known} {HTTPStatus(int(known)).phrase}" if refused is None else known
+    except ValueError:
+        known = meaning = code
+    page = answer.lstrip().startswith("<")  # an error page in HTML says no more than its number
+    words = "" if page else answer
+    retry_after = _retry_after(answer)
+    failure = Failure.TEMPORARY
+    if refused or (refused is None and known in _GONE):
+        failure = Failure.REFUSED
+    elif known == "429":
+        failure = Failure.THROTTLED
+    return Diagnosis(
+        what=f"{service} answered {meaning}",
+        words=words,
+        failure=failure,
+        retry_after=retry_after if failure is Failure.THROTTLED else None,
+        hint=hint(service, known, answer),
+    )
+
+
+def _silent(service: str) -> Diagnosis:
+    return Diagnosis(what=f"{service} {_NO_REASON}")
+
+
+def _retry_after(answer: str) -> timedelta | None:
+    """Discord, Telegram, Matrix and others name the time in the body; Apprise shows no headers."""
+    if not (found := _RETRY_AFTER.search(answer)):
+        return None
+    return timedelta(seconds=min(float(found[2]), 1e6) / (1000 if found[1] and found[1].lower() == "_ms" else 1))
+
+
+def failed(where: str, error: BaseException) -> Diagnosis:
+    """A connection that failed with this error."""
+    return _failed(where, str(error) or type(error).__name__)
+
+
+def _failed(where: str, error: str) -> Diagnosis:
+    for sign, words in _FAILURES:
+        if found := sign.search(error):
+            what = words.format(where=where, detail=found[1].strip() if found.lastindex else "")
+            return Diagnosis(what=what, unknown=what.endswith(_MAYBE))
+    if "url:" in error or "://" in error:
+        return Diagnosis(what=f"no connection to {where}")
+    return Diagnosis(what=where, words=error)
+
+
+def _where(plugin: NotifyBase, error: str) -> str:
+    """The host, if the error names it. Elsewhere a plugin's `host` may be a token."""
+    named = re.search(r"host='([^']+)', port=(\d+)", error)
+    return f"{named[1]}:{named[2]}" if named else str(plugin.service_name)
+
+
+def _decoded(literal: str) -> str:
+    """The text of a bytes literal, which is how plugins log an answer; anything else unchanged."""
+    try:
+        value = ast.literal_eval(literal)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return literal
+    return value.decode(errors="replace") if isinstance(value, bytes) else literal

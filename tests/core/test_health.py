@@ -7,6 +7,7 @@ import pytest
 
 from gemwatch.core.health import CERTAIN_FROM, ApiState, Health, Login, after, overdue
 from gemwatch.core.job import Failed, NotFound, Observation, Refused, Seen, Throttled, read_details
+from gemwatch.core.refusals import Culprit
 
 START = datetime(2026, 2, 18, 12, tzinfo=UTC)
 ALERT_AFTER = timedelta(minutes=10)
@@ -84,6 +85,35 @@ def test_silence_without_any_answer_has_a_reason_too() -> None:
     facts = checkup.events[0].facts
     assert (facts["reason"], facts["since"]) == ("no answer so far", (START - ALERT_AFTER).isoformat())
     assert overdue(checkup.health, START, 2 * ALERT_AFTER, ALERT_AFTER).events == ()
+
+
+@pytest.mark.parametrize(("last", "bad"), [("b", True), ("f", False), ("t", False)])
+def test_an_api_that_is_not_understood_differs_from_a_silent_one(last: str, bad: bool) -> None:  # noqa: FBT001
+    health = after(Health(), LETTERS[last](START), sent=0, now=1, others=False).health
+    [event] = overdue(health, START, ALERT_AFTER, ALERT_AFTER).events
+    assert event.facts["bad_answer"] is bad
+
+
+def test_a_refused_login_states_culprit_words_and_remedy() -> None:
+    seen = Refused(
+        at=START, reason='HTTP 401: "no"', culprit=Culprit.KEY, status=401, words="no", remedy="Check api.key."
+    )
+    health = after(Health(), seen, sent=0, now=1, others=False).health
+    [event] = after(health, seen, sent=2, now=3, others=False).events
+    stated = {name: event.facts[name] for name in ("reason", "culprit", "http_status", "words", "remedy")}
+    assert stated == {
+        "reason": 'HTTP 401: "no"',
+        "culprit": "key",
+        "http_status": 401,
+        "words": "no",
+        "remedy": "Check api.key.",
+    }
+
+
+def test_a_pause_that_was_not_asked_for_again_says_nothing_new() -> None:
+    paused = after(Health(), Throttled(at=START, status=503), sent=0, now=1, others=False).health
+    assert paused.last_reason == "HTTP 503 Service Unavailable: the API asks to wait"
+    assert after(paused, Throttled(at=START, asked=False), sent=0, now=2, others=False).health == paused
 
 
 def test_trouble_that_was_told_before_a_restart_is_not_told_again_but_its_end_is() -> None:

@@ -42,7 +42,5 @@ async def ask_once(settings: Settings, clock: Clock, token: Token) -> Answer:
         case NotFound():
             missing = f", but there is no job {job_id}: check the id" if settings.watches else ""
             return Answer(good=True, seen=seen, words=f"key and token are good{missing}")
-        case Throttled():
-            return Answer(good=False, seen=seen, words="HTTP 429: the API asks to wait")
-        case Refused(reason=reason) | Failed(reason=reason):
-            return Answer(good=False, seen=seen, words=reason)
+        case Refused() | Throttled() | Failed():
+            return Answer(good=False, seen=seen, words=seen.reason)

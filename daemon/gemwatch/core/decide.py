@@ -12,9 +12,11 @@ from gemwatch.core.events import Event, EventKind
 from gemwatch.core.gate import Gate
 from gemwatch.core.job import Failed, JobDetails, NotFound, Observation, Refused, Seen, Status, Throttled, is_end
 from gemwatch.core.limits import GRACE, Limits, clock, too_fast
+from gemwatch.core.refusals import Culprit, remedy
 
 JITTER = 0.1  # of the interval, either way: watches that were added together drift apart
 LOST_EVERY = timedelta(minutes=15)  # how often a job is looked for that the API does not know
+MOST_DOUBLED = 4  # after so many requests to wait in a row, a job's own pause (16 s at most) grows no more
 SECOND_POLL = timedelta(seconds=2)  # after a refusal; once the login is known to be refused, polling slows as a whole
 _TOLD: Mapping[str, EventKind] = {
     Status.IN_PROGRESS: EventKind.STARTED,
@@ -106,9 +108,7 @@ def decide(tracked: Tracked, seen: Observation, policy: Policy, roll: float) -> 
         case Refused():
             return _refused(tracked, seen, policy, roll)
         case Throttled():
-            failures = tracked.memory.failures + 1
-            due = seen.at + poll_pause(failures, roll)
-            return _again(tracked, due, failures=failures, last_error="HTTP 429: the API asks to wait")
+            return _throttled(tracked, seen, roll)
         case Failed():
             failures = tracked.memory.failures + 1
             due = seen.at + poll_pause(failures, roll)
@@ -252,6 +252,15 @@ def _not_found(tracked: Tracked, seen: NotFound, policy: Policy, roll: float) ->
     return Verdict(job_id=tracked.job_id, memory=memory, due_at=seen.at + pause, events=events)
 
 
+def _throttled(tracked: Tracked, seen: Throttled, roll: float) -> Verdict:
+    """The pause is honoured for all jobs together (engine/pace.py), so the job's own stays short."""
+    if not seen.asked:
+        return _again(tracked, seen.at + poll_pause(1, roll))
+    failures = tracked.memory.failures + 1
+    due = seen.at + poll_pause(min(failures, MOST_DOUBLED), roll)
+    return _again(tracked, due, failures=failures, last_error=seen.reason)
+
+
 def _refused(tracked: Tracked, seen: Refused, policy: Policy, roll: float) -> Verdict:
     """A refusal says nothing about the job. Whether the login is at fault, or just this job, others show."""
     if seen.certain:
@@ -266,12 +275,17 @@ def _refused(tracked: Tracked, seen: Refused, policy: Policy, roll: float) -> Ve
         kind=EventKind.LOGIN,
         at=seen.at,
         job_id=tracked.job_id,
-        facts={"over": False, "reason": seen.reason, "since": _text(first)},
+        facts={"over": False, "since": _text(first), **_about_one_job(seen, tracked.job_id).facts},
     )
     # Spread, so that several such jobs do not come back together and look like a login that is refused.
     due = seen.at + max(tracked.every, LOST_EVERY) * (1 + 2 * JITTER * roll)
     verdict = _again(tracked, due, reported_refused=True, last_error=seen.reason)
     return replace(verdict, events=() if tracked.memory.reported_refused else (event,))
+
+
+def _about_one_job(seen: Refused, job_id: int) -> Refused:
+    """The refusal as others have shown it to be: key and token are accepted, so it is about the job."""
+    return replace(seen, culprit=Culprit.JOB, remedy=remedy(Culprit.JOB, seen.status, login="", job_id=job_id))
 
 
 def _answered_again(tracked: Tracked, at: datetime) -> Event:

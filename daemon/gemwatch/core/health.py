@@ -35,6 +35,7 @@ class Health:
     refused_from: float | None = None  # when the first of them came, in monotonic seconds: what counts is the order
     locked_from: float | None = None  # when the login was found refused, likewise
     last_reason: str | None = None  # of the last request without a usable answer
+    last_bad: bool = False  # whether there was an answer, in a form that gemwatch does not understand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +59,11 @@ def after(health: Health, seen: Listed, *, sent: float, now: float, others: bool
             return _good(health, seen.at, sent)
         case Refused():
             return _refused(health, seen, now, others=others)
-        case Throttled():
-            return HealthChange(health=replace(health, last_reason="HTTP 429: the API asks to wait"))
-        case Failed():
-            return HealthChange(health=replace(health, last_reason=seen.reason))
+        case Throttled(asked=False):
+            return HealthChange(health=health)
+        case Throttled() | Failed():
+            bad = isinstance(seen, Failed) and seen.bad
+            return HealthChange(health=replace(health, last_reason=seen.reason, last_bad=bad))
 
 
 def overdue(health: Health, now: datetime, silent_for: timedelta, alert_after: timedelta) -> HealthChange:
@@ -69,7 +71,8 @@ def overdue(health: Health, now: datetime, silent_for: timedelta, alert_after: t
     if health.api is ApiState.DOWN or silent_for < alert_after:
         return HealthChange(health=health)
     since = now - silent_for
-    facts = {"over": False, "reason": health.last_reason or "no answer so far", "since": since.isoformat()}
+    reason = health.last_reason or "no answer so far"
+    facts = {"over": False, "reason": reason, "since": since.isoformat(), "bad_answer": health.last_bad}
     event = Event(kind=EventKind.API, at=now, facts=facts)
     return HealthChange(health=replace(health, api=ApiState.DOWN, api_since=since), events=(event,))
 
@@ -78,7 +81,7 @@ def _good(health: Health, at: datetime, sent: float) -> HealthChange:
     if health == _SOUND:  # as nearly always: nothing is new
         return HealthChange(health=health)
     events = _api_over(health, at)
-    fresh = replace(health, api=ApiState.OK, api_since=None, last_reason=None)
+    fresh = replace(health, api=ApiState.OK, api_since=None, last_reason=None, last_bad=False)
     if health.refused_from is None or sent > health.refused_from:
         fresh = replace(fresh, refusals=0, refused_from=None)
     if health.login is Login.UNKNOWN:
@@ -95,11 +98,11 @@ def _refused(health: Health, seen: Refused, now: float, *, others: bool) -> Heal
     fresh = replace(health, refusals=health.refusals + 1, refused_from=first)
     if not seen.certain:  # the API itself said so: it answers
         events += _api_over(health, seen.at)
-        fresh = replace(fresh, api=ApiState.OK, api_since=None, last_reason=None)
+        fresh = replace(fresh, api=ApiState.OK, api_since=None, last_reason=None, last_bad=False)
     certain = seen.certain or fresh.refusals >= CERTAIN_FROM or (fresh.refusals > 1 and not others)
     if certain and health.login is not Login.REFUSED:
         fresh = replace(fresh, login=Login.REFUSED, login_since=seen.at, locked_from=now)
-        facts = {"over": False, "reason": seen.reason, "since": seen.at.isoformat()}
+        facts = {"over": False, "since": seen.at.isoformat(), **seen.facts}
         events += (Event(kind=EventKind.LOGIN, at=seen.at, facts=facts),)
     return HealthChange(health=fresh, events=events)
 

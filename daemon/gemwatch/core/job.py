@@ -5,7 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from http import HTTPStatus
 from typing import Any
+
+from gemwatch.core.refusals import Culprit, http_status
 
 
 class Status(StrEnum):
@@ -73,19 +76,48 @@ class NotFound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """401 or 403 although the token was renewed, or no token could be had at all (`certain`)."""
+    """401 or 403 although the token was renewed, or no token at all (`certain`).
+
+    `reason` is complete, the API's own `words` included. `remedy`: what to do, with the exact command.
+    """
 
     at: datetime
     reason: str
     certain: bool = False
+    culprit: Culprit = Culprit.UNKNOWN
+    status: int | None = None
+    words: str = ""
+    remedy: str | None = None
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What an event states of it, as JSON values."""
+        return {
+            "reason": self.reason,
+            "culprit": self.culprit.value,
+            "http_status": self.status,
+            "words": self.words,
+            "remedy": self.remedy,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Throttled:
-    """429: the API asks everybody to wait, for `retry_after` where it says how long."""
+    """The API asks everybody to wait, for `retry_after` where it says how long: 429, 503, or 403 for rate.
+
+    `asked`: whether a request was sent; if not, an earlier answer is still being honoured.
+    """
 
     at: datetime
     retry_after: timedelta | None = None
+    status: int = HTTPStatus.TOO_MANY_REQUESTS
+    words: str = ""
+    asked: bool = True
+
+    @property
+    def reason(self) -> str:
+        said = f': "{self.words}"' if self.words else ""
+        return f"{http_status(self.status)}: the API asks to wait{said}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

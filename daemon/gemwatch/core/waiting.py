@@ -129,10 +129,8 @@ def after_look(
             refusals = standing.refusals + 1
             refused = Outcome.LOGIN_REFUSED if refusals >= REFUSALS else None
             return replace(asked, refusals=refusals, failures=0, trouble=reason, outcome=refused)
-        case Throttled():
-            return replace(asked, failures=standing.failures + 1, trouble="HTTP 429: the API asks to wait")
-        case Failed(reason=reason):
-            return replace(asked, failures=standing.failures + 1, trouble=reason)
+        case Throttled() | Failed():
+            return replace(asked, failures=standing.failures + 1, trouble=seen.reason)
 
 
 def next_pause(

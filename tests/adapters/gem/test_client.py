@@ -2,15 +2,19 @@
 
 import gzip
 import json
-from collections.abc import AsyncIterator, Iterator
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
 
 from gemwatch import __version__
+from gemwatch.adapters.gem.body import body_of
 from gemwatch.adapters.gem.client import GemApi
+from gemwatch.adapters.http.session import NoAnswerError
 from gemwatch.core.job import NotFound, Refused, Seen, Throttled
+from gemwatch.core.refusals import Culprit
 from support.asking import api_at, endless, failed, raw
 from support.clock import START, FakeClock
 from support.gem import KEY, TOKEN, Answer, ScriptedGem, document
@@ -121,15 +125,15 @@ async def test_any_other_status_is_a_bad_answer(gem: ScriptedGem, api: GemApi, s
         ({"Retry-After": "0"}, 0),
         ({"Retry-After": "120"}, 120),
         ({"Retry-After": "-5"}, 0),
-        ({"Retry-After": "86400"}, 86400),
-        ({"Retry-After": "9" * 400}, 86400),
+        ({"Retry-After": "86400"}, 3600),
+        ({"Retry-After": "9" * 400}, 3600),
         ({"Retry-After": "9" * 5000}, None),
         ({"Retry-After": "soon"}, None),
         ({"Retry-After": ""}, None),
         ({"Retry-After": "1.5"}, None),
         ({"Retry-After": format_datetime(START + timedelta(seconds=90), usegmt=True)}, 90),
         ({"Retry-After": format_datetime(START - timedelta(days=1), usegmt=True)}, 0),
-        ({"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}, 86400),
+        ({"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}, 3600),
         ({"Retry-After": "Sun, 01 Mar 2026 12:00:30 -0000"}, 30),
         ({"Retry-After": "Mon, 99 Foo 2026 99:99:99 GMT"}, None),
     ],
@@ -149,6 +153,61 @@ async def test_a_date_to_wait_for_is_read_by_the_servers_own_clock(gem: Scripted
     gem.answers(7, raw(b"HTTP/1.1 429 Slow\r\nDate: " + date + b"\r\nRetry-After: " + later + b"\r\n\r\n"))
     async with api_at(gem.url, FakeClock()) as api:
         assert await api.ask(7, TOKEN) == Throttled(at=START, retry_after=timedelta(seconds=40))
+
+
+@pytest.mark.parametrize(
+    ("headers", "pause"),
+    [
+        ({"Retry-After": "120"}, 120),
+        ({"Retry-After": "3600"}, 900),
+        ({"Retry-After": "soon"}, None),
+    ],
+)
+async def test_a_503_says_how_long_to_wait(gem: ScriptedGem, headers: dict[str, str], pause: float | None) -> None:
+    gem.answers(7, Answer(status=503, body=b"<h1>Down for maintenance</h1>", headers=headers))
+    async with api_at(gem.url, FakeClock()) as api:
+        seen = await api.ask(7, TOKEN)
+    waits = None if pause is None else timedelta(seconds=pause)
+    assert seen == Throttled(at=START, retry_after=waits, status=503, words="Down for maintenance")
+
+
+RATE_HEADERS = {"X-Error-Detail-Header": "Account Over Queries Per Second Limit"}
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (b"<h1>Developer Over Qps</h1>", {}),
+        (b"", RATE_HEADERS),
+        (b"\xff\xfe", {"X-Mashery-Error-Code": "ERR_403_DEVELOPER_OVER_RATE"}),
+        (gzip.compress(b'{"error": "Too many requests"}'), {"Content-Encoding": "gzip"}),
+        (b"rate limit exceeded" + b" " * 200_000, {}),  # longer than what is read of it
+    ],
+    ids=["html", "header", "code", "packed json", "long"],
+)
+async def test_a_403_about_the_rate_asks_to_wait(
+    gem: ScriptedGem, api: GemApi, body: bytes, headers: dict[str, str]
+) -> None:
+    gem.answers(7, Answer(status=403, body=body, headers={"Retry-After": "7", **headers}))
+    seen = await api.ask(7, TOKEN)
+    assert isinstance(seen, Throttled)
+    assert (seen.status, seen.retry_after) == (403, timedelta(seconds=7))
+
+
+async def test_a_refusal_carries_the_words_of_the_api(gem: ScriptedGem, api: GemApi) -> None:
+    body = {"detailedError": {"message": f"Invalid API key {KEY.upper()} with {TOKEN}"}}
+    gem.answers(7, Answer(status=401, body=json.dumps(body).encode()))
+    seen = await api.ask(7, TOKEN)
+    assert isinstance(seen, Refused)
+    assert (seen.culprit, seen.status, seen.words) == (Culprit.KEY, 401, "Invalid API key *** with ***")
+    assert seen.reason == 'HTTP 401 Unauthorized: "Invalid API key *** with ***"'
+
+
+async def test_a_refusal_without_words_says_so(gem: ScriptedGem, api: GemApi) -> None:
+    gem.answers(7, Answer(status=403))
+    seen = await api.ask(7, TOKEN)
+    assert isinstance(seen, Refused)
+    assert (seen.culprit, seen.reason) == (Culprit.UNKNOWN, "HTTP 403 Forbidden: the API gives no reason")
 
 
 # Answers with status 200 that make no sense
@@ -197,12 +256,60 @@ async def test_a_byte_order_mark_is_no_obstacle(gem: ScriptedGem, api: GemApi) -
     assert isinstance(await api.ask(7, TOKEN), Seen)
 
 
-async def test_a_compressed_answer_is_not_unpacked(gem: ScriptedGem, api: GemApi) -> None:
-    packed = gzip.compress(json.dumps(document(7, "SUCCESS")).encode())
-    gem.answers(7, Answer(body=packed, headers={"Content-Encoding": "gzip"}))
+DETAILS = json.dumps(document(7, "SUCCESS")).encode()
+
+
+def deflated(body: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(body) + packer.flush()
+
+
+@pytest.mark.parametrize(
+    ("coding", "body"),
+    [
+        ("gzip", gzip.compress(DETAILS)),
+        ("X-GZip", gzip.compress(DETAILS)),
+        ("deflate", zlib.compress(DETAILS)),
+        ("deflate", deflated(DETAILS)),
+        ("identity", DETAILS),
+    ],
+)
+async def test_a_compressed_answer_is_unpacked(gem: ScriptedGem, api: GemApi, coding: str, body: bytes) -> None:
+    gem.answers(7, Answer(body=body, headers={"Content-Encoding": coding}))
+    seen = await api.ask(7, TOKEN)
+    assert isinstance(seen, Seen)
+    assert seen.job.status == "SUCCESS"
+    assert gem.requests[0].headers["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "reason"),
+    [
+        ("gzip", DETAILS, "cannot be unpacked as gzip"),
+        ("gzip", gzip.compress(DETAILS)[:-20], "cannot be unpacked as gzip"),
+        ("deflate", b"\xff" * 50, "cannot be unpacked as deflate"),
+        ("gzip", b"", "cannot be unpacked as gzip"),
+        ("gzip", gzip.compress(bytes(64 << 20)), "longer than 1 MiB"),
+        ("br", b"x", "compressed (br)"),
+        ("gzip, gzip", gzip.compress(gzip.compress(DETAILS)), "compressed"),
+    ],
+    ids=["no gzip", "cut", "no deflate", "empty", "bomb", "brotli", "twice"],
+)
+async def test_an_answer_that_cannot_be_unpacked_says_so(
+    gem: ScriptedGem, api: GemApi, coding: str, body: bytes, reason: str
+) -> None:
+    gem.answers(7, Answer(body=body, headers={"Content-Encoding": coding}))
     seen = failed(await api.ask(7, TOKEN))
     assert seen.bad
-    assert "compressed" in seen.reason
+    assert reason in seen.reason
+
+
+@pytest.mark.parametrize(("coding", "bomb"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+def test_a_bomb_is_unpacked_to_the_limit_only(coding: str, bomb: Callable[[bytes], bytes]) -> None:
+    packed, body = bomb(bytes(256 << 20)), body_of({"Content-Encoding": coding}, 1 << 20)
+    with pytest.raises(NoAnswerError, match="longer than 1 MiB"):
+        body.add(packed)
+    assert len(body.read) == (1 << 20) + 1
 
 
 async def test_a_body_at_the_limit_is_read_and_one_byte_more_is_not(gem: ScriptedGem, api: GemApi) -> None:

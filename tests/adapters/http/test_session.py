@@ -43,6 +43,8 @@ def free_port() -> int:
         return port
 
 
+LONG_HEADER = "a header of the answer is longer than 32 KiB"
+
 # Connections that break, stall or lie
 
 
@@ -92,16 +94,36 @@ async def test_an_answer_longer_than_it_says_does_not_spoil_the_next_ones_for_lo
         raw(b"\x16\x03\x01\x02\x00\r\n\r\n"),
         raw(b"HTTP/1.1 abc\r\n\r\n"),
         raw(b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n{}"),
-        raw(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 20_000 + b"\r\n\r\n{}"),
-        endless(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
-        endless(b"HTTP/1.1 200 OK\r\nX: ", b"y" * 4096),
     ],
-    ids=["ssh", "tls", "no status", "no length", "long header", "endless headers", "endless header"],
+    ids=["ssh", "tls", "no status", "no length"],
 )
 async def test_what_is_not_http_is_a_bad_answer(gem: ScriptedGem, api: GemApi, answer: Answer) -> None:
     gem.answers(7, answer)
     seen = failed(await api.ask(7, TOKEN))
     assert (seen.reason, seen.bad) == ("the answer is not HTTP", True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (raw(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 50_000 + b"\r\n\r\n{}"), LONG_HEADER),
+        (endless(b"HTTP/1.1 200 OK\r\nX: ", b"y" * 4096), LONG_HEADER),
+        (endless(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"), "the answer has more than 500 headers"),
+    ],
+    ids=["long header", "endless header", "endless headers"],
+)
+async def test_a_head_beyond_our_limits_names_the_limit(
+    gem: ScriptedGem, api: GemApi, answer: Answer, reason: str
+) -> None:
+    gem.answers(7, answer)
+    seen = failed(await api.ask(7, TOKEN))
+    assert (seen.reason, seen.bad) == (reason, True)
+
+
+async def test_many_and_long_headers_are_read(gem: ScriptedGem, api: GemApi) -> None:
+    headers = {f"X-{number}": "y" for number in range(200)} | {"X-Policy": "z" * 16_384}
+    gem.answers(7, Answer(body=json.dumps(document(7, "SUCCESS")).encode(), headers=headers))
+    assert isinstance(await api.ask(7, TOKEN), Seen)
 
 
 @pytest.mark.parametrize(

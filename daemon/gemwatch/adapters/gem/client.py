@@ -1,8 +1,8 @@
 """The GEM API over HTTP: one request about one job becomes an observation, one about all of a type a listing.
 
-The only module that imports httpx. It uses httpx's requests and responses with the aiohttp transport, and not
-its client: what the client adds (redirects, which would take the key to another host, cookies, a log line
-with each URL) must not happen here, and costs a good part of a request's time.
+It uses httpx's requests and responses with the aiohttp transport, and not httpx's client: what the client adds
+(redirects, which would take the key to another host, cookies, a log line with each URL) must not happen here, and
+takes a good part of a request's time.
 """
 
 import asyncio
@@ -21,19 +21,24 @@ from aiohttp.http_exceptions import HttpProcessingError
 from httpx_aiohttp import AiohttpTransport
 
 from gemwatch import __version__
+from gemwatch.adapters.gem.body import Body, body_of, check_length
 from gemwatch.adapters.http.session import NoAnswerError, fault, open_session, os_reason
 from gemwatch.core.clock import Clock
 from gemwatch.core.job import Failed, JobDetails, NotFound, Observation, Refused, Seen, Throttled, read_details
 from gemwatch.core.listing import Listed, Listing, read_statuses
+from gemwatch.core.refusals import Answer, Culprit, api_words, http_status, judge
+from gemwatch.core.secrets import MASK
 from gemwatch.core.settings import ApiSettings
 
 T = TypeVar("T")
 MOST_BYTES = 1 << 20  # of an answer about a job
 MOST_LISTED = 64 << 20  # of a list, some 240 000 jobs
-# Bytes and seconds of an answer that nobody needs: a new connection costs less than more of them. It ends this long
-# before the request's own limit, by which what is known already would be lost.
+# Bytes and seconds of an answer that is no job: a new connection costs less than more of them. Reading ends this
+# long before the request's own limit, at which the status that is known already would be lost.
 _MOST_DRAINED, _DRAIN_LIMIT, _DRAIN_MARGIN = 64 << 10, 1.0, 0.05
-LONGEST_PAUSE = timedelta(days=1)  # a 429 that asks for more is taken for nonsense
+_MOST_JUDGED = 8 << 10  # bytes of it that are searched for the API's words
+LONGEST_PAUSE = timedelta(hours=1)  # that a 429 is believed; more would hide that jobs end
+LONGEST_PAUSE_503 = timedelta(minutes=15)
 _LIFE = 15 * 60.0  # seconds; a busy connection never looks its host's name up again by itself
 _LIFE_IN_DOUBT = 10.0  # seconds; a new set of connections costs some 20 ms, and must not be had for each request
 _FIT_FOR_A_HEADER = re.compile(r"[\x21-\x7e]+")
@@ -109,8 +114,8 @@ class GemApi:
             try:
                 if response.status_code == HTTPStatus.OK:
                     return await read(response)
-                await _drain(response, drain_until)
-                return self._refusal(response, token)
+                body = await _drain(response, drain_until)
+                return self._other(response, body, token)
             finally:
                 await response.aclose()  # gives a connection back if its answer was read to the end, or drops it
         except NoAnswerError:
@@ -154,21 +159,24 @@ class GemApi:
         body = await _body(response, MOST_LISTED)
         return Listing(statuses=_read(body, lambda text: read_statuses(text, job_type)), at=self._clock.now())
 
-    def _refusal(self, response: httpx.Response, token: str) -> Observation:
-        match response.status_code:
-            case HTTPStatus.NOT_FOUND:
-                return NotFound(at=self._clock.now())
-            case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN as status:
-                reason = f"{_named(status)}: the API does not accept the key or the token"
-                return Refused(at=self._clock.now(), reason=reason)
-            case HTTPStatus.TOO_MANY_REQUESTS:
-                now = self._clock.now()
-                return Throttled(at=now, retry_after=_retry_after(response.headers, now))
-            case status if response.is_redirect:
-                where = _towards(response.headers, self._settings.key, token)
-                raise NoAnswerError(f"{_named(status)}, a redirect{where}, is not followed", bad=True)
-            case status:
-                raise NoAnswerError(_named(status), bad=not response.is_server_error)
+    def _other(self, response: httpx.Response, body: str, token: str) -> Observation:
+        """What an answer with another status than 200 means: see core/refusals.py."""
+        status, headers, now = response.status_code, response.headers, self._clock.now()
+        if status == HTTPStatus.NOT_FOUND:
+            return NotFound(at=now)
+        answer = Answer(status=status, headers={name.lower(): value for name, value in headers.items()}, body=body)
+        culprit = judge(answer)
+        words = api_words(answer, lambda text: _masked(text, self._settings.key, token))
+        if culprit is Culprit.RATE:
+            return Throttled(at=now, retry_after=_retry_after(status, headers, now), status=status, words=words)
+        if culprit is not None:
+            said = f'"{words}"' if words else "the API gives no reason"
+            reason = f"{http_status(status)}: {said}"
+            return Refused(at=now, reason=reason, culprit=culprit, status=status, words=words)
+        if response.is_redirect:
+            where = _towards(headers, self._settings.key, token)
+            raise NoAnswerError(f"{http_status(status)}, a redirect{where}, is not followed", bad=True)
+        raise NoAnswerError(http_status(status), bad=not response.is_server_error)
 
 
 class _Connections:
@@ -224,34 +232,30 @@ def _read(body: bytearray, read: Callable[[str], T]) -> T:
 
 
 async def _body(response: httpx.Response, most: int) -> bytearray:
-    if response.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
-        raise NoAnswerError("the answer is compressed, which was not asked for", bad=True)
-    body, length = bytearray(), response.headers.get("Content-Length", "")
-    too_long = NoAnswerError(f"the answer is longer than {most >> 20} MiB", bad=True)
-    if length.isdecimal() and int(length) > most:
-        raise too_long
+    check_length(response.headers, most)
+    body = body_of(response.headers, most)
     assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 (for mypy: it is an asynchronous transport)
     async for chunk in response.stream:  # not aiter_raw(), which does nothing for us but takes its time
-        body += chunk
-        if len(body) > most:
-            raise too_long
-    return body
+        body.add(chunk)
+    return body.whole()
 
 
-async def _drain(response: httpx.Response, until: float) -> None:
-    """Read a body that nobody needs: unread it would cost the connection, and an API that is overloaded, or comes
-    back from it, would have to greet everybody anew."""
+async def _drain(response: httpx.Response, until: float) -> str:
+    """Read the body of an answer without a job in it, for its words, and to its end, since an unread one costs the
+    connection: an API that is overloaded would have to greet every client again."""
+    body = Body(most=_MOST_DRAINED)
     with suppress(TimeoutError, *_FAULTS):
+        body = body_of(response.headers, _MOST_DRAINED)
         async with asyncio.timeout_at(min(until, asyncio.get_running_loop().time() + _DRAIN_LIMIT)):
-            await _body(response, _MOST_DRAINED)
+            async for chunk in response.aiter_raw():
+                body.add(chunk)
+    return body.read[:_MOST_JUDGED].decode(errors="replace")
 
 
-def _named(status: int) -> str:
-    """`HTTP 503 Service Unavailable`, in the standard's words and not in the server's."""
-    try:
-        return f"HTTP {status} {HTTPStatus(status).phrase}"
-    except ValueError:
-        return f"HTTP {status}"
+def _masked(text: str, *secrets: str) -> str:
+    """The text without what was sent, should the server repeat it, in whatever case."""
+    known = "|".join(re.escape(secret) for secret in secrets if secret)
+    return re.sub(known, MASK, text, flags=re.IGNORECASE) if known else text
 
 
 def _towards(headers: httpx.Headers, *secrets: str) -> str:
@@ -266,17 +270,18 @@ def _towards(headers: httpx.Headers, *secrets: str) -> str:
     return f" to {host}" if _HOST.fullmatch(host) and not echo else ""
 
 
-def _retry_after(headers: httpx.Headers, now: datetime) -> timedelta | None:
-    """How long a 429 asks to wait: seconds, or a date, which is read by the server's own clock if it tells it."""
+def _retry_after(status: int, headers: httpx.Headers, now: datetime) -> timedelta | None:
+    """How long to wait: seconds, or a date, which is read by the server's own clock if it tells it."""
+    most = LONGEST_PAUSE_503 if status == HTTPStatus.SERVICE_UNAVAILABLE else LONGEST_PAUSE
     value = headers.get("Retry-After", "")
     try:
-        pause = timedelta(seconds=min(int(value), LONGEST_PAUSE.total_seconds()))
+        pause = timedelta(seconds=min(int(value), most.total_seconds()))
     except (ValueError, OverflowError):
         until = _date(value)
         if until is None:
             return None
         pause = until - (_date(headers.get("Date", "")) or now)
-    return min(max(pause, timedelta()), LONGEST_PAUSE)
+    return min(max(pause, timedelta()), most)
 
 
 def _date(value: str) -> datetime | None:

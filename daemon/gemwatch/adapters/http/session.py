@@ -15,6 +15,9 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.http_exceptions import HttpProcessingError
 
 _KEEP_ALIVE = 75.0  # seconds: a job is asked for every minute as a rule, and each time should find its connection
+# Gateways and proxies add headers of their own, and policies can be long: more than aiohttp takes by default.
+_LONGEST_LINE = 32 << 10  # bytes of one header
+_MOST_HEADERS = 500
 _PRIVATE_CA = {18, 19, 20, 21}  # OpenSSL's codes for "whoever signed this is unknown to us"
 
 
@@ -35,7 +38,14 @@ def open_session(base_url: str, connections: int, trust: ssl.SSLContext) -> aioh
     connector = aiohttp.TCPConnector(
         limit=connections, keepalive_timeout=_KEEP_ALIVE, ssl=trust, resolver=_OwnThreadResolver()
     )
-    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), proxy=proxy)
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        proxy=proxy,
+        max_line_size=_LONGEST_LINE,
+        max_field_size=_LONGEST_LINE,
+        max_headers=_MOST_HEADERS,
+    )
 
 
 def _proxy_for(base_url: str) -> str | None:
@@ -119,7 +129,7 @@ def fault(error: Exception) -> tuple[str, bool]:
         case aiohttp.ClientHttpProxyError():
             reason = f"the proxy refused the connection with HTTP {cause.status}"
         case aiohttp.ClientResponseError() | HttpProcessingError():
-            return "the answer is not HTTP", True
+            return _not_understood(cause), True
         case aiohttp.ClientPayloadError():
             reason = "the connection broke in the middle of the answer"
         case aiohttp.ServerDisconnectedError():
@@ -129,6 +139,16 @@ def fault(error: Exception) -> tuple[str, bool]:
         case _:
             reason = f"no request could be sent ({type(cause).__name__}): check api.base_url and the proxy settings"
     return reason, False
+
+
+def _not_understood(error: aiohttp.ClientResponseError | HttpProcessingError) -> str:
+    """Which of our limits the answer's head passes, or that it has none."""
+    said = error.message
+    if "bytes when reading" in said:
+        return f"a header of the answer is longer than {_LONGEST_LINE >> 10} KiB"
+    if "Too many headers" in said:
+        return f"the answer has more than {_MOST_HEADERS} headers"
+    return "the answer is not HTTP"
 
 
 def _no_connection(error: aiohttp.ClientConnectorError) -> str:

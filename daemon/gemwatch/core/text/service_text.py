@@ -18,7 +18,7 @@ def title(event: Event, facts: Facts) -> str:
             if event.job_id is not None:
                 words += f" for {formatting.job(event.job_id, facts.text('name', formatting.LONGEST_NAME))}"
         case EventKind.API:
-            words = "the GEM API answers again" if over else "the GEM API does not answer"
+            words = "the GEM API answers again" if over else _api_failing(facts)
         case EventKind.STORE:
             words = "the store works again" if over else "the store does not work"
         case EventKind.CONFIG:
@@ -97,6 +97,12 @@ def unknown_kind(event: Event) -> Iterator[str]:
     yield f"Observed: {formatting.point(event.at)}"
 
 
+def _api_failing(facts: Facts) -> str:
+    if facts.flag("bad_answer"):
+        return "the GEM API answers in a form that gemwatch does not understand"
+    return "the GEM API does not answer"
+
+
 def _login_refused(event: Event, facts: Facts) -> Iterator[str]:
     yield "The GEM API no longer lets gemwatch in."
     yield from _reason(facts)
@@ -137,6 +143,8 @@ def _api_gone(event: Event, facts: Facts) -> Iterator[str]:
     since = facts.time("since")
     length = f" for {formatting.span(event.at - since)}" if since and since < event.at else ""
     yield f"There has been no good answer from the GEM API{length}."
+    if facts.flag("bad_answer"):
+        yield "It answers in a form that gemwatch does not understand."
     yield from _reason(facts)
     yield "Meaning: no job's end can be seen now. gemwatch goes on trying, and what ended meanwhile is told then."
     yield _to_do(

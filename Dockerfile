@@ -1,26 +1,33 @@
-# The image: gemwatch in a virtual environment on a slim Python, for an ordinary user and a read-only root.
+# The image: gemwatch in a virtual environment on a slim Python, for an ordinary user and a read-only root file system.
 #
 #   docker build -t gemwatch .
-#   docker build -t gemwatch --build-arg AZURE_CLI=2.91.0 .    # with the Azure CLI of that version: some 700 MB more
+#   docker build -t gemwatch --build-arg AZURE_IDENTITY=1 .    # for api.token.azure: about 20 MB more
+#   docker build -t gemwatch --build-arg AZURE_CLI=1 .         # with the Azure CLI: about 700 MB more
 #
-# VERSION and REVISION, should you give them, become labels. How to run it: compose.yaml, docs/kubernetes.yaml,
-# docs/operations.md.
+# VERSION and REVISION become labels. How to run it: compose.yaml, docs/kubernetes/, docs/operations.md. The release
+# workflow adds the digest of the base image to its tag.
 
-FROM python:3.13.16-slim-bookworm AS base
+FROM python:3.13.16-slim-trixie AS base
+# The image comes without bytecode, and the daemon's user cannot write any: without this, each start and each health
+# check would compile the standard library again.
+RUN python -m compileall -q -j 0 -x '/(test|idlelib|lib2to3|site-packages)/' \
+    "$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
 
 
-# --- The program. The dependencies change seldom and come first, so that a change of the code builds in seconds.
+# --- The program. Dependencies change rarely and come first, so that a change of the code builds in seconds.
 FROM base AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
 
 RUN python -m venv --without-pip /opt/gemwatch
-COPY requirements.lock ./
+ARG AZURE_IDENTITY=""
+COPY requirements.lock requirements-azure.lock ./
 # Wheels only: nothing is compiled, and no package's own code runs.
 RUN --mount=type=cache,target=/root/.cache/pip \
-    pip --python /opt/gemwatch install --require-hashes --only-binary=:all: -r requirements.lock
+    pip --python /opt/gemwatch install --require-hashes --only-binary=:all: \
+        -r "requirements${AZURE_IDENTITY:+-azure}.lock"
 
-# What builds the wheel: hatchling and what it needs, with their hashes, out of the development lock.
+# The build backend and its dependencies, with their hashes, from the development lock.
 COPY requirements-dev.lock ./
 RUN --mount=type=cache,target=/root/.cache/pip \
     sed -nE '/^(hatchling|packaging|pathspec|pluggy|tomlkit|trove-classifiers)==/,/[^\\]$/p' requirements-dev.lock > build.lock \
@@ -33,15 +40,17 @@ RUN pip wheel --no-cache-dir --no-index --no-deps --no-build-isolation --wheel-d
     && pip --python /opt/gemwatch install --no-cache-dir --no-index --no-deps /wheel/*.whl
 
 
-# --- The Azure CLI, only if asked for: without the argument this stage is an empty folder.
+# --- The Azure CLI, on request: without the argument this stage is an empty folder.
 FROM base AS azure
 ARG AZURE_CLI=""
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+COPY requirements-azure-cli.lock ./
 RUN --mount=type=cache,target=/root/.cache/pip \
     mkdir /opt/azure-cli \
     && if [ -n "$AZURE_CLI" ]; then \
         python -m venv --without-pip /opt/azure-cli \
-        && pip --python /opt/azure-cli install --only-binary=:all: "azure-cli==$AZURE_CLI"; \
+        && pip --python /opt/azure-cli install --require-hashes --only-binary=:all: \
+            -r requirements-azure-cli.lock; \
     fi
 
 
@@ -54,8 +63,8 @@ LABEL org.opencontainers.image.title="gemwatch" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION"
 
-# tini is process 1: it passes signals on from the first moment, and buries what a token command leaves behind.
-# pip has done its work. The user's number is fixed, since volumes, secrets and runAsUser name it.
+# tini is process 1: it forwards signals from the start, and reaps what a token command leaves behind. pip is not needed
+# any more. The user's number is fixed, because volumes, secrets and runAsUser name it.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends tini \
     && rm -rf /var/lib/apt/lists/* /var/log/apt /var/log/dpkg.log \
@@ -68,8 +77,8 @@ RUN apt-get update \
 COPY --from=azure /opt/azure-cli /opt/azure-cli
 COPY --from=build /opt/gemwatch /opt/gemwatch
 
-# AZURE_CONFIG_DIR: the login outlives the container. TZ: Apprise measures its pauses in local time, which must not
-# jump. MALLOC_ARENA_MAX: one thread a target would mean one memory arena a thread. Bytecode is in the image already.
+# AZURE_CONFIG_DIR: the login outlives the container. TZ: Apprise measures its pauses in local time, which must not jump.
+# MALLOC_ARENA_MAX: each target has a thread, and each thread would get a memory arena.
 ENV PATH=/opt/gemwatch/bin:$PATH:/opt/azure-cli/bin \
     GEMWATCH_CONFIG=/config/config.yaml \
     HOME=/data \
@@ -85,6 +94,6 @@ WORKDIR /data
 VOLUME ["/data"]
 EXPOSE 8042
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=4 CMD ["gemwatch", "healthcheck"]
+HEALTHCHECK --interval=60s --timeout=10s --start-period=60s --retries=4 CMD ["gemwatch", "healthcheck"]
 ENTRYPOINT ["tini", "--", "gemwatch"]
 CMD ["run"]

@@ -1,4 +1,4 @@
-# make demo      the whole thing with no account, in under a minute
+# make demo      the whole program without an account, in under a minute; KEEP=1 keeps the page open until Ctrl-C
 # make test      every check: format, lint, types, imports, tests
 # make torture   the long attacks: 200 kills, 1 000 reloads, odd inputs, the model; SEED=7 repeats a run
 # make soak      the daemon for MINUTES=30 with thousands of jobs, watching what it holds on to
@@ -14,7 +14,7 @@ SOURCES := $(shell find daemon migrations -type f -not -path '*/__pycache__/*') 
 .PHONY: demo test check torture soak bench screenshots lock clean
 
 demo: $(VENV)/.gemwatch
-	@$(BIN)/gemwatch demo
+	@$(BIN)/gemwatch demo $(if $(KEEP),--keep-running)
 
 test: check
 	$(BIN)/python -m pytest --numprocesses auto
@@ -56,6 +56,8 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --extra azure -c requirements.lock -o requirements-azure.lock
+	echo azure-cli | uv pip compile --quiet --python-version 3.13 --python-platform linux --only-binary :all: --generate-hashes --no-header --no-annotate - -o requirements-azure-cli.lock
 
 clean:
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -76,7 +76,7 @@ class Installation:
 
     def applied(self) -> int:
         """How many configurations have been applied, by the log. Reading that takes nothing from the daemon."""
-        return self.log.read_bytes().count(b'"configuration applied"') if self.log.exists() else 0
+        return self.log.read_bytes().count(b'"config_applied"') if self.log.exists() else 0
 
     def unseen(self) -> float:
         """How many watched jobs have not been seen once."""

@@ -96,11 +96,13 @@ def terminal() -> Iterator[Reader]:
 def test_json_has_stable_fields_first_and_json_values(pipe: Reader) -> None:
     log = pipe.configure()
     at = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-    log.warning("job moved", job=7, name="España", late=1.5, before=None, at=at, bad=float("nan"), of=("a", {1: "b"}))
+    log.warning(
+        "transition", job_id=7, name="España", late=1.5, before=None, at=at, bad=float("nan"), of=("a", {1: "b"})
+    )
     (record,) = pipe.records()
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", record.pop("time"))
     assert list(record.items()) == [
-        ("level", "warning"), ("event", "job moved"), ("job", 7), ("name", "España"), ("late", 1.5),
+        ("level", "warning"), ("event", "transition"), ("job_id", 7), ("name", "España"), ("late", 1.5),
         ("before", None), ("at", "2026-11-23T12:00:00.000Z"), ("bad", "nan"), ("of", ["a", {"1": "b"}]),
     ]  # fmt: skip
 
@@ -162,7 +164,7 @@ def test_what_comes_from_outside_forges_no_line(pipe: Reader, format_: str) -> N
 def test_a_console_value_cannot_pass_for_another_field(pipe: Reader) -> None:
     pipe.configure("console").info("job moved", name='a" job="8', plain="word", empty="", path="a\\b")
     (line,) = pipe.lines()
-    assert line.endswith(r'name="a\" job=\"8" plain=word empty="" path="a\\b"')
+    assert line.endswith(r"""name='a" job="8' plain=word empty= path=a\b""")
 
 
 def test_a_console_traceback_is_indented_so_that_it_forges_no_line(pipe: Reader) -> None:
@@ -182,7 +184,7 @@ def test_console_lines_are_aligned(pipe: Reader) -> None:
     log.info("job moved", job=7)
     log.warning("delivery failed", job=8)
     first, second = pipe.lines()
-    assert re.match(r"\d\d:\d\d:\d\d info     job moved  ", first)
+    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z \[info     \] job moved  ", first)
     assert first.index("job=7") == second.index("job=8")
 
 
@@ -215,12 +217,12 @@ def test_the_journal_gets_a_priority_with_every_line_and_no_time(pipe: Reader) -
     except RuntimeError:
         log.exception("failed")
     lines = pipe.lines()
-    assert lines[:5] == [
-        "<7>debug    hello",
-        "<6>info     hello",
-        "<4>warning  hello",
-        "<3>error    hello",
-        "<2>critical hello",
+    assert [line.rstrip() for line in lines[:5]] == [
+        "<7>[debug    ] hello",
+        "<6>[info     ] hello",
+        "<4>[warning  ] hello",
+        "<3>[error    ] hello",
+        "<2>[critical ] hello",
     ]
     assert all(line.startswith("<3>") for line in lines[5:])
 
@@ -242,11 +244,8 @@ def test_libraries_are_heard_from_warning_on_in_the_same_lines(pipe: Reader) -> 
     logging.getLogger("httpx").info("GET https://example.com/secret")
     logging.getLogger("apscheduler.scheduler").warning("job %s missed", "tick")
     (record,) = pipe.records()
-    assert (record["level"], record["logger"], record["event"]) == (
-        "warning",
-        "apscheduler.scheduler",
-        "job tick missed",
-    )
+    assert (record["level"], record["event"]) == ("warning", "library_message")
+    assert (record["logger"], record["message"]) == ("apscheduler.scheduler", "job tick missed")
 
 
 def test_apprise_is_kept_apart(pipe: Reader, capfd: pytest.CaptureFixture[str]) -> None:
@@ -261,7 +260,7 @@ def test_configuring_again_writes_each_line_once(pipe: Reader) -> None:
     pipe.end()
     pipe.configure().info("ours")
     logging.getLogger("asyncio").error("theirs")
-    assert [r["event"] for r in pipe.records()] == ["ours", "theirs"]
+    assert [r.get("message", r["event"]) for r in pipe.records()] == ["ours", "theirs"]
 
 
 def test_after_the_end_lines_are_lost_and_harm_nothing(pipe: Reader, capfd: pytest.CaptureFixture[str]) -> None:
@@ -287,7 +286,7 @@ def test_a_reader_that_stops_blocks_nobody_and_is_told_what_it_missed(pipe: Read
             break
     notice = got.pop()
     assert notice["level"] == "warning"
-    assert notice["event"].startswith("log lines were dropped")
+    assert notice["event"] == "log_lines_dropped"
     numbers = [record["number"] for record in got]
     assert numbers == sorted(set(numbers))
     assert len(got) + notice["count"] == 12_000
@@ -338,5 +337,5 @@ def test_warnings_of_python_and_mistakes_of_libraries_are_log_lines() -> None:
     result = subprocess.run([sys.executable, "-c", OTHERS], capture_output=True, timeout=30, check=True)
     warning, mistake = (json.loads(line) for line in result.stderr.splitlines())
     assert (warning["level"], warning["logger"]) == ("warning", "py.warnings")
-    assert "careful" in warning["event"]
-    assert (mistake["level"], mistake["event"]) == ("error", "wrong %d")
+    assert "careful" in warning["message"]
+    assert (mistake["level"], mistake["message"]) == ("error", "wrong %d")

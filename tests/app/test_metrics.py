@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gemwatch.app.metrics import Metrics, Snapshot
+from gemwatch.app.metrics import Gauges, Metrics
 
 AT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -29,8 +29,8 @@ BEYOND = {"gemwatch_job_events_total", "gemwatch_sweeps_total"}
 
 
 class Scrape:
-    def __init__(self, metrics: Metrics, snapshot: Snapshot | None = None) -> None:
-        text = metrics.render(snapshot or Snapshot()).decode()
+    def __init__(self, metrics: Metrics, snapshot: Gauges | None = None) -> None:
+        text = metrics.render(snapshot or Gauges()).decode()
         self.samples = [s for family in text_string_to_metric_families(text) for s in family.samples]
 
     def names(self) -> set[str]:
@@ -93,7 +93,7 @@ def test_whatever_statuses_the_api_sends_the_labels_stay_the_same(metrics: Metri
     for number in range(100):
         metrics.transition(f"NEW_{number}")
     metrics.transition("SUCCESS")
-    scrape = Scrape(metrics, Snapshot(jobs={None: 4, "SUCCESS": 3, "unseen": 1, **{f"NEW_{n}": 1 for n in range(9)}}))
+    scrape = Scrape(metrics, Gauges(jobs={None: 4, "SUCCESS": 3, "unseen": 1, **{f"NEW_{n}": 1 for n in range(9)}}))
     assert len(scrape.samples) == len(before.samples)
     assert scrape.by("to", "gemwatch_transitions_total") == {
         "REQUESTED": 0, "IN_PROGRESS": 0, "FAILED": 0, "SUCCESS": 1, "other": 100,
@@ -104,8 +104,8 @@ def test_whatever_statuses_the_api_sends_the_labels_stay_the_same(metrics: Metri
 
 
 def test_jobs_that_are_gone_are_counted_no_more(metrics: Metrics) -> None:
-    Scrape(metrics, Snapshot(jobs={"SUCCESS": 3}))
-    assert Scrape(metrics, Snapshot()).value("gemwatch_jobs", status="SUCCESS") == 0
+    Scrape(metrics, Gauges(jobs={"SUCCESS": 3}))
+    assert Scrape(metrics, Gauges()).value("gemwatch_jobs", status="SUCCESS") == 0
 
 
 def test_a_target_is_shown_before_its_first_delivery(metrics: Metrics) -> None:
@@ -134,7 +134,7 @@ def test_a_refused_reload_keeps_the_time_of_the_last_good_one(metrics: Metrics) 
 
 
 def test_gauges_show_the_snapshot(metrics: Metrics) -> None:
-    snapshot = Snapshot(deliveries_pending=7, oldest_pending_seconds=90.5, last_good_at=AT, token_expires_at=AT)
+    snapshot = Gauges(deliveries_pending=7, oldest_pending_seconds=90.5, last_good_at=AT, token_expires_at=AT)
     scrape = Scrape(metrics, snapshot)
     assert scrape.value("gemwatch_deliveries_pending") == 7
     assert scrape.value("gemwatch_delivery_oldest_pending_seconds") == 90.5

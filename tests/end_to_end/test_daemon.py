@@ -281,8 +281,8 @@ def test_a_section_that_is_read_at_the_start_only_is_said_to_need_a_restart(
     installation.configure()
     with installation.daemon() as daemon:
         installation.configure(store={"url": "sqlite:///other.db"})
-        wait_until(lambda: daemon.logged("needs a restart"), "the warning")
-        assert daemon.logged("needs a restart")[0]["section"] == "store"
+        wait_until(lambda: daemon.logged("restart_needed"), "the warning")
+        assert daemon.logged("restart_needed")[0]["section"] == "store"
         assert daemon.stop() == 0
     assert not (installation.folder / "other.db").exists()
 
@@ -295,7 +295,7 @@ def test_an_edited_target_is_used_for_what_comes_next(
     with installation.daemon() as daemon:
         wait_until(lambda: gem.asked(1) >= 1, "the first poll")
         installation.configure(notify={"chat": {"url": inbox.target_url("chat")}})
-        wait_until(lambda: len(daemon.logged("configuration applied")) == 2, "the edit")
+        wait_until(lambda: len(daemon.logged("config_applied")) == 2, "the edit")
         gem.answers(1, "SUCCESS")
         wait_until(lambda: inbox.titles("chat") == ["SUCCESS: job 1"], "the message")
         assert daemon.stop() == 0

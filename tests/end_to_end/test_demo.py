@@ -176,7 +176,7 @@ def test_a_success_that_matched_less_than_before_says_why_it_needs_a_look(ended:
         "login: all sessions are cut off",
         "GEM API: a token was refused with HTTP 401",
         "login: a new token was given",
-        "daemon: stopped in good order",
+        "daemon: stopped",
     ],
 )
 def test_what_happens_is_told_as_it_happens(ended: Ended, line: str) -> None:
@@ -217,7 +217,7 @@ def test_it_goes_on_until_it_is_interrupted(ended: Ended, going_on: Demo) -> Non
     assert running_in(going_on.folder) != []
     going_on.interrupt()
     assert going_on.exit_code() == 0
-    assert "daemon: stopped in good order" in going_on.output
+    assert "daemon: stopped" in going_on.output
     assert list(going_on.folder.iterdir()) == []
     assert running_in(going_on.folder) == []
 
@@ -230,7 +230,7 @@ def test_an_interruption_ends_everything_in_order(folders: Path) -> None:
         assert demo.exit_code() == 1
     finally:
         demo.kill()
-    assert "daemon: stopped in good order" in demo.output
+    assert "daemon: stopped" in demo.output
     assert "stopped before everything was told" in demo.output
     assert "Traceback" not in demo.output
     assert list(demo.folder.iterdir()) == []
@@ -261,7 +261,7 @@ def test_a_daemon_that_dies_is_told_with_its_log_and_the_folder_is_kept(folders:
     finally:
         demo.kill()
     assert "The demo failed: the daemon ended by itself with exit code -9" in demo.output
-    assert '"event": "configuration applied"' in demo.output
+    assert '"event": "config_applied"' in demo.output
     assert f"Configuration and store are kept in {config.parent}" in demo.output
     assert config.exists()
     assert running_in(demo.folder) == []

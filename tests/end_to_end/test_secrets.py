@@ -175,7 +175,7 @@ def test_no_secret_stands_anywhere_whatever_the_api_and_the_targets_do(
         gem.answers(job_id, answer())
     with house.daemon(**ENVIRONMENT) as daemon:
         wait_until(lambda: all(gem.asked(job_id) >= 2 for job_id in ANSWERS), "every odd answer")
-        wait_until(lambda: {row["target"] for row in daemon.logged("not delivered")} >= REFUSING)
+        wait_until(lambda: {row["target"] for row in daemon.logged("delivery_failed")} >= REFUSING)
         texts = pages_of(daemon, when="with odd answers")
         with held(house.folder / "gemwatch.db"):
             wait_until(lambda: daemon.get("/healthz")[0] == 503, "trouble with the store")
@@ -184,7 +184,7 @@ def test_no_secret_stands_anywhere_whatever_the_api_and_the_targets_do(
             gem.for_all = echo(status, **headers)
             seen = len(gem.requests)
             wait_until(lambda: len(gem.requests) > seen, f"answers with {status}")  # noqa: B023
-        wait_until(lambda: daemon.logged("in trouble"), "the login to be refused")
+        wait_until(lambda: daemon.logged("component_failed"), "the login to be refused")
         texts |= texts_of(house, daemon, when="with 401")
         files = files_of(house)
         assert daemon.stop() == 0
@@ -215,7 +215,7 @@ def test_no_secret_stands_anywhere_when_nothing_can_be_reached_or_the_token_comm
             wait_until(lambda: reason in reasons(daemon), reason)  # noqa: B023
             texts |= pages_of(daemon, when=reason)
         house.configure(api={**api, "token": {"command": str(script)}})
-        wait_until(lambda: daemon.logged("in trouble"), "the login to be refused")
+        wait_until(lambda: daemon.logged("component_failed"), "the login to be refused")
         texts |= texts_of(house, daemon, when="with a login that fails")
         assert daemon.stop() == 0
     assert "\n".join(leaks(texts | files_of(house))) == ""
@@ -238,7 +238,7 @@ MISPLACED: dict[str, dict[str, Any]] = {
 
 def read_so_far(daemon: Daemon) -> int:
     """How many configurations have been taken or refused."""
-    return len(daemon.logged("configuration refused")) + len(daemon.logged("configuration applied"))
+    return len(daemon.logged("config_refused")) + len(daemon.logged("config_applied"))
 
 
 def test_no_secret_stands_in_what_is_said_of_a_configuration_that_has_it_in_the_wrong_place(

@@ -46,7 +46,7 @@ def test_where_a_second_daemon_was_quicker_the_first_ends_with_a_sentence_and_ev
         with held(store):  # which keeps the first from mending its lock
             lock_of(installation).unlink()
             second.start()
-            wait_until(lambda: second.logged("waiting for the store"), "the second to have the lock")
+            wait_until(lambda: second.logged("store_locked"), "the second to have the lock")
         wait_until(lambda: first.process.poll() is not None, "the first to end")
         assert first.process.returncode == 1
         said = first.log_file.read_text()

@@ -101,7 +101,7 @@ def test_a_store_that_becomes_read_only_while_it_is_open_pauses_everything_until
             assert inbox.titles() == []
         wait_until(lambda: inbox.titles() == ["SUCCESS: job 1"] and healthy(daemon), "the end")
         assert daemon.stop() == 0
-        assert len(daemon.logged("the store does not work")) == len(daemon.logged("the store works again")) == 1
+        assert len(daemon.logged("component_failed")) == len(daemon.logged("component_recovered")) == 1
     assert [row["to"] for row in installation.records.history(1)] == ["IN_PROGRESS", "SUCCESS"]
 
 

@@ -40,7 +40,7 @@ class House:
 
     def says_so(self) -> bool:
         status, text = self.daemon.get("/healthz")
-        said = [line["reason"] for line in self.daemon.logged("the store does not work")]
+        said = [line["reason"] for line in self.daemon.logged("component_failed")]
         return status == 503 and f"the store does not work: {self.reason}" in text and said == [self.reason]
 
     def bears_it(self) -> None:
@@ -95,7 +95,7 @@ def test_a_start_waits_for_another_program_that_writes_to_the_store(
         other.enter_context(held_elsewhere(installation.folder / "gemwatch.db"))
         daemon.start()
         try:
-            wait_until(lambda: daemon.logged("waiting for the store"), "word that it waits")
+            wait_until(lambda: daemon.logged("store_locked"), "word that it waits")
             assert daemon.get("/healthz")[0] == 0
             other.close()
             wait_until(inbox.titles, "the end of the job")

@@ -15,7 +15,13 @@ from gemwatch.adapters.config.file import load
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["gemwatch"]
-KUBERNETES = {one["kind"]: one for one in yaml.safe_load_all((ROOT / "docs/kubernetes.yaml").read_text())}
+FOLDER = ROOT / "docs/kubernetes"
+KUSTOMIZATION = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
+KUBERNETES = {
+    one["kind"]: one
+    for file in [*KUSTOMIZATION["resources"], "servicemonitor.yaml"]
+    for one in yaml.safe_load_all((FOLDER / file).read_text())
+}
 USER = 10001
 
 
@@ -85,7 +91,7 @@ def test_everything_that_is_installed_has_a_hash_or_comes_from_this_folder() -> 
     ]
     assert len(installs) == 5
     for command in installs:
-        assert "--require-hashes" in command or "--no-index" in command or "azure-cli==$AZURE_CLI" in command
+        assert "--require-hashes" in command or "--no-index" in command
         assert "--no-index" in command or "--only-binary=:all:" in command  # nothing is compiled
 
 
@@ -115,9 +121,23 @@ def test_nothing_that_only_builds_gets_into_the_image() -> None:
             assert "pip uninstall -y" in step.rest
 
 
+def test_image_has_the_standard_library_compiled() -> None:
+    assert "python -m compileall" in next(step.rest for step in steps() if step.word == "RUN")
+    assert environment()["PYTHONDONTWRITEBYTECODE"] == "1"  # so it has to be there from the start
+
+
+def test_azure_cli_is_locked_with_hashes() -> None:
+    lock = (ROOT / "requirements-azure-cli.lock").read_text()
+    assert re.search(r"^azure-cli==", lock, re.MULTILINE)
+    assert len(re.findall(r"^[a-z0-9-]+==", lock, re.MULTILINE)) == lock.count("==")
+    assert all(
+        "--hash=sha256:" in entry for entry in re.split(r"^(?=[a-z0-9-]+==)", lock, flags=re.MULTILINE) if entry
+    )
+
+
 def test_the_dependencies_are_a_layer_of_their_own_before_the_code() -> None:
     words = [step.rest for step in steps()]
-    lock = next(n for n, rest in enumerate(words) if "-r requirements.lock" in rest)
+    lock = next(n for n, rest in enumerate(words) if '-r "requirements${AZURE_IDENTITY' in rest)
     code = next(n for n, rest in enumerate(words) if rest.startswith("daemon "))
     assert lock < code
 
@@ -205,14 +225,31 @@ def test_kubernetes_mounts_folders_and_asks_the_health_pages() -> None:
     assert {mount["mountPath"] for mount in container["volumeMounts"]} >= {"/config", "/run/secrets", "/data", "/tmp"}
     assert not any("subPath" in mount for mount in container["volumeMounts"])
     paths = {name: container[f"{name}Probe"]["httpGet"]["path"] for name in ("startup", "readiness", "liveness")}
-    assert paths == {"startup": "/readyz", "readiness": "/readyz", "liveness": "/healthz"}
+    assert paths == {"startup": "/readyz", "readiness": "/readyz", "liveness": "/livez"}
     volumes = {volume["name"]: volume for volume in pod["volumes"]}
-    assert volumes["config"]["configMap"]["name"] == KUBERNETES["ConfigMap"]["metadata"]["name"]
+    startup = container["startupProbe"]
+    assert startup["periodSeconds"] * startup["failureThreshold"] == 600  # as TimeoutStartSec of the unit
+    assert volumes["config"]["configMap"]["name"] == KUSTOMIZATION["configMapGenerator"][0]["name"]
     assert volumes["secrets"]["secret"]["secretName"] == KUBERNETES["Secret"]["metadata"]["name"]
     assert (
         volumes["data"]["persistentVolumeClaim"]["claimName"]
         == KUBERNETES["PersistentVolumeClaim"]["metadata"]["name"]
     )
+
+
+def test_kubernetes_service_and_monitor_find_the_pod() -> None:
+    labels = KUBERNETES["Deployment"]["spec"]["template"]["metadata"]["labels"]
+    service, monitor = KUBERNETES["Service"], KUBERNETES["ServiceMonitor"]
+    assert service["spec"]["selector"] == labels == monitor["spec"]["selector"]["matchLabels"]
+    assert service["metadata"]["labels"][monitor["spec"]["jobLabel"]] == "gemwatch"  # the label of the alert rules
+    assert monitor["spec"]["endpoints"][0]["port"] == service["spec"]["ports"][0]["name"]
+    hosts = yaml.safe_load((FOLDER / "config.yaml").read_text())["web"]["hosts"]
+    assert {service["metadata"]["name"], f"{service['metadata']['name']}.gemwatch.svc"} <= set(hosts)
+
+
+def test_kubernetes_needs_no_azure_cli() -> None:
+    assert yaml.safe_load((FOLDER / "config.yaml").read_text())["api"]["token"] == {"file": "/run/secrets/gem-token"}
+    assert "gem-token" in KUBERNETES["Secret"]["stringData"]
 
 
 def in_the_guide() -> str:
@@ -222,11 +259,13 @@ def in_the_guide() -> str:
 
 
 @pytest.mark.parametrize(
-    "text", [KUBERNETES["ConfigMap"]["data"]["config.yaml"], in_the_guide()], ids=["kubernetes", "operations.md"]
+    "text", [(FOLDER / "config.yaml").read_text(), in_the_guide()], ids=["kubernetes", "operations.md"]
 )
 def test_the_configurations_that_are_shown_load_and_keep_the_store_on_the_volume(text: str, tmp_path: Path) -> None:
     for name in KUBERNETES["Secret"]["stringData"]:
-        (tmp_path / name).write_text("json://127.0.0.1:9/x" if name.endswith("url") else "a-key-or-a-token")
+        (tmp_path / name).write_text(
+            "json://127.0.0.1:9/x" if name.endswith("url") else "5e1f0c7a9b3d24681f0e2c4a6b8d"
+        )
     config = tmp_path / "config.yaml"
     config.write_text(text.replace("/run/secrets", str(tmp_path)))
     loaded = load(config, {}, url_problem=lambda _: None)

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from gemwatch.app.metrics import Metrics, Snapshot
+from gemwatch.app.metrics import Gauges, Metrics
 
 FOLDER = Path(__file__).parents[2] / "docs/monitoring"
 ALERTS, TESTS, README = (FOLDER / name for name in ("alerts.yaml", "alerts.test.yaml", "README.md"))
@@ -31,7 +31,7 @@ needs_promtool = pytest.mark.skipif(
 def scrape() -> str:
     metrics = Metrics("1.2.3")
     metrics.targets(["team"])
-    return metrics.render(Snapshot()).decode()
+    return metrics.render(Gauges()).decode()
 
 
 def labels_of_samples() -> dict[str, set[str]]:

@@ -1,4 +1,4 @@
-"""Builds everything once, each thing beside its closing."""
+"""Builds everything once, each thing next to its closing."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -60,13 +60,13 @@ async def build(
     lock: WriterLock,
     listening: socket | None,
 ) -> Program:
-    """Each thing beside its closing; what is opened last is closed first. `lock` is the store's, and held."""
+    """Each thing next to its closing; what is opened last is closed first. `lock` holds the store."""
     clock, metrics, progress = SystemClock(), Metrics(__version__), Progress()
     for name in ("polls", "records", "deliveries"):
         progress.expect(name, within=STALLED_AFTER)
     engine = open_to_write(settings.store.url, lock=lock)
     stack.callback(engine.dispose)
-    database = DatabaseThread(on_trouble=_say_trouble)
+    database = DatabaseThread(on_trouble=_log_store)
     stack.callback(database.close)
     store, housekeeping = Store(engine, settings.targets), Housekeeping(engine)
     notes = await _open_store(database, housekeeping, settings, clock)
@@ -120,7 +120,7 @@ async def build(
 async def _open_store(
     database: DatabaseThread, housekeeping: Housekeeping, settings: Settings, clock: SystemClock
 ) -> dict[str, Any]:
-    """Release what a process that died had claimed. The notes that the service wrote of itself."""
+    """Release what a process that died had claimed. Returns the notes that the service keeps about itself."""
     longest = max([LOST_EVERY, settings.poll.every, *(watch.every for watch in settings.watches if watch.every)])
     await database(housekeeping.release_claims)
     await database(housekeeping.pull_back, clock.now(), clock.now() + longest * 1.2 + timedelta(minutes=1))
@@ -134,11 +134,16 @@ async def _last_write(database: DatabaseThread, housekeeping: Housekeeping) -> N
         async with asyncio.timeout(1):
             await database(housekeeping.checkpoint)
     except TimeoutError:
-        log.warning("the store's log was not folded in; the next start does it")
+        log.warning("checkpoint_skipped", detail="The store was busy. The next start does it.")
 
 
-def _say_trouble(trouble: str | None) -> None:
-    if trouble is None:
-        log.info("the store works again")
+def _log_store(reason: str | None) -> None:
+    if reason is None:
+        log.info("component_recovered", component="store")
     else:
-        log.error("the store does not work", reason=trouble, meanwhile="nothing is polled or sent; trying again")
+        log.error(
+            "component_failed",
+            component="store",
+            reason=reason,
+            detail="Polling and sending are paused. gemwatch keeps trying.",
+        )

@@ -1,6 +1,9 @@
-"""Log lines: one event, one line on standard error, without secrets, and never in the program's way."""
+"""Log lines: one event, one line on standard error, without secrets, and without ever blocking the program.
 
-import json
+An event is a short name for filters (`component_failed`); sentences are in the fields `reason` and `detail`. All
+times are UTC in one format, 2026-11-23T12:00:00.000Z.
+"""
+
 import logging
 import math
 import os
@@ -17,11 +20,10 @@ from gemwatch.core.secrets import Secrets
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}  # syslog's
-_COLOURS = {"debug": "2", "info": "32", "warning": "33", "error": "31", "critical": "1;31"}
-_EVENT_WIDTH = 28
+_NOT_READ = "Standard error was not read fast enough."
 
 Fields = dict[str, Any]  # JSON values; `time`, `level` and `event` come first, `exception` may follow
-Render = Callable[[Fields], str]
+Render = Callable[[Any, str, Fields], str | bytes]  # as structlog's renderers
 
 
 def configure(
@@ -31,19 +33,19 @@ def configure(
     stream: TextIO | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> "Log":
-    """Send what structlog and the standard library's loggers say to `stream`: standard error, or any other
-    that has a file descriptor.
+    """Send the lines of structlog and of the standard library's loggers to `stream`: standard error, or another one
+    with a file descriptor.
 
-    `format` is `json`, `console`, or `auto`: console on a terminal and in systemd's journal, else json. Into the
-    journal, every line carries its priority, and a console line no time, since the journal has both.
+    `format` is `json`, `console`, or `auto`: console on a terminal and in systemd's journal, else json. In the
+    journal every line carries its priority, and a console line has no time, since the journal has both.
 
-    Libraries are heard from `warning` on, whatever the level. Close what this returns when the program ends.
+    Libraries log from `warning` on, whatever the level. Close what this returns when the program ends.
     """
     stream = sys.stderr if stream is None else stream
     terminal, journal = stream.isatty(), _is_journal(stream, environ)
-    render: Render = _json
+    render: Render = structlog.processors.JSONRenderer()
     if format == "console" or (format == "auto" and (terminal or journal)):
-        render = _Console(colour=terminal and not environ.get("NO_COLOR"), time=not journal)
+        render = _console(colors=terminal and not environ.get("NO_COLOR"), time=not journal)
     log = Log(stream, _prioritised(render) if journal else render, secrets)
     structlog.configure(
         processors=[structlog.processors.add_log_level, structlog.processors.format_exc_info, log.line_of],
@@ -67,26 +69,26 @@ def _keep_apart(logger: logging.Logger) -> None:
 
 
 class Log:
-    """Where lines go. They are written by a thread of its own: when nobody reads standard error any more, that
-    thread waits, lines beyond `capacity` are dropped and counted, and everything else goes on."""
+    """Where lines go. A thread of its own writes them: when nothing reads standard error any more, that thread
+    waits, lines beyond `capacity` are dropped and counted, and the rest of the program continues."""
 
     def __init__(self, stream: TextIO, render: Render, secrets: Secrets, capacity: int = 10_000) -> None:
         self._stream = stream
         self._render = render
         self._secrets = secrets
         self._capacity = capacity
-        # Not queue.Queue: its lock would be waited for twice when garbage collection logs in mid-put.
+        # Not queue.Queue: garbage collection that logs during a put would wait for its lock forever.
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._dropped = self._confessed = 0  # lines; an estimate when several threads log at once
+        self._dropped = self._reported = 0  # lines; an estimate when several threads log at once
         self._thread = threading.Thread(target=self._write_all, name="log", daemon=True)
         self._thread.start()
 
     def line_of(self, _: object, __: str, fields: Mapping[str, Any]) -> str:
-        """One event as its line; a structlog processor."""
+        """An event as its line; a structlog processor."""
         head = {"time": datetime.now(UTC), "level": fields["level"], "event": fields["event"]}
-        # The values first, since escaping disguises a secret; then the line, which is what must not hold one.
+        # First the values, since escaping disguises a secret; then the line, which must not hold one.
         plain = _plain({**head, **fields, **head}, self._secrets.mask)
-        return self._secrets.mask(self._render(plain))
+        return self._secrets.mask(str(self._render(None, fields["level"], plain)))
 
     def put(self, line: str) -> None:
         """Never blocks and never raises."""
@@ -107,15 +109,15 @@ class Log:
         while (line := self._lines.get()) is not None:
             self._write(line)
             if self._lines.empty():
-                self._confess()
-        self._confess()
+                self._report_dropped()
+        self._report_dropped()
 
-    def _confess(self) -> None:
-        lost = self._dropped - self._confessed
+    def _report_dropped(self) -> None:
+        lost = self._dropped - self._reported
         if lost:
-            self._confessed += lost
-            event = "log lines were dropped, since nobody read them"
-            self._write(self.line_of(None, "", {"level": "warning", "event": event, "count": lost}))
+            self._reported += lost
+            fields = {"level": "warning", "event": "log_lines_dropped", "count": lost, "reason": _NOT_READ}
+            self._write(self.line_of(None, "", fields))
 
     def _write(self, line: str) -> None:
         data = f"{line}\n".encode(errors="backslashreplace")
@@ -124,12 +126,12 @@ class Log:
             # number is asked for each time: once the stream is closed, another file may have it.
             while data:
                 data = data[os.write(self._stream.fileno(), data) :]
-        except (OSError, ValueError):  # the reader is gone, or the stream is closed: there is no one to tell
+        except (OSError, ValueError):  # the reader is gone, or the stream is closed: the line is lost
             self._dropped += 1
 
 
 class _Libraries(logging.Handler):
-    """Brings what libraries log through the standard library into the same lines."""
+    """Turns what libraries log into lines of the same form."""
 
     def __init__(self, log: Log) -> None:
         super().__init__()
@@ -137,10 +139,15 @@ class _Libraries(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            event = record.getMessage().strip()
+            message = record.getMessage().strip()
         except (TypeError, ValueError):  # arguments that do not fit the message: a library's mistake
-            event = str(record.msg)
-        fields: Fields = {"level": record.levelname.lower(), "event": event, "logger": record.name}
+            message = str(record.msg)
+        fields: Fields = {
+            "level": record.levelname.lower(),
+            "event": "library_message",
+            "logger": record.name,
+            "message": message,
+        }
         if record.exc_info and record.exc_info[0]:
             fields["exc_info"] = record.exc_info
         self._log.put(self._log.line_of(None, "", structlog.processors.format_exc_info(None, "", fields)))
@@ -155,54 +162,34 @@ def _is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
     return environ.get("JOURNAL_STREAM") == f"{stat.st_dev}:{stat.st_ino}"
 
 
-def _json(fields: Fields) -> str:
-    return json.dumps(fields)
+def _console(*, colors: bool, time: bool) -> Render:
+    """For people. Nothing that comes from outside can begin a line of its own or move the cursor."""
+    render = structlog.dev.ConsoleRenderer(
+        colors=colors, sort_keys=False, timestamp_key="time", exception_formatter=structlog.dev.plain_traceback
+    )
 
+    def console(logger: Any, name: str, fields: Fields) -> str:
+        shown = {key: _printable(value) for key, value in fields.items() if time or key != "time"}
+        if trace := fields.get("exception"):
+            shown["exception"] = "\n".join(f"    {_printable(line)}" for line in trace.splitlines())
+        return render(logger, name, shown).rstrip()
 
-class _Console:
-    """For people: local time, level, event, then the rest. Nothing that comes from outside can begin a line of
-    its own or move the cursor."""
-
-    def __init__(self, *, colour: bool, time: bool) -> None:
-        self._colour = colour
-        self._time = time
-
-    def __call__(self, fields: Fields) -> str:
-        rest = dict(fields)
-        time, level, event, trace = (str(rest.pop(key, "")) for key in ("time", "level", "event", "exception"))
-        local = datetime.fromisoformat(time).astimezone().strftime("%H:%M:%S")
-        parts = [
-            *([self._in("2", local)] if self._time else []),
-            self._in(_COLOURS.get(level, ""), f"{level:<8}"),
-            self._in("1", f"{_visible(event):<{_EVENT_WIDTH if rest else 0}}"),
-            *(f"{self._in('36', _visible(key))}={_word(value)}" for key, value in rest.items()),
-        ]
-        indented = (f"    {_visible(line)}" for line in trace.splitlines())
-        return "\n".join([" ".join(parts), *indented])
-
-    def _in(self, colour: str, text: str) -> str:
-        return f"\x1b[{colour}m{text}\x1b[0m" if self._colour and colour else text
+    return console
 
 
 def _prioritised(render: Render) -> Render:
-    def prioritised(fields: Fields) -> str:
+    def prioritised(logger: Any, name: str, fields: Fields) -> str:
         prefix = f"<{_PRIORITIES.get(fields['level'], 6)}>"
-        return "\n".join(prefix + line for line in render(fields).split("\n"))
+        return "\n".join(prefix + line for line in str(render(logger, name, fields)).split("\n"))
 
     return prioritised
 
 
-def _word(value: Any) -> str:
-    """A value as it can be told from its neighbours: quoted wherever it holds more than one plain word."""
-    if isinstance(value, str) and value and value.isprintable() and not set(value) & set(' "=\\'):
+def _printable(value: Any) -> Any:
+    """Texts with everything that is not printable escaped; structlog quotes what holds a blank, a quote or `=`."""
+    if not isinstance(value, str) or value.isprintable():
         return value
-    return _visible(json.dumps(value, ensure_ascii=False))
-
-
-def _visible(text: str) -> str:
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in value)
 
 
 def _plain(value: Any, mask: Callable[[str], str]) -> Any:

@@ -20,8 +20,8 @@ _LATENESS_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """The state at the moment of a scrape. `jobs` counts the watched ones by status, None being never seen."""
+class Gauges:
+    """The state at a scrape. `jobs` counts the watched jobs by status; None: not observed yet."""
 
     jobs: Mapping[str | None, int] = field(default_factory=dict)
     deliveries_pending: int = 0
@@ -31,38 +31,38 @@ class Snapshot:
 
 
 class Metrics:
-    """Counts as things happen and renders on demand. An outcome that is not in the lists above is a KeyError.
+    """Counts as things happen and renders on request. An outcome that is not in the lists above is a KeyError.
 
-    Every label's child is made beforehand: rates work from the start, and counting costs no look-up.
+    Every label's child is made in advance: rates work from the start, and counting needs no lookup.
     """
 
     def __init__(self, version: str) -> None:
-        # Otherwise each counter has a second series, the time it was made, which nobody asks for.
+        # Otherwise each counter has a second series, with the time at which it was made.
         prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)  # memory and open files: what grows when something leaks
         Info("gemwatch_build", "The running version.", registry=registry).info({"version": version})
 
-        polls = Counter("gemwatch_polls_total", "Looks at jobs, by outcome.", ["outcome"], registry=registry)
+        polls = Counter("gemwatch_polls_total", "Polls of jobs, by outcome.", ["outcome"], registry=registry)
         self._polls = {outcome: polls.labels(outcome) for outcome in POLL_OUTCOMES}
         self._poll_seconds = Histogram(
-            "gemwatch_poll_seconds", "How long a look took.", buckets=_POLL_BUCKETS, registry=registry
+            "gemwatch_poll_seconds", "How long a poll took.", buckets=_POLL_BUCKETS, registry=registry
         )
         self._lateness = Histogram(
             "gemwatch_poll_lateness_seconds",
-            "From the moment a look was due to its request.",
+            "From the moment a poll was due to its request.",
             buckets=_LATENESS_BUCKETS,
             registry=registry,
         )
         listings = Counter(
-            "gemwatch_sweeps_total", "Lists of jobs asked for, by outcome.", ["outcome"], registry=registry
+            "gemwatch_sweeps_total", "Requests for lists of jobs, by outcome.", ["outcome"], registry=registry
         )
         self._sweeps = {outcome: listings.labels(outcome) for outcome in SWEEP_OUTCOMES}
         transitions = Counter(
             "gemwatch_transitions_total", "Changes of a job's status, by new status.", ["to"], registry=registry
         )
         self._transitions = {to: transitions.labels(to) for to in (*Status, OTHER)}
-        events = Counter("gemwatch_job_events_total", "What there was to tell of jobs.", ["kind"], registry=registry)
+        events = Counter("gemwatch_job_events_total", "Job events, by kind.", ["kind"], registry=registry)
         self._events = {kind: events.labels(kind) for kind in sorted(JOB_EVENTS)}
         self._deliveries = Counter(
             "gemwatch_deliveries_total",
@@ -72,14 +72,14 @@ class Metrics:
         )
         self._delivery: dict[str, dict[str, Counter]] = {}
         self._reload_ok = Gauge(
-            "gemwatch_config_last_reload_successful", "1: the last configuration was taken.", registry=registry
+            "gemwatch_config_last_reload_successful", "1: the last configuration was applied.", registry=registry
         )
         self._reload_at = Gauge(
             "gemwatch_config_last_reload_success_timestamp_seconds",
-            "When a configuration was last taken.",
+            "When a configuration was last applied.",
             registry=registry,
         )
-        self._gauges = _Gauges(registry)
+        self._gauges = _GaugeSet(registry)
 
     def poll(self, outcome: str, seconds: float) -> None:
         self._polls[outcome].inc()
@@ -89,7 +89,7 @@ class Metrics:
         self._lateness.observe(max(0.0, seconds))  # below zero only when the clock was set back
 
     def sweep(self, outcome: str) -> None:
-        """Outcomes: listed, or not_listed: then the jobs are looked at one by one."""
+        """Outcomes: listed, or not_listed: then the jobs are polled one by one."""
         self._sweeps[outcome].inc()
 
     def transition(self, to: str) -> None:
@@ -100,7 +100,7 @@ class Metrics:
             self._events[kind].inc()
 
     def targets(self, names: Iterable[str]) -> None:
-        """Show these targets from now on, although nothing was delivered to them yet."""
+        """Show these targets from now on, although nothing has been delivered to them yet."""
         for name in names:
             self._outcomes(name)
 
@@ -112,9 +112,9 @@ class Metrics:
         if ok:
             self._reload_at.set(at.timestamp())
 
-    def render(self, snapshot: Snapshot) -> bytes:
+    def render(self, gauges: Gauges) -> bytes:
         """The Prometheus text (format 0.0.4)."""
-        self._gauges.take(snapshot)
+        self._gauges.take(gauges)
         return generate_latest(self._registry)
 
     def _outcomes(self, target: str) -> dict[str, Counter]:
@@ -125,41 +125,39 @@ class Metrics:
         return known
 
 
-class _Gauges:
-    """What is read from the state when somebody looks."""
+class _GaugeSet:
+    """What is read from the state at each scrape."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         jobs = Gauge("gemwatch_jobs", "Watched jobs, by last seen status.", ["status"], registry=registry)
         self._jobs = {status: jobs.labels(status) for status in (*Status, UNSEEN, OTHER)}
-        self._pending = Gauge(
-            "gemwatch_deliveries_pending", "Deliveries that are still to be made.", registry=registry
-        )
+        self._pending = Gauge("gemwatch_deliveries_pending", "Pending deliveries.", registry=registry)
         self._oldest = Gauge(
             "gemwatch_delivery_oldest_pending_seconds",
-            "How long the oldest of them has waited; 0 without any.",
+            "Age of the oldest pending delivery; 0 if there is none.",
             registry=registry,
         )
         self._last_good = Gauge(
             "gemwatch_last_good_answer_timestamp_seconds",
-            "When the API last answered about a job; 0 before the first answer.",
+            "Time of the last good answer of the API; 0 before the first.",
             registry=registry,
         )
         self._token_expiry = Gauge(
             "gemwatch_token_expiry_timestamp_seconds",
-            "When the API token expires; NaN when that is not known.",
+            "When the API token expires; NaN if that is unknown.",
             registry=registry,
         )
 
-    def take(self, snapshot: Snapshot) -> None:
+    def take(self, gauges: Gauges) -> None:
         counts = dict.fromkeys(self._jobs, 0)
-        for status, count in snapshot.jobs.items():
+        for status, count in gauges.jobs.items():
             counts[_label(status)] += count
         for label, count in counts.items():
             self._jobs[label].set(count)
-        self._pending.set(snapshot.deliveries_pending)
-        self._oldest.set(snapshot.oldest_pending_seconds)
-        self._last_good.set(_seconds(snapshot.last_good_at, unknown=0.0))
-        self._token_expiry.set(_seconds(snapshot.token_expires_at, unknown=math.nan))
+        self._pending.set(gauges.deliveries_pending)
+        self._oldest.set(gauges.oldest_pending_seconds)
+        self._last_good.set(_seconds(gauges.last_good_at, unknown=0.0))
+        self._token_expiry.set(_seconds(gauges.token_expires_at, unknown=math.nan))
 
 
 def _label(status: str | None) -> str:

@@ -1,4 +1,4 @@
-"""How the program is: for the health pages, for Prometheus, for systemd."""
+"""Reports the state of the program to the health pages, to Prometheus and to systemd."""
 
 import asyncio
 from collections.abc import Iterator
@@ -7,8 +7,7 @@ from datetime import datetime
 
 from gemwatch.adapters.store.database import DatabaseThread
 from gemwatch.adapters.store.records import Records, Snapshot
-from gemwatch.app.metrics import Metrics
-from gemwatch.app.metrics import Snapshot as Gauges
+from gemwatch.app.metrics import Gauges, Metrics
 from gemwatch.app.progress import Progress
 from gemwatch.app.systemd import NotifySocket
 from gemwatch.core.clock import Clock
@@ -21,12 +20,12 @@ from gemwatch.engine.wake_up import WakeUp
 
 EVERY = 10.0  # seconds between two status lines
 PATIENCE = 3.0  # seconds that a scrape waits for the store
-STARTING, STOPPING = "the first configuration is not applied yet", "it is being stopped"
-_LAST_WORDS = "Stopping: what is being polled or sent may finish"
+STARTING, STOPPING = "the first configuration is not applied yet", "gemwatch is stopping"
+_STOPPING_STATUS = "Stopping: running polls and sends may finish"
 
 
 class Reporter:
-    """Says that all is well only while polls and deliveries make progress."""
+    """Reports the program as healthy only while polls and deliveries make progress."""
 
     def __init__(
         self,
@@ -61,11 +60,11 @@ class Reporter:
     def stopping(self) -> None:
         self._unready = STOPPING
         self._notify.stopping()
-        self._notify.status(_LAST_WORDS)
+        self._notify.status(_STOPPING_STATUS)
 
     @contextmanager
     def reload(self) -> Iterator[None]:
-        """Tell systemd that the configuration is read again for as long as this lasts."""
+        """Report to systemd that the configuration is being read, for as long as this lasts."""
         if self._unready is None:
             self._notify.reloading()
         yield
@@ -84,7 +83,7 @@ class Reporter:
 
     async def metrics(self) -> bytes:
         """The Prometheus text."""
-        with suppress(TimeoutError):  # a store in trouble: the last counts, beside what the process itself knows
+        with suppress(TimeoutError):  # a failing store: the last counts, with what the process itself knows
             async with asyncio.timeout(PATIENCE):
                 self._snapshot = await self._database(self._records.snapshot)
         snapshot, oldest = self._snapshot, self._snapshot.oldest_pending
@@ -98,7 +97,7 @@ class Reporter:
         return self._metrics.render(gauges)
 
     async def run(self) -> None:
-        """Feed systemd's watchdog, if there is one, while there is progress, and its status line now and then."""
+        """Feed systemd's watchdog, if there is one, while there is progress, and update its status line."""
         async with asyncio.TaskGroup() as group:
             if (interval := self._notify.watchdog_interval) is not None:
                 group.create_task(self._feed(interval))
@@ -106,7 +105,7 @@ class Reporter:
 
     async def _feed(self, interval: float) -> None:
         while True:
-            # A store in trouble is no reason to be killed: a new process would find the same.
+            # A failing store is no reason to be killed: a new process would find the same.
             if self._database.trouble is not None or self._progress.stalled() is None:
                 self._notify.watchdog()
             await asyncio.sleep(interval)
@@ -118,9 +117,9 @@ class Reporter:
 
     async def _line(self) -> str:
         if self._unready is not None:
-            return _LAST_WORDS if self._unready == STOPPING else f"Starting: {self._unready}"
+            return _STOPPING_STATUS if self._unready == STOPPING else f"Starting: {self._unready}"
         stuck = self.stalled()
-        if stuck is not None:  # the store may be what is stuck, so it is not asked
+        if stuck is not None:  # the store may be what is stuck, so it is not read
             return f"STALLED: {stuck}"
         try:
             async with asyncio.timeout(EVERY):
@@ -131,16 +130,16 @@ class Reporter:
 
 
 def describe(snapshot: Snapshot, health: Health, now: datetime) -> str:
-    """One line that a person wants to read in `systemctl status`, trouble first."""
-    words = [*_troubles(health), _jobs(snapshot, health, now), _deliveries(snapshot)]
+    """One line for `systemctl status`, failures first."""
+    words = [*_failures(health), _jobs(snapshot, health, now), _deliveries(snapshot)]
     if health.login is Login.OK:
         words.append("login ok")
     return "; ".join(words)
 
 
-def _troubles(health: Health) -> Iterator[str]:
+def _failures(health: Health) -> Iterator[str]:
     if health.login is Login.REFUSED:
-        yield f"LOGIN REFUSED{_since(health.login_since)}, no job is polled"
+        yield f"LOGIN REFUSED{_since(health.login_since)}, polling is paused"
     if health.api is ApiState.DOWN:
         yield f"API DOWN{_since(health.api_since)}"
 

@@ -24,10 +24,10 @@ POLLS_GET, SENDS_GET, ALL_GET = 4.0, 6.0, 7.0  # seconds at a stop, so that ever
 
 
 async def run(configuration: Configuration, settings: Settings, secrets: Secrets, lock: WriterLock) -> None:
-    """Watch until SIGTERM or SIGINT. The store is locked, by `lock`, and its schema is current.
+    """Watch until SIGTERM or SIGINT. `lock` holds the store, whose schema is current.
 
-    Raises WebError where the server cannot listen, and an ExceptionGroup when a loop dies: then the program
-    ends loudly and its supervisor starts it again.
+    Raises WebError if the server cannot listen, and an ExceptionGroup when a loop dies: then the program ends with
+    an error and its supervisor starts it again.
     """
     async with AsyncExitStack() as stack:
         stack.callback(configuration.close)
@@ -37,18 +37,18 @@ async def run(configuration: Configuration, settings: Settings, secrets: Secrets
         program = await build(stack, configuration, settings, secrets, lock=lock, listening=socket)
         stopping = asyncio.Event()
         _on_signals(stopping, program.loops.reloader.force)
-        scheduler = wake_schedule(_rings(program))
+        scheduler = wake_schedule(_wake_ups(program))
         stack.callback(scheduler.shutdown, wait=False)
         gc.collect()
-        gc.freeze()  # what stands now stays: the collector need not walk through it for months
-        gc.set_threshold(20_000, 20, 20)  # thousands of objects live as long as the looks that are under way
+        gc.freeze()  # these objects live as long as the program: the collector need not visit them
+        gc.set_threshold(20_000, 20, 20)  # thousands of objects live as long as the running polls
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(work, name=name) for name, work in _first(program).items()]
             scheduler.start()
-            if await _first_of(program.loops.reloader.start(configuration.first, settings), stopping):
+            if await _unless_stopped(program.loops.reloader.start(configuration.first, settings), stopping):
                 tasks += [group.create_task(work, name=name) for name, work in _then(program).items()]
                 program.reporter.started()
-                _welcome(settings)
+                _log_start(settings)
                 await stopping.wait()
             await _stop(program)
             for task in tasks:
@@ -57,13 +57,13 @@ async def run(configuration: Configuration, settings: Settings, secrets: Secrets
 
 
 def _first(program: Program) -> dict[str, Coroutine[Any, Any, None]]:
-    """What says how the program is, from the beginning on."""
-    work = {"reports": program.reporter.run(), "alarm": program.loops.store_monitor.run()}
+    """What reports the program's state, from the start on."""
+    work = {"reports": program.reporter.run(), "store monitor": program.loops.store_monitor.run()}
     return work if program.web is None else {**work, "web": program.web.serve()}
 
 
 def _then(program: Program) -> dict[str, Coroutine[Any, Any, None]]:
-    """What works by the configuration, once that is applied: a job removed meanwhile is not polled once more."""
+    """What follows the configuration, after it was applied: a job removed since the last run is not polled again."""
     return {
         "polls": program.loops.poller.run(),
         "sweeps": program.loops.lister.run(),
@@ -75,8 +75,8 @@ def _then(program: Program) -> dict[str, Coroutine[Any, Any, None]]:
     }
 
 
-async def _first_of(work: Coroutine[Any, Any, None], stopping: asyncio.Event) -> bool:
-    """Do this unless the program is stopped before it is done, which a store in trouble may delay; whether it is."""
+async def _unless_stopped(work: Coroutine[Any, Any, None], stopping: asyncio.Event) -> bool:
+    """Run this to its end unless the program is stopped first (a failing store may delay it); whether it ended."""
     task, stop = asyncio.create_task(work), asyncio.create_task(stopping.wait())
     await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
     done = task.done()
@@ -88,14 +88,13 @@ async def _first_of(work: Coroutine[Any, Any, None], stopping: asyncio.Event) ->
     return done
 
 
-def _rings(program: Program) -> dict[str, tuple[float, Callable[[], None]]]:
+def _wake_ups(program: Program) -> dict[str, tuple[float, Callable[[], None]]]:
     return {
-        "polls": (0.1, program.loops.poller.wake_up.set),
         "sweeps": (1, program.loops.lister.wake_up.set),
         "deliveries": (1, program.loops.dispatcher.wake_up.set),
         "configuration": (1, program.loops.reloader.wake_up.set),
         "housekeeping": (1, program.loops.maintenance.wake_up.set),
-        "alarm": (1, program.loops.store_monitor.wake_up.set),
+        "store monitor": (1, program.loops.store_monitor.wake_up.set),
         "tokens": (10, program.loops.maintenance.token_wake_up.set),
     }
 
@@ -105,7 +104,7 @@ def _on_signals(stopping: asyncio.Event, reload: Callable[[], None]) -> None:
 
     def stop(name: str) -> None:
         if stopping.is_set():
-            os._exit(1)  # asked twice: at once; what is claimed is released by the next start
+            os._exit(1)  # the second signal ends it at once; the next start releases what is claimed
         log.info("stopping", signal=name)
         stopping.set()
 
@@ -115,7 +114,7 @@ def _on_signals(stopping: asyncio.Event, reload: Callable[[], None]) -> None:
 
 
 async def _stop(program: Program) -> None:
-    """Stop claiming, let what is in hand finish for a few seconds, and have it recorded."""
+    """Stop claiming, give running polls and sends a few seconds, and record their results."""
     program.reporter.stopping()
     if program.web is not None:
         program.web.stop()
@@ -123,12 +122,17 @@ async def _stop(program: Program) -> None:
         async with asyncio.timeout(ALL_GET):
             await asyncio.gather(program.loops.poller.stop(POLLS_GET), program.loops.dispatcher.stop(SENDS_GET))
     except TimeoutError:
-        log.warning("stopped before everything was recorded", then="it is observed or sent again after the start")
+        log.warning(
+            "stop_incomplete",
+            detail="Some results were not recorded. They are observed or sent again after the next start.",
+        )
 
 
-def _welcome(settings: Settings) -> None:
+def _log_start(settings: Settings) -> None:
     if not settings.targets:
-        log.warning("nobody is told of anything", remedy="name a target under notify in the configuration")
+        log.warning(
+            "no_targets", detail="No notification can be sent. Name a target under notify in the configuration."
+        )
     if settings.web.host not in (None, "127.0.0.1", "::1", "localhost"):
-        log.warning("the HTTP server can be reached from other machines", listen=settings.web.host)
-    log.info("watching", jobs=len(settings.watches), targets=[target.name for target in settings.targets])
+        log.warning("web_not_local", listen=settings.web.host, detail="Other machines can reach the HTTP server.")
+    log.info("started", jobs=len(settings.watches), targets=[target.name for target in settings.targets])

@@ -37,17 +37,19 @@ def run(context: typer.Context, config: Config = None) -> None:
             wait_for_writers(
                 settings.store.url,
                 _PATIENCE,
-                lambda: log.warning("waiting for the store", reason="database is locked", at_most=f"{_PATIENCE:g} s"),
+                lambda: log.warning(
+                    "store_locked", reason="database is locked", detail=f"Waiting for up to {_PATIENCE:g} s."
+                ),
             )
             copy = upgrade(settings.store.url)
             if copy is not None:
-                log.info("the store was brought up to date", copy_of_before=str(copy))
+                log.info("store_migrated", backup=str(copy))
             asyncio.run(service.run(configuration, settings, secrets, lock))
     except Exception as error:
         cause = _cause(error)
         if isinstance(cause, StoreError | WebError):
             fail(secrets.mask(str(cause)))
-        log.exception("a part of the daemon died, so all of it ends: its supervisor has to start it again")
+        log.exception("loop_failed", detail="The program ends, so that its supervisor starts it again.")
         raise typer.Exit(FAILED) from None
     finally:
         logging.close()

@@ -1,4 +1,4 @@
-"""The daemon's log as sentences, for those of its entries that say something to a person who looks on."""
+"""Turns those lines of the daemon's log that matter to a viewer of the demo into sentences."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,25 +12,26 @@ _LOUD = {"warning", "error", "critical"}
 
 
 def sentence(entry: Mapping[str, Any], names: Names) -> str | None:
-    """What an entry says, on one line. None where there is nothing to say, or a message will say it."""
+    """An entry as one line; None if a viewer does not need it, or a message will show it."""
     text = None
     match entry:
-        case {"event": "transition", "job": int(job), "before": before, "after": str(after)}:
+        case {"event": "transition", "job_id": int(job), "before": before, "after": str(after)}:
             text = f"{_job(job, names)}: {f'{before} →' if before else 'first seen,'} {after}"
-        case {"event": "configuration applied", "watches": int(watches)}:
+        case {"event": "config_applied", "watches": int(watches)}:
             jobs = formatting.counted(watches, "job", "jobs")
             text = f"daemon: configuration applied, {jobs} on the watch list"
-        case {"event": "not found", "job": int(job)}:
+        case {"event": "poll_not_found", "job_id": int(job)}:
             text = f"{_job(job, names)}: the API knows no such job (HTTP 404)"
-        case {"event": "no answer" | "bad answer", "job": int(job), "reason": reason}:
+        case {"event": "poll_failed", "job_id": int(job), "reason": reason}:
             text = f"{_job(job, names)}: {reason}, retried"
-        case {"event": "not delivered", "target": target, "event_id": event_id, "reason": reason}:
+        case {"event": "delivery_failed", "target": target, "event_id": event_id, "reason": reason}:
             text = f"{target} did not take {event_id} ({reason}); retried"
         case {"event": "stopped"}:
-            text = "daemon: stopped in good order"
+            text = "daemon: stopped"
         case {"level": level, "event": event} if level in _LOUD:
-            reason = entry.get("reason") or entry.get("problem")
-            text = f"daemon: {event}{f', {reason}' if reason else ''}"
+            more = entry.get("reason") or entry.get("detail")
+            component = f" {entry['component']}:" if "component" in entry else ""
+            text = f"daemon:{component} {event.replace('_', ' ')}{f', {more}' if more else ''}"
     return text and single_line(text, 300)
 
 

@@ -134,26 +134,26 @@ class Dispatcher:
 
     def _say(self, target: str, delivery: Delivery, settled: Settled, outcome: Outcome) -> None:
         about = {
-            "delivery": delivery.id,
+            "delivery_id": delivery.id,
             "event_id": f"gw-{delivery.event_id}",
             "target": target,
             "kind": delivery.event.kind.value,
-            "job": delivery.event.job_id,
+            "job_id": delivery.event.job_id,
         }
         if isinstance(outcome, NotSent):
             last = settled.state is DeliveryState.FAILED
             self._metrics.delivery(target, "failed" if last else "retried")
             log.log(
                 logging.ERROR if last else logging.WARNING,
-                "given up" if last else "not delivered",
+                "delivery_given_up" if last else "delivery_failed",
                 **about,
                 reason=outcome.reason,
                 attempts=settled.attempts,
-                next_attempt=settled.due_at and settled.due_at.isoformat(timespec="seconds"),
+                next_attempt_at=settled.due_at,
             )
         else:
             self._metrics.delivery(target, "sent")
-            log.info("delivered", **about, attempts=settled.attempts)
+            log.info("delivery_sent", **about, attempts=settled.attempts)
 
 
 def _letters(deliveries: Sequence[Delivery]) -> list[tuple[int, Event]]:

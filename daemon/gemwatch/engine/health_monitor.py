@@ -85,9 +85,9 @@ class HealthMonitor:
         before, self.health = self.health, checkup.health
         for event in checkup.events:
             if event.facts["over"]:
-                log.info("works again", what=event.kind.value, down_since=event.facts["since"])
+                log.info("component_recovered", component=event.kind.value, since=event.facts["since"])
             else:
-                log.error("in trouble", what=event.kind.value, reason=event.facts["reason"])
+                log.error("component_failed", component=event.kind.value, reason=event.facts["reason"])
         edge = (before.login, before.api) != (self.health.login, self.health.api)
         return Change(events=list(checkup.events), notes=_to_notes(self.health) if edge else {})
 

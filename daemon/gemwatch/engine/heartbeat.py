@@ -1,4 +1,4 @@
-"""The heartbeat: a call to a dead man's switch for as long as the daemon is healthy."""
+"""Pings a dead man's switch for as long as the daemon is healthy."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,11 +11,11 @@ from gemwatch.engine.active_config import ActiveConfig
 
 log = structlog.get_logger()
 
-LOOK_EVERY = 1.0  # seconds: how soon an edit of the configuration is heeded
+CHECK_EVERY = 1.0  # seconds: how soon an edit of the configuration takes effect
 
 
 class Heartbeat:
-    """Calls while all is well and is silent otherwise: what tells somebody is the silence."""
+    """Pings while the daemon is healthy and stays silent otherwise: the switch alerts on silence."""
 
     def __init__(
         self,
@@ -37,10 +37,10 @@ class Heartbeat:
     async def run(self) -> None:
         while True:
             await self.round()
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(CHECK_EVERY)
 
     async def round(self) -> None:
-        """Call if it is time to, at once after an edit, and as soon as the daemon is healthy again."""
+        """Ping if it is due, at once after an edit, and as soon as the daemon has recovered."""
         settings = self._active.settings.heartbeat
         if settings != self._settings:
             self._settings, self._due, self._failing = settings, 0.0, False
@@ -48,12 +48,12 @@ class Heartbeat:
         if settings is None or now < self._due or self._stalled() is not None:
             return
         self._due = now + settings.every.total_seconds()
-        self._say(await self._call(settings.url))
+        self._log_failure(await self._call(settings.url))
 
-    def _say(self, reason: str | None) -> None:
-        """Log a failure once, and that it is over."""
+    def _log_failure(self, reason: str | None) -> None:
+        """Log a failure once, and its end."""
         if reason is not None and not self._failing:
-            log.error("in trouble", what="heartbeat", reason=reason)
+            log.error("component_failed", component="heartbeat", reason=reason)
         elif reason is None and self._failing:
-            log.info("works again", what="heartbeat")
+            log.info("component_recovered", component="heartbeat")
         self._failing = reason is not None

@@ -1,4 +1,4 @@
-"""Asks for one list where many jobs of a type are watched, so that only those that changed need a look."""
+"""Reads one list where many jobs of a type are watched, so that only the changed ones need a poll."""
 
 from collections.abc import Callable
 
@@ -16,13 +16,13 @@ from gemwatch.engine.wake_up import WakeUp
 
 log = structlog.get_logger()
 
-REST = 15 * 60.0  # seconds without a list of a type, after one that was of no use
+REST = 15 * 60.0  # seconds without a list of a type, after one that was useless
 
 
 class Lister:
-    """A list puts off the looks at jobs that did not change; without it they come due by themselves.
+    """A list postpones the polls of jobs that did not change; without it they are due as usual.
 
-    So nothing depends on it: a list that fails, lacks a job or is odd leaves that job to be looked at alone.
+    So nothing depends on it: a list that fails, lacks a job or is odd leaves that job to its own poll.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Lister:
         self._on_due = on_due
         self.wake_up = WakeUp()
         self._next_at = 0.0
-        self._turns: dict[str, int] = {}  # by type, the last job that was looked at whatever the lists said
+        self._turns: dict[str, int] = {}  # by type, the last job that was polled regardless of the lists
         self._resting: dict[str, float] = {}  # until when, by type
 
     async def run(self) -> None:
@@ -85,9 +85,9 @@ class Lister:
                     self._rest(job_type, f"the list is not up to date: {behind} unfinished in it")
                     return
                 self._metrics.sweep("listed")
-                if not swept.due:  # else it is for the looks to show whether what has changed can be told
+                if not swept.due:  # otherwise the polls show whether the API works
                     self._take(self._health_monitor.observe(listing, sent_at=asked_at, sent=sent, others=True))
-                log.debug("swept", job_type=job_type, listed=len(listing.statuses), due=swept.due)
+                log.debug("list_read", job_type=job_type, listed=len(listing.statuses), due=swept.due)
                 if swept.due:
                     self._on_due()
             case useless:
@@ -95,20 +95,18 @@ class Lister:
                 self._rest(job_type, reason)
 
     def _anywhere(self, listing: Listing) -> int:
-        """A job to begin after: if it were the same at each start, frequent starts would favour the next ones."""
+        """A job to begin after: were it always the same, frequent starts would favour the jobs behind it."""
         ids = list(listing.statuses) or [0]
         return ids[int(self._clock.monotonic()) % len(ids)]
 
     def _rest(self, job_type: str, reason: str) -> None:
         self._metrics.sweep("not_listed")
         self._resting[job_type] = self._clock.monotonic() + REST
-        log.warning(
-            "no list of jobs", job_type=job_type, reason=reason, meanwhile="these jobs are looked at one by one"
-        )
+        log.warning("list_failed", job_type=job_type, reason=reason, detail="gemwatch polls these jobs one by one.")
 
     async def _list(self, job_type: str) -> Listed | None:
-        """None: nothing was asked. Whether the login is refused is judged by the looks alone: a list may be
-        forbidden where they are not."""
+        """None: no request was sent. Only polls decide whether the login is refused: a list may be forbidden
+        where they are not."""
         active = self._active
         credentials = active.credentials
         try:

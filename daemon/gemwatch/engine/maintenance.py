@@ -1,4 +1,4 @@
-"""Keeps things in order beside the polling: the token ahead of its end, clock jumps, retention."""
+"""Renews the token before it expires, follows jumps of the clock, and deletes old history."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ ORPHANS_EVERY, RETENTION_EVERY = 60.0, 86400.0
 
 
 class Maintenance:
-    """One loop for the store; the token has a loop of its own, since its command may take a minute."""
+    """One loop for the store; the token has its own loop, since its command may take a minute."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Maintenance:
         self._metrics = metrics
         self.token_wake_up, self.wake_up = WakeUp(), WakeUp()
         self._noted: tuple[datetime | None] | None = None  # None: not yet, by this process
-        self._said: LoginError | None = None
+        self._logged: LoginError | None = None
         self._offset = self._wall_less_monotonic()
         self._next_orphans = self._next_retention = clock.monotonic() + ORPHANS_EVERY
 
@@ -47,17 +47,17 @@ class Maintenance:
             await self.tend_token()
 
     async def tend_token(self) -> None:
-        """Renew the token if it nears its end, and write down how long it is good."""
+        """Renew the token if it expires soon, and record until when it is valid."""
         credentials = self._active.credentials
         await credentials.refresh_if_due()
-        self._say(credentials.last_error, credentials.expires_at)
+        self._log_renewal(credentials.last_error, credentials.expires_at)
         await self._note_expiry(credentials.expires_at)
 
-    def _say(self, error: LoginError | None, expires_at: datetime | None) -> None:
-        """Log a renewal that fails while the old token is still good: there is time to mend it unnoticed."""
-        if error is not None and error is not self._said and expires_at is not None:
-            log.warning("token not renewed", reason=str(error), good_until=expires_at.isoformat(timespec="seconds"))
-        self._said = error
+    def _log_renewal(self, error: LoginError | None, expires_at: datetime | None) -> None:
+        """Log a renewal that fails while the old token is still valid: polling goes on for now."""
+        if error is not None and error is not self._logged and expires_at is not None:
+            log.warning("token_renewal_failed", reason=str(error), valid_until=expires_at)
+        self._logged = error
 
     async def _note_expiry(self, expires_at: datetime | None) -> None:
         """For `gemwatch status`, which reads the store."""
@@ -65,7 +65,7 @@ class Maintenance:
             self._noted = (expires_at,)
             text = expires_at and expires_at.isoformat(timespec="seconds").replace("+00:00", "Z")
             if text is not None:
-                log.info("token renewed", good_until=text)
+                log.info("token_renewed", valid_until=expires_at)
             await self._database(self._housekeeping.note, {"token_expires_at": text})
 
     async def run(self) -> None:
@@ -75,7 +75,7 @@ class Maintenance:
 
     async def round(self) -> None:
         """One round of whatever is due."""
-        await self._follow_the_clock()
+        await self._follow_clock()
         now = self._clock.monotonic()
         if now >= self._next_orphans:
             self._next_orphans = now + ORPHANS_EVERY
@@ -84,17 +84,17 @@ class Maintenance:
             self._next_retention = now + RETENTION_EVERY
             await self._prune()
 
-    async def _follow_the_clock(self) -> None:
-        """After the clock on the wall jumped, move the schedule along: no storm of polls and no silence."""
+    async def _follow_clock(self) -> None:
+        """After a jump of the wall clock, move the schedule with it: no storm of polls and no silence."""
         jump = self._wall_less_monotonic() - self._offset
         if abs(jump) < JUMP:
             return
         self._offset += jump
-        log.warning("the clock jumped", by=f"{jump.total_seconds():+.0f} s", schedule="moved along")
+        log.warning("clock_jumped", seconds=round(jump.total_seconds()), detail="The schedule was moved with it.")
         shift = self._housekeeping.shift_schedule
         if jump < timedelta():
             await self._database(shift, jump)
-        else:  # looks and sends of the last moments go by the new clock already, and must not wait for the jump again
+        else:  # the latest polls and sends already use the new clock, and must not wait for the jump again
             await self._database(shift, jump, self._clock.now() - jump / 2)
 
     async def _expire(self) -> None:
@@ -102,7 +102,10 @@ class Maintenance:
         expired = await self._database(self._housekeeping.expire_deliveries, self._clock.now(), known)
         for target, number in Counter(expired).items():
             log.error(
-                "given up", target=target, deliveries=number, reason="the target is no longer in the configuration"
+                "deliveries_given_up",
+                target=target,
+                deliveries=number,
+                reason="The target is no longer in the configuration.",
             )
             for _ in range(number):
                 self._metrics.delivery(target, "failed")
@@ -111,7 +114,7 @@ class Maintenance:
         before = self._clock.now() - self._active.settings.store.keep
         deleted = await self._database(self._housekeeping.prune, before)
         await self._database(self._housekeeping.checkpoint)
-        log.info("retention", jobs_deleted=deleted, older_than=before.isoformat(timespec="seconds"))
+        log.info("retention_applied", jobs_deleted=deleted, older_than=before)
 
     def _wall_less_monotonic(self) -> timedelta:
         clock = self._clock

@@ -1,9 +1,9 @@
-"""Claims due watches, looks at the jobs, decides, and records what came of it in groups."""
+"""Claims due watches, polls their jobs, decides, and records the results in groups."""
 
 import asyncio
 import random
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -21,13 +21,14 @@ from gemwatch.engine.wake_up import WakeUp
 log = structlog.get_logger()
 
 PROBE_EVERY = 60.0  # seconds between two probes while the login is refused
-GROUP, GROUP_WITHIN = 500, 0.1  # looks without news are recorded together: so many, or after so many seconds
+GROUP, GROUP_WITHIN = 500, 0.1  # polls without news are recorded together: up to this many, within these seconds
 GROUP_GAP, STORM_GAP = 0.01, 0.1  # seconds between two commits; in a storm, so that each is shared by many
-TOKEN_LIMIT = timedelta(seconds=60)  # a look may wait this long for a token, twice
+TOKEN_LIMIT = timedelta(seconds=60)  # a poll may wait this long for a token, twice
+SHORTEST, LONGEST = 0.1, 5.0  # seconds asleep: bundles claims under load, and notices what another process made due
 
 
 class Poller:
-    """Two loops: one claims and starts looks, the other records what has come in, then what came meanwhile."""
+    """Two loops: one sleeps until a watch is due, claims and starts polls; the other records their results."""
 
     def __init__(
         self,
@@ -67,6 +68,7 @@ class Poller:
         self._polls: set[asyncio.Task[None]] = set()
         self._next_probe = 0.0
         self._more = False  # the last claim took all there was room for, so there may be more
+        self._wakes_at = datetime.max.replace(tzinfo=UTC)  # what was due next at the last claim
         self._recording = False
         self._stopping = False
 
@@ -75,14 +77,14 @@ class Poller:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._record_results())
             while not self._stopping:
-                await self._claim(group)
+                pause = await self._claim(group)
                 self._progress("polls")
-                await self.wake_up.wait(within=1)
+                await self.wake_up.wait(within=pause)
 
     async def stop(self, patience: float) -> None:
-        """Claim no more, give the looks in hand `patience` seconds, and have recorded what they gave.
+        """Claim no more, give the running polls `patience` seconds, and record their results.
 
-        A look that is cut off leaves its claim behind: the next start releases it.
+        A poll that is cut off leaves its claim behind: the next start releases it.
         """
         self._stopping = True
         self.wake_up.set()
@@ -95,25 +97,27 @@ class Poller:
 
     @property
     def idle(self) -> bool:
-        """Whether no look is under way and everything that was seen is recorded."""
+        """Whether no poll is running and every result is recorded."""
         return not (self._polls or self._unrecorded or self._recording)
 
     @property
     def _unrecorded(self) -> bool:
         return bool(self._reports or self._change.events or self._change.notes)
 
-    async def _claim(self, group: asyncio.TaskGroup) -> None:
-        active = self._active
+    async def _claim(self, group: asyncio.TaskGroup) -> float:
+        """Start the polls that are due, as far as there is room. Returns for how many seconds to sleep."""
+        active, now = self._active, self._clock.monotonic()
+        if active.pace.held:
+            return _asleep(active.pace.turns.held_until - now)
         probing = self._health_monitor.locked_out
-        room = active.pace.ahead - len(self._polls)
-        if probing:
-            now = self._clock.monotonic()
-            room = 1 if not self._polls and now >= self._next_probe else 0
-        if room <= 0 or active.pace.held:
-            return
-        # Longer than any look can take: only a process that died lets a lease run out.
+        if probing and (self._polls or now < self._next_probe):
+            return _asleep(self._next_probe - now)
+        room = 1 if probing else active.pace.ahead - len(self._polls)
+        if room <= 0:
+            return 1.0
+        # Longer than any poll can take: only a process that died lets a lease run out.
         lease = 6 * (active.settings.api.timeout + TOKEN_LIMIT) + timedelta(minutes=2)
-        claims = await self._database(self._store.claim_watches, self._clock.now(), room, lease)
+        claims, next_due = await self._database(self._claim_due, room, lease)
         self._more = len(claims) == room
         if probing and claims:
             self._next_probe = self._clock.monotonic() + PROBE_EVERY
@@ -121,6 +125,13 @@ class Poller:
             task = group.create_task(self._poll(claim, probing=probing))
             self._polls.add(task)
             task.add_done_callback(self._polls.discard)
+        self._wakes_at = next_due or datetime.max.replace(tzinfo=UTC)
+        return LONGEST if next_due is None else _asleep((next_due - self._clock.now()).total_seconds())
+
+    def _claim_due(self, room: int, lease: timedelta) -> tuple[list[WatchClaim], datetime | None]:
+        """In the store's thread, both in one visit."""
+        claims = self._store.claim_watches(self._clock.now(), room, lease)
+        return claims, self._store.next_due()
 
     async def _poll(self, claim: WatchClaim, *, probing: bool) -> None:
         job_id = claim.tracked.job_id
@@ -129,13 +140,15 @@ class Poller:
             others = True
             if isinstance(result.seen, Refused) and not result.seen.certain and not self._health_monitor.locked_out:
                 others = await self._database(self._store.call_witness, self._clock.now(), job_id)
+                self.wake_up.set()  # the witness is due
         except asyncio.CancelledError:
             if self._stopping:
                 return
             raise
         self._count(claim, result)
         self._decide(claim, result, others=others)
-        if self._more and len(self._polls) <= 1 + self._active.pace.ahead * 2 // 3:  # this one is about to go
+        # This poll is still among the running ones. After a probe the login may work again, and everything is due.
+        if probing or (self._more and len(self._polls) <= 1 + self._active.pace.ahead * 2 // 3):
             self.wake_up.set()
 
     def _decide(self, claim: WatchClaim, result: PollResult, *, others: bool) -> None:
@@ -154,10 +167,10 @@ class Poller:
             health_monitor.answered()  # the refusal concerns this job alone
         else:
             self.take(health_monitor.observe(seen, sent_at=result.sent_at, sent=result.sent, others=others))
-        _say(claim.tracked.job_id, seen, verdict.memory.failures)
+        _log_result(claim.tracked.job_id, seen, verdict.memory.failures)
 
     def _take_report(self, report: Report) -> None:
-        """Looks without news wait a moment for those under way: a commit costs the same for one as for hundreds."""
+        """Results without news wait a moment for others: a commit costs the same for one as for hundreds."""
         self._reports.append(report)
         if not report.quiet or len(self._reports) >= GROUP or len(self._polls) == 1:
             self._results.set()
@@ -165,7 +178,7 @@ class Poller:
             asyncio.get_running_loop().call_later(GROUP_WITHIN, self._results.set)
 
     def take(self, change: Change) -> None:
-        """Have this recorded, on its own or with what else there is."""
+        """Record this change, together with whatever else is waiting."""
         if change.events or change.notes:
             self._change.events += change.events
             self._change.notes |= change.notes
@@ -176,36 +189,44 @@ class Poller:
             await self._results.wait(within=1)
             self.take(self._health_monitor.check())
             if self._unrecorded:
-                told = await self._record()
-                await asyncio.sleep(STORM_GAP if told > MANY else GROUP_GAP)
+                events = await self._record()
+                await asyncio.sleep(STORM_GAP if events > MANY else GROUP_GAP)
             self._progress("records")
             if self._stopping and not (self._polls or self._unrecorded):
                 return
 
     async def _record(self) -> int:
-        """Record what there is; how many events that told."""
+        """Record everything that waits; how many events that made."""
         reports, self._reports = self._reports, []
         change, self._change = self._change, Change()
         self._recording = True
         recorded = await self._database(self._store.record, reports, change.events, change.notes)
         self._recording = False
+        if any(due is not None and due < self._wakes_at for due in (report.verdict.due_at for report in reports)):
+            self.wake_up.set()  # due before the claiming loop would wake up
         for report in recorded.reports:
-            self._say_moved(report)
+            self._log_transition(report)
         for run in recorded.runs:
             self._experience.add(run)
         for told in recorded.told:
             event = told.event
             self._metrics.event(event.kind)
-            log.info("event", id=f"gw-{told.event_id}", kind=event.kind.value, job=event.job_id, targets=told.targets)
+            log.info(
+                "event_recorded",
+                event_id=f"gw-{told.event_id}",
+                kind=event.kind.value,
+                job_id=event.job_id,
+                targets=told.targets,
+            )
         if recorded.told:
             self._on_recorded()
         return len(recorded.told)
 
-    def _say_moved(self, report: Report) -> None:
+    def _log_transition(self, report: Report) -> None:
         move = report.verdict.transition
         if move is not None:
             self._metrics.transition(move.job.status)
-            log.info("transition", job=report.verdict.job_id, before=move.before, after=move.job.status)
+            log.info("transition", job_id=report.verdict.job_id, before=move.before, after=move.job.status)
 
     def _count(self, claim: WatchClaim, result: PollResult) -> None:
         metrics = self._metrics
@@ -228,16 +249,21 @@ def _outcome(seen: Observation) -> str:
             return "bad" if seen.bad else "failed"
 
 
-def _say(job_id: int, seen: Observation, failures: int) -> None:
+def _log_result(job_id: int, seen: Observation, failures: int) -> None:
     match seen:
         case Seen():
-            log.debug("seen", job=job_id, status=seen.job.status)
+            log.debug("poll_succeeded", job_id=job_id, status=seen.job.status)
         case NotFound():
-            log.warning("not found", job=job_id)
+            log.warning("poll_not_found", job_id=job_id)
         case Refused():
-            log.warning("refused", job=job_id, reason=seen.reason)
+            log.warning("poll_refused", job_id=job_id, reason=seen.reason)
         case Throttled():
-            log.warning("throttled", job=job_id, retry_after=seen.retry_after and seen.retry_after.total_seconds())
+            log.warning(
+                "poll_throttled", job_id=job_id, retry_after=seen.retry_after and seen.retry_after.total_seconds()
+            )
         case Failed():
-            what = "bad answer" if seen.bad else "no answer"
-            log.warning(what, job=job_id, reason=seen.reason, in_a_row=failures)
+            log.warning("poll_failed", job_id=job_id, reason=seen.reason, bad_answer=seen.bad, failures=failures)
+
+
+def _asleep(seconds: float) -> float:
+    return min(max(seconds, SHORTEST), LONGEST)

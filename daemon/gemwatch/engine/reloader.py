@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 
 class Reloader:
-    """Tells of each mistake once, and once when all are mended; the notes keep what was told over a restart."""
+    """Reports each mistake once, and once that all are fixed; the notes keep what was reported over a restart."""
 
     def __init__(
         self,
@@ -58,9 +58,9 @@ class Reloader:
         self.wake_up = WakeUp()
         self._forced = False
         self._waiting: tuple[str, ...] = ()  # sections that are known to need a restart
-        told = notes.get("config") or {}
-        self._told: list[str] = told.get("told", [])
-        self._refused: bool = told.get("refused", False)
+        reported = notes.get("config") or {}
+        self._reported: list[str] = reported.get("told", [])
+        self._refused: bool = reported.get("refused", False)
 
     def force(self) -> None:
         """Read at once, whether or not the files look changed (SIGHUP)."""
@@ -76,13 +76,13 @@ class Reloader:
                     await self.reload()
 
     async def start(self, loaded: Loaded, settings: Settings) -> None:
-        """Apply the first configuration, whose settings the live parts were built from."""
+        """Apply the first configuration, whose settings the active parts were built from."""
         await self._apply(settings)
-        await self._tell(loaded.problems, refused=False)
+        await self._report(loaded.problems, refused=False)
         self._metrics.reload(ok=not loaded.problems, at=self._clock.now())
 
     async def reload(self) -> None:
-        """Read, check and apply the configuration; the one in force goes on where the new one is refused."""
+        """Read, check and apply the configuration; the active one stays in force where the new one is refused."""
         loaded = await self._read()
         problems, settings, reason = loaded.problems, loaded.settings, None
         if settings is not None:
@@ -92,14 +92,14 @@ class Reloader:
                 settings, reason = None, f"it cannot be applied: {error}"
             else:
                 await self._put_in_force(fresh, loaded_settings=settings)
-        await self._tell(problems, refused=settings is None, reason=reason)
+        await self._report(problems, refused=settings is None, reason=reason)
         self._metrics.reload(ok=settings is not None and not problems, at=self._clock.now())
 
     async def _put_in_force(self, fresh: ActiveConfig, *, loaded_settings: Settings) -> None:
         before = copy(self._active)
         unlike = needs_restart(before.settings, loaded_settings)
         for section in sorted(set(unlike) - set(self._waiting)):
-            log.warning("needs a restart", section=section, meanwhile="the old values stay in force")
+            log.warning("restart_needed", section=section, detail="The old values stay in force until then.")
         self._waiting = unlike
         fresh.settings = as_running(before.settings, loaded_settings)
         await self._apply(fresh.settings, other_limits=fresh.settings.limits != before.settings.limits)
@@ -113,7 +113,7 @@ class Reloader:
     async def _apply(self, settings: Settings, *, other_limits: bool = False) -> None:
 
         def apply() -> Applied:
-            # In one step in the store's thread: who hears of a job belongs to the list that it stands on.
+            # In one step in the store's thread: a job's targets belong to the list that the job is on.
             applied = self._watch_list.apply(settings.watches, settings.poll.every, self._clock.now())
             self._store.address(settings.targets)
             if other_limits:
@@ -122,7 +122,7 @@ class Reloader:
 
         applied = await self._database(apply)
         log.info(
-            "configuration applied",
+            "config_applied",
             watches=len(settings.watches),
             added=applied.added,
             changed=applied.changed,
@@ -130,18 +130,17 @@ class Reloader:
         )
         self._on_applied()
 
-    async def _tell(self, problems: Sequence[Problem], *, refused: bool, reason: str | None = None) -> None:
+    async def _report(self, problems: Sequence[Problem], *, refused: bool, reason: str | None = None) -> None:
         for problem in problems:
-            log.error("configuration", problem=str(problem), entry_set_aside=problem.entry and not refused)
+            log.error("config_problem", reason=str(problem), skipped=problem.entry and not refused)
         if refused:
-            why = {"reason": reason} if reason else {}
-            log.error("configuration refused", **why, meanwhile="the last good one goes on")
+            log.error("config_refused", reason=reason, detail="The last good configuration stays in force.")
         now = [_identity(problem) for problem in problems]
-        was_refused, told = self._refused, self._told
-        if sorted(now) == sorted(told) and refused == was_refused:
+        was_refused, reported = self._refused, self._reported
+        if sorted(now) == sorted(reported) and refused == was_refused:
             return
-        self._refused, self._told = refused, now
-        worse = refused != was_refused or bool(Counter(now) - Counter(told))
+        self._refused, self._reported = refused, now
+        worse = refused != was_refused or bool(Counter(now) - Counter(reported))
         happened = [self._event(problems, refused=refused, reason=reason)] if worse or not now else []
         notes = {"config": {"told": now, "refused": refused}}
         await self._database(self._store.record, [], happened, notes)
@@ -158,5 +157,5 @@ class Reloader:
 
 
 def _identity(problem: Problem) -> str:
-    """What makes a mistake the same one after lines were added above it."""
+    """What stays the same about a mistake after lines were added above it."""
     return f"{problem.file.name}: {problem.what}"

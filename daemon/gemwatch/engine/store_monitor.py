@@ -89,9 +89,9 @@ class StoreMonitor:
             outcome = await targets.send(name, message, direct_ids(name, event, self._active.settings.name))
             attempts += 1
             if isinstance(outcome, Sent):
-                log.info("delivered", target=name, kind=event.kind.value, attempts=attempts)
+                log.info("delivery_sent", target=name, kind=event.kind.value, attempts=attempts)
                 return
-            log.warning("not delivered", target=name, kind=event.kind.value, reason=outcome.reason)
+            log.warning("delivery_failed", target=name, kind=event.kind.value, reason=outcome.reason)
             await asyncio.sleep(delivery_pause(attempts).total_seconds())
 
     async def _record(self, event: Event) -> None:

@@ -200,10 +200,10 @@ async def test_a_failure_is_logged_once_and_so_is_its_end(switch: Switch, beats:
     with capture_logs() as logs:
         for switch.status in (200, 503, 404, 503, 200, 200, 503):
             await beats.after(60)
-    assert [(line["event"], line["what"], line.get("reason")) for line in logs] == [
-        ("in trouble", "heartbeat", "HTTP 503 Service Unavailable"),
-        ("works again", "heartbeat", None),
-        ("in trouble", "heartbeat", "HTTP 503 Service Unavailable"),
+    assert [(line["event"], line["component"], line.get("reason")) for line in logs] == [
+        ("component_failed", "heartbeat", "HTTP 503 Service Unavailable"),
+        ("component_recovered", "heartbeat", None),
+        ("component_failed", "heartbeat", "HTTP 503 Service Unavailable"),
     ]
 
 
@@ -223,8 +223,8 @@ def test_the_daemon_beats_follows_edits_and_shows_nothing_of_the_url(tmp_path: P
             wait_until(lambda: len(switch.asked) > 1, "two beats")
             other.status = 500
             there.configure(heartbeat={"url": other.push, "every": "1s"})
-            wait_until(lambda: daemon.logged("in trouble"), "word of the trouble")
+            wait_until(lambda: daemon.logged("component_failed"), "word of the trouble")
             other.status = 200
-            wait_until(lambda: daemon.logged("works again"), "word of its end")
+            wait_until(lambda: daemon.logged("component_recovered"), "word of its end")
             assert daemon.stop() == 0
         assert "t0ken4711" not in daemon.log_file.read_text() + json.dumps(there.json("status"))

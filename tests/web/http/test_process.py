@@ -65,7 +65,7 @@ def test_the_web_token_is_shown_nowhere(installation: Installation, gem: Scripte
         jobs = json.loads(ask(port, "/api/jobs", **BEARER)[2])
         assert jobs["jobs"] == installation.json("status")["jobs"]
         installation.configure(web={**web, "token": f"{TOKEN}-new"})
-        wait_until(lambda: daemon.logged("needs a restart"), "the edit to be noticed")
+        wait_until(lambda: daemon.logged("restart_needed"), "the edit to be noticed")
         assert daemon.stop() == 0
     for command in (("status",), ("check",), ("doctor", "--offline")):
         done = installation.run(*command, WEB_TOKEN=TOKEN)
@@ -80,7 +80,7 @@ def test_an_edit_that_opens_the_server_to_others_without_a_token_is_refused(inst
     installation.configure()
     with WarmDaemon(installation) as daemon:
         installation.configure(web={"listen": f"0.0.0.0:{installation.port}"})
-        wait_until(lambda: daemon.logged("configuration refused"), "the refusal")
+        wait_until(lambda: daemon.logged("config_refused"), "the refusal")
         assert daemon.get("/healthz")[0] == 200
         assert daemon.stop() == 0
 

@@ -36,6 +36,7 @@ _DUE_WATCHES = (
     .order_by(watches.c.due_at)
     .limit(_bind("most"))
 )
+_NEXT_DUE = sa.select(sa.func.min(watches.c.due_at)).where(watches.c.due_at.is_not(None))
 _CLAIM_WATCHES = (
     sa.update(watches)
     .where(watches.c.job_id.in_(_bind("ids", expanding=True)))
@@ -103,6 +104,11 @@ class Store:
         return [
             WatchClaim(tracked=_tracked(row), claim=now, due_at=row.due_at, document=row.document) for row in rows
         ]
+
+    def next_due(self) -> datetime | None:
+        """When the next watch is due, a claim whose lease ends included; None while nothing is polled."""
+        with self._fleeting.begin() as connection:
+            return connection.execute(_NEXT_DUE).scalar()
 
     def call_witness(self, now: datetime, job_id: int) -> bool:
         """Whether there is another job that has not been refused; one that is not being looked at is made due.

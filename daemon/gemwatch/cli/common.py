@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from gemwatch.core.job_id import NOT_A_JOB_ID, job_id_of
+
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
@@ -27,6 +29,14 @@ class Chosen:
     """The configuration named before the command; one named behind it wins."""
 
     config: Path | None
+
+
+def job_id(word: str) -> int:
+    """Parses a job id on the command line: `typer.Argument(parser=job_id, metavar="JOB_ID")`. Ends with code 2."""
+    found = job_id_of(word)
+    if found is None:
+        raise typer.BadParameter(f"{json.dumps(word[:40])} {NOT_A_JOB_ID}", param_hint="JOB_ID")
+    return found
 
 
 def config_path(context: typer.Context, config: Path | None) -> Path:

@@ -4,14 +4,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gemwatch.cli.common import MISUSED, Config, Json, config_path, fail, open_store, print_json
+from gemwatch.cli.common import MISUSED, Config, Json, config_path, fail, job_id, open_store, print_json
 from gemwatch.cli.tables import coloured, expected, local, table, zone
 
 if TYPE_CHECKING:
     from gemwatch.core.backtest import Score
 
 JobIds = Annotated[
-    list[int] | None, typer.Argument(metavar="[JOB_ID]...", help="Which; all watched ones if none is named.")
+    list[int] | None,
+    typer.Argument(metavar="[JOB_ID]...", parser=job_id, help="The jobs; by default all watched ones."),
 ]
 Backtest = Annotated[bool, typer.Option("--backtest", help="Say how often the ranges held for the runs so far.")]
 _BASES = {"input": "same input", "release": "same type and release", "type": "same type"}

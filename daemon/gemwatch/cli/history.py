@@ -4,20 +4,20 @@ from typing import Annotated
 
 import typer
 
-from gemwatch.cli.common import Config, Json, config_path, fail, open_store, print_json
+from gemwatch.cli.common import Config, Json, config_path, fail, job_id, open_store, print_json
 from gemwatch.cli.tables import coloured, local, table, zone
 
-JobId = Annotated[int | None, typer.Argument(metavar="[JOB_ID]", help="Only this job.")]
+JobId = Annotated[int | None, typer.Argument(metavar="[JOB_ID]", parser=job_id, help="Only this job.")]
 
 
-def history(context: typer.Context, job_id: JobId = None, config: Config = None, *, as_json: Json = False) -> None:
+def history(context: typer.Context, job: JobId = None, config: Config = None, *, as_json: Json = False) -> None:
     """Show the transitions, oldest first. Each happened between the two times of its row."""
     from gemwatch.adapters.store.records import Records
 
     records = Records(open_store(config_path(context, config)))
-    if job_id is not None and not records.knows(job_id):
-        fail(f"job {job_id} is not known here: it was never on the watch list that the daemon read")
-    rows = records.history(job_id)
+    if job is not None and not records.knows(job):
+        fail(f"job {job} is not known here: it was never on the watch list that the daemon read")
+    rows = records.history(job)
     if as_json:
         print_json(rows)
         return

@@ -5,15 +5,15 @@ from typing import Annotated
 
 import typer
 
-from gemwatch.cli.common import MISUSED, Config, config_path, fail
+from gemwatch.cli.common import MISUSED, Config, config_path, fail, job_id
 
-JobId = Annotated[int, typer.Argument(metavar="JOB_ID", min=1, max=2**63 - 1, help="The GEM job's number.")]
+JobId = Annotated[int, typer.Argument(metavar="JOB_ID", parser=job_id, help="The GEM job's number.")]
 Name = Annotated[str | None, typer.Option("--name", help="What to call the job in messages.")]
 Notify = Annotated[list[str] | None, typer.Option("--notify", help="Tell only this target; may be repeated.")]
 
 
 def watch(
-    context: typer.Context, job_id: JobId, name: Name = None, notify: Notify = None, config: Config = None
+    context: typer.Context, job: JobId, name: Name = None, notify: Notify = None, config: Config = None
 ) -> None:
     """Add a job to the watch list. A running daemon takes it within 5 s."""
     from gemwatch.adapters.config.edit import EditRefused, add_watch
@@ -21,21 +21,21 @@ def watch(
     from gemwatch.core.settings import Watch
 
     path = config_path(context, config)
-    entry = Watch(job_id=job_id, name=name, notify=tuple(notify) if notify else None)
+    entry = Watch(job_id=job, name=name, notify=tuple(notify) if notify else None)
     try:
         add_watch(path, entry, os.environ, url_problem)
     except EditRefused as error:
         fail(str(error), MISUSED)
-    typer.echo(f"{path}: job {job_id} is on the watch list. A running daemon takes it within 5 s.")
+    typer.echo(f"{path}: job {job} is on the watch list. A running daemon takes it within 5 s.")
 
 
-def unwatch(context: typer.Context, job_id: JobId, config: Config = None) -> None:
+def unwatch(context: typer.Context, job: JobId, config: Config = None) -> None:
     """Take a job off the watch list. Its history is kept."""
     from gemwatch.adapters.config.edit import EditRefused, remove_watch
     from gemwatch.adapters.notify.urls import url_problem
 
     try:
-        edited = remove_watch(config_path(context, config), job_id, os.environ, url_problem)
+        edited = remove_watch(config_path(context, config), job, os.environ, url_problem)
     except EditRefused as error:
         fail(str(error), MISUSED)
-    typer.echo(f"{edited}: job {job_id} is off the watch list. Its history is kept.")
+    typer.echo(f"{edited}: job {job} is off the watch list. Its history is kept.")

@@ -413,7 +413,7 @@ def test_a_mistake_outside_the_watch_list_refuses_the_whole(folder: Folder, text
     assert folder.load().settings is None
 
 
-ID_WANTED = "is not a job id; write a whole number from 1 to 9223372036854775807"
+ID_WANTED = "is not a job id; write an integer from 1 to 9223372036854775807"
 ENTRIES = [
     ("0123", f'3:5: watch[0]: "0123" {ID_WANTED}'),
     ("'0123'", f'3:5: watch[0]: "0123" {ID_WANTED}'),

@@ -21,10 +21,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from gemwatch.adapters.config.references import Substituted
 from gemwatch.core.events import EventKind
 from gemwatch.core.gate import OFF
+from gemwatch.core.job_id import NOT_A_JOB_ID, job_id_of
 from gemwatch.core.limits import Word
 from gemwatch.core.settings import WebSettings
 
-MAX_JOB_ID = 2**63 - 1
 LONGEST = timedelta(days=36_500)
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -99,11 +99,10 @@ def limit(value: Any) -> timedelta | Word:
 
 
 def job_id(value: Any) -> int:
-    if isinstance(value, str) and _DIGITS.fullmatch(value):
-        value = int(value)
-    if type(value) is not int or not 1 <= value <= MAX_JOB_ID:
-        raise BadValue(f"{shown(value)} is not a job id; write a whole number from 1 to {MAX_JOB_ID}")
-    return value
+    found = job_id_of(value)
+    if found is None:
+        raise BadValue(f"{shown(value)} {NOT_A_JOB_ID}")
+    return found
 
 
 def integer(low: int, high: int) -> Callable[[Any], int]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gemwatch.cli.common import MISUSED, Chosen, Config, Json, config_path, fail, say_problems
+from gemwatch.cli.common import MISUSED, Chosen, Config, Json, config_path, fail, job_id, say_problems
 from gemwatch.core.outcome import EXIT_CODES, Outcome, Terms
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _OWN_FAULT = 70  # EX_SOFTWARE
 _SIGNALS = {signal.SIGINT: Outcome.INTERRUPTED, signal.SIGTERM: Outcome.TERMINATED}
 
-JobIds = Annotated[list[str], typer.Argument(metavar="JOB_ID", help="The jobs; one given twice counts once.")]
+JobIds = Annotated[list[int], typer.Argument(metavar="JOB_ID...", parser=job_id, help="The jobs.")]
 AnyOne = Annotated[
     bool,
     typer.Option("--any/--all", help="Until the first has ended; by default until all have.", show_default=False),
@@ -69,10 +69,7 @@ def wait(
     _before_the_loop()
     from gemwatch.adapters.config import values
 
-    try:
-        jobs = list(dict.fromkeys(map(values.job_id, job_ids)))
-    except values.BadValue as error:
-        raise typer.BadParameter(str(error), param_hint="JOB_ID") from None
+    jobs = list(dict.fromkeys(job_ids))
     try:
         limit = None if timeout is None else values.duration(timeout)
     except values.BadValue as error:

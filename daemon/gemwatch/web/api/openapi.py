@@ -3,11 +3,11 @@
 from typing import Any
 
 from gemwatch import __version__
-from gemwatch.adapters.config.values import MAX_JOB_ID
 from gemwatch.adapters.store.view_queries import JOB_ORDERS, UNSEEN
 from gemwatch.adapters.store.views import DEFAULT_LIMIT, MOST
 from gemwatch.core.events import EventKind
 from gemwatch.core.health import ApiState, Login
+from gemwatch.core.job_id import MAX_JOB_ID
 from gemwatch.core.work import DeliveryState
 from gemwatch.web.http.parameters import FARTHEST, LONGEST
 

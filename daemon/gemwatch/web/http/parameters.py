@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 
 from starlette.datastructures import QueryParams
 
-from gemwatch.adapters.config.values import MAX_JOB_ID
+from gemwatch.core.job_id import MAX_JOB_ID
 
 LONGEST = 200  # characters of a text
 FARTHEST = 1_000_000_000  # the largest offset

@@ -4,6 +4,7 @@
 # make soak      the daemon for MINUTES=30 with thousands of jobs, watching what it holds on to
 # make bench     figures beside bare loops of the same client, with their bars, in ten minutes (needs nginx); PART=size for one
 # make screenshots   the pictures in docs/, taken from the real pages (needs Chromium)
+# make golden    the golden files of all messages, to be read before they are committed
 # make lock      renew the lock files from pyproject.toml (needs uv)
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find daemon migrations -type f -not -path '*/__pycache__/*') pyproject.toml README.md LICENSE
 
-.PHONY: demo test check torture soak bench screenshots lock clean
+.PHONY: demo test check torture soak bench screenshots golden lock clean
 
 demo: $(VENV)/.gemwatch
 	@$(BIN)/gemwatch demo $(if $(KEEP),--keep-running)
@@ -30,6 +31,9 @@ bench: $(VENV)/.dev $(VENV)/.gemwatch
 
 screenshots: $(VENV)/.dev $(VENV)/.gemwatch
 	PYTHONPATH=tests $(BIN)/python -m support.pictures docs
+
+golden: $(VENV)/.dev $(VENV)/.gemwatch
+	PYTHONPATH=tests $(BIN)/python -m support.messages
 
 check: $(VENV)/.dev $(VENV)/.gemwatch
 	$(BIN)/ruff format --check .

@@ -11,7 +11,8 @@ from starlette.applications import Starlette
 from gemwatch.adapters.login.token_text import read_token
 from gemwatch.core.events import Event, EventKind
 from gemwatch.core.job import Status, is_end, read_details
-from gemwatch.core.text.message import compose
+from gemwatch.core.text.compose import compose
+from gemwatch.core.text.rendering import Format, render
 from gemwatch.core.text.summary import summarise
 from gemwatch.demo.gem import BASE_PATH, KEY, TOKEN_PATH, Gem
 from gemwatch.demo.inbox import Letter
@@ -202,8 +203,8 @@ def test_what_a_message_tells_is_read_from_its_words() -> None:
         (3, Event(kind=EventKind.FAILED, at=START, job_id=9, facts={"name": "Roads (job 5)"})),
     ]
     told = {("SUCCESS", 7), ("NOT FOUND", 8), ("FAILED", 9)}
-    messages = [compose(number, event, now=START) for number, event in events]
+    messages = [render(compose(number, event, now=START), Format.TEXT) for number, event in events]
     alone = [Letter(target="chat", title=m.title, body=m.body, tone="info").told for m in messages]
     assert {one for letter in alone for one in letter} == told
-    summary = summarise(events, now=START)
+    summary = render(summarise(events, now=START), Format.TEXT)
     assert set(Letter(target="chat", title=summary.title, body=summary.body, tone="info").told) == told

@@ -100,7 +100,7 @@ def test_a_bad_edit_is_told_with_its_place_and_the_last_good_configuration_goes_
         daemon.process.send_signal(signal.SIGHUP)
         wait_until(lambda: len(inbox.messages) == 2, "word that it is mended")
         assert daemon.stop() == 0
-    assert inbox.titles()[1] == "gemwatch: configuration in order again"
+    assert inbox.titles()[1] == "gemwatch: configuration fixed"
 
 
 def test_a_bad_entry_is_set_aside_and_the_others_are_watched(
@@ -113,7 +113,7 @@ def test_a_bad_entry_is_set_aside_and_the_others_are_watched(
         installation.configure(watch=[1, "not a number", 2])
         wait_until(lambda: len(inbox.messages) == 2, "the bad entry and the end of the good one")
         assert daemon.stop() == 0
-    assert sorted(inbox.titles()) == ["SUCCESS: job 2", "gemwatch: 1 watch entry set aside"]
+    assert sorted(inbox.titles()) == ["SUCCESS: job 2", "gemwatch: 1 watch entry skipped"]
 
 
 def test_a_target_that_was_down_gets_its_messages_and_others_get_theirs_at_once(
@@ -184,7 +184,7 @@ def test_a_token_that_expires_is_renewed_by_the_command_and_a_broken_login_is_to
     with installation.daemon() as daemon:
         wait_until(lambda: len(inbox.messages) == 2, "word of the recovery")
         assert daemon.stop() == 0
-    assert inbox.titles() == ["gemwatch: login refused", "gemwatch: login works again"]
+    assert inbox.titles() == ["gemwatch: login refused", "gemwatch: login recovered"]
     assert installation.history(1) == ["IN_PROGRESS"]
 
 

@@ -153,7 +153,7 @@ async def test_a_refused_login_is_told_once_probed_once_a_minute_and_its_end_is_
         assert {job["last_error"] for job in rig.records.status()["jobs"]} == {None}
         assert rig.records.status()["service"]["login"] == "ok"
         await rig.deliver(times=3)
-    assert inbox.titles() == ["gemwatch: login refused", "gemwatch: login works again"]
+    assert inbox.titles() == ["gemwatch: login refused", "gemwatch: login recovered"]
 
 
 async def test_a_token_that_ends_in_mid_run_is_renewed_and_no_poll_is_missed(
@@ -188,7 +188,7 @@ async def test_without_any_token_nothing_is_asked_and_the_login_is_told(
         file.write_text("a-token")
         await rig.poll()
         await rig.deliver(times=3)
-    assert inbox.titles() == ["gemwatch: login refused", "gemwatch: login works again", "SUCCESS: job 7"]
+    assert inbox.titles() == ["gemwatch: login refused", "gemwatch: login recovered", "SUCCESS: job 7"]
 
 
 async def test_a_login_that_was_told_before_a_restart_is_not_told_again(
@@ -221,9 +221,9 @@ async def test_jobs_that_alone_are_refused_are_each_told_once_and_do_not_slow_th
         await rig.deliver(times=10)
     text = "\n".join(f"{message.title}\n{message.body}" for message in inbox.messages)
     assert text.count("login refused for") == forbidden
-    assert text.count("login works again for") == 1
+    assert text.count("login recovered for") == 1
     assert text.count(f"SUCCESS: job {good + 1}\n") == 1
-    assert text.count("login refused") + text.count("login works again") == forbidden + 1
+    assert text.count("login refused") + text.count("login recovered") == forbidden + 1
 
 
 async def test_an_answer_that_was_under_way_when_the_login_broke_does_not_mend_it(

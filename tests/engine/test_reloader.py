@@ -74,9 +74,9 @@ async def test_each_mistake_is_told_once_and_their_end_once(edits: Open, inbox: 
         await it.rig.deliver(times=4)
         assert it.watched() == [1, 5, 6]
     assert inbox.titles() == [
-        "gemwatch: 1 watch entry set aside",
-        "gemwatch: 2 watch entries set aside",
-        "gemwatch: configuration in order again",
+        "gemwatch: 1 watch entry skipped",
+        "gemwatch: 2 watch entries skipped",
+        "gemwatch: configuration fixed",
     ]
 
 
@@ -98,7 +98,7 @@ async def test_a_file_that_cannot_be_taken_whole_is_refused_and_the_last_good_on
         await it.save(watch=[1, 2])
         assert it.watched() == [1, 2]
         await it.rig.deliver(times=2)
-    assert inbox.titles() == ["gemwatch: configuration refused", "gemwatch: configuration in order again"]
+    assert inbox.titles() == ["gemwatch: configuration refused", "gemwatch: configuration fixed"]
 
 
 async def test_what_was_told_of_the_configuration_is_not_told_again_after_a_restart(
@@ -113,7 +113,7 @@ async def test_what_was_told_of_the_configuration_is_not_told_again_after_a_rest
     async with edits() as it:
         await it.save(watch=[1])
         await it.rig.deliver()
-    assert inbox.titles() == ["gemwatch: 1 watch entry set aside", "gemwatch: configuration in order again"]
+    assert inbox.titles() == ["gemwatch: 1 watch entry skipped", "gemwatch: configuration fixed"]
 
 
 async def test_an_edit_of_the_api_is_used_from_the_next_look_on(edits: Open, inbox: Inbox, gem: ScriptedGem) -> None:
@@ -239,4 +239,4 @@ async def test_a_second_entry_with_the_same_mistake_is_told_too(edits: Open, inb
         await it.save(watch=[1, "one"])
         await it.save(watch=[1, "one", "one"])
         await it.rig.deliver(times=2)
-    assert inbox.titles() == ["gemwatch: 1 watch entry set aside", "gemwatch: 2 watch entries set aside"]
+    assert inbox.titles() == ["gemwatch: 1 watch entry skipped", "gemwatch: 2 watch entries skipped"]

@@ -32,7 +32,7 @@ async def test_trouble_that_lasts_is_told_once_and_so_is_its_end(
         await store_monitor.round(group)
         await rig.deliver(times=2)
         assert [row["kind"] for row in rig.records.deliveries()] == ["store"]
-    assert inbox.titles() == ["gemwatch: the store does not work", "gemwatch: the store works again"]
+    assert inbox.titles() == ["gemwatch: the store is failing", "gemwatch: the store has recovered"]
     assert "Reason: database is locked" in inbox.messages[0].body
     assert inbox.messages[0].body.endswith("sent directly, since it could not be kept")
     assert inbox.messages[1].body.endswith("gw-1")
@@ -51,4 +51,4 @@ async def test_a_target_that_is_down_hears_of_it_when_it_is_back(
         await until(lambda: inbox.refused, "the first attempt")
         inbox.fails_with = None
         await until(inbox.titles, "the second attempt")
-    assert inbox.titles() == ["gemwatch: the store does not work"]
+    assert inbox.titles() == ["gemwatch: the store is failing"]

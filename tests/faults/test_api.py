@@ -142,7 +142,7 @@ async def test_hours_of_401_are_one_message_a_probe_a_minute_and_one_message_whe
         await rig.poll(times=4)
         await rig.deliver(times=2)
         assert {row["to"] for row in rig.records.history()} == {"IN_PROGRESS"}
-    assert inbox.titles() == ["gemwatch: login refused", "gemwatch: login works again"]
+    assert inbox.titles() == ["gemwatch: login refused", "gemwatch: login recovered"]
 
 
 def _expired(ca: trustme.CA) -> trustme.LeafCert:

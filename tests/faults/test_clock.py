@@ -82,7 +82,7 @@ async def test_a_login_that_works_again_after_a_jump_is_noticed_at_once(
         gem.for_all = None
         await rig.poll(times=3)
         await rig.deliver()
-    assert inbox.titles() == ["gemwatch: login refused", "gemwatch: login works again"]
+    assert inbox.titles() == ["gemwatch: login refused", "gemwatch: login recovered"]
 
 
 @pytest.mark.parametrize("night", NIGHTS, ids=["spring", "autumn"])

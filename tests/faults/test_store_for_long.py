@@ -12,7 +12,7 @@ from support.inbox import Inbox
 from support.waiting import wait_until
 from support.warm import WarmDaemon
 
-DOWN, UP = "gemwatch: the store does not work", "gemwatch: the store works again"
+DOWN, UP = "gemwatch: the store is failing", "gemwatch: the store has recovered"
 Trouble = Callable[[Path, int], AbstractContextManager[None]]
 
 

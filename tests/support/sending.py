@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from gemwatch.adapters.notify.targets import Targets
-from gemwatch.core.text.message import Message
+from gemwatch.core.text.rendering import Rendered
 from gemwatch.core.work import NotSent, Outcome
 from support.http import Handler, Server
 
-HELLO = Message(title="SUCCESS: job 7", body="Result: seven.parquet\n\ngw-1")
+HELLO = Rendered(title="SUCCESS: job 7", body="Result: seven.parquet\n\ngw-1")
 SLACK = "slack://TSECRETAA/BSECRETBB/sEcReTcCcCcCcCcCcCcC"
 Build = Callable[..., Targets]
 

@@ -14,7 +14,7 @@ from gemwatch.core.job import Failed, NotFound, Observation, Refused, Seen, Thro
 from gemwatch.core.listing import Listed, Listing
 from gemwatch.core.login import LoginError, Token
 from gemwatch.core.message_ids import MessageIds
-from gemwatch.core.text.message import Message
+from gemwatch.core.text.rendering import Rendered
 from gemwatch.core.work import NotSent, Outcome, Sent
 from support.gem import document
 from support.virtual import VirtualClock
@@ -183,7 +183,7 @@ class Targets:
     def body_limit(self, name: str) -> int:
         return 4000
 
-    async def send(self, name: str, message: Message, ids: MessageIds | None = None) -> Outcome:
+    async def send(self, name: str, message: Rendered, ids: MessageIds | None = None) -> Outcome:
         world, life = self._world, self._world.life
         event_ids = {int(number) for number in re.findall(r"\bgw-(\d+)\b", message.body)}
         for event_id in event_ids:

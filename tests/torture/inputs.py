@@ -18,7 +18,8 @@ from gemwatch.adapters.notify.urls import url_problem
 from gemwatch.core.decide import Memory, Policy, Tracked, decide
 from gemwatch.core.job import Seen, read_details
 from gemwatch.core.settings import PollSettings
-from gemwatch.core.text.message import compose
+from gemwatch.core.text.compose import compose
+from gemwatch.core.text.rendering import Format, render
 from gemwatch.core.text.summary import summarise
 from support.gem import KEY, TOKEN, document
 
@@ -77,12 +78,12 @@ def _answer(raw: bytes, tracked: Tracked, chance: random.Random) -> str:
         return "answers that say nothing"
     verdict = decide(tracked, Seen(at=NOW, job=details), Policy(), chance.random())
     for event in verdict.events:
-        for most in (None, 300):
-            message = compose(1, event, now=NOW, most=most)
-            many = summarise([(1, event), (2, event)], now=NOW, most=most)
-            assert "<!" not in message.title + message.body + many.body
-            assert message.title.isprintable()
-            assert most is None or len(message.body) <= most
+        for message in (compose(1, event, now=NOW), summarise([(1, event), (2, event)], now=NOW)):
+            for way in Format:
+                whole, cut = render(message, way), render(message, way, 300)
+                assert "\n" not in whole.title
+                assert len(cut.body) <= 300
+                assert way is not Format.HTML or "<!" not in whole.body
     return "answers that say something"
 
 

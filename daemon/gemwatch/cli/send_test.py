@@ -10,7 +10,7 @@ from gemwatch.cli.common import FAILED, MISUSED, Config, config_path, fail, sett
 
 if TYPE_CHECKING:
     from gemwatch.core.settings import Settings
-    from gemwatch.core.text.message import Message
+    from gemwatch.core.text.rendering import Rendered
     from gemwatch.core.work import Outcome
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="[TARGET]...", help="Which; all if none is named.")]
@@ -50,12 +50,15 @@ async def _send(settings: "Settings", names: list[str]) -> "list[Outcome]":
         places.close()
 
 
-def _sample() -> "Message":
+def _sample() -> "Rendered":
     """The example of TomTom's documentation, as a message."""
     import json
+    from dataclasses import replace
 
     from gemwatch.core.events import Event, EventKind
-    from gemwatch.core.text.message import Message, compose
+    from gemwatch.core.text.compose import compose
+    from gemwatch.core.text.message import Paragraph
+    from gemwatch.core.text.rendering import Format, render
 
     now = datetime.now(UTC)
     document = {
@@ -80,6 +83,5 @@ def _sample() -> "Message":
     }
     facts = {"name": "a test of gemwatch", "status": "SUCCESS", "document": json.dumps(document)}
     message = compose(0, Event(kind=EventKind.SUCCESS, at=now, job_id=123456789, facts=facts), now=now)
-    return Message(
-        title=f"TEST: {message.title}", body=f"This is a test. No job has ended.\n\n{message.body}", tone=message.tone
-    )
+    test = Paragraph(line=("This is a test. No job has finished.",))
+    return render(replace(message, title=("TEST: ", *message.title), blocks=(test, *message.blocks)), Format.TEXT)

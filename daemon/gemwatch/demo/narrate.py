@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gemwatch.core.text import formatting
+from gemwatch.core.text import formatting, job_text
+from gemwatch.core.text.message import plain
 from gemwatch.core.text.sanitize import single_line
 
 Names = Mapping[int, str | None]  # of the jobs
@@ -36,4 +37,4 @@ def sentence(entry: Mapping[str, Any], names: Names) -> str | None:
 
 
 def _job(job_id: int, names: Names) -> str:
-    return formatting.job(job_id, names.get(job_id))
+    return plain(job_text.job(job_id, names.get(job_id)))

@@ -11,7 +11,8 @@ from gemwatch.core.backoff import DELIVERY_FIRST
 from gemwatch.core.clock import Clock
 from gemwatch.core.events import Event
 from gemwatch.core.message_ids import message_ids
-from gemwatch.core.text.message import compose
+from gemwatch.core.text.compose import compose
+from gemwatch.core.text.rendering import Format, render
 from gemwatch.core.text.summary import fitting, summarise
 from gemwatch.core.work import Bundle, Delivery, DeliveryState, NotSent, Outcome, Sent, Settled, postpone, settle
 from gemwatch.engine.active_config import ActiveConfig
@@ -111,10 +112,11 @@ class Dispatcher:
         clock, limit = self._clock, targets.body_limit(target)
         now = clock.now()
         if len(part) == 1:
-            message = compose(part[0].event_id, part[0].event, now=now, most=limit)
+            message = compose(part[0].event_id, part[0].event, now=now)
         else:
-            message = summarise(_letters(part), now=now, most=limit)
-        outcome = await targets.send(target, message, message_ids(target, part, self._active.settings.name))
+            message = summarise(_letters(part), now=now)
+        ids = message_ids(target, part, self._active.settings.name)
+        outcome = await targets.send(target, render(message, Format.TEXT, limit), ids)
         settled = [settle(one, outcome, clock.now()) for one in part]
         for delivery, one in zip(part, settled, strict=True):
             self._say(target, delivery, one, outcome)

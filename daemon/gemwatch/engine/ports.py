@@ -10,7 +10,7 @@ from gemwatch.core.listing import Listed, Listing, Swept
 from gemwatch.core.login import LoginError, Token
 from gemwatch.core.message_ids import MessageIds
 from gemwatch.core.settings import Applied, Watch
-from gemwatch.core.text.message import Message
+from gemwatch.core.text.rendering import Rendered
 from gemwatch.core.work import Bundle, Outcome, Recorded, Report, Settled, WatchClaim
 
 P = ParamSpec("P")
@@ -81,7 +81,7 @@ class Targets(Protocol):
 
     def body_limit(self, name: str) -> int: ...
 
-    async def send(self, name: str, message: Message, ids: MessageIds | None = None) -> Outcome: ...
+    async def send(self, name: str, message: Rendered, ids: MessageIds | None = None) -> Outcome: ...
 
     def close(self) -> None: ...
 

@@ -10,7 +10,8 @@ from gemwatch.core.backoff import delivery_pause
 from gemwatch.core.clock import Clock
 from gemwatch.core.events import Event, EventKind, audience
 from gemwatch.core.message_ids import direct_ids
-from gemwatch.core.text.message import compose
+from gemwatch.core.text.compose import compose
+from gemwatch.core.text.rendering import Format, render
 from gemwatch.core.work import Sent
 from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.ports import Database, Store
@@ -85,8 +86,9 @@ class StoreMonitor:
             targets = self._active.targets
             if name not in targets.names:
                 return
-            message = compose(None, event, now=clock.now(), most=targets.body_limit(name))
-            outcome = await targets.send(name, message, direct_ids(name, event, self._active.settings.name))
+            message = compose(None, event, now=clock.now())
+            text = render(message, Format.TEXT, targets.body_limit(name))
+            outcome = await targets.send(name, text, direct_ids(name, event, self._active.settings.name))
             attempts += 1
             if isinstance(outcome, Sent):
                 log.info("delivery_sent", target=name, kind=event.kind.value, attempts=attempts)

@@ -13,7 +13,7 @@ import trustme
 
 from gemwatch.adapters.notify.targets import url_advice, url_problem
 from gemwatch.core.message_ids import MessageIds
-from gemwatch.core.text.message import Message
+from gemwatch.core.text.rendering import Rendered
 from gemwatch.core.work import Failure, NotSent, Sent
 from support.mail import MailServer
 from support.sending import HELLO, Build, reason
@@ -76,7 +76,7 @@ async def test_a_repeated_mail_keeps_its_message_id(build: Build) -> None:
 )
 async def test_subjects_are_folded_as_rfc_2047_asks(build: Build, title: str) -> None:
     with MailServer() as server:
-        assert await build(mail=mail_url(server)).send("mail", Message(title=title, body="b")) == Sent()
+        assert await build(mail=mail_url(server)).send("mail", Rendered(title=title, body="b")) == Sent()
     raw = server.letters[0].content
     header = re.split(rb"\r\n(?![ \t])", raw[raw.index(b"Subject:") :])[0]
     assert all(len(line) <= 998 for line in header.split(b"\r\n"))
@@ -86,7 +86,7 @@ async def test_subjects_are_folded_as_rfc_2047_asks(build: Build, title: str) ->
 
 async def test_line_breaks_in_a_title_add_no_header(build: Build) -> None:
     with MailServer() as server:
-        message = Message(title="a\r\nBcc: x@example.com\u2028b", body="one\n.\ntwo")
+        message = Rendered(title="a\r\nBcc: x@example.com\u2028b", body="one\n.\ntwo")
         assert await build(mail=mail_url(server)).send("mail", message) == Sent()
     mail = parsed(server.letters[0].content)
     assert mail["Bcc"] is None

@@ -1,6 +1,7 @@
 """Real sends over real connections: what arrives, and how targets share threads."""
 
 import asyncio
+import html
 import json
 import logging
 import threading
@@ -10,7 +11,8 @@ from datetime import UTC, datetime
 import pytest
 
 from gemwatch.core.events import Event, EventKind, Target, Tone
-from gemwatch.core.text.message import Message, compose
+from gemwatch.core.text.compose import compose
+from gemwatch.core.text.rendering import Format, Rendered, render
 from gemwatch.core.work import Failure, NotSent, Sent
 from support.gem import document
 from support.inbox import Inbox
@@ -42,14 +44,14 @@ async def test_a_message_arrives(build: Build, inbox: Inbox) -> None:
 
 
 async def test_an_unencodable_character_becomes_a_question_mark(build: Build, inbox: Inbox) -> None:
-    message = Message(title="\ud800", body="half a \udfff pair")
+    message = Rendered(title="\ud800", body="half a \udfff pair")
     assert await build(team=inbox.target_url()).send("team", message) == Sent()
     assert [(m.title, m.body) for m in inbox.messages] == [("?", "half a ? pair")]
 
 
 async def test_escapes_and_templates_arrive_unchanged(build: Build, inbox: Inbox) -> None:
     body = r"100 % %s %(x)s {{app_body}} {0} \n \x41 :smile:"
-    assert await build(team=inbox.target_url() + "?emojis=yes").send("team", Message(title="t", body=body)) == Sent()
+    assert await build(team=inbox.target_url() + "?emojis=yes").send("team", Rendered(title="t", body=body)) == Sent()
     assert inbox.messages[0].body == body
 
 
@@ -60,7 +62,7 @@ async def test_a_timeout_is_unknown_and_does_not_block_the_next(build: Build, in
     outcome = await targets.send("team", HELLO, limit=0.05)
     assert outcome == NotSent(reason="no answer within 0.05 s; it may have arrived", unknown=True)
     inbox.hold.set()
-    assert await targets.send("team", Message(title="second", body="b")) == Sent()
+    assert await targets.send("team", Rendered(title="second", body="b")) == Sent()
     await until(lambda: sorted(inbox.titles()) == ["SUCCESS: job 7", "second"], "both messages")
 
 
@@ -152,7 +154,7 @@ def test_body_limit_leaves_room_for_the_title(build: Build) -> None:
 
 
 async def test_slack_receives_plain_text_without_active_content(build: Build, slack: Service) -> None:
-    message = compose(4711, hostile_event(), now=AT)
+    message = render(compose(4711, hostile_event(), now=AT), Format.TEXT)
     assert await build(chat=SLACK).send("chat", message) == Sent()
     [(path, _, post)] = slack.posts
     assert path == "/services/TSECRETAA/BSECRETBB/sEcReTcCcCcCcCcCcCcC"
@@ -160,16 +162,15 @@ async def test_slack_receives_plain_text_without_active_content(build: Build, sl
     [attachment] = sent["attachments"]
     assert set(sent) == {"mrkdwn", "attachments"}  # no icon from elsewhere
     assert sent["mrkdwn"] is False
-    assert attachment["title"] == f"SUCCESS: {DISARMED} (job 7)"
-    assert attachment["text"] == message.body
-    assert f"Input: {DISARMED}\n" in attachment["text"]
+    assert attachment["title"] == f"SUCCESS: {html.escape(SHOWN, quote=False)} (job 7)"
+    assert attachment["text"] == html.escape(message.body, quote=False)
+    assert f"Input: {SHOWN}\n" in html.unescape(attachment["text"])
     assert attachment["color"] == "#3AA337"
     assert attachment["footer"] == "gemwatch"
-    assert not set("<>*`~|@") & set(attachment["title"].replace("[@]", "") + attachment["text"].replace("[@]", ""))
-    assert "://" not in attachment["text"]
+    assert "<" not in attachment["title"] + attachment["text"]
 
 
-DISARMED = "‹!channel› ∗x∗ ‹https[:]//evil[.]example¦click› Bcc: a[@]example[.]com"  # noqa: RUF001 (look-alikes)
+SHOWN = "<!channel> *x* <https://evil.example|click>  Bcc: a@example.com"
 
 
 async def test_no_log_line_of_apprise_gets_out(
@@ -206,7 +207,7 @@ async def test_a_reason_survives_disabled_apprise_logging(build: Build, slack: S
 
 async def test_the_tone_sets_the_colour(build: Build, slack: Service) -> None:
     targets = build(red=SLACK, blue=SLACK.replace("TSECRET", "TSECREU"))
-    assert await targets.send("red", Message(title="t", body="b", tone=Tone.BAD)) == Sent()
-    assert await targets.send("blue", Message(title="t", body="b")) == Sent()
+    assert await targets.send("red", Rendered(title="t", body="b", tone=Tone.BAD)) == Sent()
+    assert await targets.send("blue", Rendered(title="t", body="b")) == Sent()
     colours = [json.loads(post)["attachments"][0]["color"] for _, _, post in slack.posts]
     assert colours == ["#A32037", "#3AA3E3"]

@@ -11,7 +11,7 @@ from gemwatch.adapters.notify.redaction import Redaction
 from gemwatch.adapters.notify.urls import listen
 from gemwatch.core.events import Tone
 from gemwatch.core.message_ids import MessageIds
-from gemwatch.core.text.message import Message
+from gemwatch.core.text.rendering import Rendered
 from gemwatch.core.text.sanitize import shorten
 from gemwatch.core.work import Outcome, Sent
 
@@ -23,7 +23,7 @@ _TYPES = {
 }
 
 
-def send(plugin: NotifyBase, message: Message, ids: MessageIds, redaction: Redaction) -> Outcome:
+def send(plugin: NotifyBase, message: Rendered, ids: MessageIds, redaction: Redaction) -> Outcome:
     """Blocks until the service answers. Never raises."""
     listen()
     title, body = _encodable(message.title), _encodable(message.body)

@@ -13,7 +13,7 @@ from gemwatch.adapters.notify.urls import body_limit, load
 from gemwatch.core.events import Target
 from gemwatch.core.message_ids import MessageIds
 from gemwatch.core.secrets import Secrets
-from gemwatch.core.text.message import Message
+from gemwatch.core.text.rendering import Rendered
 from gemwatch.core.work import Failure, NotSent, Outcome
 
 MOST_HANGING = 4  # threads of one target that nobody waits for any more, and that may never end
@@ -36,7 +36,7 @@ class Sender:
         self._pause = float(plugin.request_rate_per_sec)
         self._thread: _SenderThread | None = _SenderThread(plugin, target.name, self._redaction)
 
-    async def send(self, message: Message, ids: MessageIds, limit: float) -> Outcome:
+    async def send(self, message: Rendered, ids: MessageIds, limit: float) -> Outcome:
         async with self._turn:
             loop = asyncio.get_running_loop()
             await asyncio.sleep(self._free_at - loop.time())
@@ -55,7 +55,7 @@ class Sender:
         if self._thread:
             self._thread.end()
 
-    async def _within(self, limit: float, message: Message, ids: MessageIds) -> Outcome:
+    async def _within(self, limit: float, message: Rendered, ids: MessageIds) -> Outcome:
         thread = self._thread = self._thread or _SenderThread(self._plugin(), self.target.name, self._redaction)
         answer = asyncio.wrap_future(thread.start(message, ids))
         try:
@@ -85,14 +85,14 @@ class _SenderThread:
         plugin.request_rate_per_sec = 0
         self._plugin = plugin
         self._redaction = redaction
-        self._work: queue.SimpleQueue[tuple[Message, MessageIds, Future[Outcome]] | None] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[tuple[Rendered, MessageIds, Future[Outcome]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=f"target {name}", daemon=True)
 
     @property
     def alive(self) -> bool:
         return self._thread.is_alive()
 
-    def start(self, message: Message, ids: MessageIds) -> Future[Outcome]:
+    def start(self, message: Rendered, ids: MessageIds) -> Future[Outcome]:
         outcome: Future[Outcome] = Future()
         outcome.set_running_or_notify_cancel()  # from here on it cannot be taken back
         self._work.put((message, ids, outcome))

@@ -14,7 +14,7 @@ from gemwatch.adapters.notify.urls import url_advice, url_problem
 from gemwatch.core.events import Target
 from gemwatch.core.message_ids import MessageIds
 from gemwatch.core.secrets import Secrets
-from gemwatch.core.text.message import Message
+from gemwatch.core.text.rendering import Rendered
 from gemwatch.core.work import Failure, NotSent, Outcome
 
 __all__ = ["SEND_LIMIT", "Targets", "url_advice", "url_problem"]
@@ -48,7 +48,7 @@ class Targets:
         return self._senders[name].body_limit
 
     async def send(
-        self, name: str, message: Message, ids: MessageIds | None = None, *, limit: float = SEND_LIMIT
+        self, name: str, message: Rendered, ids: MessageIds | None = None, *, limit: float = SEND_LIMIT
     ) -> Outcome:
         """One attempt of at most `limit` seconds. After that nobody can tell whether the message arrived.
 

@@ -1,12 +1,13 @@
 """Facts, times, spans and numbers as a person reads them. Everything is UTC and says so."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gemwatch.core.job import JobDetails, read_details
-from gemwatch.core.text.sanitize import sanitize
+from gemwatch.core.text.message import Line, Span
+from gemwatch.core.text.sanitize import single_line
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")  # in any locale
 LATE = timedelta(minutes=2)
@@ -23,7 +24,11 @@ class Facts:
 
     def text(self, key: str, most: int = 200) -> str | None:
         value = self.raw.get(key)
-        return (sanitize(value, most) or None) if isinstance(value, str) else None
+        return (single_line(value, most) or None) if isinstance(value, str) else None
+
+    def raw_text(self, key: str) -> str | None:
+        value = self.raw.get(key)
+        return value if isinstance(value, str) and value else None
 
     def flag(self, key: str) -> bool:
         return self.raw.get(key) is True
@@ -47,7 +52,7 @@ class Facts:
     def texts(self, key: str) -> tuple[str, ...]:
         value = self.raw.get(key)
         items = value if isinstance(value, list | tuple) else ()
-        return tuple(text for item in items if isinstance(item, str) and (text := sanitize(item)))
+        return tuple(text for item in items if isinstance(item, str) and (text := single_line(item)))
 
     def job_id(self, key: str) -> int | None:
         value = self.raw.get(key)
@@ -65,7 +70,7 @@ class Facts:
         """Mistakes in our own configuration, whose places are full of dots: `notify.team.url`."""
         value = self.raw.get(key)
         items = value if isinstance(value, list | tuple) else ()
-        texts = (sanitize(item, most, keep_dots=True) for item in items if isinstance(item, str))
+        texts = (single_line(item, most) for item in items if isinstance(item, str))
         return tuple(text for text in texts if text)
 
     def details(self) -> JobDetails | None:
@@ -74,12 +79,6 @@ class Facts:
             return read_details(document) if isinstance(document, str) else None
         except ValueError:
             return None
-
-
-def job(job_id: int | None, name: str | None) -> str:
-    """`Netherlands weekly (job 7)`, or `job 7` where it has no name."""
-    number = "a job" if job_id is None else f"job {job_id}"
-    return f"{name} ({number})" if name else number
 
 
 def point(time: datetime) -> str:
@@ -124,3 +123,11 @@ def kilometres(length: float) -> str:
 
 def counted(number: int, one: str, many: str) -> str:
     return f"{number:,} {one if number == 1 else many}"
+
+
+def joined(parts: Iterable[Line], between: str = ", ") -> Line:
+    """Several lines as one, with something between them."""
+    spans: list[Span] = []
+    for part in parts:
+        spans += [between, *part] if spans else part
+    return tuple(spans)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from gemwatch.core.events import Event, EventKind
 from gemwatch.core.text import formatting
 from gemwatch.core.text.formatting import Facts
-from gemwatch.core.text.sanitize import sanitize
+from gemwatch.core.text.message import Block, Fact, Line, Paragraph, foreign
 
 _ALIKE = {
     "input": "of the same input",
@@ -15,12 +15,19 @@ _ALIKE = {
 }
 
 
+def job(job_id: int | None, name: str | None) -> Line:
+    """`Netherlands weekly (job 7)`, or `job 7` where it has no name."""
+    number = "a job" if job_id is None else f"job {job_id}"
+    shown = foreign(name, formatting.LONGEST_NAME) if name else None
+    return (shown, f" ({number})") if shown and shown.text.strip() else (number,)
+
+
 def judged_by(runs: int | None, basis: str | None) -> str | None:
     """`12 runs of the same input`: what an estimate or a limit was made from."""
     return None if runs is None else f"{formatting.counted(runs, 'run', 'runs')} {_ALIKE.get(basis or '', 'like it')}"
 
 
-def expected_end(facts: Facts) -> Iterator[str]:
+def expected_end(facts: Facts) -> Iterator[Block]:
     """`Expected end: 18 Feb 2026, 13:21 UTC (8 in 10 end between 12:50 and 14:10; 12 runs of the same input)`."""
     estimate = facts.part("estimate")
     ends, first, last = estimate.time("ends_at"), estimate.time("earliest"), estimate.time("latest")
@@ -29,30 +36,36 @@ def expected_end(facts: Facts) -> Iterator[str]:
     end, earliest, latest = (_rough(time, ends, last - first) for time in (ends, first, last))
     words = f"8 in 10 end between {earliest} and {latest}"
     judged = judged_by(estimate.count("runs"), estimate.text("basis", 20))
-    yield f"Expected end: {formatting.day(ends)}, {end} UTC ({'; '.join(filter(None, (words, judged)))})"
+    told = f"{formatting.day(ends)}, {end} UTC ({'; '.join(filter(None, (words, judged)))})"
+    yield Fact(label="Expected end", line=(told,))
 
 
-def why_review(facts: Facts) -> Iterator[str]:
+def why_review(facts: Facts) -> Iterator[Block]:
     """What stands first when a SUCCESS needs review."""
-    yield from (f"Why: {reason}" for reason in facts.texts("reasons"))
+    for reason in facts.texts("reasons"):
+        yield Fact(label="Why", line=(reason,))
     changed = facts.part("previous").raw.get("changed")
     hint = " The run before was asked for differently: that may be why." if changed else ""
-    yield f"Meaning: GEM says SUCCESS, but the numbers are not what the gate in the configuration wants.{hint}"
-    yield "To do: look at the result before it is used."
+    yield Paragraph(
+        label="Meaning",
+        line=(f"GEM says SUCCESS, but the numbers are not what the gate in the configuration wants.{hint}",),
+    )
+    yield Paragraph(label="To do", line=("look at the result before it is used.",))
 
 
-def compared_with(facts: Facts) -> Iterator[str]:
-    """Which run stands beside this one, and what was asked for differently."""
+def compared_with(facts: Facts) -> Iterator[Block]:
+    """Which run stands next to this one, and what was requested differently."""
     previous = facts.part("previous")
     job_id, ended_at = previous.job_id("job_id"), previous.time("ended_at")
     if ended_at is None:
         return
-    yield f"Before: {formatting.job(job_id, None)} on the same input, seen finished {formatting.point(ended_at)}"
+    number = "a job" if job_id is None else f"job {job_id}"
+    yield Fact(label="Before", line=(f"{number} on the same input, seen finished {formatting.point(ended_at)}",))
     changes = previous.raw.get("changed")
     for change in changes if isinstance(changes, list) else ():
         if isinstance(change, list) and len(change) == 3 and all(isinstance(word, str) for word in change):  # noqa: PLR2004 (name, before, now)
-            name, before, now = (sanitize(word, 60) for word in change)
-            yield f"Changed since: {name} {now} (before: {before})"
+            name, before, now = (foreign(word, 60) for word in change)
+            yield Fact(label="Changed since", line=(name.text, " ", now, " (before: ", before, ")"))
 
 
 def before_matched(facts: Facts) -> str:
@@ -72,30 +85,44 @@ def before_time(facts: Facts) -> str:
     return "" if seconds is None else f"; before: {formatting.span(timedelta(seconds=seconds))}"
 
 
-def passed_limit(event: Event, facts: Facts) -> Iterator[str]:
+def passed_limit(event: Event, facts: Facts) -> Iterator[Block]:
     """A limit that a job has passed: what happened, what it means, what to do."""
     match event.kind:
         case EventKind.QUEUED_TOO_LONG:
-            yield _lasted("Waiting", event, facts)
-            yield "Meaning: GEM has not started it yet. It is still watched, and its end is told."
-            yield "To do: if others start meanwhile, ask TomTom with the job's id; else wait, the queue may be long."
+            yield Paragraph(line=(_lasted("Waiting", event, facts),))
+            yield _meaning("GEM has not started it yet. It is still watched, and its end is told.")
+            yield _to_do("if others start meanwhile, ask TomTom with the job's id; else wait, the queue may be long.")
         case EventKind.RUNNING_TOO_LONG:
-            yield _lasted("Running", event, facts)
-            yield "Meaning: it may hang, or has more to match than usual. It is still watched, and its end is told."
-            yield "To do: compare the input with earlier ones; if it does not end, ask TomTom with the job's id."
+            yield Paragraph(line=(_lasted("Running", event, facts),))
+            yield _meaning("it may hang, or has more to match than usual. It is still watched, and its end is told.")
+            yield _to_do("compare the input with earlier ones; if it does not end, ask TomTom with the job's id.")
         case _:
             ran = facts.number("ran_seconds")
             took = "less than expected" if ran is None else formatting.span(timedelta(seconds=ran))
-            yield f"GEM says SUCCESS after only {took}; {_limit(facts, 'least')}."
-            yield "Meaning: the input may have been empty, cut short or the wrong file."
-            yield "To do: look at the input and the result before it is used."
+            yield Paragraph(line=(f"GEM says SUCCESS after only {took}; {_limit(facts, 'least')}.",))
+            yield _meaning("the input may have been empty, cut short or the wrong file.")
+            yield _to_do("look at the input and the result before it is used.")
 
 
-def unknown_status(facts: Facts) -> Iterator[str]:
+def unknown_status(facts: Facts) -> Iterator[Block]:
     """A status that TomTom does not document."""
-    yield f"The GEM API reports a status that gemwatch does not know: {facts.text('status', 64) or 'without a name'}"
-    yield "Meaning: gemwatch cannot tell whether the job has finished. It keeps polling, after a day less often."
-    yield "To do: look the job up at TomTom. If it has finished, remove it from the watch list."
+    status = facts.raw_text("status")
+    yield Paragraph(
+        line=(
+            "The GEM API reports a status that gemwatch does not know: ",
+            foreign(status, 64) if status else "without a name",
+        )
+    )
+    yield _meaning("gemwatch cannot tell whether the job has finished. It keeps polling it, less often after a day.")
+    yield _to_do("look the job up at TomTom. If it has finished, remove it from the watch list.")
+
+
+def _meaning(text: str) -> Paragraph:
+    return Paragraph(label="Meaning", line=(text,))
+
+
+def _to_do(text: str) -> Paragraph:
+    return Paragraph(label="To do", line=(text,))
 
 
 def _lasted(what: str, event: Event, facts: Facts) -> str:

@@ -1,0 +1,163 @@
+"""Failures of the service in words, for messages, pages and commands: what happened, what it means, what to do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Failure(StrEnum):
+    """What can fail about the service itself."""
+
+    LOGIN = "login"
+    LOGIN_FOR_JOB = "login-for-job"
+    API = "api"
+    API_FORM = "api-form"
+    STORE = "store"
+    TARGET = "target"
+    TARGET_WITH_FALLBACK = "target-with-fallback"
+    CONFIG = "config"
+    CONFIG_ENTRIES = "config-entries"
+    DELIVERIES = "deliveries"
+    STALLED = "stalled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """`title` has no capital, since it follows a name. `commands` are templates for `Context.command`."""
+
+    title: str
+    happened: str
+    meaning: str
+    to_do: str
+    commands: tuple[str, ...] = ()
+
+
+_RESUMED = "All jobs are polled again. Jobs that finished in the meantime are reported now."
+_BLIND = "gemwatch cannot see jobs finish. It keeps trying, and reports jobs that finish in the meantime afterwards."
+_FIX_FILE = "Correct the file and save it; gemwatch reads it again by itself. To check it first, run:"
+_FIX_TARGET = "Fix the target, then try it:"
+_ACCEPTED = Words(
+    title="has recovered",
+    happened="The target accepts messages again.",
+    meaning="Its messages go to it again.",
+    to_do="Nothing.",
+)
+_ANSWERING = Words(
+    title="the GEM API answers again",
+    happened="The GEM API gives usable answers again.",
+    meaning=_RESUMED,
+    to_do="Nothing.",
+)
+
+FAILING: Mapping[Failure, Words] = {
+    Failure.LOGIN: Words(
+        title="login refused",
+        happened="The GEM API refuses gemwatch's login.",
+        meaning="Polling is paused until the login works. Nothing is missed: jobs that finish in the meantime are "
+        "reported afterwards.",
+        to_do="On the host, as the user that runs gemwatch, log in again and check that it works:",
+        commands=("{login}", "{gemwatch} token"),
+    ),
+    Failure.LOGIN_FOR_JOB: Words(
+        title="login refused",
+        happened="The GEM API refuses requests for this job, but answers requests for others.",
+        meaning="gemwatch cannot see when this job finishes. It polls the job a few times an hour.",
+        to_do="Check the job id, and that your account may read the job. To stop polling it, run:",
+        commands=("{gemwatch} unwatch JOB_ID",),
+    ),
+    Failure.API: Words(
+        title="the GEM API does not answer",
+        happened="The GEM API gives no usable answer.",
+        meaning=_BLIND,
+        to_do="If TomTom has an outage, wait. Otherwise check network, proxy and DNS of the host. To try now, run:",
+        commands=("{gemwatch} check --online",),
+    ),
+    Failure.API_FORM: Words(
+        title="the GEM API answers in a form that gemwatch does not understand",
+        happened="The GEM API gives no usable answer.",
+        meaning=_BLIND,
+        to_do="Check api.base_url and any proxy in between. If both are right, TomTom may have changed the API: look "
+        "for a newer gemwatch. To try now, run:",
+        commands=("{gemwatch} check --online",),
+    ),
+    Failure.STORE: Words(
+        title="the store is failing",
+        happened="gemwatch cannot use its database.",
+        meaning="Polling and sending are paused, because nothing can be recorded. Nothing is missed: jobs that "
+        "finish in the meantime are reported once the database works again.",
+        to_do="On the host, check the disk (full or read-only?), the permissions, and whether another program "
+        "locks the database. gemwatch resumes by itself.",
+    ),
+    Failure.TARGET: Words(
+        title="is down",
+        happened="The target does not accept messages.",
+        meaning="Its messages wait. gemwatch retries each of them for 48 hours.",
+        to_do=_FIX_TARGET,
+        commands=("{gemwatch} test-notify",),
+    ),
+    Failure.TARGET_WITH_FALLBACK: Words(
+        title="is down",
+        happened="The target does not accept messages.",
+        meaning="Its messages go to the fallback until it accepts messages again.",
+        to_do=_FIX_TARGET,
+        commands=("{gemwatch} test-notify",),
+    ),
+    Failure.CONFIG: Words(
+        title="configuration refused",
+        happened="The saved configuration has mistakes, so none of it is applied.",
+        meaning="gemwatch keeps the last good configuration. Jobs added since then are not watched.",
+        to_do=_FIX_FILE,
+        commands=("{gemwatch} check",),
+    ),
+    Failure.CONFIG_ENTRIES: Words(
+        title="watch entries skipped",
+        happened="Some entries of the watch list have mistakes. They are skipped, all others are applied.",
+        meaning="The jobs of the skipped entries are not watched as their entries say.",
+        to_do=_FIX_FILE,
+        commands=("{gemwatch} check",),
+    ),
+    Failure.DELIVERIES: Words(
+        title="deliveries failed",
+        happened="A notification could not be delivered.",
+        meaning="gemwatch has stopped retrying, so the target does not receive it.",
+        to_do="Fix the target, then run:",
+        commands=("{gemwatch} deliveries retry",),
+    ),
+    Failure.STALLED: Words(
+        title="no progress",
+        happened="gemwatch makes no progress.",
+        meaning="What you see here may be out of date.",
+        to_do="Read its log, then restart it. A restart loses nothing.",
+    ),
+}
+
+RECOVERED: Mapping[Failure, Words] = {
+    Failure.LOGIN: Words(
+        title="login recovered",
+        happened="The GEM API accepts gemwatch's login again.",
+        meaning=_RESUMED,
+        to_do="Nothing.",
+    ),
+    Failure.LOGIN_FOR_JOB: Words(
+        title="login recovered",
+        happened="The GEM API answers requests for this job again.",
+        meaning="The job is polled as usual.",
+        to_do="Nothing.",
+    ),
+    Failure.API: _ANSWERING,
+    Failure.API_FORM: _ANSWERING,
+    Failure.STORE: Words(
+        title="the store has recovered",
+        happened="gemwatch can use its database again.",
+        meaning=_RESUMED,
+        to_do="Nothing.",
+    ),
+    Failure.TARGET: _ACCEPTED,
+    Failure.TARGET_WITH_FALLBACK: _ACCEPTED,
+    Failure.CONFIG: Words(
+        title="configuration fixed",
+        happened="The configuration has no more mistakes.",
+        meaning="All of it is applied.",
+        to_do="Nothing.",
+    ),
+}

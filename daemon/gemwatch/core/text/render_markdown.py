@@ -1,0 +1,132 @@
+"""A message as Markdown: for chats, with words from outside as code, and for Adaptive Cards, which know no code."""
+
+import re
+from collections.abc import Callable
+from typing import assert_never
+from urllib.parse import quote
+
+from gemwatch.core.text.message import (
+    SIGNS,
+    Block,
+    Code,
+    Command,
+    Fact,
+    Foreign,
+    Item,
+    Line,
+    Link,
+    Message,
+    Paragraph,
+    Row,
+)
+
+_Inline = Callable[[Line], str]
+
+
+def body(message: Message, *, headed: bool = False) -> str:
+    """CommonMark in which every word from outside stands in a code span."""
+    return _body(message, _with_code, _fenced, headed=headed)
+
+
+def card(message: Message, *, headed: bool = False) -> str:
+    """For a TextBlock: bold, lists, links and nothing else. Characters that would act are escaped, and only those."""
+    return _body(message, _without_code, lambda text: escaped(text, first=True), headed=headed)
+
+
+def _fenced(text: str) -> str:
+    return f"```\n{text}\n```"
+
+
+def code_span(text: str) -> str:
+    """The text between as many backticks as it takes. Nothing within them acts."""
+    if not text:
+        return ""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence = "`" * (longest + 1)
+    padded = text[0] == "`" or text[-1] == "`" or (text[0] == text[-1] == " " and text.strip(" "))
+    return f"{fence} {text} {fence}" if padded else f"{fence}{text}{fence}"
+
+
+_ACTIVE = re.compile(
+    r"""
+      \\(?=[!-/:-@\[-`{-~])           # a backslash that would escape what follows it
+    | [*`~\[\]]                       # emphasis, code, strikethrough, links
+    | (?<![^\W_])_+ | _+(?![^\W_])    # underscores at the edge of a word; those within it do not act
+    | <                               # HTML, mentions, autolinks
+    | &(?=\#?\w+;)                    # an entity
+    | \{(?=\{)                        # a card's own {{DATE(...)}}
+    """,
+    re.VERBOSE,
+)
+_FIRST = re.compile(r"[#>+=-]|\d+(?=[.)](?:\s|$))")  # what begins a heading, a quotation or a list
+
+
+def escaped(text: str, *, first: bool = False) -> str:
+    """The text with a backslash before each character that would act. `first`: it begins a line."""
+    inert = _ACTIVE.sub(lambda found: "".join(f"\\{one}" for one in found[0]), text)
+    if first and (found := _FIRST.match(inert)):
+        at = found.end() - (0 if found[0].isdigit() else 1)
+        return f"{inert[:at]}\\{inert[at:]}"
+    return inert
+
+
+def _body(message: Message, inline: _Inline, command: Callable[[str], str], *, headed: bool) -> str:
+    parts = [f"**{SIGNS[message.tone]} {inline(message.title)}**"] if headed else []
+    previous: Block | None = None
+    for block in message.blocks:
+        text = _block(block, inline, command)
+        if parts and _listed(previous) and _listed(block):
+            parts[-1] += f"\n{text}"
+        else:
+            parts.append(text)
+        previous = block
+    if message.last is not None:
+        parts.append(escaped(message.last))
+    return "\n\n".join(parts)
+
+
+def _listed(block: Block | None) -> bool:
+    return isinstance(block, Fact | Item | Row)
+
+
+def _block(block: Block, inline: _Inline, command: Callable[[str], str]) -> str:
+    match block:
+        case Paragraph():
+            return f"**{block.label}:** {inline(block.line)}" if block.label else inline(block.line)
+        case Fact():
+            return f"- **{block.label}:** {inline(block.line)}"
+        case Item():
+            return f"- {inline(block.line)}"
+        case Command():
+            return command(block.text)
+        case Row():
+            return f"- {' · '.join(map(inline, block.cells))}"
+        case Link():
+            return f"[{block.label}]({quote(block.url, safe=_IN_URL)})"
+        case _:
+            assert_never(block)
+
+
+_IN_URL = ":/?#@!$&'*+,;=%~[]-._"  # everything that a URL holds, except parentheses
+
+
+def _with_code(line: Line) -> str:
+    return _joined(line, lambda text, _first: code_span(text))
+
+
+def _without_code(line: Line) -> str:
+    return _joined(line, lambda text, first: escaped(text, first=first))
+
+
+def _joined(line: Line, other: Callable[[str, bool], str]) -> str:
+    """The spans of a line in one. Only the first can begin the line."""
+    texts: list[str] = []
+    for span in line:
+        match span:
+            case str():
+                texts.append(escaped(span, first=not texts))
+            case Foreign() | Code():
+                texts.append(other(span.text, not texts))
+            case _:
+                assert_never(span)
+    return "".join(texts)

@@ -1,0 +1,86 @@
+"""A message in the format that a service takes, no longer than the service allows."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from gemwatch.core.events import Tone
+from gemwatch.core.text import render_html, render_markdown, render_text
+from gemwatch.core.text.message import LONGEST_TITLE, Block, Foreign, Message, Paragraph, Row, plain
+from gemwatch.core.text.render_text import block_text
+from gemwatch.core.text.sanitize import shorten
+
+
+class Format(StrEnum):
+    """What a service does with what it gets.
+
+    TEXT is for services that show every character as it is: plain-text mail, SMS, webhooks. A service that looks
+    for mentions, emphasis or links in plain text (most chats) gets MARKDOWN, where words from outside are code.
+    CARD is the Markdown of Adaptive Cards (Microsoft Teams): no code spans, and a single line break shows as a space.
+    """
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    HTML = "html"
+    CARD = "card"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """Ready to be sent. `title` is plain text in every format; `body` is in the format that was asked for."""
+
+    title: str
+    body: str
+    tone: Tone = Tone.PLAIN
+
+
+_BODIES: Mapping[Format, Callable[..., str]] = {
+    Format.TEXT: render_text.body,
+    Format.MARKDOWN: render_markdown.body,
+    Format.HTML: render_html.body,
+    Format.CARD: render_markdown.card,
+}
+
+
+def render(message: Message, form: Format, most: int | None = None, *, headed: bool = False) -> Rendered:
+    """The message in a format, with at most `most` characters of body.
+
+    What does not fit is left out from below; the last line stays, whatever the limit. `headed`: the body begins with
+    the title, marked up. For services that have no title of their own, or that take markup in it.
+    """
+    title = shorten(plain(message.title), LONGEST_TITLE)
+    return Rendered(title=title, body=_fitted(message, _BODIES[form], most, headed=headed), tone=message.tone)
+
+
+def _fitted(message: Message, body: Callable[..., str], most: int | None, *, headed: bool) -> str:
+    def length(blocks: tuple[Block, ...], *, head: bool) -> int:
+        return len(body(replace(message, blocks=blocks), headed=head))
+
+    whole = message.blocks
+    if most is None or length(whole, head=headed) <= most:
+        return body(message, headed=headed)
+    if kept := _greatest(len(whole), lambda number: length(_first(whole, number), head=headed) <= most):
+        return body(replace(message, blocks=_first(whole, kept)), headed=headed)
+    text = block_text(whole[0]) if whole else ""
+    room = _greatest(min(len(text), most), lambda room: length(_shortened(text, room), head=False) <= most)
+    return body(replace(message, blocks=_shortened(text, room)), headed=False)
+
+
+def _first(blocks: tuple[Block, ...], number: int) -> tuple[Block, ...]:
+    """The first blocks. Rows that are left out are counted, since each is an event of its own."""
+    rows = sum(isinstance(block, Row) for block in blocks[number:])
+    return (*blocks[:number], Row(cells=((f"and {rows} more",),))) if rows else blocks[:number]
+
+
+def _shortened(text: str, room: int) -> tuple[Block, ...]:
+    """What is left of a block that does not fit."""
+    return (Paragraph(line=(Foreign(shorten(text, room)),)),) if room else ()
+
+
+def _greatest(most: int, fits: Callable[[int], bool]) -> int:
+    """The greatest number up to `most` that fits, 0 if none does; what is longer fits less."""
+    low, high = 0, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle - 1)
+    return low

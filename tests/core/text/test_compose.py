@@ -1,0 +1,129 @@
+"""Events in words. What each message says in full is in the golden files."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gemwatch.core.events import Event, EventKind
+from gemwatch.core.text.compose import compose
+from gemwatch.core.text.message import LONGEST_TITLE
+from gemwatch.core.text.rendering import Format, Rendered, render
+from support.gem import document
+from support.messages import AT, ESTIMATE, PREVIOUS, PROBLEM, job, service
+
+
+def text(event_id: int, event: Event, now: datetime = AT, most: int | None = None) -> Rendered:
+    return render(compose(event_id, event, now=now), Format.TEXT, most)
+
+
+@pytest.mark.parametrize(
+    ("later", "first"),
+    [
+        (timedelta(minutes=2), "Result: test_data.results.parquet"),
+        (
+            timedelta(hours=26, minutes=5),
+            "Delayed: observed 18 Feb 2026, 13:21:07 UTC, sent 26 h 5 min later",
+        ),
+        (-timedelta(hours=1), "Result: test_data.results.parquet"),
+    ],
+)
+def test_a_late_message_says_when_it_was_observed(later: timedelta, first: str) -> None:
+    assert text(1, job(EventKind.SUCCESS, "SUCCESS"), AT + later).body.partition("\n")[0] == first
+
+
+def test_numbers_that_are_missing_leave_no_gap() -> None:
+    statistics = {"roads_fully_matched_ratio": 0.5, "kms_processed": 7.25}
+    shown = json.dumps({"job_id": 7, "status": "SUCCESS", "statistics": statistics})
+    lines = text(1, job(EventKind.SUCCESS, "SUCCESS", document=shown)).body.splitlines()
+    assert lines[:3] == [
+        "Matched: 50.0 % fully",
+        "Length: 7.2 km",
+        "Seen finished: 18 Feb 2026, 13:21:07 UTC (last seen running 13:20:05)",
+    ]
+
+
+def test_many_mistakes_are_told_as_ten_and_a_number() -> None:
+    body = text(1, service(EventKind.CONFIG, refused=True, problems=[PROBLEM] * 12)).body
+    assert body.count(PROBLEM) == 10
+    assert "and 2 more, see gemwatch check" in body
+
+
+@pytest.mark.parametrize(
+    ("most", "body"),
+    [
+        (90, "Result: test_data.results.parquet\nInput: test_data.parquet\nStorage: storage-001\n\ngw-4711"),
+        (45, "Result: test_data.results.parquet\n\ngw-4711"),
+        (30, "Result: test_…parquet\n\ngw-4711"),
+        (9, "gw-4711"),
+        (0, "gw-4711"),
+    ],
+)
+def test_what_does_not_fit_is_left_out_from_below_and_the_id_stays(most: int, body: str) -> None:
+    assert text(4711, job(EventKind.SUCCESS, "SUCCESS"), most=most).body == body
+
+
+KEYS = [
+    *("document", "name", "status", "before", "first_sight", "last_seen_before", "running_since", "misses"),
+    *("over", "reason", "since", "remedy", "problems", "refused"),
+    *("estimate", "previous", "reasons", "limit_seconds", "limit_runs", "limit_basis", "ran_seconds"),
+]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.datetimes().map(datetime.isoformat),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=8,
+)
+DOCUMENT = st.fixed_dictionaries(
+    {"job_id": st.integers(1, 2**63), "status": st.text(min_size=1, max_size=9)},
+    optional={
+        **dict.fromkeys(("input_filename", "result_filename", "storage_id", "job_type", "orbis_version"), JSON),
+        "requested_at": JSON,
+        "statistics": st.dictionaries(
+            st.sampled_from(list(document(1, "SUCCESS")["statistics"])),
+            JSON,
+        ),
+    },
+)
+
+
+def parts(usual: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Facts within the facts, some as they should be and some not."""
+    return st.fixed_dictionaries({}, optional={key: st.just(value) | JSON for key, value in usual.items()})
+
+
+EVENTS = st.builds(
+    Event,
+    kind=st.sampled_from(EventKind),
+    at=st.datetimes(timezones=st.just(UTC)),
+    job_id=st.none() | st.integers(1, 2**63 - 1),
+    facts=st.dictionaries(st.sampled_from(KEYS), JSON)
+    | st.fixed_dictionaries(
+        {"document": DOCUMENT.map(json.dumps), "previous": parts(PREVIOUS), "estimate": parts(ESTIMATE)},
+        optional=dict.fromkeys(set(KEYS) - {"document", "previous", "estimate"}, st.booleans() | JSON),
+    ),
+)
+
+
+@given(EVENTS, st.datetimes(timezones=st.just(UTC)), st.none() | st.integers(10, 400), st.sampled_from(Format))
+def test_any_facts_make_a_message(event: Event, now: datetime, most: int | None, form: Format) -> None:
+    message = render(compose(4711, event, now=now), form, most)
+    assert "\n" not in message.title
+    assert 0 < len(message.title) <= LONGEST_TITLE
+    assert message.body.removesuffix("</p>").endswith("gw-4711")
+    assert most is None or len(message.body) <= max(most, len("<p>gw-4711</p>"))
+
+
+@pytest.mark.parametrize(
+    ("earliest", "latest", "told"),
+    [
+        ("16:05:31", "16:05:58", "16:05:40 UTC (8 in 10 end between 16:05:31 and 16:05:58;"),
+        ("16:00:00", "16:10:00", "16:05 UTC (8 in 10 end between 16:00 and 16:10;"),
+    ],
+)
+def test_an_expected_end_is_told_as_exactly_as_it_can_be_known(earliest: str, latest: str, told: str) -> None:
+    narrow = {"earliest": f"2026-02-18T{earliest}+00:00", "latest": f"2026-02-18T{latest}+00:00"}
+    event = job(EventKind.STARTED, "IN_PROGRESS", 7, before="REQUESTED", estimate={**ESTIMATE, **narrow})
+    assert f"Expected end: 18 Feb 2026, {told}" in text(1, event).body

@@ -1,0 +1,26 @@
+"""Every message in every format, exactly as it is sent. `make golden` writes the files; people read what changed."""
+
+import pytest
+
+from gemwatch.core.events import EventKind
+from support.messages import EVENTS, GOLDEN, golden
+
+FILES = golden()
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_golden_file_is_what_is_sent(name: str) -> None:
+    assert (GOLDEN / name).read_text() == FILES[name]
+
+
+def test_golden_files_are_those_of_the_samples() -> None:
+    assert {path.name for path in GOLDEN.iterdir()} == set(FILES)
+
+
+def test_every_kind_of_event_has_a_sample() -> None:
+    assert {event.kind for event in EVENTS.values()} > set(EventKind)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in EventKind if kind.traits.scope == "service"])
+def test_every_failure_has_a_sample_of_its_recovery(kind: EventKind) -> None:
+    assert {bool(event.facts.get("over")) for event in EVENTS.values() if event.kind is kind} == {True, False}

@@ -1,0 +1,188 @@
+"""A sample of every message, and the golden files that hold each of them in every format.
+
+`make golden` writes the files anew. Read what changed before you commit it.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from gemwatch.core.events import Event, EventKind, UnknownKind
+from gemwatch.core.text.compose import compose
+from gemwatch.core.text.context import Context
+from gemwatch.core.text.message import Message
+from gemwatch.core.text.rendering import Format, render
+from gemwatch.core.text.summary import summarise
+from support.gem import document
+
+GOLDEN = Path(__file__).parents[1] / "core" / "text" / "golden"
+ENDINGS = {Format.TEXT: "txt", Format.MARKDOWN: "md", Format.HTML: "html", Format.CARD: "card.md"}
+
+AT = datetime(2026, 2, 18, 13, 21, 7, tzinfo=UTC)
+CONTEXT = Context(
+    name="gis-prod",
+    public_url="https://gemwatch.example.com/gem",
+    zone=ZoneInfo("Europe/Amsterdam"),
+    config_path="/etc/gemwatch/config.yaml",
+    login_command="az login --scope https://gem.core.orbis.tomtom.com/user_impersonation",
+)
+PROBLEM = "/etc/gemwatch/config.yaml:14:22: notify.data-mail.url: Apprise cannot read it"
+LANES = json.dumps(
+    document(7, "FAILED", job_type="LANE_LEVEL_MATCHING", overture_release=None, orbis_version="MAP1.204")
+)
+ESTIMATE = {
+    "ends_at": "2026-02-18T16:05:40+00:00",
+    "earliest": "2026-02-18T15:50:00+00:00",
+    "latest": "2026-02-19T00:10:00+00:00",
+    "runs": 12,
+    "basis": "input",
+}
+PREVIOUS = {
+    "job_id": 5,
+    "ended_at": "2026-02-11T10:00:00+00:00",
+    "matched": 0.861,
+    "roads": 401002,
+    "kilometres": 80900.4,
+    "running_seconds": 9600.0,
+    "changed": [["Overture release", "2025-12-17.0", "2026-01-21.0"]],
+}
+FIRST_SIGHT = {"name": None, "before": None, "first_sight": True, "last_seen_before": None, "running_since": None}
+HOSTILE = (
+    "*a* _b_ `c` <!channel> @here [x](https://evil.example) https://evil.example <b>&lt;\u202e\u034f\u3164.parquet"
+)
+
+
+def job(kind: EventKind, status: str, job_id: int = 123456790, /, **facts: Any) -> Event:
+    usual = {
+        "name": "Netherlands weekly",
+        "status": status,
+        "before": "IN_PROGRESS",
+        "first_sight": False,
+        "last_seen_before": "2026-02-18T13:20:05+00:00",
+        "running_since": "2026-02-18T10:41:00+00:00",
+        "document": json.dumps(document(job_id, status)),
+    }
+    return Event(kind=kind, at=AT, job_id=job_id, facts={**usual, **facts})
+
+
+def service(kind: EventKind, job_id: int | None = None, **facts: Any) -> Event:
+    return Event(kind=kind, at=AT, job_id=job_id, facts=facts)
+
+
+EVENTS: Mapping[str, Event] = {
+    "success": job(EventKind.SUCCESS, "SUCCESS"),
+    "success-compared": job(EventKind.SUCCESS, "SUCCESS", previous=PREVIOUS),
+    "success-hostile": job(
+        EventKind.SUCCESS,
+        "SUCCESS",
+        name=HOSTILE,
+        document=json.dumps(
+            document(7, "SUCCESS", input_filename=HOSTILE, result_filename="paypal\ufe0f.com 203.0.113.7.")
+        ),
+    ),
+    "failed": job(EventKind.FAILED, "FAILED", document=LANES),
+    "failed-first-sight": job(
+        EventKind.FAILED, "FAILED", document='{"job_id": 7, "status": "FAILED"}', **FIRST_SIGHT
+    ),
+    "started": job(EventKind.STARTED, "IN_PROGRESS", before="REQUESTED", last_seen_before="2026-02-17T23:30:00Z"),
+    "started-estimated": job(EventKind.STARTED, "IN_PROGRESS", before="REQUESTED", estimate=ESTIMATE),
+    "needs-review": job(
+        EventKind.NEEDS_REVIEW,
+        "SUCCESS",
+        previous=PREVIOUS,
+        reasons=[
+            "matched 84.7 %, below the floor of 90.0 %",
+            "matched 84.7 %, 6.0 points less than the 90.7 % before",
+        ],
+    ),
+    "queued-too-long": job(EventKind.QUEUED_TOO_LONG, "REQUESTED", since="2026-02-18T11:00:00Z", limit_seconds=7200),
+    "running-too-long": job(
+        EventKind.RUNNING_TOO_LONG,
+        "IN_PROGRESS",
+        since="2026-02-18T01:00:00Z",
+        limit_seconds=28800,
+        limit_runs=5,
+        limit_basis="release",
+    ),
+    "finished-too-fast": job(EventKind.FINISHED_TOO_FAST, "SUCCESS", ran_seconds=42.5, limit_seconds=300),
+    "not-found": job(EventKind.NOT_FOUND, "IN_PROGRESS", misses=3),
+    "not-found-never-seen": job(EventKind.NOT_FOUND, "IN_PROGRESS", misses=1, status=None, last_seen_before=None),
+    "unknown-status": job(EventKind.UNKNOWN_STATUS, "CANCELLED"),
+    "group-done": service(
+        EventKind.GROUP_DONE,
+        group="release-2026-11",
+        outcomes={"SUCCESS": 10, "FAILED": 1, "SUCCESS, needs review": 1},
+        failed=[123456791],
+        needs_review=[123456792],
+        first_requested_at="2026-02-17T08:00:00Z",
+        last_ended_at=AT.isoformat(),
+    ),
+    "group-incomplete": service(
+        EventKind.GROUP_DONE, group="release-2026-11", incomplete=True, outcomes={"SUCCESS": 11}
+    ),
+    "login-failing": service(
+        EventKind.LOGIN, over=False, reason="az exited with 1: \"Please run 'az login'\"", since=AT.isoformat()
+    ),
+    "login-recovered": service(EventKind.LOGIN, over=True, since="2026-02-18T10:00:00+00:00"),
+    "login-for-job-failing": service(
+        EventKind.LOGIN, 7, name="Belgium", over=False, reason="HTTP 403", since=AT.isoformat()
+    ),
+    "login-for-job-recovered": service(EventKind.LOGIN, 7, over=True, since=None),
+    "api-failing": service(EventKind.API, over=False, reason="no answer in 30 s", since="2026-02-18T13:11:00+00:00"),
+    "api-recovered": service(EventKind.API, over=True, since="2026-02-16T10:00:00+00:00"),
+    "config-refused": service(EventKind.CONFIG, over=False, refused=True, problems=[PROBLEM]),
+    "config-entries-skipped": service(EventKind.CONFIG, over=False, refused=False, problems=[PROBLEM] * 12),
+    "config-fixed": service(EventKind.CONFIG, over=True),
+    "store-failing": service(
+        EventKind.STORE, over=False, reason="database or disk is full", since="2026-02-18T13:20:30+00:00"
+    ),
+    "store-recovered": service(EventKind.STORE, over=True, since="2026-02-18T13:20:30+00:00"),
+    "target-down": service(
+        EventKind.TARGET,
+        over=False,
+        target="data-mail",
+        fallback="team-slack",
+        reason="smtp.example.com:587 answered 535: Authentication unsuccessful",
+        since="2026-02-18T13:11:00+00:00",
+    ),
+    "target-recovered": service(EventKind.TARGET, over=True, target="data-mail", since="2026-02-18T10:00:00+00:00"),
+    "unknown-kind": Event(kind=UnknownKind("moon-phase"), at=AT, job_id=7, facts={"phase": "full"}),
+}
+
+
+def messages() -> Mapping[str, Message]:
+    """Every sample, one that is late, and summaries."""
+    alone = {name: compose(4711, event, now=AT, context=CONTEXT) for name, event in EVENTS.items()}
+    some = [(4711 + number, event) for number, event in enumerate(EVENTS.values())]
+    ended = [one for one in some if one[1].kind in (EventKind.SUCCESS, EventKind.FAILED, EventKind.NEEDS_REVIEW)]
+    return {
+        **alone,
+        "not-stored": compose(None, EVENTS["store-failing"], now=AT, context=CONTEXT),
+        "success-late": compose(4711, EVENTS["success"], now=AT + timedelta(hours=3, minutes=4), context=CONTEXT),
+        "success-in-utc": compose(4711, EVENTS["success"], now=AT),
+        "summary-of-jobs": summarise(ended, now=AT, context=CONTEXT),
+        "summary-of-everything": summarise(some, now=AT + timedelta(hours=1), context=CONTEXT),
+    }
+
+
+def golden() -> Mapping[str, str]:
+    """File names and what they hold: the title, and the body in one of the formats."""
+    files = {}
+    for name, message in messages().items():
+        for form, ending in ENDINGS.items():
+            shown = render(message, form, headed=form is not Format.TEXT)
+            files[f"{name}.{ending}"] = (
+                f"{shown.title}\n\n{shown.body}\n" if form is Format.TEXT else f"{shown.body}\n"
+            )
+    return files
+
+
+if __name__ == "__main__":
+    GOLDEN.mkdir(exist_ok=True)
+    for old in GOLDEN.iterdir():
+        old.unlink()
+    for name, text in golden().items():
+        (GOLDEN / name).write_text(text)

@@ -16,7 +16,9 @@ from gemwatch.core.events import (
     audience,
     kind_of,
 )
-from gemwatch.core.text.message import LONGEST_TITLE, compose
+from gemwatch.core.text.compose import compose
+from gemwatch.core.text.message import LONGEST_TITLE
+from gemwatch.core.text.rendering import Format, Rendered, render
 from gemwatch.core.text.summary import summarise
 
 AT = datetime(2026, 2, 18, 13, 21, 7, tzinfo=UTC)
@@ -25,6 +27,10 @@ NEWER = UnknownKind("quota-changed")
 
 def event(kind: EventKind | UnknownKind) -> Event:
     return Event(kind=kind, at=AT, job_id=7 if kind.traits.scope is Scope.JOB else None)
+
+
+def text(kind: EventKind | UnknownKind) -> Rendered:
+    return render(compose(12, event(kind), now=AT), Format.TEXT)
 
 
 def test_every_kind_has_one_place_in_a_summary() -> None:
@@ -38,14 +44,14 @@ def test_every_kind_is_found_by_its_word(kind: EventKind) -> None:
 
 @pytest.mark.parametrize("kind", [*EventKind, NEWER])
 def test_every_kind_has_a_title_and_a_text(kind: EventKind | UnknownKind) -> None:
-    message = compose(12, event(kind), now=AT)
+    message = text(kind)
     assert 0 < len(message.title) <= LONGEST_TITLE
     assert message.body.splitlines()[0]
     assert message.body.endswith("\ngw-12")
 
 
 def test_titles_tell_the_kinds_apart() -> None:
-    titles = {compose(12, event(kind), now=AT).title for kind in (*EventKind, NEWER)}
+    titles = {text(kind).title for kind in (*EventKind, NEWER)}
     assert len(titles) == len(EventKind) + 1
 
 
@@ -56,7 +62,7 @@ def test_labels_and_outcomes_tell_the_kinds_apart() -> None:
 
 def test_summary_has_a_line_for_every_kind_in_order() -> None:
     letters = [(number, event(kind)) for number, kind in enumerate((NEWER, *EventKind), 101)]
-    lines = summarise(letters, now=AT).body.splitlines()
+    lines = render(summarise(letters, now=AT), Format.TEXT).body.splitlines()
     expected = [f"gw-{102 + list(EventKind).index(kind)}" for kind in IN_SUMMARY]
     assert [line.rsplit(" · ", 1)[1] for line in lines[: len(letters)]] == [*expected, "gw-101"]
 
@@ -75,6 +81,6 @@ def test_unknown_kind_is_neutral() -> None:
     assert kind_of("quota-changed") == NEWER
     assert NEWER.traits.label == "Quota changed"
     assert audience(event(NEWER), [Target(name="all", url="json://h", on=frozenset(EventKind))]) == ()
-    message = compose(12, event(NEWER), now=AT)
+    message = text(NEWER)
     assert message.title == "gemwatch: Quota changed"
     assert "A newer version of gemwatch recorded this event (quota-changed)." in message.body

@@ -1,5 +1,12 @@
-"""gemwatch watches TomTom GEM matching jobs and tells people the moment one ends."""
+"""gemwatch watches TomTom GEM matching jobs and notifies people as soon as one ends."""
 
-from importlib.metadata import version
+__version__: str
 
-__version__ = version("gemwatch")
+
+def __getattr__(name: str) -> str:
+    """`__version__`, read from the installed package when it is first used: that takes as long as a health check."""
+    if name != "__version__":
+        raise AttributeError(name)
+    from importlib.metadata import version  # noqa: PLC0415
+
+    return version("gemwatch")

@@ -11,11 +11,14 @@ from gemwatch.cli.common import FAILED, MISUSED, Config, config_path, say_proble
 if TYPE_CHECKING:
     from gemwatch.core.settings import Settings
 
-Online = Annotated[bool, typer.Option("--online", help="Also fetch a token and ask the API once.")]
+Online = Annotated[bool, typer.Option("--online", help="Also fetch a token and poll the API once.")]
 
 
 def check(context: typer.Context, config: Config = None, *, online: Online = False) -> None:
-    """Read the configuration the way `run` would, and say everything that is wrong with it."""
+    """Check the configuration and report every mistake.
+
+    It is read as `run` reads it. Exit codes: 0 no mistake, 1 login or API failed (--online), 2 mistakes.
+    """
     from gemwatch.adapters.config.file import load
     from gemwatch.adapters.notify.urls import url_advice, url_problem
 

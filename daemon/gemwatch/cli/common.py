@@ -1,15 +1,17 @@
-"""What the commands share: the configuration they were given, and how they end when something is wrong."""
+"""What the commands share: the configuration they were given, ids, and how they end when something is wrong."""
 
 import json
 import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from gemwatch.cli import completion, streams
 from gemwatch.core.job_id import NOT_A_JOB_ID, job_id_of
 
 if TYPE_CHECKING:
@@ -20,15 +22,11 @@ if TYPE_CHECKING:
 
 FAILED, MISUSED = 1, 2
 
-Config = Annotated[Path | None, typer.Option("--config", "-c", help="The configuration file.", show_default=False)]
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", metavar="FILE", help="The configuration file.", show_default=False),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """The configuration named before the command; one named behind it wins."""
-
-    config: Path | None
 
 
 def job_id(word: str) -> int:
@@ -39,11 +37,82 @@ def job_id(word: str) -> int:
     return found
 
 
-def config_path(context: typer.Context, config: Path | None) -> Path:
-    from gemwatch.adapters.config.file import find
+def delivery_id(word: str) -> int:
+    """The number of a delivery, as `gemwatch deliveries` shows it. Others end the command with code 2."""
+    found = job_id_of(word)  # the same numbers
+    if found is None:
+        raise typer.BadParameter(f"{json.dumps(word[:40])} is not the number of a delivery", param_hint="ID")
+    return found
 
+
+def duration(text: str) -> timedelta:
+    """A time such as 90s, 30m, 8h or 7d. Others end the command with code 2."""
+    from gemwatch.adapters.config import values
+
+    try:
+        return values.duration(text)
+    except values.BadValue as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+OneJob = Annotated[
+    int,
+    typer.Argument(
+        parser=job_id,
+        metavar="JOB_ID",
+        help="The GEM job's id.",
+        autocompletion=completion.job_ids,
+        show_default=False,
+    ),
+]
+SomeJobs = Annotated[
+    list[int] | None,
+    typer.Argument(
+        parser=job_id,
+        metavar="JOB_ID",
+        help="Only these jobs.",
+        autocompletion=completion.job_ids,
+        show_default=False,
+    ),
+]
+SomeTargets = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="TARGET", help="Only these; by default all.", autocompletion=completion.targets, show_default=False
+    ),
+]
+Limit = Annotated[
+    int | None, typer.Option("--limit", metavar="N", min=1, max=10**9, help="At most so many.", show_default=False)
+]
+
+Since = Annotated[
+    timedelta | None,
+    typer.Option(
+        "--since", parser=duration, metavar="TIME", help="Only of the last 90s, 30m, 8h or 7d.", show_default=False
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The configuration named before the command; one named behind it wins."""
+
+    config: Path | None
+
+
+def config_option(context: typer.Context, config: Path | None) -> Path | None:
+    """The configuration that the options name, if any."""
     chosen: Chosen = context.find_object(Chosen) or Chosen(None)
-    return find(config or chosen.config, os.environ)
+    return config or chosen.config
+
+
+def config_path(context: typer.Context, config: Path | None) -> Path:
+    from gemwatch.adapters.config.places import NoConfigError, find
+
+    try:
+        return find(config_option(context, config), os.environ)
+    except NoConfigError as error:
+        fail(str(error), MISUSED)
 
 
 def settings_of(path: Path) -> "Settings":
@@ -54,6 +123,7 @@ def settings_of(path: Path) -> "Settings":
     loaded = load(path, os.environ, url_problem=url_problem)
     say_problems(loaded.problems)
     if loaded.settings is None:
+        say_access(path)
         raise typer.Exit(MISUSED)
     return loaded.settings
 
@@ -67,22 +137,47 @@ def secrets_of(settings: "Settings") -> "Secrets":
     return secrets
 
 
-def open_store(path: Path) -> "sa.Engine":
-    """The store, to read. Of the configuration only `store.url` counts: secrets need not be at hand."""
+def store_of(path: Path) -> str:
+    """The store's URL. Of the configuration only `store.url` counts: secrets need not be at hand."""
     from gemwatch.adapters.config.store import store_url
-    from gemwatch.adapters.store.database import StoreError, open_to_read
-    from gemwatch.adapters.store.schema import check
 
     url = store_url(path, os.environ)
-    if not isinstance(url, str):
-        say_problems(url)
-        raise typer.Exit(MISUSED)
+    if isinstance(url, str):
+        return url
+    say_problems(url)
+    say_access(path)
+    raise typer.Exit(MISUSED)
+
+
+def open_store(path: Path) -> "sa.Engine":
+    """The store, to read."""
+    from gemwatch.adapters.store.database import StoreError, file_of, open_to_read
+    from gemwatch.adapters.store.schema import check
+
+    url = store_of(path)
+    refuse_without_access(file_of(url))
     try:
         engine = open_to_read(url)
         check(engine)
     except StoreError as error:
         fail(str(error))
     return engine
+
+
+def refuse_without_access(file: Path) -> None:
+    """End the command where this user may not read a file, with whose it is."""
+    from gemwatch.cli.access import denied
+
+    if (sentence := denied(file)) is not None:
+        fail(sentence)
+
+
+def say_access(file: Path) -> None:
+    """After a file could not be read: whose it is, and as whom to run, if that is why."""
+    from gemwatch.cli.access import denied
+
+    if (sentence := denied(file)) is not None:
+        streams.complain(sentence)
 
 
 def say_problems(problems: "Sequence[Problem]") -> None:
@@ -93,7 +188,7 @@ def say_problems(problems: "Sequence[Problem]") -> None:
 
 def fail(message: str, code: int = FAILED) -> NoReturn:
     """End the command with a sentence on standard error."""
-    typer.echo(f"gemwatch: {message}", err=True)
+    streams.complain(message)
     raise typer.Exit(code)
 
 

@@ -1,29 +1,30 @@
 """`gemwatch db`: a copy of the store, what is in it, and bringing it up to date."""
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from gemwatch.cli.common import MISUSED, Config, Json, config_path, fail, print_json, say_problems
+from gemwatch.cli.common import MISUSED, Config, Json, config_path, fail, print_json, store_of
+from gemwatch.cli.help import Command
 
-app = typer.Typer(no_args_is_help=True, help="Back the store up, look at it, bring it up to date.")
+app = typer.Typer(no_args_is_help=True, help="Back up, inspect and upgrade the store.")
 
 To = Annotated[Path, typer.Argument(metavar="FILE", help="Where the copy goes.", show_default=False)]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite FILE if it exists.")]
 
 
-@app.command("backup")
+@app.command("backup", cls=Command)
 def backup(context: typer.Context, to: To, config: Config = None, *, force: Force = False) -> None:
-    """Copy the store to FILE, while the daemon runs or not. The copy is checked before it gets its name.
+    """Copy the store to a file.
 
-    To restore: stop the daemon, remove the store's -wal and -shm files, put the copy in the store's place, start.
+    The daemon may run. The copy is checked before it gets its name. To restore it: stop the daemon, remove the
+    store's -wal and -shm files, move the copy to the store's place, start the daemon.
     """
     from gemwatch.adapters.store import backup as copies
     from gemwatch.adapters.store.database import StoreError
 
-    url = _store(context, config)
+    url = store_of(config_path(context, config))
     try:
         schema = copies.backup(url, to, overwrite=force)
     except copies.InTheWayError as error:
@@ -33,13 +34,16 @@ def backup(context: typer.Context, to: To, config: Config = None, *, force: Forc
     typer.echo(f"{to}: {_bytes(to.stat().st_size)}, schema {schema}, read and found sound")
 
 
-@app.command("info")
+@app.command("info", cls=Command)
 def info(context: typer.Context, config: Config = None, *, as_json: Json = False) -> None:
-    """Say where the store is, what is in it, and whether a daemon runs on it."""
+    """Show where the store is and what is in it.
+
+    It also shows whether a daemon uses it.
+    """
     from gemwatch.adapters.store.database import StoreError
     from gemwatch.adapters.store.info import facts_of
 
-    url = _store(context, config)
+    url = store_of(config_path(context, config))
     try:
         facts = facts_of(url)
     except StoreError as error:
@@ -54,13 +58,16 @@ def info(context: typer.Context, config: Config = None, *, as_json: Json = False
     typer.echo(f"\n{zone()}")
 
 
-@app.command("upgrade")
+@app.command("upgrade", cls=Command)
 def upgrade(context: typer.Context, config: Config = None) -> None:
-    """Bring the store's schema up to date, as `run` does at its start. The daemon must be stopped."""
+    """Upgrade the store's schema.
+
+    `run` does the same at its start. The daemon must be stopped.
+    """
     from gemwatch.adapters.store import schema
     from gemwatch.adapters.store.database import StoreError, WriterLock, file_of, open_to_read
 
-    url = _store(context, config)
+    url = store_of(config_path(context, config))
     path = file_of(url)
     try:
         with WriterLock(url):
@@ -76,18 +83,8 @@ def upgrade(context: typer.Context, config: Config = None) -> None:
         typer.echo(f"{path} was brought from schema {before} to {schema.REVISION}; as it was before: {copy}")
 
 
-def _store(context: typer.Context, config: Path | None) -> str:
-    """The store's URL. Of the configuration nothing else counts: secrets need not be at hand."""
-    from gemwatch.adapters.config.store import store_url
-
-    url = store_url(config_path(context, config), os.environ)
-    if isinstance(url, str):
-        return url
-    say_problems(url)
-    raise typer.Exit(MISUSED)
-
-
 def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    from gemwatch.cli.jobs import time_of
     from gemwatch.cli.tables import local
 
     wanted = "" if facts["schema"] == facts["schema_read"] else f"; this gemwatch reads {facts['schema_read']}"
@@ -102,7 +99,8 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
     if counts is None:
         return lines
     jobs, moves = counts["jobs"], counts["transitions"]
-    span = f" from {local(moves['oldest'])} to {local(moves['newest'])}" if moves["number"] else ""
+    oldest, newest = time_of(moves["oldest"]), time_of(moves["newest"])
+    span = f" from {local(oldest)} to {local(newest)}" if oldest and newest else ""
     return [
         *lines,
         ("Jobs", f"{sum(jobs['by_status'].values())}, {jobs['watched']} watched{_split(jobs['by_status'])}"),

@@ -1,4 +1,4 @@
-"""`gemwatch deliveries`: what was told to whom, what still waits, and putting failed ones back."""
+"""`gemwatch deliveries`: what was sent to whom, what is pending, and retrying failed ones."""
 
 import os
 from datetime import UTC, datetime
@@ -7,10 +7,24 @@ from typing import Annotated, Any
 
 import typer
 
-from gemwatch.cli.common import Config, Json, config_path, fail, open_store, print_json
-from gemwatch.cli.tables import coloured, local, table, zone
+from gemwatch.cli.common import Config, Json, config_path, delivery_id, fail, open_store, print_json
+from gemwatch.cli.help import Command
+from gemwatch.cli.tables import Cell, Column, Kind
 
-app = typer.Typer(invoke_without_command=True, help="Show deliveries, or put failed ones back.")
+_COLUMNS = (
+    Column(title="#", kind=Kind.NUMBER),
+    Column(title="Event"),
+    Column(title="Kind"),
+    Column(title="Job", kind=Kind.NUMBER, rank=2),
+    Column(title="Target", kind=Kind.TEXT),
+    Column(title="State", kind=Kind.WORD),
+    Column(title="Attempts", kind=Kind.NUMBER, rank=4),
+    Column(title="Sent", kind=Kind.TIME, rank=1),
+    Column(title="Next attempt", kind=Kind.TIME, rank=3),
+    Column(title="Last error", kind=Kind.TEXT),
+)
+
+app = typer.Typer(invoke_without_command=True, help="Show deliveries, or retry failed ones.")
 
 
 class State(StrEnum):
@@ -20,7 +34,10 @@ class State(StrEnum):
 
 
 Only = Annotated[State | None, typer.Option("--state", help="Only these.")]
-Ids = Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="Which; all failed ones if none is named.")]
+Ids = Annotated[
+    list[int] | None,
+    typer.Argument(parser=delivery_id, metavar="ID", help="Which; by default all failed ones.", show_default=False),
+]
 
 
 @app.callback()
@@ -37,23 +54,26 @@ def deliveries(context: typer.Context, state: Only = None, config: Config = None
     if as_json:
         print_json(rows)
         return
-    from rich.console import Console
+    from gemwatch.cli.tables import on_terminal, print_table, zone
 
-    if not rows:
-        typer.echo(f"There are no {state or ''} deliveries.".replace("  ", " "))
+    if not rows and on_terminal():
+        print(f"There are no {state or ''} deliveries.".replace("  ", " "))
         return
-    columns = ["#", "Event", "What", "Job", "Target", "State", "Tries", "Sent or next try", "Last error"]
-    Console().print(table(columns, map(_row, rows), zone()))
+    print_table(_COLUMNS, map(_row, rows), footer=zone())
 
 
-@app.command("retry")
+@app.command("retry", cls=Command)
 def retry(context: typer.Context, ids: Ids = None, config: Config = None) -> None:
-    """Put failed deliveries back for another 48 h. A running daemon sends them at once."""
+    """Retry failed deliveries for another 48 hours.
+
+    A running daemon sends them at once.
+    """
     import sqlalchemy as sa
 
     from gemwatch.adapters.config.store import store_url
     from gemwatch.adapters.store.database import open_to_write
     from gemwatch.adapters.store.housekeeping import Housekeeping
+    from gemwatch.core.text.formatting import counted
 
     path = config_path(context, config)
     open_store(path).dispose()  # says what is wrong where there is no store of this version
@@ -66,20 +86,27 @@ def retry(context: typer.Context, ids: Ids = None, config: Config = None) -> Non
     finally:
         engine.dispose()
     missing = sorted(set(ids or []) - set(back))
-    typer.echo(f"{len(back)} put back." if back else "Nothing was put back: there is no failed delivery.")
+    typer.echo(
+        f"{counted(len(back), 'delivery', 'deliveries')} requeued."
+        if back
+        else "There is no failed delivery to retry."
+    )
     if missing:
-        fail(f"not failed, or not there: {', '.join(map(str, missing))}")
+        fail(f"no failed delivery has this number: {', '.join(map(str, missing))}")
 
 
-def _row(row: dict[str, Any]) -> list[Any]:
+def _row(row: dict[str, Any]) -> list[Cell]:
+    from gemwatch.cli.jobs import time_of
+
     return [
-        str(row["id"]),
+        row["id"],
         row["event"],
         row["kind"],
-        None if row["job_id"] is None else str(row["job_id"]),
+        row["job_id"],
         row["target"],
-        coloured(row["state"]),
-        str(row["attempts"]),
-        local(row["sent_at"] or row["next_attempt_at"]),
-        row["last_error"] if row["state"] != State.sent else " ",
+        row["state"],
+        row["attempts"],
+        time_of(row["sent_at"]),
+        time_of(row["next_attempt_at"]),
+        row["last_error"] if row["state"] != State.sent else None,
     ]

@@ -9,11 +9,16 @@ import typer
 
 from gemwatch.cli.common import FAILED
 
-KeepRunning = Annotated[bool, typer.Option("--keep-running", help="Go on after the last job, until Ctrl-C.")]
+KeepRunning = Annotated[
+    bool, typer.Option("--keep-running", help="Keep the daemon and its page running until Ctrl-C.")
+]
 
 
 def demo(*, keep_running: KeepRunning = False) -> None:
-    """See the whole thing at work for less than a minute, with no account: all of it is simulated."""
+    """Run the real daemon on a simulated GEM API.
+
+    It takes less than a minute and needs no account: API, login and inboxes are simulated on this machine.
+    """
     from gemwatch.demo.play import play
 
     if isinstance(sys.stdout, io.TextIOWrapper):

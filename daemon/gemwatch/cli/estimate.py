@@ -1,34 +1,52 @@
 """`gemwatch estimate`: when jobs are expected to end, and how good such estimates have been."""
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gemwatch.cli.common import MISUSED, Config, Json, config_path, fail, job_id, open_store, print_json
-from gemwatch.cli.tables import coloured, expected, local, table, zone
+from gemwatch.cli.common import MISUSED, Config, Json, SomeJobs, config_path, fail, open_store, print_json
+from gemwatch.cli.tables import Cell, Column, Kind
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
+
     from gemwatch.core.backtest import Score
 
-JobIds = Annotated[
-    list[int] | None,
-    typer.Argument(metavar="[JOB_ID]...", parser=job_id, help="The jobs; by default all watched ones."),
-]
-Backtest = Annotated[bool, typer.Option("--backtest", help="Say how often the ranges held for the runs so far.")]
+Backtest = Annotated[bool, typer.Option("--backtest", help="Show how often the ranges held for the runs so far.")]
 _BASES = {"input": "same input", "release": "same type and release", "type": "same type"}
+_COLUMNS = (
+    Column(title="Job", kind=Kind.NUMBER),
+    Column(title="Name", kind=Kind.TEXT),
+    Column(title="Status", kind=Kind.WORD),
+    Column(title="Expected end", kind=Kind.TIME),
+    Column(title="Earliest", kind=Kind.TIME, rank=2),
+    Column(title="Latest", kind=Kind.TIME, rank=2),
+    Column(title="Waits for", rank=4),
+    Column(title="Runs for", rank=3),
+    Column(title="Remark", kind=Kind.TEXT),
+)
+_SCORE_COLUMNS = (
+    Column(title="Predicted", kind=Kind.TEXT),
+    Column(title="From runs of the", kind=Kind.TEXT),
+    Column(title="Predictions", kind=Kind.NUMBER),
+    Column(title="In range", kind=Kind.NUMBER),
+    Column(title="Median error"),
+)
 
 
 def estimate(
     context: typer.Context,
-    job_ids: JobIds = None,
+    job_ids: SomeJobs = None,
     config: Config = None,
     *,
     backtest: Backtest = False,
     as_json: Json = False,
 ) -> None:
-    """Show when unfinished jobs are expected to end, from the runs that the store has seen.
+    """Show when unfinished jobs are expected to end.
 
-    Each range holds in 8 of 10 cases. It takes 3 runs of the same input, or of the same job type.
+    Estimates come from earlier runs in the store: at least 3 of the same input, or of the same job type. Each range
+    holds in 8 of 10 cases.
     """
     if backtest and job_ids:
         fail("--backtest is about all runs, it takes no job ids", MISUSED)
@@ -42,45 +60,52 @@ def estimate(
     if as_json:
         print_json([{name: job[name] for name in ("job_id", "name", "status", "estimate")} for job in jobs])
         return
-    from rich.console import Console
+    from gemwatch.cli.tables import on_terminal, print_table, zone
 
-    if not jobs:
-        typer.echo("No job is waiting or running.")
+    if not jobs and on_terminal():
+        print("No job is waiting or running.")
         return
-    columns = ["Job", "Name", "Status", "Expected end", "Waits for", "Runs for", "From"]
-    Console().print(table(columns, map(_row, jobs), zone()))
+    print_table(_COLUMNS, map(_row, jobs), footer=zone())
 
 
 def _chosen(jobs: list[dict[str, Any]], job_ids: list[int]) -> list[dict[str, Any]]:
     if not job_ids:
         return [job for job in jobs if job["watched"] and not job["finished"]]
     known = {job["job_id"]: job for job in jobs}
-    missing = [job_id for job_id in job_ids if job_id not in known]
-    if missing:
-        which = ", ".join(map(str, missing))
-        fail(f"not known here: {which}; it was never on the watch list that the daemon read")
+    if missing := [str(job_id) for job_id in job_ids if job_id not in known]:
+        fail(
+            f"not known here: {', '.join(missing)}. No job of that id was ever on the watch list that the daemon read"
+        )
     return [known[job_id] for job_id in dict.fromkeys(job_ids)]
 
 
-def _row(job: dict[str, Any]) -> list[Any]:
-    estimate = job["estimate"]
-    if estimate is None:
-        why = f"ended {local(job['status_since'])}" if job["finished"] else "too few runs like it, or not seen yet"
-        return [str(job["job_id"]), job["name"], coloured(job["status"]), why, None, None, None]
+def _row(job: dict[str, Any]) -> list[Cell]:
+    from gemwatch.cli.jobs import UNSEEN, time_of
+
+    expected, status = job["estimate"], job["status"] or UNSEEN
+    if expected is None:
+        return [job["job_id"], job["name"], status, None, None, None, None, None, _why_none(job)]
+    runs = f"{expected['runs']} runs, {_BASES[expected['basis']]}"
     return [
-        str(job["job_id"]),
+        job["job_id"],
         job["name"],
-        coloured(job["status"]),
-        expected(estimate, runs=False),
-        _spans(estimate["queue_seconds"]),
-        _spans(estimate["running_seconds"]),
-        f"{estimate['runs']} runs, {_BASES[estimate['basis']]}",
+        status,
+        *(time_of(expected[name]) for name in ("ends_at", "earliest", "latest")),
+        _spans(expected["queue_seconds"]),
+        _spans(expected["running_seconds"]),
+        f"overdue; {runs}" if expected["overdue"] else runs,
     ]
 
 
-def _spans(seconds: dict[str, float] | None) -> str | None:
-    from datetime import timedelta
+def _why_none(job: dict[str, Any]) -> str:
+    if job["finished"]:
+        return "finished"
+    if not job["watched"]:
+        return "no longer watched"
+    return "not seen yet" if job["status"] is None else "fewer than 3 runs like it are known"
 
+
+def _spans(seconds: dict[str, float] | None) -> str | None:
     from gemwatch.core.text.formatting import span
 
     if seconds is None:
@@ -89,7 +114,7 @@ def _spans(seconds: dict[str, float] | None) -> str | None:
     return f"{median} ({low} to {high})"
 
 
-def _backtest(engine: Any, *, as_json: bool) -> None:
+def _backtest(engine: "sa.Engine", *, as_json: bool) -> None:
     from gemwatch.adapters.store.runs import latest_runs
     from gemwatch.core.backtest import backtest
 
@@ -99,15 +124,15 @@ def _backtest(engine: Any, *, as_json: bool) -> None:
     if as_json:
         print_json({"runs": len(runs), "predictions": [_json(score) for score in scores]})
         return
-    from rich.console import Console
+    from gemwatch.cli.tables import on_terminal, print_table
+    from gemwatch.core.text.formatting import counted
 
-    if not scores:
-        typer.echo(
-            f"Nothing could have been predicted yet: {len(runs)} runs are known, and it takes 3 that are alike."
-        )
+    if not scores and on_terminal():
+        known = counted(len(runs), "run is", "runs are")
+        print(f"No estimate could have been made yet: {known} known, and it takes 3 that are alike.")
         return
-    columns = ["Predicted", "From runs of the", "Predictions", "In range (8 of 10 wanted)", "Median error"]
-    Console().print(table(columns, map(_score_row, scores), "Each from the runs that had ended by then."))
+    footer = "Each prediction uses only the runs that had ended by then. In range: 80 % are wanted."
+    print_table(_SCORE_COLUMNS, map(_score_row, scores), footer=footer)
 
 
 def _json(score: "Score") -> dict[str, Any]:
@@ -121,13 +146,13 @@ def _json(score: "Score") -> dict[str, Any]:
     }
 
 
-def _score_row(score: "Score") -> list[Any]:
+def _score_row(score: "Score") -> list[Cell]:
     from gemwatch.core.text.formatting import share, span
 
     return [
         "running time, at the start" if score.of == "running" else "wait and running time, at the request",
         _BASES[score.basis.value],
-        f"{score.runs:,}",
+        score.runs,
         share(score.within),
         f"{span(score.error)} ({share(score.relative_error)})",
     ]

@@ -1,104 +1,175 @@
-"""`gemwatch healthcheck`: asks a running daemon how it is, for a container's HEALTHCHECK or a script."""
+"""`gemwatch healthcheck`: asks a running daemon how it is, for a container's HEALTHCHECK or a script.
+
+It runs all day long, so it imports next to nothing: no typer, no pydantic, no HTTP client, and YAML only where the
+address is not written in the plainest way.
+"""
 
 import os
+import socket
+import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
-
-from gemwatch.cli.common import Config, config_path, fail
-
-if TYPE_CHECKING:
-    from gemwatch.core.settings import WebSettings
+from typing import Any
 
 _PATIENCE = 5.0  # seconds
 _MOST_BYTES = 64 * 1024
+_LARGEST_CONFIG = 16 << 20  # bytes, as for all commands
+_DEFAULT = ("127.0.0.1", 8042)
+_URL_FORM = "--url: write http://HOST:PORT"
 
-Url = Annotated[
-    str | None, typer.Option("--url", help="Where the daemon listens: http://HOST:PORT. Default: as configured.")
-]
-
-
-def healthcheck(context: typer.Context, url: Url = None, config: Config = None) -> None:
-    """Ask the daemon on this machine whether polls and deliveries make progress: 0 yes, 1 no."""
-    host, port = _named(url) if url is not None else _configured(config_path(context, config))
-    trouble = _failure(host, port)
-    if trouble is not None:
-        fail(trouble)
-    typer.echo("ok")
+Options = dict[str, str]
 
 
-def _named(url: str) -> tuple[str, int]:
+def plain_options(arguments: Sequence[str]) -> Options | None:
+    """The options of a plain `gemwatch [--config FILE] healthcheck [--url URL] [--config FILE]`.
+
+    None for every other command, and for what only the whole command line can answer, such as `--help`.
+    """
+    found: Options = {}
+    words, names = list(arguments), {"-c": "config", "--config": "config", "--url": "url"}
+    seen = False
+    while words:
+        word = words.pop(0)
+        if word == "healthcheck" and not seen:
+            seen = True
+            continue
+        option, given, value = word.partition("=") if word.startswith("--") else (word, "", "")
+        if option not in names or (option == "--url" and not seen) or not (given or words):
+            return None
+        found[names[option]] = value if given else words.pop(0)
+    return found if seen else None
+
+
+def examine(options: Options) -> int:
+    """Ask, say what came of it, and return the exit code."""
+    if (url := options.get("url")) is not None:
+        address = _named(url)
+        if address is None:
+            return _said(_URL_FORM, 2)
+    else:
+        from gemwatch.adapters.config.places import NoConfigError, find
+
+        try:
+            path = find(Path(options["config"]) if "config" in options else None, os.environ)
+        except NoConfigError as error:
+            return _said(str(error), 2)
+        configured = listen_address(path)
+        if isinstance(configured, str):
+            return _said(configured, 1)  # not 2: to a container engine other codes mean nothing
+        address = configured
+    failure = failure_of(*address)
+    if failure is not None:
+        return _said(failure, 1)
+    print("ok")
+    return 0
+
+
+def _said(sentence: str, code: int) -> int:
+    from gemwatch.cli.streams import complain
+
+    complain(sentence)
+    return code
+
+
+def _named(url: str) -> tuple[str, int] | None:
     from urllib.parse import urlsplit
 
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
-        host = port = None
-    if not host or parts.scheme != "http":
-        raise typer.BadParameter("write http://HOST:PORT", param_hint="--url")
-    return host, port or 80
+        return None
+    return (host, port or 80) if host and parts.scheme == "http" else None
 
 
-def _configured(path: Path) -> tuple[str, int]:
-    """The address to ask. Where there is none the code is 1 too: to a container engine others mean nothing."""
-    import ipaddress
+def listen_address(path: Path) -> tuple[str, int] | str:
+    """The address to ask, or why there is none.
 
-    web = _web(path)
-    if web.host is None:
-        fail("web.listen is off, so there is nobody to ask")
-    if web.port == 0:
-        fail("web.listen has port 0, any free one: name the one that was taken with --url")
-    try:
-        address = ipaddress.ip_address(web.host)
-    except ValueError:
-        return web.host, web.port
-    if address.is_unspecified:  # it listens on every address, and so on loopback
-        return ("127.0.0.1" if address.version == 4 else "::1"), web.port  # noqa: PLR2004
-    return web.host, web.port
-
-
-def _web(path: Path) -> "WebSettings":
-    """What the configuration says of the server, whatever else is in it.
-
-    A daemon that refused an edit goes on with the last good configuration, and is no less healthy for it; where
-    the edit leaves no way to tell, the default is asked.
+    A daemon that refused an edit keeps the last good configuration, and is no less healthy for it; where the edit
+    leaves no way to tell, the default is asked.
     """
-    from gemwatch.adapters.config import schema
-    from gemwatch.adapters.config.document import Reader
-    from gemwatch.core.settings import WebSettings
-
-    main = Reader(path.parent, os.environ).document(path, ("watch",))
-    document = main.value if main is not None else None
-    if not isinstance(document, dict):
-        return WebSettings()
-    web = document.get("web")
-    listen = {key: value for key, value in web.items() if key == "listen"} if isinstance(web, dict) else {}
-    # The token may be in a variable that only the daemon has.
-    shorten = {"api": {"key": "unused"}, "web": {"token": "not-looked-at-here", **listen}}
-    keys, _ = schema.check(shorten, lambda _: None)
-    return WebSettings() if keys is None else schema.settings(keys, path.parent.absolute(), ()).web
+    listen = _listen(path)
+    if listen == "off":
+        return "web.listen is off, so there is no daemon to ask"
+    host, _, port = listen.rpartition(":") if isinstance(listen, str) else ("", "", "")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not (port.isascii() and port.isdigit()) or int(port) > 65_535:  # noqa: PLR2004 (the largest port)
+        return _DEFAULT
+    if int(port) == 0:
+        return "web.listen has port 0, any free one. Name the port that the daemon took: --url http://127.0.0.1:PORT"
+    # It listens on every address, and so on loopback.
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), int(port)  # noqa: S104 (compared, not bound)
 
 
-def _failure(host: str, port: int) -> str | None:
-    """Why the daemon is not well; None when it is."""
-    import http.client
+def _listen(path: Path) -> Any:
+    """The value of `web.listen`; None if it cannot be found out."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(_LARGEST_CONFIG).decode("utf-8-sig")
+    except (OSError, ValueError):
+        return None
+    section = _section(text)
+    for line in section:
+        key, _, value = line.strip().partition(": ")
+        value = value.partition(" #")[0].strip().strip("'\"")
+        if key == "listen" and value == "".join(c for c in value if c.isalnum() or c in ".:-"):
+            return value
+    if "listen" not in text:
+        return None
+    return _parsed("\n".join(section), path.parent) or _parsed(text, path.parent)
+
+
+def _section(text: str) -> list[str]:
+    """The lines of `web:` in a configuration that is written in the usual way; none where it is not."""
+    lines = iter(text.splitlines())
+    for line in lines:
+        if line.startswith("web:"):
+            section = [line]
+            for more in lines:
+                if more and not more.startswith((" ", "\t", "#")):
+                    break
+                section.append(more)
+            return section
+    return []
+
+
+def _parsed(text: str, folder: Path) -> Any:
+    """`web.listen`, with YAML's own rules and our references."""
+    import yaml
+
+    try:
+        document = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 (both are safe)
+        listen = document["web"]["listen"]
+    except (yaml.YAMLError, LookupError, TypeError, ValueError, RecursionError):
+        return None
+    if not isinstance(listen, str) or "$" not in listen:
+        return listen
+    from gemwatch.adapters.config.references import BadReference, References
+
+    try:
+        return References(folder, os.environ).expand(listen)
+    except BadReference:
+        return None
+
+
+def failure_of(host: str, port: int) -> str | None:
+    """Why the daemon is not healthy; None if it is."""
     import json
 
-    # http.client knows no proxies: a daemon on this machine is never asked by way of another one.
-    connection = http.client.HTTPConnection(host, port, timeout=_PATIENCE)
+    name, deadline, answer = f"[{host}]" if ":" in host else host, time.monotonic() + _PATIENCE, b""
     try:
-        connection.request("GET", "/healthz")
-        answer = connection.getresponse()
-        page = json.loads(answer.read(_MOST_BYTES))
+        # Not through a proxy: a daemon on this machine is asked directly.
+        with socket.create_connection((host, port), timeout=_PATIENCE) as connection:
+            connection.sendall(f"GET /healthz HTTP/1.0\r\nHost: {name}:{port}\r\n\r\n".encode())
+            while len(answer) < _MOST_BYTES and (more := connection.recv(_MOST_BYTES)):
+                answer += more
+                connection.settimeout(max(0.01, deadline - time.monotonic()))
+        page = json.loads(answer.partition(b"\r\n\r\n")[2])
         status, reason = page["status"], page.get("reason")
     except TimeoutError:
         return f"the daemon at {host}:{port} does not answer within {_PATIENCE:.0f} s"
     except OSError as error:
         return f"no daemon answers at {host}:{port}: {error.strerror or error}"
-    except (http.client.HTTPException, ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return f"what listens at {host}:{port} is not gemwatch"
-    finally:
-        connection.close()
     return None if status == "ok" else f"{status}: {reason}"

@@ -1,39 +1,95 @@
 """`gemwatch history`: every change of status that was seen."""
 
-from typing import Annotated
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
 
 import typer
 
-from gemwatch.cli.common import Config, Json, config_path, fail, job_id, open_store, print_json
-from gemwatch.cli.tables import coloured, local, table, zone
+from gemwatch.cli import completion
+from gemwatch.cli.common import (
+    Config,
+    Json,
+    Limit,
+    Since,
+    SomeJobs,
+    config_path,
+    fail,
+    job_id,
+    open_store,
+    print_json,
+)
+from gemwatch.cli.tables import Cell, Column, Kind
 
-JobId = Annotated[int | None, typer.Argument(metavar="[JOB_ID]", parser=job_id, help="Only this job.")]
+_COLUMNS = (
+    Column(title="Job", kind=Kind.NUMBER),
+    Column(title="From", kind=Kind.WORD),
+    Column(title="To", kind=Kind.WORD),
+    Column(title="Last seen before", kind=Kind.TIME, rank=1),
+    Column(title="Seen", kind=Kind.TIME),
+    Column(title="Remark", kind=Kind.TEXT),
+)
+
+Jobs = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--job",
+        parser=job_id,
+        metavar="JOB_ID",
+        help="Only this job, as if it were an argument; may be repeated.",
+        autocompletion=completion.job_ids,
+        show_default=False,
+    ),
+]
 
 
-def history(context: typer.Context, job: JobId = None, config: Config = None, *, as_json: Json = False) -> None:
-    """Show the transitions, oldest first. Each happened between the two times of its row."""
+def history(
+    context: typer.Context,
+    job_ids: SomeJobs = None,
+    *,
+    jobs: Jobs = None,
+    since: Since = None,
+    limit: Limit = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Show every change of status, oldest first.
+
+    Each change happened between the two times of its row: the last poll before it, and the poll that saw it.
+    """
     from gemwatch.adapters.store.records import Records
 
     records = Records(open_store(config_path(context, config)))
-    if job is not None and not records.knows(job):
-        fail(f"job {job} is not known here: it was never on the watch list that the daemon read")
-    rows = records.history(job)
+    ids = list(dict.fromkeys([*(job_ids or []), *(jobs or [])]))
+    if unknown := [str(number) for number in ids if not records.knows(number)]:
+        fail(
+            f"not known here: {', '.join(unknown)}. No job of that id was ever on the watch list that the daemon read"
+        )
+    rows = records.history(ids[0] if len(ids) == 1 else None)
+    rows = [row for row in rows if (not ids or row["job_id"] in ids) and _recent(row, since)]
+    rows = rows[-limit:] if limit else rows
     if as_json:
         print_json(rows)
         return
-    from rich.console import Console
+    from gemwatch.cli.tables import on_terminal, print_table, zone
 
-    if not rows:
-        typer.echo("No change of status has been seen yet.")
+    if not rows and on_terminal():
+        print("No change of status has been seen yet." if not (since or ids) else "No change of status matches.")
         return
-    shown = (
-        [
-            str(row["job_id"]),
-            coloured(row["from"]) if row["from"] else "first seen",
-            coloured(row["to"]),
-            local(row["last_seen_before"]),
-            local(row["observed_at"]),
-        ]
-        for row in rows
-    )
-    Console().print(table(["Job", "From", "To", "Last seen before", "Seen"], shown, zone()))
+    print_table(_COLUMNS, map(_row, rows), footer=zone())
+
+
+def _recent(row: dict[str, Any], since: timedelta | None) -> bool:
+    return since is None or datetime.fromisoformat(row["observed_at"]) >= datetime.now(UTC) - since
+
+
+def _row(row: dict[str, Any]) -> list[Cell]:
+    from gemwatch.cli.jobs import failure_reasons, time_of
+
+    return [
+        row["job_id"],
+        row["from"] or "first seen",
+        row["to"],
+        time_of(row["last_seen_before"]),
+        time_of(row["observed_at"]),
+        "; ".join(failure_reasons(row)),
+    ]

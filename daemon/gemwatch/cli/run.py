@@ -12,7 +12,11 @@ _PATIENCE = 30.0  # seconds: a start waits this long for another program that wr
 
 
 def run(context: typer.Context, config: Config = None) -> None:
-    """Watch the jobs until SIGTERM or SIGINT; SIGHUP reads the configuration again."""
+    """Run the daemon until SIGTERM or SIGINT.
+
+    SIGHUP reads the configuration again. Exit codes: 0 stopped by a signal, 1 something failed, 2 the configuration
+    is refused.
+    """
     _before_the_loop()
     import structlog
 

@@ -6,7 +6,10 @@ import typer
 
 
 def schema() -> None:
-    """Print the JSON Schema of the configuration, so that an editor completes and checks it."""
+    """Print the JSON Schema of the configuration.
+
+    With it, editors complete and check the file.
+    """
     from gemwatch.adapters.config.json_schema import json_schema
 
     typer.echo(json.dumps(json_schema(), indent=2))

@@ -2,22 +2,23 @@
 
 import asyncio
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from gemwatch.cli.common import FAILED, MISUSED, Config, config_path, fail, settings_of
+from gemwatch.cli.common import FAILED, MISUSED, Config, SomeTargets, config_path, fail, settings_of
 
 if TYPE_CHECKING:
     from gemwatch.core.settings import Settings
     from gemwatch.core.text.rendering import Rendered
     from gemwatch.core.work import Outcome
 
-Names = Annotated[list[str] | None, typer.Argument(metavar="[TARGET]...", help="Which; all if none is named.")]
 
+def send_test(context: typer.Context, targets: SomeTargets = None, config: Config = None) -> None:
+    """Send a sample message to targets.
 
-def send_test(context: typer.Context, targets: Names = None, config: Config = None) -> None:
-    """Send a sample success to targets, and say for each whether it arrived."""
+    It shows for each target whether the message arrived.
+    """
     from gemwatch.core.work import Sent
 
     settings = settings_of(config_path(context, config))

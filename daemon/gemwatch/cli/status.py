@@ -1,91 +1,111 @@
-"""`gemwatch status`: the watched jobs and how the service is."""
+"""`gemwatch status`: the watched jobs, and how the service is."""
 
-import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gemwatch.cli.common import MISUSED, Config, Json, config_path, fail, open_store, print_json
-from gemwatch.cli.tables import coloured, expected, local, table, zone
+from gemwatch.cli import completion
+from gemwatch.cli.common import MISUSED, Config, Json, Limit, SomeJobs, config_path, fail, open_store, print_json
+from gemwatch.cli.jobs import COLUMNS, UNSEEN, Sort, chosen, ordered, row_of
 
 if TYPE_CHECKING:
-    from rich.console import Group
+    from gemwatch.adapters.store.records import Records
 
-Follow = Annotated[bool, typer.Option("--follow", "-f", help="Keep showing it, until Ctrl-C.")]
-All = Annotated[bool, typer.Option("--all", help="Also jobs that are watched no longer.")]
+Statuses = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--status",
+        metavar="STATUS",
+        help=f'Only jobs with this status, such as FAILED or "{UNSEEN}"; repeat it for several.',
+        autocompletion=completion.statuses,
+        show_default=False,
+    ),
+]
+Name = Annotated[
+    str | None,
+    typer.Option(
+        "--name",
+        metavar="PATTERN",
+        help="Only jobs whose name matches, with * and ? as wildcards.",
+        autocompletion=completion.names,
+        show_default=False,
+    ),
+]
+By = Annotated[Sort, typer.Option("--sort", metavar="KEY", help=f"The order: {', '.join(Sort)}.")]
+Follow = Annotated[
+    bool, typer.Option("--follow", "-f", help="Keep it up to date until Ctrl-C; in a pipe, print each change.")
+]
+All = Annotated[bool, typer.Option("--all", help="Also jobs that are no longer watched.")]
 
 
 def status(
     context: typer.Context,
-    config: Config = None,
+    job_ids: SomeJobs = None,
     *,
+    statuses: Statuses = None,
+    name: Name = None,
+    sort: By = Sort.JOB_ID,
+    limit: Limit = None,
+    config: Config = None,
     everything: All = False,
     follow: Follow = False,
     as_json: Json = False,
 ) -> None:
-    """Show the watched jobs. The JSON form holds every job in the store, with `watched` true or false."""
+    """Show the watched jobs and how the service is.
+
+    The JSON form holds every job in the store, with `watched` true or false, unless options choose some.
+    """
+    if follow and as_json:
+        fail("--follow does not go with --json; in a pipe, --follow prints a line for each change", MISUSED)
+    records = _records(config_path(context, config))
+    ids = set(job_ids or [])
+
+    def select(jobs: Sequence[dict[str, Any]]) -> list[Any]:
+        unwatched = everything or as_json
+        found = chosen(jobs, ids=ids, statuses=statuses or [], name=name, everything=unwatched)
+        return ordered(found, sort)[:limit] if sort is not Sort.JOB_ID or limit else found
+
+    document = records.status()
+    _refuse_unknown(ids, document["jobs"])
+    if as_json:
+        print_json({**document, "jobs": select(document["jobs"])})
+    elif follow:
+        from gemwatch.cli.follow import follow_changes, follow_on_screen
+        from gemwatch.cli.tables import on_terminal
+
+        by_urgency = sort is Sort.JOB_ID
+        (follow_on_screen if on_terminal() else follow_changes)(records.status, select, by_urgency=by_urgency)
+    else:
+        _show(document, select)
+
+
+def _records(path: Path) -> "Records":
     from gemwatch.adapters.store.records import Records
 
-    if follow and as_json:
-        fail("--follow shows a table, it does not go with --json", MISUSED)
-    records = Records(open_store(config_path(context, config)))
-    if as_json:
-        print_json(records.status())
-    elif follow:
-        _follow(records, everything=everything)
-    else:
-        from rich.console import Console
-
-        Console().print(_shown(records.status(), everything=everything))
+    return Records(open_store(path))
 
 
-def _follow(records: Any, *, everything: bool) -> None:
-    from rich.live import Live
+def _refuse_unknown(ids: set[int], jobs: Sequence[dict[str, Any]]) -> None:
+    if missing := sorted(ids - {job["job_id"] for job in jobs}):
+        which = ", ".join(map(str, missing))
+        fail(f"not known here: {which}. No job of that id was ever on the watch list that the daemon read")
 
-    try:
-        with Live(_shown(records.status(), everything=everything), auto_refresh=False, screen=True) as live:
-            while True:
-                time.sleep(1)
-                live.update(_shown(records.status(), everything=everything), refresh=True)
-    except KeyboardInterrupt:
+
+def _show(document: dict[str, Any], select: Callable[[Sequence[dict[str, Any]]], list[Any]]) -> None:
+    from gemwatch.cli.service import complain_of_failures, failure_lines, service_line
+    from gemwatch.cli.tables import on_terminal, print_table, terminal_size, zone
+
+    jobs, service = select(document["jobs"]), document["service"]
+    if not on_terminal():
+        complain_of_failures(service)
+        print_table(COLUMNS, map(row_of, jobs))
         return
-
-
-def _shown(document: dict[str, Any], *, everything: bool) -> "Group":
-    from rich.console import Group
-    from rich.text import Text
-
-    jobs = [job for job in document["jobs"] if job["watched"] or everything]
-    service = document["service"]
-    expiry = local(service["token_expires_at"])
-    lines = Text(f"Login: {service['login']}   API: {service['api']}   Token: {f'until {expiry}' if expiry else '-'}")
-    if not jobs:
-        return Group(Text("No job is watched."), lines)
-    columns = ["Job", "Name", "Status", "Since", "Expected end", "Last poll", "Next poll", "Remark"]
-    return Group(table(columns, map(_row, jobs), zone()), lines)
-
-
-def _row(job: dict[str, Any]) -> list[Any]:
-    return [
-        str(job["job_id"]),
-        job["name"],
-        coloured(job["status"]),
-        local(job["status_since"]),
-        expected(job["estimate"]) if not job["finished"] else " ",
-        local(job["last_polled_at"]),
-        local(job["next_poll_at"]),
-        _remark(job),
-    ]
-
-
-def _remark(job: dict[str, Any]) -> str:
-    if not job["watched"]:
-        return "no longer watched"
-    if job["needs_review"]:
-        return f"needs review: {'; '.join(job['needs_review'])}"
-    if job["misses"]:
-        return f"not found, {job['misses']} times in a row"
-    if job["last_error"]:
-        return str(job["last_error"])
-    passed = ", ".join(word.replace("-", " ") for word in job["limits_passed"])
-    return passed or ("finished" if job["finished"] else " ")
+    for line in failure_lines(service, terminal_size().columns):
+        print(line)
+    if jobs:
+        print_table(COLUMNS, map(row_of, jobs), footer=zone())
+    else:
+        print("No job matches." if any(job["watched"] for job in document["jobs"]) else "No job is watched.")
+    print(service_line(service))

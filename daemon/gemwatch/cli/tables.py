@@ -1,68 +1,224 @@
-"""Tables a person likes to read: local times with their zone named, nothing from outside taken as markup."""
+"""Tables: fitted to the width on a terminal; elsewhere one line per record with full values, separated by TABs."""
 
+import os
+import shutil
+import sys
 from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import cache
 
-from gemwatch.core.text.formatting import NARROW
+from gemwatch.cli import streams
 from gemwatch.core.text.sanitize import single_line
 
-if TYPE_CHECKING:
-    from rich.table import Table
-    from rich.text import Text
+Cell = str | int | datetime | None
 
-COLOURS = {
-    "SUCCESS": "green",
-    "FAILED": "red",
-    "IN_PROGRESS": "cyan",
-    "sent": "green",
-    "pending": "yellow",
-    "failed": "red",
+_GAP = "  "
+_LEAST = 10  # columns of a shortened text, before a less important column is left out instead
+_LONGEST = 300  # characters of one value on a terminal
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")  # in any locale
+_GREEN, _RED, _YELLOW, _CYAN = 32, 31, 33, 36
+_COLOURS = {
+    "SUCCESS": _GREEN,
+    "FAILED": _RED,
+    "IN_PROGRESS": _CYAN,
+    "sent": _GREEN,
+    "pending": _YELLOW,
+    "failed": _RED,
+    "not-found": _RED,
+    "login-refused": _RED,
 }
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence["str | Text | None"]], caption: str = "") -> "Table":
-    """A plain table. Numbers go right; a column named Job or # is one."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+class Kind(StrEnum):
+    """How a column's values are shown. Only texts are ever shortened."""
 
-    made = Table(box=box.SIMPLE_HEAD, caption=caption or None, caption_justify="left", pad_edge=False)
-    for name in columns:
-        made.add_column(name, justify="right" if name in {"Job", "#", "Tries"} else "left", overflow="fold")
+    NUMBER = "number"
+    WORD = "word"  # a status or a state, in its colour
+    TIME = "time"
+    EXACT = "exact"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """`rank`: 0 is always shown; of the others, the highest is left out first where a terminal is too narrow."""
+
+    title: str
+    kind: Kind = Kind.EXACT
+    rank: int = 0
+
+
+def print_table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], *, footer: str | None = None) -> None:
+    """The table on standard output; `footer` only where people read it."""
+    if not on_terminal():
+        for line in records(columns, rows):
+            print(line)
+        return
+    for line in fitted(columns, rows, width=terminal_size().columns):
+        print(line)
+    if footer:
+        print(f"\n{footer}")
+
+
+def on_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
+def terminal_size() -> os.terminal_size:
+    return shutil.get_terminal_size((80, 24))
+
+
+def records(columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> Iterable[str]:
+    """A header, then one line for each row."""
+    yield "\t".join(column.title for column in columns)
     for row in rows:
-        made.add_row(*(cell if isinstance(cell, Text) else Text(single_line(cell or "-", 300)) for cell in row))
-    return made
+        yield "\t".join(map(_full, row))
 
 
-def coloured(word: str | None) -> "Text":
-    """A status or state, in its colour where there is one."""
-    from rich.text import Text
-
-    return Text(single_line(word, 64) if word else "not seen yet", style=COLOURS.get(word or "", ""))
+def record(cells: Sequence[Cell]) -> str:
+    return "\t".join(map(_full, cells))
 
 
-def local(time: str | None) -> str | None:
-    """A time from a JSON document in the user's zone: with its date unless that is today."""
-    if time is None:
-        return None
-    there = datetime.fromisoformat(time).astimezone()
-    today = there.date() == datetime.now().astimezone().date()
-    return f"{there:%H:%M:%S}" if today else f"{there:%Y-%m-%d %H:%M:%S}"
+def fitted(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], *, width: int) -> list[str]:
+    """The lines of a table that is at most `width` wide, if its ids, words and times alone are not wider."""
+    today = datetime.now().astimezone()
+    texts = [[_shown(cell, today) for cell in row] for row in rows]
+    places = _fit(columns, texts, width)
+    lines = [_line([(columns[at].title, room, columns[at].kind) for at, room in places], header=True)]
+    lines.append(_rule([room for _, room in places]))
+    lines += [_line([(row[at], room, columns[at].kind) for at, room in places]) for row in texts]
+    return lines
 
 
-def expected(estimate: dict[str, Any] | None, *, runs: bool = True) -> str | None:
-    """`13:21 (12:50 to 14:10; 12 runs)`, in the user's zone, and as exact as it can be known."""
-    if estimate is None:
-        return None
-    first, end, last = (local(estimate[name]) or "" for name in ("earliest", "ends_at", "latest"))
-    width = datetime.fromisoformat(estimate["latest"]) - datetime.fromisoformat(estimate["earliest"])
-    if width >= NARROW:
-        first, end, last = (time[: -len(":00")] for time in (first, end, last))
-    told = f"{end} ({first} to {last}" + (f"; {estimate['runs']} runs)" if runs else ")")
-    return f"{told}, overdue" if estimate["overdue"] else told
+def _fit(columns: Sequence[Column], texts: Sequence[Sequence[str]], width: int) -> list[tuple[int, int]]:
+    """Which columns to show, and how wide each is. A column without any value is not shown."""
+    needs = {
+        at: max(len(column.title), *(width_of(row[at]) for row in texts)) if texts else len(column.title)
+        for at, column in enumerate(columns)
+        if column.rank == 0 or any(row[at] != "-" for row in texts)
+    }
+    shown = [at for at in needs if columns[at].kind is not Kind.TEXT or not texts or _has_text(texts, at)]
+    while True:
+        texts_of = [at for at in shown if columns[at].kind is Kind.TEXT]
+        room = width - len(_GAP) * (len(shown) - 1) - sum(needs[at] for at in shown if at not in texts_of)
+        wanted = {at: needs[at] for at in texts_of}
+        least = sum(min(_LEAST, need) for need in wanted.values())
+        ranked = [at for at in shown if columns[at].rank]
+        if room >= least or not ranked:
+            break
+        shown.remove(max(ranked, key=lambda at: columns[at].rank))
+    given = _shared(wanted, room)
+    return [(at, given.get(at, needs[at])) for at in shown]
+
+
+def _has_text(texts: Sequence[Sequence[str]], at: int) -> bool:
+    return any(row[at] != "-" for row in texts)
+
+
+def _shared(wanted: dict[int, int], room: int) -> dict[int, int]:
+    """Room for texts: what is short gets what it needs, the others share the rest."""
+    given: dict[int, int] = {}
+    left = dict(wanted)
+    while left:
+        share = max(1, room // len(left))
+        short = {at: need for at, need in left.items() if need <= share}
+        if not short:
+            given.update(dict.fromkeys(left, share))
+            break
+        for at, need in short.items():
+            given[at] = need
+            room -= need
+            del left[at]
+    return given
+
+
+def _line(cells: Sequence[tuple[str, int, Kind]], *, header: bool = False) -> str:
+    parts = []
+    for text, room, kind in cells:
+        text = shortened(text, room) if kind is Kind.TEXT else text  # noqa: PLW2901 (the same text, shorter)
+        padding = " " * (room - width_of(text))
+        if kind is Kind.NUMBER:
+            parts.append(padding + text)
+        else:
+            parts.append((_coloured(text) if kind is Kind.WORD and not header else text) + padding)
+    return _GAP.join(parts).rstrip()
+
+
+def _rule(rooms: Sequence[int]) -> str:
+    stroke = "─" if streams.encodable("─") else "-"
+    return _GAP.join(stroke * room for room in rooms)
+
+
+def _coloured(word: str) -> str:
+    colour = _COLOURS.get(word)
+    return f"\x1b[{colour}m{word}\x1b[0m" if colour and in_colour() else word
+
+
+@cache
+def in_colour() -> bool:
+    """Whether standard output is a terminal that shows colours, and its user wants them (https://no-color.org)."""
+    return on_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in (None, "dumb")
+
+
+def _shown(cell: Cell, today: datetime) -> str:
+    if cell is None or cell == "":
+        return "-"
+    if isinstance(cell, str):
+        line = single_line(cell, _LONGEST)
+        if not line.isascii() and not streams.encodable(line):
+            encoding = sys.stdout.encoding or "ascii"
+            line = line.encode(encoding, "replace").decode(encoding)
+        return line
+    return str(cell) if isinstance(cell, int) else _local(cell, today)
+
+
+def _full(cell: Cell) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, datetime):
+        return cell.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    text = str(cell)
+    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+
+
+def local(time: datetime) -> str:
+    """A time in the user's zone: `13:21:07` today, `18 Feb 13:21` this year, else `18 Feb 2025 13:21`."""
+    return _local(time, datetime.now().astimezone())
+
+
+def _local(time: datetime, today: datetime) -> str:
+    there = time.astimezone()
+    if there.date() == today.date():
+        return f"{there:%H:%M:%S}"
+    year = "" if there.year == today.year else f" {there.year}"
+    return f"{there.day} {_MONTHS[there.month - 1]}{year} {there:%H:%M}"
 
 
 def zone() -> str:
-    """For a caption: which zone the table's times are in."""
+    """For below a table: which zone its times are in."""
     return f"Times are {datetime.now().astimezone():%Z (UTC%z)}."
+
+
+def width_of(text: str) -> int:
+    """How many columns of a terminal a text takes: two for most East Asian characters, none for combining ones."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def shortened(text: str, room: int) -> str:
+    """At most `room` columns wide, with an ellipsis where something is left out."""
+    if width_of(text) <= room:
+        return text
+    ellipsis = "…" if streams.encodable("…") else "..."
+    left, kept = room - len(ellipsis), []
+    for character in text:
+        left -= width_of(character)
+        if left < 0:
+            break
+        kept.append(character)
+    return "".join(kept).rstrip() + ellipsis[: max(room, 0)]

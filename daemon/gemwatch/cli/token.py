@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 def token(context: typer.Context, config: Config = None) -> None:
-    """Fetch a token as the daemon would, and say for how long it is good."""
+    """Fetch a token and show how long it is valid.
+
+    The token itself is never shown.
+    """
     from gemwatch.adapters.login.credentials import Credentials
     from gemwatch.app.system_clock import SystemClock
     from gemwatch.core.login import LoginError

@@ -4,7 +4,7 @@ import typer
 
 
 def version() -> None:
-    """Say which version this is."""
+    """Show the version."""
     from gemwatch import __version__
 
     typer.echo(f"gemwatch {__version__}")

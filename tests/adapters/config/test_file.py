@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemwatch.adapters.config.document import cut_short
-from gemwatch.adapters.config.file import LoadedFile, find, load
+from gemwatch.adapters.config.file import LoadedFile, load
 from gemwatch.core.events import DEFAULT_EVENTS, EventKind, Missed, Target, TargetFormat
 from gemwatch.core.gate import OFF, Gate
 from gemwatch.core.limits import Limits, Word
@@ -848,18 +848,6 @@ def test_a_refused_configuration_is_looked_at_as_it_was_read_too(folder: Folder,
     sources = folder.load(text).sources
     assert folder.main in sources.files
     assert sources.poll_once() == sources.seen
-
-
-def test_the_option_comes_first_then_the_environment_then_the_working_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    environ = {"GEMWATCH_CONFIG": "from-environment.yaml"}
-    assert find(Path("x.yaml"), environ) == Path("x.yaml")
-    assert find(None, environ) == Path("from-environment.yaml")
-    assert find(None, {}) == Path("/etc/gemwatch/config.yaml")
-    Path("config.yaml").touch()
-    assert find(None, {"GEMWATCH_CONFIG": ""}) == Path("config.yaml")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gemwatch.adapters.config import schema
 from gemwatch.adapters.config.document import Reader
-from gemwatch.adapters.config.sources import Sources, stamp
+from gemwatch.adapters.config.sources import Sources
 from gemwatch.adapters.config.watches import WatchEntries
 from gemwatch.core.settings import Loaded, Settings
 
@@ -23,16 +23,6 @@ class LoadedFile(Loaded):
 
     sources: Sources
     texts: Mapping[Path, str] = field(repr=False)
-
-
-def find(option: Path | None, environ: Mapping[str, str]) -> Path:
-    """The configuration's path: the option, else the environment's, else the working folder's, else the system's."""
-    if option is not None:
-        return option
-    if named := environ.get("GEMWATCH_CONFIG"):
-        return Path(named)
-    here = Path("config.yaml")
-    return here if stamp(here) else Path("/etc/gemwatch/config.yaml")
 
 
 def load(

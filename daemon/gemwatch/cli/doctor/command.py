@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from gemwatch.core.secrets import Secrets
     from gemwatch.core.settings import Settings
 
-Offline = Annotated[bool, typer.Option("--offline", help="Fetch no token, ask no API and no name server.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Use no network: no token, no API, no name server.")]
 
 
 def doctor(context: typer.Context, config: Config = None, *, offline: Offline = False, as_json: Json = False) -> None:
-    """Look for everything that commonly goes wrong, and say what to do about it. Nothing is sent or changed.
+    """Find common problems and show how to fix them.
 
-    Run it as the user and in the environment of the daemon: that is what it looks at. Exit codes: 0 no problem,
+    Nothing is sent or changed. Run it as the user and in the environment of the daemon. Exit codes: 0 no problem,
     1 a problem, 2 the configuration is refused.
     """
     from gemwatch.adapters.config.file import load

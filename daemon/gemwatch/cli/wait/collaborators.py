@@ -1,11 +1,13 @@
 """Builds what a wait is made of, each thing beside its closing, and runs it until it is over or a signal comes."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from signal import Signals
+from threading import Thread
+from typing import TypeVar
 
 from gemwatch.adapters.config.wait import WaitSettings
 from gemwatch.adapters.gem.client import GemApi
@@ -14,7 +16,7 @@ from gemwatch.adapters.login.credentials import Credentials
 from gemwatch.adapters.store.daemon_status import DaemonStatus
 from gemwatch.adapters.store.gate import StoreGate
 from gemwatch.app.system_clock import SystemClock
-from gemwatch.cli.wait.output import Shown, Troubles
+from gemwatch.cli.wait.output import Failures, Shown
 from gemwatch.core.clock import Clock
 from gemwatch.core.job import JobDetails
 from gemwatch.core.outcome import Outcome, Terms
@@ -22,6 +24,10 @@ from gemwatch.core.secrets import Secrets
 from gemwatch.core.waiting import Standing, Told
 from gemwatch.engine.pace import Pace
 from gemwatch.engine.waiting import Asking, Waiting
+
+T = TypeVar("T")
+
+_PATIENCE = 2.0  # seconds for one read of the store
 
 
 async def waited(
@@ -58,7 +64,7 @@ def _build(
     terms: Terms,
     limit: timedelta | None,
 ) -> Waiting:
-    clock, secrets, troubles = SystemClock(), Secrets(), Troubles()
+    clock, secrets, failures = SystemClock(), Secrets(), Failures(shown)
     secrets.add(settings.api.key, settings.api.token.value)
     if settings.api.token.azure is not None:
         secrets.add(settings.api.token.azure.client_secret)
@@ -67,7 +73,6 @@ def _build(
     credentials = Credentials(settings.api.token, clock, secrets)
     stack.push_async_callback(credentials.close)
     store = _Store(settings, clock)
-    stack.callback(store.close)
 
     async def unreachable() -> str | None:
         answer = await server_time(settings.api, clock)
@@ -75,7 +80,7 @@ def _build(
 
     def show(standings: Sequence[Standing]) -> None:
         shown.show(standings)
-        troubles.show(standings)
+        failures.show(standings)
 
     pace = Pace(clock, at_once=settings.api.max_in_flight, rate=settings.api.max_rate)
     return Waiting(
@@ -93,22 +98,45 @@ def _build(
 
 
 class _Store:
-    """Reads the store in a thread of its own: one that is locked must not hold up a signal."""
+    """Reads the store in threads of their own: one that is locked or hangs must not hold up a signal or the end.
+
+    Threads of a pool would be waited for when the program ends, and a file system that hangs never returns.
+    """
 
     def __init__(self, settings: WaitSettings, clock: Clock) -> None:
         own = {watch.job_id: watch.gate for watch in settings.watches.values() if watch.gate is not None}
         self._gate = StoreGate(settings.store_url, settings.gate, own)
-        self._word = None if settings.store_url is None else DaemonStatus(settings.store_url)
+        self._gate_alone = StoreGate(None, settings.gate, own)
+        self._status = None if settings.store_url is None else DaemonStatus(settings.store_url)
         self._clock = clock
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+        self._hanging: Future[object] | None = None
 
     async def daemon(self, job_ids: Collection[int]) -> Mapping[int, Told]:
-        if self._word is None:
+        """What a running daemon knows. Nothing where the store does not answer: then the API is polled."""
+        if self._status is None:
             return {}
-        return await asyncio.wrap_future(self._thread.submit(self._word.about, job_ids, self._clock.now()))
+        status, now = self._status, self._clock.now()
+        return await self._in_time(lambda: status.about(job_ids, now), dict[int, Told])
 
     async def needs_review(self, job: JobDetails, seen_at: datetime) -> tuple[str, ...]:
-        return await asyncio.wrap_future(self._thread.submit(self._gate.needs_review, job, seen_at))
+        return await self._in_time(
+            lambda: self._gate.needs_review(job, seen_at), lambda: self._gate_alone.needs_review(job, seen_at)
+        )
 
-    def close(self) -> None:
-        self._thread.shutdown(wait=False, cancel_futures=True)
+    async def _in_time(self, read: Callable[[], T], otherwise: Callable[[], T]) -> T:
+        if self._hanging is not None and not self._hanging.done():
+            return otherwise()
+        future: Future[T] = Future()
+        Thread(target=_run, args=(read, future), name="store", daemon=True).start()
+        done, _ = await asyncio.wait([asyncio.wrap_future(future)], timeout=_PATIENCE)
+        if done:
+            return future.result()
+        self._hanging = future  # type: ignore[assignment]  # only its end is of interest
+        return otherwise()
+
+
+def _run(read: Callable[[], T], future: "Future[T]") -> None:
+    try:
+        future.set_result(read())
+    except Exception as error:  # raised again where it is waited for
+        future.set_exception(error)

@@ -1,30 +1,37 @@
-"""What `gemwatch wait` says: a table on a terminal, else a line for each change, and one document at the end."""
+"""What `gemwatch wait` prints: a table on a terminal, else a line for each change, and one document at the end."""
 
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from gemwatch.adapters.store.records import as_text, details_of
-from gemwatch.cli.tables import coloured, expected, table, zone
+from gemwatch.cli import streams
+from gemwatch.cli.jobs import UNSEEN, time_of
+from gemwatch.cli.screen import Inline
+from gemwatch.cli.tables import Cell, Column, Kind, fitted, record, terminal_size, zone
 from gemwatch.core.job import is_end
 from gemwatch.core.outcome import EXIT_CODES, Outcome
 from gemwatch.core.text import formatting
 from gemwatch.core.text.sanitize import single_line
 from gemwatch.core.waiting import Source, Standing
 
-if TYPE_CHECKING:
-    from rich.console import Group
-    from rich.live import Live
-
-
 _MOST_IDS = 20  # in a sentence
-_ALWAYS = ("Job", "Status", "For", "Told by")  # of the table's columns; the others where there is something in them
-_TOLD_BY = {Source.DAEMON: "daemon", Source.API: "API"}
-_GONE = (Outcome.NOT_FOUND, Outcome.LOGIN_REFUSED)  # how such a job goes on cannot be seen
+_COLUMNS = (
+    Column(title="Job", kind=Kind.NUMBER),
+    Column(title="Name", kind=Kind.TEXT),
+    Column(title="Status", kind=Kind.WORD),
+    Column(title="For", rank=1),
+    Column(title="Expected end", kind=Kind.TIME, rank=2),
+    Column(title="Source", rank=3),
+    Column(title="Remark", kind=Kind.TEXT),
+)
+_CHANGES = ("Time", "Job", "Status", "Name", "Remark")
+_SOURCES = {Source.DAEMON: "daemon", Source.API: "API"}
+_GONE = (Outcome.NOT_FOUND, Outcome.LOGIN_REFUSED)  # what becomes of such a job cannot be seen
 _CUT_SHORT = {
-    Outcome.TIMED_OUT: "the time is up",
+    Outcome.TIMED_OUT: "--timeout has passed",
     Outcome.INTERRUPTED: "interrupted",
     Outcome.TERMINATED: "stopped by SIGTERM",
 }
@@ -36,9 +43,14 @@ _LOGIN_REMEDY = (
 
 
 class Shown(Protocol):
-    """Told of all standings every second or so, and whenever they may have changed."""
+    """Gets all standings every second or so, and whenever they may have changed."""
 
     def show(self, standings: Sequence[Standing]) -> None: ...
+
+    def say(self, sentence: str) -> None:
+        """A sentence on standard error."""
+
+    def finish(self) -> None: ...
 
 
 class Nothing:
@@ -47,9 +59,15 @@ class Nothing:
     def show(self, standings: Sequence[Standing]) -> None:
         pass
 
+    def say(self, sentence: str) -> None:
+        streams.complain(sentence)
 
-class Lines:
-    """`TIME JOB_ID STATUS WORDS`, one line for each change, for logs and pipes."""
+    def finish(self) -> None:
+        pass
+
+
+class Lines(Nothing):
+    """A header, then one line for each change, for logs and pipes. Values are separated by TABs."""
 
     def __init__(self) -> None:
         self._said: dict[int, str] = {}
@@ -58,56 +76,59 @@ class Lines:
         for standing in standings:
             word = _word(standing)
             if word is not None and word != self._said.get(standing.job_id):
+                if not self._said:
+                    put(record(_CHANGES))
                 self._said[standing.job_id] = word
-                time = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-                put(" ".join([time, str(standing.job_id), word, *_words(standing)]))
+                put(record([datetime.now(UTC), standing.job_id, word, standing.name, _remark(standing)]))
 
 
-class Table:
+class Table(Nothing):
     """One line for each job, kept up to date in place."""
 
-    def __init__(self, live: "Live") -> None:
-        self._live = live
+    def __init__(self) -> None:
+        self._lines = Inline()
 
     def show(self, standings: Sequence[Standing]) -> None:
-        self._live.update(_table(standings), refresh=True)
+        self._lines.paint(_table(standings, width=terminal_size().columns))
+
+    def say(self, sentence: str) -> None:
+        self._lines.above(f"gemwatch: {sentence}")
+
+    def finish(self) -> None:
+        self._lines.finish()
 
 
-class Troubles:
+class Failures:
     """Says on standard error, once, that the API does not answer, and once that it does again."""
 
-    def __init__(self) -> None:
+    def __init__(self, shown: Shown) -> None:
+        self._shown = shown
         self._said = False
 
     def show(self, standings: Sequence[Standing]) -> None:
-        troubled = next((one for one in standings if one.outcome is None and one.failures), None)
-        if troubled is not None and not self._said:
-            why = single_line(troubled.trouble or "no answer", 300)
-            say(f"job {troubled.job_id}: {why}. Its end cannot be seen now; trying again until it can")
-        elif troubled is None and self._said:
-            say("the API answers again")
-        self._said = troubled is not None
-
-
-def say(sentence: str) -> None:
-    # Not typer.echo: while a table is shown, `sys.stderr` is what puts lines above it.
-    print(f"gemwatch: {sentence}", file=sys.stderr, flush=True)
+        failing = next((one for one in standings if one.outcome is None and one.failures), None)
+        if failing is not None and not self._said:
+            why = single_line(failing.trouble or "no answer", 300)
+            self._shown.say(f"job {failing.job_id}: {why}. Its end cannot be seen now; gemwatch keeps trying")
+        elif failing is None and self._said:
+            self._shown.say("the API answers again")
+        self._said = failing is not None
 
 
 def explain(standings: Sequence[Standing], outcome: Outcome) -> None:
     """On standard error: what the exit code alone does not say, and what to do."""
     for standing in standings:
         if standing.outcome is Outcome.NOT_FOUND:
-            say(f"job {standing.job_id} is not found: check the id, and that this account may see it")
+            streams.complain(f"job {standing.job_id} is not found: check the id, and that this account may see it")
     refused = [standing for standing in standings if standing.outcome is Outcome.LOGIN_REFUSED]
     if refused:
         why = single_line(refused[0].trouble or "refused", 500).rstrip(".")
-        say(f"login: {why}. How {_ids(refused)} will end cannot be seen. {_LOGIN_REMEDY}")
+        streams.complain(f"login: {why}. How {_ids(refused)} will end cannot be seen. {_LOGIN_REMEDY}")
     left = [standing for standing in standings if standing.outcome is None]
     if left and outcome in _CUT_SHORT:
-        say(f"{_CUT_SHORT[outcome]}; not yet at an end: {_ids(left)}")
+        streams.complain(f"{_CUT_SHORT[outcome]}; not finished yet: {_ids(left)}")
     elif left and outcome not in _WELL:
-        say(f"no longer waited for: {_ids(left)}")
+        streams.complain(f"no longer waited for: {_ids(left)}")
 
 
 def _ids(standings: Sequence[Standing]) -> str:
@@ -122,7 +143,9 @@ def put(text: str) -> None:
         print(text, flush=True)
     except OSError as error:
         if not isinstance(error, BrokenPipeError):  # whose reader has seen enough
-            say(f"standard output cannot be written: {error.strerror}. The exit code is right all the same")
+            streams.complain(
+                f"standard output cannot be written: {error.strerror}. The exit code is right all the same"
+            )
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -159,13 +182,10 @@ def _word(standing: Standing) -> str | None:
     return standing.status and single_line(standing.status, 64)
 
 
-def _words(standing: Standing) -> Iterator[str]:
-    if standing.name:
-        yield f'"{single_line(standing.name, 80)}"'
+def _remark(standing: Standing) -> str:
     if standing.outcome in _GONE:
-        yield single_line(standing.trouble or "", 300)
-    elif remarks := "; ".join(_result(standing)):
-        yield remarks
+        return standing.trouble or ""
+    return "; ".join(_result(standing))
 
 
 def _result(standing: Standing) -> Iterator[str]:
@@ -181,30 +201,25 @@ def _result(standing: Standing) -> Iterator[str]:
         yield f"needs review: {', '.join(standing.needs_review)}"
 
 
-def _table(standings: Sequence[Standing]) -> "Group":
-    from rich.console import Group
-    from rich.text import Text
-
+def _table(standings: Sequence[Standing], *, width: int) -> list[str]:
     now = datetime.now(UTC)
-    rows = [_row(standing, now) for standing in standings]
-    shown = [name for name in rows[0] if name in _ALWAYS or any(row[name] for row in rows)]
-    cells = ([row[name] or " " for name in shown] for row in rows)
     open_jobs = sum(standing.outcome is None for standing in standings)
     line = f"Waiting for {open_jobs} of {formatting.counted(len(standings), 'job', 'jobs')}. " if open_jobs else ""
-    return Group(table(shown, cells), Text(line + zone()))
+    return [*fitted(_COLUMNS, (_row(standing, now) for standing in standings), width=width), "", line + zone()]
 
 
-def _row(standing: Standing, now: datetime) -> dict[str, Any]:
-    gone = standing.outcome in _GONE
-    return {
-        "Job": str(standing.job_id),
-        "Name": standing.name,
-        "Status": coloured(_word(standing) if gone else standing.status),
-        "For": _elapsed(standing, now),
-        "Expected end": None if standing.outcome else expected(standing.estimate),
-        "Told by": standing.source and _TOLD_BY[standing.source],
-        "Remark": "; ".join(_result(standing)) or standing.trouble,
-    }
+def _row(standing: Standing, now: datetime) -> list[Cell]:
+    expected = None if standing.outcome else standing.estimate
+    return [
+        standing.job_id,
+        standing.name,
+        _word(standing) or UNSEEN,
+        _elapsed(standing, now),
+        time_of(expected["ends_at"]) if expected else None,
+        standing.source and _SOURCES[standing.source],
+        "; ".join([*_result(standing), *(["overdue"] if expected and expected["overdue"] else [])])
+        or standing.trouble,
+    ]
 
 
 def _elapsed(standing: Standing, now: datetime) -> str | None:

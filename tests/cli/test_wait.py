@@ -22,7 +22,7 @@ from support.inbox import Inbox
 from support.waiting import PATIENCE, wait_until
 
 ROOT = Path(__file__).parents[2]
-LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (\d+) (\S+)(.*)")
+LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\t(\d+)\t(\S+)\t(.*)")
 
 
 class Waiting:
@@ -83,7 +83,7 @@ def test_jobs_that_have_ended_return_at_once_with_a_line_for_each(
     lines = [LINE.fullmatch(line) for line in done.stdout.splitlines()]
     words = sorted((line[1], line[2], line[3]) for line in lines if line)
     result = "matched 84.7 %; result test_data.results.parquet"
-    assert words == [("1", "SUCCESS", f" {result}"), ("2", "SUCCESS", f' "[red]Weekly[/red]" {result}')]
+    assert words == [("1", "SUCCESS", f"\t{result}"), ("2", "SUCCESS", f"[red]Weekly[/red]\t{result}")]
     assert len(gem.requests) == 2
 
 

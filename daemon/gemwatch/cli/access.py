@@ -1,0 +1,68 @@
+"""Whose a file is that this user may not read, and as whom to run the command instead."""
+
+import grp
+import os
+import pwd
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+
+def denied(file: Path, *, needed: int = os.R_OK) -> str | None:
+    """A sentence and a command where this user may not use the file or look into its folder; else None.
+
+    `needed` is a set of `os.R_OK` and `os.W_OK`. What does not exist is not denied.
+    """
+    absolute = Path(os.path.abspath(file))  # noqa: PTH100 (resolve would have to look into the closed folder)
+    for place in (*reversed(absolute.parents), absolute):
+        wanted = needed if place == absolute else os.X_OK
+        if os.access(place, wanted):
+            continue
+        try:
+            found = place.stat()
+        except OSError:
+            return None
+        owner = _service_user(found)
+        return (
+            f"{place} belongs to user {owner}, and user {_name(os.geteuid())} may not {_verb(wanted)} it. "
+            f"Run the command as {owner}:\n  {command_as(owner)}"
+        )
+    return None
+
+
+def command_as(user: str) -> str:
+    """This command, to be run as another user."""
+    return f"sudo -Hu {shlex.quote(user)} {program()} {shlex.join(sys.argv[1:])}"
+
+
+def program() -> str:
+    """How gemwatch is called here, in a form that can be copied into a shell."""
+    called = Path(sys.argv[0])
+    if called.name != "gemwatch":
+        return f"{shlex.quote(sys.executable)} -m gemwatch"
+    there = shutil.which("gemwatch")
+    if there is not None and os.path.realpath(there) == os.path.realpath(called):
+        return "gemwatch"
+    return shlex.quote(str(called))
+
+
+def _service_user(found: os.stat_result) -> str:
+    """The owner. A file of root's whose group is a user's own, as a service's configuration, is for that user."""
+    if found.st_uid == 0 and found.st_gid != 0:
+        try:
+            return pwd.getpwnam(grp.getgrgid(found.st_gid).gr_name).pw_name
+        except KeyError:
+            pass
+    return _name(found.st_uid)
+
+
+def _name(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
+def _verb(wanted: int) -> str:
+    return "write" if wanted & os.W_OK else "read" if wanted & os.R_OK else "look into"

@@ -1,0 +1,92 @@
+"""What a shell completes: job ids, names and targets, from the configuration and the store. Never an error."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import typer
+
+_MOST = 200
+Completed = list[tuple[str, str]]
+
+
+def job_ids(context: typer.Context, incomplete: str) -> Completed:
+    """Ids, each with the job's name and status as its help."""
+    return _matching(incomplete, _safely(lambda: _jobs(_config(context))))
+
+
+def unfinished_job_ids(context: typer.Context, incomplete: str) -> Completed:
+    return _matching(incomplete, _safely(lambda: _jobs(_config(context), unfinished=True)))
+
+
+def names(context: typer.Context, incomplete: str) -> Completed:
+    """Names of jobs, each with its id as its help."""
+    found = _safely(lambda: ((name, number) for number, name, _ in _rows(_config(context)) if name))
+    return _matching(incomplete, found)
+
+
+def statuses(incomplete: str) -> list[str]:
+    from gemwatch.core.job import Status
+
+    return [status for status in Status if status.startswith(incomplete.upper())]
+
+
+def targets(context: typer.Context, incomplete: str) -> Completed:
+    return _matching(incomplete, _safely(lambda: _targets(_config(context))))
+
+
+def _matching(incomplete: str, found: Completed) -> Completed:
+    return [(word, about) for word, about in found if word.startswith(incomplete)][:_MOST]
+
+
+def _safely(read: Callable[[], Iterator[tuple[str, str]]]) -> Completed:
+    """Whatever is wrong is reported by the command itself, once it runs."""
+    try:
+        return list(read())
+    except Exception:  # a message would land in the middle of the line that is typed
+        return []
+
+
+def _config(context: typer.Context) -> Path:
+    from gemwatch.adapters.config.places import find
+
+    one: typer.Context | None = context
+    while one is not None:
+        if named := one.params.get("config"):
+            return Path(named)
+        one = one.parent  # type: ignore[assignment]  # typer's own context, of which this one is a kind
+    return find(None, os.environ)
+
+
+def _jobs(path: Path, *, unfinished: bool = False) -> Iterator[tuple[str, str]]:
+    from gemwatch.core.job import is_end
+
+    for number, name, status in _rows(path):
+        if not (unfinished and is_end(status)):
+            yield number, " ".join(word for word in (name, status) if word)
+
+
+def _rows(path: Path) -> list[tuple[str, str | None, str | None]]:
+    import sqlalchemy as sa
+
+    from gemwatch.adapters.config.store import store_url
+    from gemwatch.adapters.store.database import open_to_read
+    from gemwatch.adapters.store.tables import watches
+
+    url = store_url(path, os.environ)
+    if not isinstance(url, str):
+        return []
+    query = sa.select(watches.c.job_id, watches.c.name, watches.c.status).where(watches.c.watched)
+    with open_to_read(url).begin() as connection:
+        rows = connection.execute(query.order_by(watches.c.job_id)).all()
+    return [(str(row.job_id), row.name, row.status) for row in rows]
+
+
+def _targets(path: Path) -> Iterator[tuple[str, str]]:
+    from gemwatch.adapters.config.document import Reader
+
+    main = Reader(path.parent, os.environ).document(path, ("watch",))
+    notify = main.value.get("notify") if main is not None and isinstance(main.value, dict) else None
+    for name, target in (notify if isinstance(notify, dict) else {}).items():
+        on = target.get("on") if isinstance(target, dict) else None
+        yield str(name), ", ".join(map(str, on)) if isinstance(on, list) else str(on or "")

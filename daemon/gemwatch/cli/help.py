@@ -1,0 +1,80 @@
+"""How `--help` reads: commands in groups, no types, and ids that begin with a dash refused like other bad ids."""
+
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+_SHORT = 60  # characters; each command's first sentence is shorter, so that none is cut at 80 columns
+
+
+def _without_type(words: str) -> str:
+    return words.partition(" <")[0]
+
+
+class Command(TyperCommand):
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if any(_takes_ids(parameter) for parameter in self.params):
+            for word in args:
+                if word == "--":
+                    break
+                if word.startswith("-") and word[1:2].isdigit():  # no option does
+                    from gemwatch.cli.common import job_id
+
+                    job_id(word)  # refuses it
+        return super().parse_args(ctx, args)
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        _format_parameters(self, ctx, formatter)
+
+
+class Group(TyperGroup):
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        _format_parameters(self, ctx, formatter)
+        self.format_commands(ctx, formatter)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        panels: dict[str, list[tuple[str, str]]] = {}
+        for name in self.list_commands(ctx):
+            command = self.get_command(ctx, name)
+            if command is None or command.hidden:
+                continue
+            panel = getattr(command, "rich_help_panel", None)
+            rows = panels.setdefault(panel if isinstance(panel, str) else "Commands", [])
+            rows.append((name, command.get_short_help_str(_SHORT)))
+        for panel, rows in panels.items():
+            with formatter.section(panel):
+                formatter.write_dl(rows)
+
+
+def _takes_ids(parameter: Any) -> bool:
+    return bool(parameter.param_type_name == "argument" and parameter.metavar == "JOB_ID")
+
+
+def _format_parameters(command: Any, ctx: Any, formatter: Any) -> None:
+    arguments, options = [], []
+    for parameter in command.get_params(ctx):
+        record = parameter.get_help_record(ctx)
+        if record is None:
+            continue
+        if parameter.param_type_name == "argument":
+            arguments.append((_without_type(record[0]), record[1]))
+        else:
+            options.append(record)
+    for title, rows in (("Arguments", arguments), ("Options", options)):
+        if rows:
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
+def examples(*lines: str) -> str:
+    """For the end of a command's help: commands as they are typed. The backspace keeps click from joining lines."""
+    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
+
+
+def show_version(wanted: bool) -> None:  # noqa: FBT001 (typer calls it)
+    if wanted:
+        from gemwatch import __version__
+
+        typer.echo(f"gemwatch {__version__}")
+        raise typer.Exit

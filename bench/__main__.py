@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench import nginx, processes
 from bench.figures import Figure, as_json, table
+from bench.machine import machine
 from bench.messages import single, storm
 from bench.paced import paced
 from bench.race import Course, race
@@ -42,8 +43,10 @@ PARTS: dict[str, Part] = {
 def main() -> int:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all if none is named")
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds: for tuning, not for telling")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer and shorter rounds: for tuning, not for reporting"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     given = parser.parse_args()
     if unknown := set(given.parts) - set(PARTS):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; known are {', '.join(PARTS)}")
@@ -62,12 +65,22 @@ def _measure(parts: list[str], *, quick: bool) -> Iterator[Figure]:
     for name in parts:
         start, busy, ours = time.monotonic(), processes.busy_seconds(), processes.used_seconds()
         with tempfile.TemporaryDirectory(prefix=f"gemwatch-bench-{name}-") as folder:
-            for figures in PARTS[name](Path(folder), quick):
+            for measured in PARTS[name](Path(folder), quick):
+                figures = _scaled(measured)
                 print(table(figures), "\n", flush=True)
                 yield from figures
         seconds = time.monotonic() - start
         others = processes.others_cores(busy, ours, seconds)
         print(f"({name}: {seconds:.0f} s, in which other programs kept {others:.1f} cores busy)\n", flush=True)
+
+
+def _scaled(figures: list[Figure]) -> list[Figure]:
+    """With bars for this machine, as fast or as busy as it is now: a bare loop runs right after the figures."""
+    if all(figure.scales is None for figure in figures):
+        return figures
+    now = machine()
+    print(f"(1 000 requests of the bare loop: {now.cpu:.2f} s of CPU, {now.wall:.2f} s of time)")
+    return [figure.on(now) for figure in figures]
 
 
 if __name__ == "__main__":

@@ -3,18 +3,31 @@
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 _SAMPLE = re.compile(r"^(?P<name>[a-zA-Z_:][\w:]*)(?:\{(?P<labels>.*)\})? (?P<value>\S+)$")
 _LE = re.compile(r'le="([^"]+)"')
 
 
+REFERENCE = 0.3  # seconds for 1 000 requests of the bare loop, on the machine that bars are given for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What the bare loop needs for 1 000 requests, in seconds of CPU and of time."""
+
+    cpu: float
+    wall: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One measured value. `least` and `most` are the bar it has to clear; neither: it is shown for itself.
+    """One measured value. `least` and `most` are the bar it has to clear; neither: it is shown for information.
 
+    `scales`: the bar is given for a machine on which the bare loop needs `REFERENCE` seconds
+    for 1 000 requests; the part of it above `fixed` is scaled by what the loop needs in the same run.
     `rounds` are the single values that `value` is the median of.
     """
 
@@ -25,6 +38,15 @@ class Figure:
     least: float | None = None
     most: float | None = None
     rounds: tuple[float, ...] = ()
+    scales: Literal["cpu", "wall"] | None = None
+    fixed: float = 0.0
+
+    def on(self, machine: "Machine") -> "Figure":
+        """The same figure, with its bar scaled to this machine."""
+        if self.scales is None or self.most is None:
+            return self
+        needed = machine.cpu if self.scales == "cpu" else machine.wall
+        return replace(self, most=self.fixed + (self.most - self.fixed) * needed / REFERENCE)
 
     @property
     def clears(self) -> bool | None:
@@ -40,7 +62,7 @@ class Figure:
         return f"<= {shown(self.most)}" if self.most is not None else ""
 
 
-def of_rounds(part: str, what: str, rounds: Sequence[float], unit: str = "", **bar: float) -> Figure:
+def of_rounds(part: str, what: str, rounds: Sequence[float], unit: str = "", **bar: Any) -> Figure:
     """The median of several rounds."""
     return Figure(part=part, what=what, value=median(rounds), unit=unit, rounds=tuple(rounds), **bar)
 
@@ -86,7 +108,7 @@ def buckets_of(page: Mapping[tuple[str, str], float], name: str) -> dict[float, 
 
 
 def shown(value: float) -> str:
-    """Three digits that count, thousands apart."""
+    """Three significant digits, with thousands separated."""
     if not math.isfinite(value):
         return "none" if math.isnan(value) else "inf"
     if abs(value) >= 100 or value == int(value):
@@ -95,7 +117,7 @@ def shown(value: float) -> str:
 
 
 def table(figures: Sequence[Figure]) -> str:
-    """The figures of one part or of all, as a person reads them."""
+    """The figures of one part or of all, as text."""
     rows = [
         (
             f"{figure.part}: {figure.what}",
@@ -114,7 +136,7 @@ def table(figures: Sequence[Figure]) -> str:
 
 
 def as_json(figures: Iterable[Figure]) -> list[dict[str, Any]]:
-    """The same for programs; what is not a number there is null."""
+    """The same for programs; NaN and infinity are null."""
     return [
         {**asdict(figure), "value": figure.value if math.isfinite(figure.value) else None, "clears": figure.clears}
         for figure in figures

@@ -1,4 +1,4 @@
-"""The load of an ordinary large installation: 10 000 jobs, each looked at once a minute."""
+"""The load of an ordinary large installation: 10 000 jobs, each polled once a minute."""
 
 import time
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ _LATENESS = "gemwatch_poll_lateness_seconds"
 
 
 def paced(folder: Path, quick: bool) -> Iterator[list[Figure]]:  # noqa: FBT001 (the shape of a part)
-    """Lateness from due to sent, by the daemon's own histogram, and what of a core it takes."""
+    """Lateness from due to sent, from the daemon's own histogram, and its share of a core."""
     part = f"{_JOBS} jobs each 60 s"
     with nginx(folder / "nginx", transitions=0.01) as server:
         installation = Installation(folder / "daemon", server.url)
@@ -22,7 +22,7 @@ def paced(folder: Path, quick: bool) -> Iterator[list[Figure]]:  # noqa: FBT001 
         installation.max_rate = round(_JOBS / _MINUTE)
         installation.configure(jobs(_JOBS), "60s")
         with installation.daemon() as daemon:
-            wait_for(lambda: not daemon.unseen(), "every job to be seen once", every=1)
+            wait_for(lambda: not daemon.unseen(), "every job to be observed once", every=1)
             installation.max_rate = 0
             installation.configure(jobs(_JOBS), "60s")
             wait_for(lambda: daemon.applied() == 2, "the limit to be lifted", every=0.5)
@@ -36,6 +36,13 @@ def paced(folder: Path, quick: bool) -> Iterator[list[Figure]]:  # noqa: FBT001 
         Figure(part=part, what="polls a second", value=polls / seconds),
         Figure(part=part, what="lateness p50, at most", value=bucket_quantile(late, 0.5), unit="s"),
         Figure(part=part, what="lateness p95, at most", value=bucket_quantile(late, 0.95), unit="s"),
-        Figure(part=part, what="lateness p99, at most", value=bucket_quantile(late, 0.99), unit="s", most=1),
-        Figure(part=part, what="of a core", value=100 * used / seconds, unit="%", most=10),
+        Figure(
+            part=part,
+            what="lateness p99, at most",
+            value=bucket_quantile(late, 0.99),
+            unit="s",
+            most=1,
+            scales="wall",
+        ),
+        Figure(part=part, what="of a core", value=100 * used / seconds, unit="%", most=10, scales="cpu"),
     ]

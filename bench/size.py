@@ -43,7 +43,7 @@ def _rss_with(folder: Path, server: Nginx, count: int) -> float:
 
 
 def _rss(daemon: Installation) -> float:
-    wait_for(lambda: not daemon.unseen(), "every job to be seen once", every=1)
+    wait_for(lambda: not daemon.unseen(), "every job to be observed once", every=1)
     time.sleep(3)
     return median(_each(0.2, 10, lambda: rss_kib(daemon.pid)))
 
@@ -60,7 +60,9 @@ def _long(folder: Path, server: Nginx, few: float, *, rounds: int) -> Iterator[l
     part = f"{_LONG} watches"
     installation = Installation(folder, server.url)
     installation.configure(_entries(0), "10h")
-    yield [Figure(part=part, what="first start to ready", value=_start(installation), unit="s", most=10)]
+    yield [
+        Figure(part=part, what="first start to ready", value=_start(installation), unit="s", most=10, scales="wall")
+    ]
     start = time.monotonic()
     with installation.daemon() as daemon:
         started = time.monotonic() - start
@@ -69,11 +71,20 @@ def _long(folder: Path, server: Nginx, few: float, *, rounds: int) -> Iterator[l
         runs = [_reload(daemon, server, number, by_signal=True) for number in range(1, rounds + 1)]
         noticed = [_reload(daemon, server, rounds + number, by_signal=False) for number in range(1, rounds)]
     yield [
-        Figure(part=part, what="further start to ready", value=started, unit="s", most=10),
-        of_rounds(part, "SIGHUP to applied, one line changed", [one.took for one in runs], "s", most=5),
-        of_rounds(part, "changed file to applied, one line changed", [one.took for one in noticed], "s", most=5),
+        Figure(part=part, what="further start to ready", value=started, unit="s", most=10, scales="wall"),
+        of_rounds(
+            part, "SIGHUP to applied, one line changed", [one.took for one in runs], "s", most=5, scales="wall"
+        ),
+        of_rounds(
+            part,
+            "changed file to applied, one line changed",
+            [one.took for one in noticed],
+            "s",
+            most=5,
+            scales="wall",
+        ),
         Figure(part=part, what="longest gap between two polls before", value=quiet, unit="s"),
-        of_rounds(part, "longest gap between two polls meanwhile", [one.gap for one in (*runs, *noticed)], "s"),
+        of_rounds(part, "longest gap between two polls during it", [one.gap for one in (*runs, *noticed)], "s"),
         of_rounds(part, "CPU from SIGHUP to applied, polls included", [one.cpu for one in runs], "s"),
     ]
 

@@ -4,7 +4,19 @@ import math
 
 import pytest
 
-from bench.figures import Figure, as_json, between, bucket_quantile, buckets_of, quantile, samples, table, total
+from bench.figures import (
+    REFERENCE,
+    Figure,
+    Machine,
+    as_json,
+    between,
+    bucket_quantile,
+    buckets_of,
+    quantile,
+    samples,
+    table,
+    total,
+)
 from bench.nginx import share_of_transitions
 
 PAGE = """# HELP polls Looks.
@@ -53,6 +65,14 @@ def test_so_many_answers_differ_from_the_one_before(transitions: float) -> None:
 )
 def test_a_figure_clears_its_bar_or_does_not(value: float, bar: dict[str, float], clears: object) -> None:
     assert Figure(part="", what="", value=value, **bar).clears is clears
+
+
+def test_bars_are_scaled_by_what_the_bare_loop_needs() -> None:
+    slow = Machine(cpu=2 * REFERENCE, wall=3 * REFERENCE)
+    assert Figure(part="", what="", value=18, most=10, scales="cpu").on(slow).clears is True
+    assert Figure(part="", what="", value=31, most=10, scales="wall").on(slow).clears is False
+    assert Figure(part="", what="", value=8.4, most=6.5, scales="wall", fixed=5.5).on(slow).most == 8.5
+    assert Figure(part="", what="", value=1.3, most=1.25).on(slow).most == 1.25  # a ratio scales with nothing
 
 
 def test_the_table_shows_value_rounds_bar_and_verdict() -> None:

@@ -89,14 +89,18 @@ async def _unless_stopped(work: Coroutine[Any, Any, None], stopping: asyncio.Eve
 
 
 def _wake_ups(program: Program) -> dict[str, tuple[float, Callable[[], None]]]:
-    return {
-        "sweeps": (1, program.loops.lister.wake_up.set),
-        "deliveries": (1, program.loops.dispatcher.wake_up.set),
-        "configuration": (1, program.loops.reloader.wake_up.set),
-        "housekeeping": (1, program.loops.maintenance.wake_up.set),
-        "store monitor": (1, program.loops.store_monitor.wake_up.set),
-        "tokens": (10, program.loops.maintenance.token_wake_up.set),
-    }
+    """One job wakes all loops that look around every second: each job of the scheduler costs more than the loops do.
+
+    The poller is not among them: it sleeps until the next poll is due.
+    """
+    loops = program.loops
+    every_second = (loops.lister, loops.dispatcher, loops.reloader, loops.maintenance, loops.store_monitor)
+
+    def wake_all() -> None:
+        for loop in every_second:
+            loop.wake_up.set()
+
+    return {"loops": (1, wake_all), "tokens": (10, loops.maintenance.token_wake_up.set)}
 
 
 def _on_signals(stopping: asyncio.Event, reload: Callable[[], None]) -> None:

@@ -30,7 +30,7 @@ def body(message: Message, *, headed: bool = False) -> str:
 
 def card(message: Message, *, headed: bool = False) -> str:
     """For a TextBlock: bold, lists, links and nothing else. Characters that would act are escaped, and only those."""
-    return _body(message, _without_code, lambda text: escaped(text, first=True), headed=headed)
+    return _body(message, _without_code, lambda text: _for_card(text, first=True), headed=headed)
 
 
 def _fenced(text: str) -> str:
@@ -49,12 +49,12 @@ def code_span(text: str) -> str:
 
 _ACTIVE = re.compile(
     r"""
-      \\(?=[!-/:-@\[-`{-~])           # a backslash that would escape what follows it
+      \\(?=[!-/:-@\[-`{-~]|\Z)        # a backslash that would escape what follows it
     | [*`~\[\]]                       # emphasis, code, strikethrough, links
     | (?<![^\W_])_+ | _+(?![^\W_])    # underscores at the edge of a word; those within it do not act
     | <                               # HTML, mentions, autolinks
     | &(?=\#?\w+;)                    # an entity
-    | \{(?=\{)                        # a card's own {{DATE(...)}}
+    | (?<=\{)\{                       # a card's own {{DATE(...)}}
     """,
     re.VERBOSE,
 )
@@ -115,7 +115,12 @@ def _with_code(line: Line) -> str:
 
 
 def _without_code(line: Line) -> str:
-    return _joined(line, lambda text, first: escaped(text, first=first))
+    return _joined(line, lambda text, first: _for_card(text, first=first))
+
+
+def _for_card(text: str, *, first: bool) -> str:
+    """Escaped. As an entity, a `<` cannot begin the `<at>` by which Apprise and Teams know a mention."""
+    return escaped(text, first=first).replace("\\<", "&lt;")
 
 
 def _joined(line: Line, other: Callable[[str, bool], str]) -> str:

@@ -1,9 +1,7 @@
 """How often to look, by what earlier runs took."""
 
-import json
 import random
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +10,7 @@ from hypothesis import strategies as st
 from gemwatch.core.cadence import LONGEST, MOST, interval
 from gemwatch.core.decide import Memory, Policy, Tracked, decide
 from gemwatch.core.estimate import Experience
-from gemwatch.core.job import JobDetails, Seen, read_details
+from gemwatch.core.job import JobDetails, Seen
 from gemwatch.core.runs import Run
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -20,8 +18,7 @@ MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
 def details(status: str) -> JobDetails:
-    fields: dict[str, Any] = {"job_id": 1, "job_type": "ROAD_MATCHING", "requested_at": START.isoformat()}
-    return read_details(json.dumps({**fields, "status": status}))
+    return JobDetails(job_id=1, status=status, job_type="ROAD_MATCHING", requested_at=START)
 
 
 def experience(
@@ -98,4 +95,4 @@ def test_a_look_is_put_off_only_where_that_is_asked_for(adaptive: bool, expected
     tracked = Tracked(job_id=1, every=MINUTE, memory=Memory(status="IN_PROGRESS", running_since=START))
     policy = Policy(experience=experience(2 * HOUR), adaptive=adaptive)
     at = START + MINUTE
-    assert decide(tracked, Seen(at=at, job=details("IN_PROGRESS")), policy, 0.5).due_at == at + expected
+    assert decide(tracked, Seen(at=at, job=details("IN_PROGRESS"), raw="{}"), policy, 0.5).due_at == at + expected

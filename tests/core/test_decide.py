@@ -1,6 +1,5 @@
 """The decision about one look, as tables and properties."""
 
-import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -9,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemwatch.core.decide import LOST_EVERY, Memory, Policy, Tracked, Verdict, decide
-from gemwatch.core.events import EventKind
-from gemwatch.core.job import Failed, NotFound, Observation, Refused, Seen, Throttled, is_end, read_details
+from gemwatch.core.facts import LoginFacts, SuccessFacts
+from gemwatch.core.job import Failed, JobDetails, NotFound, Observation, Refused, Seen, Throttled, is_end
+from gemwatch.core.kinds import EventKind
 
 NOW = datetime(2026, 2, 18, 12, tzinfo=UTC)
 BEFORE = NOW - timedelta(seconds=60)
@@ -19,7 +19,7 @@ POLICY = Policy(not_found_after=3)
 
 
 def seen(status: str, at: datetime = NOW) -> Seen:
-    return Seen(at=at, job=read_details(json.dumps({"job_id": 7, "status": status})))
+    return Seen(at=at, job=JobDetails(job_id=7, status=status), raw=status)
 
 
 def tracked(status: str | None = None, **memory: object) -> Tracked:
@@ -90,13 +90,16 @@ def test_the_next_look_is_due_after_the_interval_and_a_tenth_either_way(roll: fl
 
 def test_first_sight_of_a_finished_job_says_so() -> None:
     facts = decide(tracked(), seen("SUCCESS"), POLICY, 0.5).events[0].facts
-    assert (facts["first_sight"], facts["before"]) == (True, None)
+    assert isinstance(facts, SuccessFacts)
+    assert (facts.first_sight, facts.before) == (True, None)
 
 
 def test_the_running_time_counts_from_the_look_that_first_saw_it_running() -> None:
     running = decide(tracked("REQUESTED"), seen("IN_PROGRESS", BEFORE), POLICY, 0.5).memory
     ended = decide(tracked("IN_PROGRESS", running_since=running.running_since), seen("SUCCESS"), POLICY, 0.5)
-    assert ended.events[0].facts["running_since"] == BEFORE.isoformat()
+    facts = ended.events[0].facts
+    assert isinstance(facts, SuccessFacts)
+    assert facts.running_since == BEFORE
 
 
 def test_a_new_run_of_a_finished_job_does_not_inherit_the_old_running_time() -> None:
@@ -142,7 +145,7 @@ def test_only_an_observation_changes_a_job(status: str | None, answer: Observati
     verdict = decide(tracked(status), answer, POLICY, 0.5)
     assert verdict.memory.status == status
     assert verdict.transition is None
-    assert verdict.document is None
+    assert verdict.seen is None
     assert verdict.due_at is not None
 
 
@@ -175,7 +178,7 @@ def test_a_job_that_alone_is_refused_is_told_once_and_again_when_it_is_answered(
     job = replace(job, memory=second.memory)
     assert kinds(decide(job, Refused(at=NOW, reason="HTTP 403"), others_answered, 0.5)) == []
     answered = decide(job, seen("REQUESTED"), others_answered, 0.5)
-    assert [(event.kind, event.facts["over"]) for event in answered.events] == [(EventKind.LOGIN, True)]
+    assert [event.facts for event in answered.events] == [LoginFacts(over=True, since=BEFORE)]
 
 
 def test_a_refusal_while_nobody_else_was_answered_is_not_held_against_the_job() -> None:

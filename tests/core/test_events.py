@@ -1,36 +1,20 @@
 """The table of event kinds: whatever depends on a kind is there for every kind."""
 
-from datetime import UTC, datetime
-
 import pytest
 
-from gemwatch.core.events import (
-    DEFAULT_EVENTS,
-    IN_SUMMARY,
-    JOB_EVENTS,
-    Event,
-    EventKind,
-    Scope,
-    Target,
-    UnknownKind,
-    audience,
-    kind_of,
-)
+from gemwatch.core.events import Target, audience
+from gemwatch.core.kinds import DEFAULT_EVENTS, IN_SUMMARY, JOB_EVENTS, EventKind, Scope, UnknownKind, kind_of
 from gemwatch.core.text.compose import compose
 from gemwatch.core.text.message import LONGEST_TITLE
 from gemwatch.core.text.rendering import Format, Rendered, render
 from gemwatch.core.text.summary import summarise
+from support.events import AT, event_of
 
-AT = datetime(2026, 2, 18, 13, 21, 7, tzinfo=UTC)
 NEWER = UnknownKind("quota-changed")
 
 
-def event(kind: EventKind | UnknownKind) -> Event:
-    return Event(kind=kind, at=AT, job_id=7 if kind.traits.scope is Scope.JOB else None)
-
-
 def text(kind: EventKind | UnknownKind) -> Rendered:
-    return render(compose(12, event(kind), now=AT), Format.TEXT)
+    return render(compose(12, event_of(kind), now=AT), Format.TEXT)
 
 
 def test_every_kind_has_one_place_in_a_summary() -> None:
@@ -61,7 +45,7 @@ def test_labels_and_outcomes_tell_the_kinds_apart() -> None:
 
 
 def test_summary_has_a_line_for_every_kind_in_order() -> None:
-    letters = [(number, event(kind)) for number, kind in enumerate((NEWER, *EventKind), 101)]
+    letters = [(number, event_of(kind)) for number, kind in enumerate((NEWER, *EventKind), 101)]
     lines = render(summarise(letters, now=AT), Format.TEXT).body.splitlines()
     expected = [f"gw-{102 + list(EventKind).index(kind)}" for kind in IN_SUMMARY]
     assert [line.rsplit(" · ", 1)[1] for line in lines[: len(letters)]] == [*expected, "gw-101"]
@@ -80,7 +64,7 @@ def test_kinds_are_about_a_job_a_group_or_the_service() -> None:
 def test_unknown_kind_is_neutral() -> None:
     assert kind_of("quota-changed") == NEWER
     assert NEWER.traits.label == "Quota changed"
-    assert audience(event(NEWER), [Target(name="all", url="json://h", on=frozenset(EventKind))]) == ()
+    assert audience(event_of(NEWER), [Target(name="all", url="json://h", on=frozenset(EventKind))]) == ()
     message = text(NEWER)
     assert message.title == "gemwatch: Quota changed"
     assert "A newer version of gemwatch recorded this event (quota-changed)." in message.body

@@ -7,9 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemwatch.core.events import Event, EventKind, Target, audience
+from gemwatch.core.events import Event, Target, audience
+from gemwatch.core.facts import Change, NeedsReviewFacts, PreviousRun, SuccessFacts
 from gemwatch.core.gate import OFF, Gate, judged, reasons
+from gemwatch.core.kinds import EventKind
 from gemwatch.core.runs import Run
+from support.events import event_of
 from support.past import NOW, run
 
 GATE = Gate(matched_min=0.8, matched_drop_max=0.05, roads_change_max=0.2)
@@ -17,7 +20,7 @@ GOOD = {"matched": 0.86, "roads": 400_000}
 
 
 def event(kind: EventKind = EventKind.SUCCESS) -> Event:
-    return Event(kind=kind, at=NOW, job_id=7, facts={"status": "SUCCESS"})
+    return event_of(kind, at=NOW)
 
 
 @pytest.mark.parametrize(
@@ -71,10 +74,9 @@ def test_missing_statistics_never_need_a_look(before: Run | None) -> None:
 
 def test_a_success_that_needs_a_look_is_told_instead_of_the_plain_one() -> None:
     told = judged(event(), run(matched=0.7), None, GATE)
-    assert (told.kind, told.facts["reasons"]) == (
-        EventKind.NEEDS_REVIEW,
-        ["matched 70.0 %, below the floor of 80.0 %"],
-    )
+    assert told.kind is EventKind.NEEDS_REVIEW
+    assert isinstance(told.facts, NeedsReviewFacts)
+    assert told.facts.reasons == ("matched 70.0 %, below the floor of 80.0 %",)
     failed = event(EventKind.FAILED)
     assert judged(failed, run(matched=0.7), None, GATE) is failed
 
@@ -82,15 +84,19 @@ def test_a_success_that_needs_a_look_is_told_instead_of_the_plain_one() -> None:
 def test_the_run_before_is_told_with_what_was_asked_for_differently() -> None:
     before = run(8, matched=0.86, roads=4, kilometres=1.5, confidence_threshold=60, overture_release="2025-12-17.0")
     told = judged(event(), run(matched=0.86, confidence_threshold=70), before, None)
-    assert told.facts["previous"] == {
-        "job_id": 1008,
-        "ended_at": (NOW - timedelta(days=8)).isoformat(),
-        "matched": 0.86,
-        "roads": 4,
-        "kilometres": 1.5,
-        "running_seconds": 3600.0,
-        "changed": [["Overture release", "2025-12-17.0", "2026-01-21.0"], ["confidence threshold", "60", "70"]],
-    }
+    assert isinstance(told.facts, SuccessFacts)
+    assert told.facts.previous == PreviousRun(
+        job_id=1008,
+        ended_at=NOW - timedelta(days=8),
+        matched=0.86,
+        roads=4,
+        kilometres=1.5,
+        ran=timedelta(hours=1),
+        changed=(
+            Change(what="Overture release", before="2025-12-17.0", now="2026-01-21.0"),
+            Change(what="confidence threshold", before="60", now="70"),
+        ),
+    )
 
 
 def test_a_watchs_own_gate_replaces_the_general_one_key_by_key() -> None:

@@ -1,18 +1,18 @@
 """Login and API: edges are told, once."""
 
-import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from gemwatch.core.facts import ApiFacts, LoginFacts, ServiceFacts
 from gemwatch.core.health import CERTAIN_FROM, ApiState, Health, Login, after, overdue
-from gemwatch.core.job import Failed, NotFound, Observation, Refused, Seen, Throttled, read_details
+from gemwatch.core.job import Failed, JobDetails, NotFound, Observation, Refused, Seen, Throttled
 from gemwatch.core.refusals import Culprit
 
 START = datetime(2026, 2, 18, 12, tzinfo=UTC)
 ALERT_AFTER = timedelta(minutes=10)
 LETTERS = {
-    "s": lambda at: Seen(at=at, job=read_details(json.dumps({"job_id": 7, "status": "REQUESTED"}))),
+    "s": lambda at: Seen(at=at, job=JobDetails(job_id=7, status="REQUESTED"), raw="{}"),
     "n": lambda at: NotFound(at=at),
     "r": lambda at: Refused(at=at, reason="HTTP 401"),
     "l": lambda at: Refused(at=at, reason="no token", certain=True),
@@ -35,7 +35,9 @@ def told(polls: str, *, others: bool = False, minutes: float = 1) -> list[str]:
         checkup = after(health, seen, sent=60.0 * number, now=60.0 * number, others=others)
         late = overdue(checkup.health, at, at - silent_from if silent_from else timedelta(0), ALERT_AFTER)
         health = late.health
-        words += [e.kind.value + ("" if e.facts["over"] else "!") for e in (*checkup.events, *late.events)]
+        for event in (*checkup.events, *late.events):
+            assert isinstance(event.facts, ServiceFacts)
+            words.append(event.kind.value + ("" if event.facts.over else "!"))
     return words
 
 
@@ -77,13 +79,14 @@ def test_an_answer_to_a_request_from_before_the_refusal_does_not_end_it() -> Non
     still = after(refused, LETTERS["s"](START), sent=99, now=101, others=False)
     assert (still.health.login, still.events) == (Login.REFUSED, ())
     over = after(still.health, LETTERS["s"](START), sent=101, now=102, others=False)
-    assert (over.health.login, [event.facts["over"] for event in over.events]) == (Login.OK, [True])
+    assert over.health.login is Login.OK
+    assert [event.facts for event in over.events] == [LoginFacts(over=True, since=START)]
 
 
 def test_silence_without_any_answer_has_a_reason_too() -> None:
     checkup = overdue(Health(), START, ALERT_AFTER, ALERT_AFTER)
     facts = checkup.events[0].facts
-    assert (facts["reason"], facts["since"]) == ("no answer so far", (START - ALERT_AFTER).isoformat())
+    assert facts == ApiFacts(over=False, reason="no answer so far", since=START - ALERT_AFTER)
     assert overdue(checkup.health, START, 2 * ALERT_AFTER, ALERT_AFTER).events == ()
 
 
@@ -91,7 +94,8 @@ def test_silence_without_any_answer_has_a_reason_too() -> None:
 def test_an_api_that_is_not_understood_differs_from_a_silent_one(last: str, bad: bool) -> None:  # noqa: FBT001
     health = after(Health(), LETTERS[last](START), sent=0, now=1, others=False).health
     [event] = overdue(health, START, ALERT_AFTER, ALERT_AFTER).events
-    assert event.facts["bad_answer"] is bad
+    assert isinstance(event.facts, ApiFacts)
+    assert event.facts.bad_answer is bad
 
 
 def test_a_refused_login_states_culprit_words_and_remedy() -> None:
@@ -100,14 +104,15 @@ def test_a_refused_login_states_culprit_words_and_remedy() -> None:
     )
     health = after(Health(), seen, sent=0, now=1, others=False).health
     [event] = after(health, seen, sent=2, now=3, others=False).events
-    stated = {name: event.facts[name] for name in ("reason", "culprit", "http_status", "words", "remedy")}
-    assert stated == {
-        "reason": 'HTTP 401: "no"',
-        "culprit": "key",
-        "http_status": 401,
-        "words": "no",
-        "remedy": "Check api.key.",
-    }
+    assert event.facts == LoginFacts(
+        over=False,
+        reason='HTTP 401: "no"',
+        since=START,
+        culprit=Culprit.KEY,
+        http_status=401,
+        words="no",
+        remedy="Check api.key.",
+    )
 
 
 def test_a_pause_that_was_not_asked_for_again_says_nothing_new() -> None:

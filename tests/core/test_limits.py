@@ -9,15 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemwatch.core.decide import Memory, Policy, Tracked, Verdict, decide
-from gemwatch.core.estimate import Experience
+from gemwatch.core.estimate import Basis, Experience
+from gemwatch.core.facts import QueuedTooLongFacts, RunningTooLongFacts, StartedFacts
 from gemwatch.core.job import Failed, Seen
-from gemwatch.core.limits import GRACE, Limits, Word
-from gemwatch.core.work import WatchClaim, report_on
+from gemwatch.core.limits import GRACE, Bound, Limits, Word
+from gemwatch.core.work import WatchClaim, fingerprint, report_on
 from support.past import HOUR, NOW, job, past
 
 MINUTE = timedelta(minutes=1)
 LIMITS = Limits(queued=2 * HOUR, running=8 * HOUR, min_running=5 * MINUTE)
 POLICY = Policy(limits=LIMITS)
+RAW = "as it came"
 RUNNING = Memory(status="IN_PROGRESS", status_since=NOW, seen_at=NOW, running_since=NOW)
 WAITING = Memory(status="REQUESTED", status_since=NOW, seen_at=NOW)
 
@@ -25,7 +27,8 @@ WAITING = Memory(status="REQUESTED", status_since=NOW, seen_at=NOW)
 def poll_once(
     memory: Memory, status: str, at: datetime, policy: Policy = POLICY, own: Limits | None = None, **fields: Any
 ) -> Verdict:
-    seen = Seen(at=at, job=job(status, **{"requested_at": NOW.isoformat(), **fields}))
+    details = job(status, **{"requested_at": NOW.isoformat(), **fields})
+    seen = Seen(at=at, job=details, raw=RAW)
     return decide(Tracked(job_id=7, every=MINUTE, memory=memory, limits=own), seen, policy, 0.5)
 
 
@@ -46,8 +49,9 @@ def test_a_limit_is_told_once_when_it_has_passed(memory: Memory, status: str, li
     assert before.memory.clock_at == NOW + limit
     passed = poll_once(before.memory, status, NOW + limit)
     assert kinds(passed) == [kind]
-    assert passed.events[0].facts["since"] == NOW.isoformat()
-    assert passed.events[0].facts["limit_seconds"] == limit.total_seconds()
+    facts = passed.events[0].facts
+    assert isinstance(facts, QueuedTooLongFacts | RunningTooLongFacts)
+    assert (facts.since, facts.limit) == (NOW, Bound(length=limit))
     assert (passed.memory.reported_limits, passed.memory.clock_at) == (kind, None)
     again = poll_once(passed.memory, status, NOW + limit + HOUR)
     assert kinds(again) == []
@@ -87,14 +91,14 @@ def test_only_an_observation_lets_a_limit_pass() -> None:
 def test_the_next_look_is_never_later_than_a_limit_passes(elapsed: float, roll: float, every: int) -> None:
     tracked = Tracked(job_id=7, every=timedelta(seconds=every), memory=RUNNING)
     at = NOW + timedelta(seconds=elapsed)
-    verdict = decide(tracked, Seen(at=at, job=job("IN_PROGRESS")), POLICY, roll)
+    verdict = decide(tracked, Seen(at=at, job=job("IN_PROGRESS"), raw=RAW), POLICY, roll)
     assert verdict.due_at is not None
     assert verdict.due_at > at
     if verdict.memory.clock_at is not None:
         assert verdict.due_at <= verdict.memory.clock_at + GRACE
         assert decide(
             replace(tracked, memory=verdict.memory),
-            Seen(at=verdict.memory.clock_at + GRACE, job=job("IN_PROGRESS")),
+            Seen(at=verdict.memory.clock_at + GRACE, job=job("IN_PROGRESS"), raw=RAW),
             POLICY,
             roll,
         ).events
@@ -128,9 +132,8 @@ def test_a_watchs_own_limits_replace_the_general_ones_key_by_key() -> None:
 
 def test_a_look_before_a_limit_passes_has_nothing_new_to_write() -> None:
     first = poll_once(RUNNING, "IN_PROGRESS", NOW + HOUR)
-    claim = WatchClaim(
-        tracked=Tracked(job_id=7, every=MINUTE, memory=first.memory), claim=NOW, due_at=NOW, document=first.document
-    )
+    job_before = Tracked(job_id=7, every=MINUTE, memory=first.memory)
+    claim = WatchClaim(tracked=job_before, claim=NOW, due_at=NOW, fingerprint=fingerprint(RAW))
     again = poll_once(first.memory, "IN_PROGRESS", NOW + 2 * HOUR)
     assert report_on(claim, NOW + 2 * HOUR, again).quiet
 
@@ -158,7 +161,8 @@ def test_an_automatic_limit_is_twice_the_upper_bound_of_what_was_seen(
     late = poll_once(memory, status, NOW + after, policy)
     assert len(kinds(late)) == 1
     facts = late.events[0].facts
-    assert (facts["limit_runs"], facts["limit_basis"]) == (3, "input")
+    assert isinstance(facts, QueuedTooLongFacts | RunningTooLongFacts)
+    assert (facts.limit.runs, facts.limit.basis) == (3, Basis.INPUT)
 
 
 def test_an_automatic_least_time_is_half_the_lower_bound() -> None:
@@ -171,10 +175,12 @@ def test_an_automatic_least_time_is_half_the_lower_bound() -> None:
 def test_a_started_job_is_told_with_its_expected_end() -> None:
     policy = Policy(experience=Experience(past(HOUR, HOUR, HOUR)))
     (started,) = poll_once(WAITING, "IN_PROGRESS", NOW, policy).events
-    assert started.facts["estimate"]["runs"] == 3
-    assert started.facts["estimate"]["basis"] == "input"
+    assert isinstance(started.facts, StartedFacts)
+    assert started.facts.estimate is not None
+    assert (started.facts.estimate.runs, started.facts.estimate.basis) == (3, Basis.INPUT)
     (bare,) = poll_once(WAITING, "IN_PROGRESS", NOW, Policy(experience=Experience())).events
-    assert "estimate" not in bare.facts
+    assert isinstance(bare.facts, StartedFacts)
+    assert bare.facts.estimate is None
 
 
 def test_a_job_that_is_put_in_the_queue_again_with_its_old_request_waits_since_then() -> None:

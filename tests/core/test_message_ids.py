@@ -3,16 +3,17 @@
 import re
 from datetime import UTC, datetime, timedelta
 
-from gemwatch.core.events import Event, EventKind, Kind, UnknownKind
+from gemwatch.core.kinds import EventKind, Kind, UnknownKind
 from gemwatch.core.message_ids import direct_ids, message_ids
 from gemwatch.core.work import Delivery
+from support.events import event_of
 
 START = datetime(2026, 2, 18, 12, tzinfo=UTC)
 HERE = "gis-prod"
 
 
-def delivery(number: int, kind: Kind = EventKind.SUCCESS, *, job_id: int | None = 7, attempts: int = 0) -> Delivery:
-    event = Event(kind=kind, at=START + timedelta(seconds=number), job_id=job_id)
+def delivery(number: int, kind: Kind = EventKind.SUCCESS, *, job_id: int = 7, attempts: int = 0) -> Delivery:
+    event = event_of(kind, at=START + timedelta(seconds=number), job_id=job_id)
     return Delivery(id=number, event_id=number, event=event, attempts=attempts, expires_at=START, claim=START)
 
 
@@ -39,16 +40,13 @@ def test_each_kind_of_message_has_its_thread() -> None:
     others = {
         thread(delivery(1)),
         thread(delivery(1, job_id=8)),
-        thread(delivery(1, EventKind.LOGIN, job_id=None)),
-        thread(delivery(1, EventKind.API, job_id=None)),
-        thread(delivery(1, EventKind.GROUP_DONE, job_id=None)),
+        thread(delivery(1, EventKind.LOGIN)),
+        thread(delivery(1, EventKind.API)),
+        thread(delivery(1, EventKind.GROUP_DONE)),
         thread(delivery(1), delivery(2)),
     }
     assert len(others) == 6
-    assert (
-        thread(delivery(1, EventKind.STORE, job_id=None))
-        == direct_ids("team", delivery(1, EventKind.STORE).event, HERE).thread
-    )
+    assert thread(delivery(1, EventKind.STORE)) == direct_ids("team", delivery(1, EventKind.STORE).event, HERE).thread
 
 
 def test_every_kind_makes_ids_that_mail_takes() -> None:

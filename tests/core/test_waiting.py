@@ -16,7 +16,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def seen(status: str, at: datetime = NOW) -> Seen:
-    return Seen(at=at, job=JobDetails(job_id=7, status=status, document="{}"))
+    return Seen(at=at, job=JobDetails(job_id=7, status=status), raw="{}")
 
 
 def polls(*observations: Observation, standing: Standing | None = None) -> Standing:

@@ -4,14 +4,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gemwatch.core.events import Event, EventKind, Target, audience
+from gemwatch.core.events import Target, audience
+from gemwatch.core.kinds import EventKind
 from gemwatch.core.work import KEEP_TRYING, Delivery, DeliveryState, Failure, NotSent, Sent, postpone, settle
+from support.events import event_of
 
 START = datetime(2026, 2, 18, 12, tzinfo=UTC)
 
 
 def delivery(attempts: int = 0) -> Delivery:
-    event = Event(kind=EventKind.SUCCESS, at=START, job_id=7)
+    event = event_of(EventKind.SUCCESS, at=START)
     expires = START + KEEP_TRYING
     return Delivery(id=1, event_id=2, event=event, attempts=attempts, expires_at=expires, claim=START)
 
@@ -78,7 +80,7 @@ TARGETS = (
 
 def test_a_watch_narrows_the_audience_of_its_job() -> None:
     def accepts(kind: EventKind, *narrowed: str) -> tuple[str, ...]:
-        return audience(Event(kind=kind, at=START, job_id=7), TARGETS, narrowed or None)
+        return audience(event_of(kind), TARGETS, narrowed or None)
 
     assert accepts(EventKind.SUCCESS) == ("slack", "mail")
     assert accepts(EventKind.SUCCESS, "mail") == ("mail",)

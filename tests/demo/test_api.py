@@ -8,9 +8,10 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
+from gemwatch.adapters.gem.wire import read_details
 from gemwatch.adapters.login.token_text import read_token
-from gemwatch.core.events import Event, EventKind
-from gemwatch.core.job import Status, is_end, read_details
+from gemwatch.core.job import Status, is_end
+from gemwatch.core.kinds import EventKind
 from gemwatch.core.text.compose import compose
 from gemwatch.core.text.rendering import Format, render
 from gemwatch.core.text.summary import summarise
@@ -19,6 +20,7 @@ from gemwatch.demo.inbox import Letter
 from gemwatch.demo.lives import ADDED, SPARE, WATCHED, Life
 from gemwatch.demo.logins import TOKEN_LIFE
 from support.clock import START, FakeClock
+from support.events import event_of
 
 ROADS = Life(job_id=1, name="Some roads", waiting=4, running=6)
 LANES = Life(job_id=2, name="Some lanes", lanes=True, waiting=1, running=1, end=Status.FAILED)
@@ -198,9 +200,9 @@ async def test_now_and_then_a_500_comes_as_a_page_and_at_the_same_places_for_the
 
 def test_what_a_message_tells_is_read_from_its_words() -> None:
     events = [
-        (1, Event(kind=EventKind.SUCCESS, at=START, job_id=7, facts={"name": "Netherlands roads"})),
-        (2, Event(kind=EventKind.NOT_FOUND, at=START, job_id=8)),
-        (3, Event(kind=EventKind.FAILED, at=START, job_id=9, facts={"name": "Roads (job 5)"})),
+        (1, event_of(EventKind.SUCCESS, at=START, job_id=7, name="Netherlands roads")),
+        (2, event_of(EventKind.NOT_FOUND, at=START, job_id=8)),
+        (3, event_of(EventKind.FAILED, at=START, job_id=9, name="Roads (job 5)")),
     ]
     told = {("SUCCESS", 7), ("NOT FOUND", 8), ("FAILED", 9)}
     messages = [render(compose(number, event, now=START), Format.TEXT) for number, event in events]

@@ -1,15 +1,16 @@
 """Deliveries as they happen: real sends to a real inbox, pauses on a clock that the test moves."""
 
-import json
 import threading
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from gemwatch.adapters.store.tables import events
-from gemwatch.core.events import Event, EventKind, Target
+from gemwatch.core.events import Target
+from gemwatch.core.kinds import EventKind
 from gemwatch.core.work import KEEP_TRYING
 from support.clock import FakeClock
+from support.events import event_of
 from support.gem import ScriptedGem
 from support.inbox import Inbox
 from support.rig import Rig, running, settings_for
@@ -24,10 +25,7 @@ def tell(rig: Rig, *job_ids: int) -> None:
     """Record that these jobs ended, as the poller would."""
     rig.watch(*job_ids)
     for job_id in job_ids:
-        document = json.dumps({"job_id": job_id, "status": "SUCCESS"})
-        facts = {"status": "SUCCESS", "document": document}
-        event = Event(kind=EventKind.SUCCESS, at=rig.clock.now(), job_id=job_id, facts=facts)
-        rig.store.record([], [event])
+        rig.store.record([], [event_of(EventKind.SUCCESS, at=rig.clock.now(), job_id=job_id)])
 
 
 async def test_a_failed_attempt_is_repeated_after_five_seconds_then_later_and_later(
@@ -135,7 +133,7 @@ async def test_ten_thousand_that_wait_at_a_start_all_arrive(
 ) -> None:
     settings = settings_for(gem, tmp_path, [team(inbox)])
     async with running(settings, clock) as rig:
-        event = Event(kind=EventKind.LOGIN, at=clock.now(), facts={"over": False, "reason": "no"})
+        event = event_of(EventKind.LOGIN, at=clock.now())
         rig.store.address([team(inbox, "away")])
         rig.store.record([], [event] * 10_000)
     renamed = settings_for(gem, tmp_path, [team(inbox, "away")])

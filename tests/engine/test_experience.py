@@ -3,7 +3,8 @@
 from datetime import timedelta
 from pathlib import Path
 
-from gemwatch.core.events import EventKind, Target
+from gemwatch.core.events import Target
+from gemwatch.core.kinds import EventKind
 from gemwatch.core.limits import Limits
 from gemwatch.core.settings import Watch
 from support.clock import FakeClock

@@ -47,7 +47,7 @@ class World:
             return NotFound(at=now)
         if status == "403":
             return Refused(at=now, reason="HTTP 403")
-        return Seen(at=now, job=JobDetails(job_id=job_id, status=status, document="{}"))
+        return Seen(at=now, job=JobDetails(job_id=job_id, status=status), raw="{}")
 
     async def token(self) -> Token:
         if not self.login(self.passed):

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from gemwatch.core.events import EventKind
+from gemwatch.core.kinds import EventKind
 from support.daemon import Installation
 from support.gem import Answer, Request, ScriptedGem
 from support.http import Handler

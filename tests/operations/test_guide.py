@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from gemwatch.app.metrics import Gauges, Metrics
-from gemwatch.core.events import EventKind
+from gemwatch.core.kinds import EventKind
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs/operations.md").read_text()

@@ -6,8 +6,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gemwatch.adapters.gem.wire import read_details
 from gemwatch.adapters.store.database import open_to_write
+from gemwatch.adapters.store.details import replace_details
 from gemwatch.adapters.store.tables import deliveries, events, runs, service, transitions, watches
+from gemwatch.core.job import Seen
 from support.clock import START
 
 MINUTE = timedelta(minutes=1)
@@ -18,6 +21,7 @@ def document(job_id: int, status: str, **more: Any) -> str:
 
 
 def watch(job_id: int, **more: Any) -> dict[str, Any]:
+    """A row of `watches`; its `document` goes to `details`."""
     return {"job_id": job_id, "watched": True, "every": MINUTE, **more}
 
 
@@ -26,7 +30,10 @@ def add(url: str, *tables_and_rows: tuple[sa.Table, list[dict[str, Any]]]) -> No
     with engine.begin() as connection:
         for table, rows in tables_and_rows:
             for row in rows:
-                connection.execute(sa.insert(table), row)
+                answer = row.get("document") if table is watches else None
+                connection.execute(sa.insert(table), {name: row[name] for name in row if name != "document"})
+                if answer is not None:
+                    replace_details(connection, [Seen(at=START, job=read_details(answer), raw=answer)])
     engine.dispose()
 
 
@@ -61,7 +68,7 @@ def fill(url: str) -> None:
         {**seen(5, "SUCCESS", statistics={"roads_matched_ratio": 0.5}), "name": "weekly be", "watched": False},
         {**seen(2**63 - 1, "FAILED"), "unwatched_at": START},
     ]
-    move = {"job_id": 5, "observed_at": START, "document": document(5, "SUCCESS")}
+    move = {"job_id": 5, "observed_at": START, "answer": document(5, "SUCCESS")}
     ran = {"status": "SUCCESS", "storage_id": "store", "input_filename": "in/5.parquet", "job_type": "x"}
     add(
         url,

@@ -3,19 +3,22 @@
 `make golden` writes the files anew. Read what changed before you commit it.
 """
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from gemwatch.core.events import Event, EventKind, UnknownKind
+from gemwatch.adapters.store.facts_codec import from_json
+from gemwatch.core.events import Event
+from gemwatch.core.facts import UnknownFacts
+from gemwatch.core.kinds import EventKind
 from gemwatch.core.text.compose import compose
 from gemwatch.core.text.context import Context
 from gemwatch.core.text.message import Message
 from gemwatch.core.text.rendering import Format, render
 from gemwatch.core.text.summary import summarise
+from support.events import details
 from support.gem import document
 
 GOLDEN = Path(__file__).parents[1] / "core" / "text" / "golden"
@@ -30,9 +33,7 @@ CONTEXT = Context(
     login_command="az login --scope https://gem.core.orbis.tomtom.com/user_impersonation",
 )
 PROBLEM = "/etc/gemwatch/config.yaml:14:22: notify.data-mail.url: Apprise cannot read it"
-LANES = json.dumps(
-    document(7, "FAILED", job_type="LANE_LEVEL_MATCHING", overture_release=None, orbis_version="MAP1.204")
-)
+LANES = document(7, "FAILED", job_type="LANE_LEVEL_MATCHING", overture_release=None, orbis_version="MAP1.204")
 ESTIMATE = {
     "ends_at": "2026-02-18T16:05:40+00:00",
     "earliest": "2026-02-18T15:50:00+00:00",
@@ -46,30 +47,30 @@ PREVIOUS = {
     "matched": 0.861,
     "roads": 401002,
     "kilometres": 80900.4,
-    "running_seconds": 9600.0,
-    "changed": [["Overture release", "2025-12-17.0", "2026-01-21.0"]],
+    "ran": 9600.0,
+    "changed": [{"what": "Overture release", "before": "2025-12-17.0", "now": "2026-01-21.0"}],
 }
-FIRST_SIGHT = {"name": None, "before": None, "first_sight": True, "last_seen_before": None, "running_since": None}
+FIRST_SIGHT = {"name": None, "before": None, "last_seen_before": None, "running_since": None}
 HOSTILE = (
     "*a* _b_ `c` <!channel> @here [x](https://evil.example) https://evil.example <b>&lt;\u202e\u034f\u3164.parquet"
 )
 
 
 def job(kind: EventKind, status: str, job_id: int = 123456790, /, **facts: Any) -> Event:
+    answer = facts.pop("document", document(job_id, status))
+    name = facts.pop("name", "Netherlands weekly")
     usual = {
-        "name": "Netherlands weekly",
+        "job": details(answer),
         "status": status,
         "before": "IN_PROGRESS",
-        "first_sight": False,
         "last_seen_before": "2026-02-18T13:20:05+00:00",
         "running_since": "2026-02-18T10:41:00+00:00",
-        "document": json.dumps(document(job_id, status)),
     }
-    return Event(kind=kind, at=AT, job_id=job_id, facts={**usual, **facts})
+    return Event(at=AT, job_id=job_id, name=name, facts=from_json(kind, {**usual, **facts}))
 
 
-def service(kind: EventKind, job_id: int | None = None, **facts: Any) -> Event:
-    return Event(kind=kind, at=AT, job_id=job_id, facts=facts)
+def service(kind: EventKind, job_id: int | None = None, name: str | None = None, **facts: Any) -> Event:
+    return Event(at=AT, job_id=job_id, name=name, facts=from_json(kind, facts))
 
 
 EVENTS: Mapping[str, Event] = {
@@ -79,14 +80,10 @@ EVENTS: Mapping[str, Event] = {
         EventKind.SUCCESS,
         "SUCCESS",
         name=HOSTILE,
-        document=json.dumps(
-            document(7, "SUCCESS", input_filename=HOSTILE, result_filename="paypal\ufe0f.com 203.0.113.7.")
-        ),
+        document=document(7, "SUCCESS", input_filename=HOSTILE, result_filename="paypal\ufe0f.com 203.0.113.7."),
     ),
     "failed": job(EventKind.FAILED, "FAILED", document=LANES),
-    "failed-first-sight": job(
-        EventKind.FAILED, "FAILED", document='{"job_id": 7, "status": "FAILED"}', **FIRST_SIGHT
-    ),
+    "failed-first-sight": job(EventKind.FAILED, "FAILED", document={"job_id": 7, "status": "FAILED"}, **FIRST_SIGHT),
     "started": job(EventKind.STARTED, "IN_PROGRESS", before="REQUESTED", last_seen_before="2026-02-17T23:30:00Z"),
     "started-estimated": job(EventKind.STARTED, "IN_PROGRESS", before="REQUESTED", estimate=ESTIMATE),
     "needs-review": job(
@@ -98,30 +95,31 @@ EVENTS: Mapping[str, Event] = {
             "matched 84.7 %, 6.0 points less than the 90.7 % before",
         ],
     ),
-    "queued-too-long": job(EventKind.QUEUED_TOO_LONG, "REQUESTED", since="2026-02-18T11:00:00Z", limit_seconds=7200),
+    "queued-too-long": job(
+        EventKind.QUEUED_TOO_LONG, "REQUESTED", since="2026-02-18T11:00:00Z", limit={"length": 7200}
+    ),
     "running-too-long": job(
         EventKind.RUNNING_TOO_LONG,
         "IN_PROGRESS",
         since="2026-02-18T01:00:00Z",
-        limit_seconds=28800,
-        limit_runs=5,
-        limit_basis="release",
+        limit={"length": 28800, "runs": 5, "basis": "release"},
     ),
-    "finished-too-fast": job(EventKind.FINISHED_TOO_FAST, "SUCCESS", ran_seconds=42.5, limit_seconds=300),
+    "finished-too-fast": job(EventKind.FINISHED_TOO_FAST, "SUCCESS", ran=42.5, limit={"length": 300}),
     "not-found": job(EventKind.NOT_FOUND, "IN_PROGRESS", misses=3),
     "not-found-never-seen": job(EventKind.NOT_FOUND, "IN_PROGRESS", misses=1, status=None, last_seen_before=None),
     "unknown-status": job(EventKind.UNKNOWN_STATUS, "CANCELLED"),
     "group-done": service(
         EventKind.GROUP_DONE,
         group="release-2026-11",
-        outcomes={"SUCCESS": 10, "FAILED": 1, "SUCCESS, needs review": 1},
+        members=12,
+        succeeded=10,
         failed=[123456791],
         needs_review=[123456792],
         first_requested_at="2026-02-17T08:00:00Z",
         last_ended_at=AT.isoformat(),
     ),
     "group-incomplete": service(
-        EventKind.GROUP_DONE, group="release-2026-11", incomplete=True, outcomes={"SUCCESS": 11}
+        EventKind.GROUP_DONE, group="release-2026-11", incomplete=True, members=11, succeeded=11
     ),
     "login-failing": service(
         EventKind.LOGIN, over=False, reason="az exited with 1: \"Please run 'az login'\"", since=AT.isoformat()
@@ -149,7 +147,7 @@ EVENTS: Mapping[str, Event] = {
         since="2026-02-18T13:11:00+00:00",
     ),
     "target-recovered": service(EventKind.TARGET, over=True, target="data-mail", since="2026-02-18T10:00:00+00:00"),
-    "unknown-kind": Event(kind=UnknownKind("moon-phase"), at=AT, job_id=7, facts={"phase": "full"}),
+    "unknown-kind": Event(at=AT, job_id=7, facts=UnknownFacts(word="moon-phase", raw={"phase": "full"})),
 }
 
 

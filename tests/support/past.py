@@ -1,11 +1,11 @@
 """Runs and jobs for tests that are about earlier runs."""
 
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from gemwatch.core.job import JobDetails, read_details
+from gemwatch.core.job import JobDetails
 from gemwatch.core.runs import Run
+from support.events import details
 from support.gem import document
 
 NOW = datetime(2026, 2, 18, 12, tzinfo=UTC)
@@ -33,4 +33,4 @@ def past(*ran: timedelta, **fields: Any) -> list[Run]:
 
 
 def job(status: str, job_id: int = 7, **fields: Any) -> JobDetails:
-    return read_details(json.dumps(document(job_id, status, **fields)))
+    return details(document(job_id, status, **fields))

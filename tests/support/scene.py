@@ -1,6 +1,5 @@
 """A store as it stands after some weeks of use, for pictures and for looking at every state of the pages."""
 
-import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,10 +9,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from gemwatch.adapters.store.database import open_to_write
+from gemwatch.adapters.store.details import replace_details
 from gemwatch.adapters.store.schema import upgrade
 from gemwatch.adapters.store.tables import deliveries, events, runs, service, transitions, watches
-from gemwatch.core.job import read_details
+from gemwatch.core.job import JobDetails
 from gemwatch.core.runs import finished
+from support import events as events_support
 from support.daemon import Installation
 from support.gem import ScriptedGem, document
 from support.inbox import Inbox
@@ -162,7 +163,7 @@ class _Scene:
     def add(self, job_id: int, life: Life, *, watched: bool) -> None:
         requested_at = self._now - life.ago
         status = life.status(self._now, requested_at)
-        details = json.dumps(life.document(job_id, status, requested_at))
+        answer = events_support.seen(self._now, life.document(job_id, status, requested_at))
         seen = self._moves(life, requested_at)
         over = status in ("SUCCESS", "FAILED")
         polled_at = seen[-1][1] if over else self._now - timedelta(seconds=17 + job_id % 31)
@@ -175,7 +176,6 @@ class _Scene:
             "status_since": seen[-1][1],
             "seen_at": polled_at,
             "running_since": next((at for to, at in seen if to == "IN_PROGRESS"), None),
-            "document": details,
             "job_type": "LANE_LEVEL_MATCHING" if life.lanes else "ROAD_MATCHING",
             "needs_review": list(life.needs_review) or None,
             "reported_limits": life.limits,
@@ -184,9 +184,10 @@ class _Scene:
             "due_at": None if over or not watched else polled_at + EVERY * 0.97,
         }
         self._connection.execute(sa.insert(watches), row)
-        self._connection.execute(sa.insert(transitions), list(_transitions(job_id, seen, details)))
+        replace_details(self._connection, [answer])
+        self._connection.execute(sa.insert(transitions), list(_transitions(job_id, seen, answer.raw)))
         if over:
-            self._end(job_id, life, status, details, seen)
+            self._end(job_id, life, status, answer.job, seen)
 
     def _moves(self, life: Life, requested_at: datetime) -> list[tuple[str, datetime]]:
         """What was seen when: each status at the first look after it began."""
@@ -197,9 +198,11 @@ class _Scene:
         )
         return [(status, at) for status, at in begins if at < self._now]
 
-    def _end(self, job_id: int, life: Life, status: str, details: str, seen: Sequence[tuple[str, datetime]]) -> None:
+    def _end(
+        self, job_id: int, life: Life, status: str, job: JobDetails, seen: Sequence[tuple[str, datetime]]
+    ) -> None:
         at = seen[-1][1]
-        run = finished(read_details(details), ended_at=at, running_since=seen[1][1])
+        run = finished(job, ended_at=at, running_since=seen[1][1])
         self._connection.execute(sa.insert(runs), {name: getattr(run, name) for name in run.__dataclass_fields__})
         if life.told == "nobody":
             return
@@ -220,7 +223,7 @@ class _Scene:
             self._connection.execute(sa.insert(deliveries), told)
 
 
-def _transitions(job_id: int, seen: Sequence[tuple[str, datetime]], details: str) -> list[dict[str, Any]]:
+def _transitions(job_id: int, seen: Sequence[tuple[str, datetime]], answer: str) -> list[dict[str, Any]]:
     befores = [None, *seen[:-1]]
     return [
         {
@@ -229,7 +232,7 @@ def _transitions(job_id: int, seen: Sequence[tuple[str, datetime]], details: str
             "after": status,
             "last_seen_before": at - LOOK if before else None,
             "observed_at": at,
-            "document": details,
+            "answer": answer,
         }
         for before, (status, at) in zip(befores, seen, strict=True)
     ]

@@ -1,7 +1,6 @@
 """A world for a simulated run: jobs, an API and targets without a socket, which note every breach of a promise."""
 
 import asyncio
-import json
 import random
 import re
 from collections import defaultdict
@@ -10,12 +9,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import ParamSpec, TypeVar
 
-from gemwatch.core.job import Failed, NotFound, Observation, Refused, Seen, Throttled, read_details
+from gemwatch.core.job import Failed, NotFound, Observation, Refused, Throttled
 from gemwatch.core.listing import Listed, Listing
 from gemwatch.core.login import LoginError, Token
 from gemwatch.core.message_ids import MessageIds
 from gemwatch.core.text.rendering import Rendered
 from gemwatch.core.work import NotSent, Outcome, Sent
+from support.events import seen
 from support.gem import document
 from support.virtual import VirtualClock
 
@@ -142,7 +142,7 @@ class Api:
             case "nonsense":
                 return Failed(at=at, sent_at=at, reason="the answer is not JSON", bad=True)
         job.answered.append(job.status)
-        return Seen(at=at, job=read_details(json.dumps(document(job.job_id, job.status))))
+        return seen(at, document(job.job_id, job.status))
 
 
 class Credentials:

@@ -14,9 +14,10 @@ from typing import Any
 import yaml
 
 from gemwatch.adapters.config.file import load
+from gemwatch.adapters.gem.wire import read_details
 from gemwatch.adapters.notify.urls import url_problem
 from gemwatch.core.decide import Memory, Policy, Tracked, decide
-from gemwatch.core.job import Seen, read_details
+from gemwatch.core.job import Seen
 from gemwatch.core.settings import PollSettings
 from gemwatch.core.text.compose import compose
 from gemwatch.core.text.rendering import Format, render
@@ -73,10 +74,11 @@ def try_answers(seed: int, count: int) -> Tried:
 
 def _answer(raw: bytes, tracked: Tracked, chance: random.Random) -> str:
     try:
-        details = read_details(raw.decode("utf-8-sig"))
+        text = raw.decode("utf-8-sig")
+        details = read_details(text)
     except ValueError:
         return "answers that say nothing"
-    verdict = decide(tracked, Seen(at=NOW, job=details), Policy(), chance.random())
+    verdict = decide(tracked, Seen(at=NOW, job=details, raw=text), Policy(), chance.random())
     for event in verdict.events:
         for message in (compose(1, event, now=NOW), summarise([(1, event), (2, event)], now=NOW)):
             for way in Format:

@@ -8,8 +8,8 @@ from datetime import datetime
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
 
-from gemwatch.core.events import JOB_EVENTS, EventKind, Kind
 from gemwatch.core.job import Status
+from gemwatch.core.kinds import JOB_EVENTS, EventKind, Kind
 
 POLL_OUTCOMES = ("seen", "not_found", "refused", "throttled", "failed", "bad")
 SWEEP_OUTCOMES = ("listed", "not_listed")

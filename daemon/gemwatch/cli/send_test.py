@@ -1,7 +1,7 @@
 """`gemwatch test-notify`: a sample message to each target, and whether it arrived."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import typer
@@ -53,36 +53,37 @@ async def _send(settings: "Settings", names: list[str]) -> "list[Outcome]":
 
 def _sample() -> "Rendered":
     """The example of TomTom's documentation, as a message."""
-    import json
     from dataclasses import replace
 
-    from gemwatch.core.events import Event, EventKind
+    from gemwatch.core.events import Event
+    from gemwatch.core.facts import SuccessFacts
+    from gemwatch.core.job import JobDetails, Statistics, Status
     from gemwatch.core.text.compose import compose
     from gemwatch.core.text.message import Paragraph
     from gemwatch.core.text.rendering import Format, render
 
     now = datetime.now(UTC)
-    document = {
-        "job_id": 123456789,
-        "status": "SUCCESS",
-        "storage_id": "storage-001",
-        "input_filename": "test_data.parquet",
-        "result_filename": "test_data.results.parquet",
-        "job_type": "ROAD_MATCHING",
-        "overture_release": "2026-01-21.0",
-        "requested_at": "2026-02-18T10:38:59.031762Z",
-        "statistics": {
-            "confidence_threshold": 60,
-            "execution_time_sec": 9751,
-            "kms_processed": 80208.39,
-            "num_roads_processed": 397613,
-            "roads_matched_ratio": 0.8468,
-            "roads_fully_matched_ratio": 0.675,
-            "roads_partially_matched_ratio": 0.1718,
-            "roads_unmatched_ratio": 0.1531,
-        },
-    }
-    facts = {"name": "a test of gemwatch", "status": "SUCCESS", "document": json.dumps(document)}
-    message = compose(0, Event(kind=EventKind.SUCCESS, at=now, job_id=123456789, facts=facts), now=now)
+    job = JobDetails(
+        job_id=123456789,
+        status=Status.SUCCESS,
+        storage_id="storage-001",
+        input_filename="test_data.parquet",
+        result_filename="test_data.results.parquet",
+        job_type="ROAD_MATCHING",
+        overture_release="2026-01-21.0",
+        requested_at=datetime(2026, 2, 18, 10, 38, 59, 31762, tzinfo=UTC),
+        statistics=Statistics(
+            confidence_threshold=60,
+            execution_time=timedelta(seconds=9751),
+            kilometres=80208.39,
+            roads=397613,
+            matched=0.8468,
+            fully_matched=0.675,
+            partially_matched=0.1718,
+            unmatched=0.1531,
+        ),
+    )
+    facts = SuccessFacts(job=job, before=Status.IN_PROGRESS)
+    message = compose(0, Event(at=now, job_id=job.job_id, name="a test of gemwatch", facts=facts), now=now)
     test = Paragraph(line=("This is a test. No job has finished.",))
     return render(replace(message, title=("TEST: ", *message.title), blocks=(test, *message.blocks)), Format.TEXT)

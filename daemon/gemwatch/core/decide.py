@@ -1,6 +1,5 @@
 """What one look at a job means: its new memory, a transition, what to tell, and when to look again."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,9 +7,21 @@ from typing import Any
 from gemwatch.core.backoff import poll_pause
 from gemwatch.core.cadence import interval
 from gemwatch.core.estimate import Experience
-from gemwatch.core.events import Event, EventKind
+from gemwatch.core.events import Event
+from gemwatch.core.facts import (
+    Facts,
+    FailedFacts,
+    FinishedTooFastFacts,
+    LoginFacts,
+    NotFoundFacts,
+    QueuedTooLongFacts,
+    RunningTooLongFacts,
+    StartedFacts,
+    SuccessFacts,
+)
 from gemwatch.core.gate import Gate
 from gemwatch.core.job import Failed, JobDetails, NotFound, Observation, Refused, Seen, Status, Throttled, is_end
+from gemwatch.core.kinds import EventKind
 from gemwatch.core.limits import GRACE, Limits, clock, too_fast
 from gemwatch.core.refusals import Culprit, remedy
 
@@ -18,11 +29,6 @@ JITTER = 0.1  # of the interval, either way: watches that were added together dr
 LOST_EVERY = timedelta(minutes=15)  # how often a job is looked for that the API does not know
 MOST_DOUBLED = 4  # after so many requests to wait in a row, a job's own pause (16 s at most) grows no more
 SECOND_POLL = timedelta(seconds=2)  # after a refusal; once the login is known to be refused, polling slows as a whole
-_TOLD: Mapping[str, EventKind] = {
-    Status.IN_PROGRESS: EventKind.STARTED,
-    Status.SUCCESS: EventKind.SUCCESS,
-    Status.FAILED: EventKind.FAILED,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,15 +90,16 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What is to be recorded of one look. `due_at` None: the job is finished and polled no more.
+    """What is to be recorded of one poll. `due_at` None: the job is finished and no longer polled.
 
-    `gate`: what a success is judged by when it is recorded, beside the run before it on the same input.
+    `seen`: the answer about the job, if there was one. `gate`: what a success is judged by when it is recorded,
+    together with the previous run on the same input.
     """
 
     job_id: int
     memory: Memory
     due_at: datetime | None
-    document: str | None = None
+    seen: Seen | None = None
     transition: Transition | None = None
     events: tuple[Event, ...] = ()
     gate: Gate | None = None
@@ -136,7 +143,7 @@ def _seen(tracked: Tracked, seen: Seen, policy: Policy, roll: float) -> Verdict:
         reported_limits=None if moved and is_end(before.status) else before.reported_limits,
     )
     due_at = None if is_end(job.status) else seen.at + next_poll(_every(tracked, seen, memory, policy), roll)
-    verdict = Verdict(job_id=tracked.job_id, memory=memory, due_at=due_at, document=job.document)
+    verdict = Verdict(job_id=tracked.job_id, memory=memory, due_at=due_at, seen=seen)
     events: tuple[Event, ...] = (_answered_again(tracked, seen.at),) if before.reported_refused else ()
     if moved:
         move = Transition(job=job, before=before.status, last_seen_before=before.seen_at, observed_at=seen.at)
@@ -169,10 +176,12 @@ def _limits(tracked: Tracked, policy: Policy) -> Limits | None:
 def _limited(verdict: Verdict, seen: Seen, limits: Limits, policy: Policy) -> Verdict:
     """The verdict with the limits that this look found passed, and a next look no later than the next one passes."""
     if is_end(seen.job.status):
-        facts = None if verdict.transition is None else too_fast(limits, seen.job, policy.experience)
-        return verdict if facts is None else _with(verdict, EventKind.FINISHED_TOO_FAST, seen.at, facts)
+        found = None if verdict.transition is None else too_fast(limits, seen.job, policy.experience)
+        if found is None:
+            return verdict
+        return _with(verdict, seen.at, FinishedTooFastFacts(job=seen.job, ran=found[0], limit=found[1]))
     memory = verdict.memory
-    found = clock(
+    running = clock(
         limits,
         seen.job,
         policy.experience,
@@ -180,20 +189,22 @@ def _limited(verdict: Verdict, seen: Seen, limits: Limits, policy: Policy) -> Ve
         running_since=memory.running_since,
         last_end=memory.last_end,
     )
-    if found is None or _was_reported(memory, found.kind):
+    if running is None or _was_reported(memory, running.kind):
         return verdict
-    if seen.at < found.passes_at:
-        latest = found.passes_at + GRACE
-        memory = replace(memory, clock_at=found.passes_at)
+    if seen.at < running.passes_at:
+        latest = running.passes_at + GRACE
+        memory = replace(memory, clock_at=running.passes_at)
         return replace(verdict, memory=memory, due_at=min(verdict.due_at or latest, latest))
-    return _with(verdict, found.kind, seen.at, found.facts(seen.job))
+    facts = QueuedTooLongFacts if running.kind is EventKind.QUEUED_TOO_LONG else RunningTooLongFacts
+    return _with(verdict, seen.at, facts(job=seen.job, since=running.since, limit=running.bound))
 
 
-def _with(verdict: Verdict, kind: EventKind, at: datetime, facts: Mapping[str, Any]) -> Verdict:
-    """The verdict with a limit's event, remembered as told for as long as this run lasts."""
-    event = Event(kind=kind, at=at, job_id=verdict.job_id, facts=facts)
-    told = " ".join(filter(None, (verdict.memory.reported_limits, kind.value)))
-    return replace(verdict, memory=replace(verdict.memory, reported_limits=told), events=(*verdict.events, event))
+def _with(verdict: Verdict, at: datetime, facts: Facts) -> Verdict:
+    """The verdict with a limit's event, remembered as reported for as long as this run lasts."""
+    event = Event(at=at, job_id=verdict.job_id, facts=facts)
+    reported = " ".join(filter(None, (verdict.memory.reported_limits, event.kind.value)))
+    memory = replace(verdict.memory, reported_limits=reported)
+    return replace(verdict, memory=memory, events=(*verdict.events, event))
 
 
 def _was_reported(memory: Memory, kind: EventKind) -> bool:
@@ -208,22 +219,29 @@ def _running_since(before: Memory, seen: Seen) -> datetime | None:
 
 
 def _events_of(tracked: Tracked, move: Transition, memory: Memory, policy: Policy) -> tuple[Event, ...]:
-    """First sight of an unfinished job is recorded only; of a finished one it is told, and says so."""
-    kind = _TOLD.get(move.job.status)
-    if kind is None or (kind is EventKind.STARTED and move.before is None):
-        return ()
-    facts: dict[str, Any] = {
-        "status": move.job.status,
-        "before": move.before,
-        "first_sight": move.before is None,
-        "last_seen_before": _text(move.last_seen_before),
-        "running_since": _text(memory.running_since),
-        "document": move.job.document,
-    }
-    if kind is EventKind.STARTED and policy.experience is not None:
-        expected = policy.experience.estimate(move.job, memory.running_since, move.observed_at)
-        facts |= {} if expected is None else {"estimate": expected.facts()}
-    return (Event(kind=kind, at=move.observed_at, job_id=tracked.job_id, facts=facts),)
+    """The first sight of an unfinished job is only recorded; that of a finished one is reported, and says so."""
+    facts = _facts_of(move, memory, policy)
+    return () if facts is None else (Event(at=move.observed_at, job_id=tracked.job_id, facts=facts),)
+
+
+def _facts_of(move: Transition, memory: Memory, policy: Policy) -> Facts | None:
+    job, before, seen_before, running_since = move.job, move.before, move.last_seen_before, memory.running_since
+    match job.status:
+        case Status.IN_PROGRESS if before is not None:
+            known = policy.experience
+            return StartedFacts(
+                job=job,
+                before=before,
+                last_seen_before=seen_before,
+                running_since=running_since,
+                estimate=None if known is None else known.estimate(job, running_since, move.observed_at),
+            )
+        case Status.SUCCESS:
+            return SuccessFacts(job=job, before=before, last_seen_before=seen_before, running_since=running_since)
+        case Status.FAILED:
+            return FailedFacts(job=job, before=before, last_seen_before=seen_before, running_since=running_since)
+        case _:
+            return None
 
 
 def _not_found(tracked: Tracked, seen: NotFound, policy: Policy, roll: float) -> Verdict:
@@ -231,12 +249,8 @@ def _not_found(tracked: Tracked, seen: NotFound, policy: Policy, roll: float) ->
     lost = misses >= policy.not_found_after
     events: tuple[Event, ...] = (_answered_again(tracked, seen.at),) if tracked.memory.reported_refused else ()
     if lost and not tracked.memory.reported_missing:
-        facts = {
-            "status": tracked.memory.status,
-            "misses": misses,
-            "last_seen_before": _text(tracked.memory.seen_at),
-        }
-        events += (Event(kind=EventKind.NOT_FOUND, at=seen.at, job_id=tracked.job_id, facts=facts),)
+        facts = NotFoundFacts(misses=misses, status=tracked.memory.status, last_seen_before=tracked.memory.seen_at)
+        events += (Event(at=seen.at, job_id=tracked.job_id, facts=facts),)
     memory = replace(
         tracked.memory,
         misses=misses,
@@ -271,12 +285,8 @@ def _refused(tracked: Tracked, seen: Refused, policy: Policy, roll: float) -> Ve
     if not alone:
         due = seen.at + max(SECOND_POLL, poll_pause(failures, roll))
         return _again(tracked, due, failures=failures, refused_at=first or seen.at, last_error=seen.reason)
-    event = Event(
-        kind=EventKind.LOGIN,
-        at=seen.at,
-        job_id=tracked.job_id,
-        facts={"over": False, "since": _text(first), **_about_one_job(seen, tracked.job_id).facts},
-    )
+    facts = LoginFacts.of(_about_one_job(seen, tracked.job_id), since=first)
+    event = Event(at=seen.at, job_id=tracked.job_id, facts=facts)
     # Spread, so that several such jobs do not come back together and look like a login that is refused.
     due = seen.at + max(tracked.every, LOST_EVERY) * (1 + 2 * JITTER * roll)
     verdict = _again(tracked, due, reported_refused=True, last_error=seen.reason)
@@ -289,9 +299,4 @@ def _about_one_job(seen: Refused, job_id: int) -> Refused:
 
 
 def _answered_again(tracked: Tracked, at: datetime) -> Event:
-    facts: Mapping[str, Any] = {"over": True, "since": _text(tracked.memory.refused_at)}
-    return Event(kind=EventKind.LOGIN, at=at, job_id=tracked.job_id, facts=facts)
-
-
-def _text(time: datetime | None) -> str | None:
-    return None if time is None else time.isoformat()
+    return Event(at=at, job_id=tracked.job_id, facts=LoginFacts(over=True, since=tracked.memory.refused_at))

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
 from gemwatch.core.durations import FEWEST, Durations
 from gemwatch.core.job import JobDetails, Status
@@ -69,16 +68,6 @@ class Estimate:
     overdue: bool = False
     queue: Range | None = None
     running: Range | None = None
-
-    def facts(self) -> dict[str, Any]:
-        """As JSON values, to be frozen in an event."""
-        return {
-            "ends_at": self.ends_at.isoformat(),
-            "earliest": self.earliest.isoformat(),
-            "latest": self.latest.isoformat(),
-            "runs": self.runs,
-            "basis": self.basis.value,
-        }
 
 
 _Key = tuple[Basis, str | None, str | None, str | None]

@@ -1,155 +1,29 @@
-"""The kinds of event in one table, what an event holds, and which targets receive it."""
+"""An event, and which targets receive it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
-
-class Scope(StrEnum):
-    """What an event is about."""
-
-    JOB = "job"
-    GROUP = "group"
-    SERVICE = "service"
-
-
-class Tone(StrEnum):
-    """How a message feels; services that can show it give it a color."""
-
-    GOOD = "good"
-    BAD = "bad"
-    WARNING = "warning"
-    PLAIN = "plain"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Traits:
-    """Everything that depends on an event's kind alone.
-
-    `outcome` opens the title of a message, `label` names the kind on pages. `tone` is that of a failure where the
-    kind also reports recoveries, which are GOOD. `listed` is false for kinds that a target receives only if its
-    `on` names them. `ends_job`: the job's run is over. `limit` says which limit the job passed.
-    """
-
-    scope: Scope
-    outcome: str
-    label: str
-    tone: Tone
-    listed: bool = True
-    ends_job: bool = False
-    limit: str | None = None
-
-
-class EventKind(StrEnum):
-    """What gemwatch reports. The values are the words that a target's `on` takes."""
-
-    STARTED = "started"
-    SUCCESS = "success"
-    FAILED = "failed"
-    NOT_FOUND = "not-found"
-    NEEDS_REVIEW = "needs-review"
-    QUEUED_TOO_LONG = "queued-too-long"
-    RUNNING_TOO_LONG = "running-too-long"
-    FINISHED_TOO_FAST = "finished-too-fast"
-    UNKNOWN_STATUS = "unknown-status"
-    GROUP_DONE = "group-done"
-    LOGIN = "login"
-    API = "api"
-    CONFIG = "config"
-    STORE = "store"
-    TARGET = "target"
-
-    @property
-    def traits(self) -> Traits:
-        return KINDS[self]
-
-
-# In the order of a summary: what somebody has to act on comes first.
-KINDS: Mapping[EventKind, Traits] = {
-    EventKind.LOGIN: Traits(scope=Scope.SERVICE, outcome="LOGIN", label="Login", tone=Tone.BAD),
-    EventKind.API: Traits(scope=Scope.SERVICE, outcome="API", label="GEM API", tone=Tone.BAD),
-    EventKind.CONFIG: Traits(scope=Scope.SERVICE, outcome="CONFIGURATION", label="Configuration", tone=Tone.BAD),
-    EventKind.STORE: Traits(scope=Scope.SERVICE, outcome="STORE", label="Store", tone=Tone.BAD),
-    EventKind.TARGET: Traits(scope=Scope.SERVICE, outcome="TARGET", label="Target", tone=Tone.BAD),
-    EventKind.FAILED: Traits(scope=Scope.JOB, outcome="FAILED", label="Failed", tone=Tone.BAD, ends_job=True),
-    EventKind.NEEDS_REVIEW: Traits(
-        scope=Scope.JOB, outcome="SUCCESS, needs review", label="Needs review", tone=Tone.WARNING, ends_job=True
-    ),
-    EventKind.GROUP_DONE: Traits(scope=Scope.GROUP, outcome="GROUP DONE", label="Group done", tone=Tone.PLAIN),
-    EventKind.UNKNOWN_STATUS: Traits(
-        scope=Scope.JOB, outcome="UNKNOWN STATUS", label="Unknown status", tone=Tone.WARNING
-    ),
-    EventKind.FINISHED_TOO_FAST: Traits(
-        scope=Scope.JOB,
-        outcome="FINISHED TOO FAST",
-        label="Finished too fast",
-        tone=Tone.WARNING,
-        limit="It finished sooner than a real run does",
-    ),
-    EventKind.RUNNING_TOO_LONG: Traits(
-        scope=Scope.JOB,
-        outcome="RUNNING TOO LONG",
-        label="Running too long",
-        tone=Tone.WARNING,
-        limit="It has been running for longer than the limit",
-    ),
-    EventKind.QUEUED_TOO_LONG: Traits(
-        scope=Scope.JOB,
-        outcome="QUEUED TOO LONG",
-        label="Queued too long",
-        tone=Tone.WARNING,
-        limit="It has been waiting for longer than the limit",
-    ),
-    EventKind.NOT_FOUND: Traits(scope=Scope.JOB, outcome="NOT FOUND", label="Not found", tone=Tone.WARNING),
-    EventKind.SUCCESS: Traits(scope=Scope.JOB, outcome="SUCCESS", label="Succeeded", tone=Tone.GOOD, ends_job=True),
-    EventKind.STARTED: Traits(scope=Scope.JOB, outcome="STARTED", label="Started", tone=Tone.PLAIN, listed=False),
-}
-
-IN_SUMMARY = tuple(KINDS)  # the order of a summary
-DEFAULT_EVENTS = frozenset(kind for kind in EventKind if kind.traits.listed)  # also: none is missing in the table
-JOB_EVENTS = frozenset(kind for kind in EventKind if kind.traits.scope is Scope.JOB)
-
-
-@dataclass(frozen=True, slots=True)
-class UnknownKind:
-    """A kind that a newer gemwatch has stored. It is shown by its own word, and nothing is assumed about it."""
-
-    value: str
-
-    @property
-    def traits(self) -> Traits:
-        word = self.value[:40].replace("-", " ")
-        return Traits(scope=Scope.SERVICE, outcome=word.upper(), label=word.capitalize(), tone=Tone.PLAIN)
-
-
-Kind = EventKind | UnknownKind
-
-
-def kind_of(word: str) -> Kind:
-    """The kind that a store or a page names. Never raises: a word of another version is a kind of its own."""
-    try:
-        return EventKind(word)
-    except ValueError:
-        return UnknownKind(word)
+from gemwatch.core.facts import Facts
+from gemwatch.core.kinds import DEFAULT_EVENTS, EventKind, Kind, Scope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something worth reporting, with the facts frozen at that moment, so that a late message is still right.
+    """Something worth reporting, with its facts frozen at that moment, so that a late message is still right.
 
-    Facts are JSON values. Events about a job have `name` (added when they are recorded), `status`, `before`,
-    `first_sight`, `last_seen_before`, `running_since` and `document` (the details as the API sent them) where
-    they apply; `estimate` is there when a job starts, `previous` (the previous run on the same input) and `reasons`
-    when it succeeds, and `limit_seconds`, `since` and the like when a limit is passed. Events about the service
-    have `over` (the problem has ended), `reason`, `since` and `remedy`.
+    `name` is what the job was called then. It is added when the event is recorded.
     """
 
-    kind: Kind
     at: datetime
+    facts: Facts
     job_id: int | None = None
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    name: str | None = None
+
+    @property
+    def kind(self) -> Kind:
+        return self.facts.kind
 
 
 class TargetFormat(StrEnum):

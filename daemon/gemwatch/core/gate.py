@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from gemwatch.core.events import Event, EventKind
+from gemwatch.core.events import Event
+from gemwatch.core.facts import Change, NeedsReviewFacts, PreviousRun, SuccessFacts
 from gemwatch.core.runs import Run
 from gemwatch.core.text.formatting import share
 
@@ -62,36 +63,46 @@ def _other_roads(now: int | None, before: int | None, most: Bar) -> Iterator[str
         yield f"{now:,} roads, {share(abs(now / before - 1))} {how} than the {before:,} before"
 
 
-def compared(run: Run, before: Run) -> dict[str, Any]:
-    """What is told of the run before, as an event's facts."""
-    return {
-        "job_id": before.job_id,
-        "ended_at": before.ended_at.isoformat(),
-        "matched": before.matched,
-        "roads": before.roads,
-        "kilometres": before.kilometres,
-        "running_seconds": None if before.ran is None else before.ran.total_seconds(),
-        "changed": list(_changes(run, before)),
-    }
+def compared(run: Run, before: Run) -> PreviousRun:
+    """The previous run, for the message about this one."""
+    return PreviousRun(
+        job_id=before.job_id,
+        ended_at=before.ended_at,
+        matched=before.matched,
+        roads=before.roads,
+        kilometres=before.kilometres,
+        ran=before.ran,
+        changed=tuple(_changes(run, before)),
+    )
 
 
 def judged(event: Event, run: Run, before: Run | None, gate: Gate | None) -> Event:
-    """A success beside the run before; one that needs review says so, and why, instead of `success`."""
-    if event.kind is not EventKind.SUCCESS:
+    """A success, compared with the previous run; one that needs review becomes an event of that kind."""
+    facts = event.facts
+    if not isinstance(facts, SuccessFacts):
         return event
-    facts = dict(event.facts) if before is None else {**event.facts, "previous": compared(run, before)}
-    why = [] if gate is None else list(reasons(run, before, gate))
+    previous = None if before is None else compared(run, before)
+    why = () if gate is None else tuple(reasons(run, before, gate))
     if not why:
-        return replace(event, facts=facts)
-    return replace(event, kind=EventKind.NEEDS_REVIEW, facts={**facts, "reasons": why})
+        return replace(event, facts=replace(facts, previous=previous))
+    review = NeedsReviewFacts(
+        job=facts.job,
+        before=facts.before,
+        last_seen_before=facts.last_seen_before,
+        running_since=facts.running_since,
+        previous=previous,
+        reasons=why,
+    )
+    return replace(event, facts=review)
 
 
-def _changes(run: Run, before: Run) -> Iterator[list[str]]:
-    """What was asked for differently: it may be why the numbers differ. Name, before, now."""
-    for name, old, new in (
+def _changes(run: Run, before: Run) -> Iterator[Change]:
+    """What was requested differently: it may be why the numbers differ."""
+    for what, old, new in (
         ("Overture release", before.overture_release, run.overture_release),
         ("Orbis version", before.orbis_version, run.orbis_version),
         ("confidence threshold", before.confidence_threshold, run.confidence_threshold),
     ):
         if old != new:
-            yield [name, "none" if old is None else str(old), "none" if new is None else str(new)]
+            earlier, later = ("none" if value is None else str(value) for value in (old, new))
+            yield Change(what=what, before=earlier, now=later)

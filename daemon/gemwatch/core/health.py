@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from gemwatch.core.events import Event, EventKind
+from gemwatch.core.events import Event
+from gemwatch.core.facts import ApiFacts, LoginFacts
 from gemwatch.core.job import Failed, NotFound, Refused, Seen, Throttled
 from gemwatch.core.listing import Listed, Listing
 
@@ -72,8 +73,8 @@ def overdue(health: Health, now: datetime, silent_for: timedelta, alert_after: t
         return HealthChange(health=health)
     since = now - silent_for
     reason = health.last_reason or "no answer so far"
-    facts = {"over": False, "reason": reason, "since": since.isoformat(), "bad_answer": health.last_bad}
-    event = Event(kind=EventKind.API, at=now, facts=facts)
+    facts = ApiFacts(over=False, reason=reason, since=since, bad_answer=health.last_bad)
+    event = Event(at=now, facts=facts)
     return HealthChange(health=replace(health, api=ApiState.DOWN, api_since=since), events=(event,))
 
 
@@ -87,7 +88,7 @@ def _good(health: Health, at: datetime, sent: float) -> HealthChange:
     if health.login is Login.UNKNOWN:
         fresh = replace(fresh, login=Login.OK)
     elif health.login is Login.REFUSED and (health.locked_from is None or sent > health.locked_from):
-        events += (_over(EventKind.LOGIN, at, health.login_since),)
+        events += (Event(at=at, facts=LoginFacts(over=True, since=health.login_since)),)
         fresh = replace(fresh, login=Login.OK, login_since=None, locked_from=None, refusals=0, refused_from=None)
     return HealthChange(health=fresh, events=events)
 
@@ -102,17 +103,12 @@ def _refused(health: Health, seen: Refused, now: float, *, others: bool) -> Heal
     certain = seen.certain or fresh.refusals >= CERTAIN_FROM or (fresh.refusals > 1 and not others)
     if certain and health.login is not Login.REFUSED:
         fresh = replace(fresh, login=Login.REFUSED, login_since=seen.at, locked_from=now)
-        facts = {"over": False, "since": seen.at.isoformat(), **seen.facts}
-        events += (Event(kind=EventKind.LOGIN, at=seen.at, facts=facts),)
+        events += (Event(at=seen.at, facts=LoginFacts.of(seen, since=seen.at)),)
     return HealthChange(health=fresh, events=events)
 
 
 def _api_over(health: Health, at: datetime) -> tuple[Event, ...]:
-    return (_over(EventKind.API, at, health.api_since),) if health.api is ApiState.DOWN else ()
+    return (Event(at=at, facts=ApiFacts(over=True, since=health.api_since)),) if health.api is ApiState.DOWN else ()
 
 
 _SOUND = Health(login=Login.OK, api=ApiState.OK)
-
-
-def _over(kind: EventKind, at: datetime, since: datetime | None) -> Event:
-    return Event(kind=kind, at=at, facts={"over": True, "since": None if since is None else since.isoformat()})

@@ -8,8 +8,8 @@ from typing import Any
 
 from gemwatch.core.durations import Durations
 from gemwatch.core.estimate import HIGH, LOW, Basis, Experience
-from gemwatch.core.events import EventKind
 from gemwatch.core.job import JobDetails, Status
+from gemwatch.core.kinds import EventKind
 
 MARGIN = 2  # `auto`: twice as long as nine in ten take, or half as long as one in ten does
 GRACE = timedelta(seconds=1)  # a look this long after a limit finds it passed
@@ -53,18 +53,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bound:
-    """A limit at work. One that is `auto` was made from so many `runs` with this `basis`."""
+    """A limit in force. `auto` made it from this number of `runs` with this `basis`."""
 
     length: timedelta
     runs: int | None = None
     basis: Basis | None = None
-
-    def facts(self) -> dict[str, Any]:
-        return {
-            "limit_seconds": self.length.total_seconds(),
-            "limit_runs": self.runs,
-            "limit_basis": self.basis and self.basis.value,
-        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,11 +71,6 @@ class Clock:
     @property
     def passes_at(self) -> datetime:
         return self.since + self.bound.length
-
-    def facts(self, job: JobDetails) -> dict[str, Any]:
-        """What is told of a job once this has passed."""
-        since = self.since.isoformat()
-        return {"status": job.status, "since": since, **self.bound.facts(), "document": job.document}
 
 
 def clock(
@@ -114,14 +102,12 @@ def clock(
     return None if bound is None else Clock(kind=kind, since=since, bound=bound)
 
 
-def too_fast(limits: Limits, job: JobDetails, experience: Experience | None) -> dict[str, Any] | None:
-    """What is told of a success that came too soon to be believed, by GEM's own execution time; else None."""
+def too_fast(limits: Limits, job: JobDetails, experience: Experience | None) -> tuple[timedelta, Bound] | None:
+    """GEM's own execution time of a SUCCESS and the limit that it is below; None where it is not."""
     if job.status != Status.SUCCESS or job.statistics is None or job.statistics.execution_time is None:
         return None
     ran, least = job.statistics.execution_time, _bound(limits.min_running, LOW, job, experience)
-    if least is None or ran >= least.length:
-        return None
-    return {"status": job.status, "ran_seconds": ran.total_seconds(), **least.facts(), "document": job.document}
+    return None if least is None or ran >= least.length else (ran, least)
 
 
 def _bound(limit: Limit, p: float, job: JobDetails, experience: Experience | None) -> Bound | None:

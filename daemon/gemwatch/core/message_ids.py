@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import assert_never
 
-from gemwatch.core.events import Event, Scope
+from gemwatch.core.events import Event
+from gemwatch.core.facts import GroupDoneFacts
+from gemwatch.core.kinds import Scope
 from gemwatch.core.work import Delivery
 
 
@@ -48,7 +50,8 @@ def _thread(event: Event) -> str:
         case Scope.JOB:
             return f"job-{event.job_id}"
         case Scope.GROUP:
-            return f"group-{_digest(str(event.facts.get('group')))}"
+            group = event.facts.group if isinstance(event.facts, GroupDoneFacts) else ""
+            return f"group-{_digest(group)}"
         case Scope.SERVICE:
             return f"service-{_digest(event.kind.value)[:8]}"  # a kind of a newer version may be any text
     assert_never(event.kind.traits.scope)

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
 from gemwatch.core.backoff import poll_pause
 from gemwatch.core.decide import SECOND_POLL, next_poll
+from gemwatch.core.estimate import Estimate
 from gemwatch.core.job import Failed, JobDetails, NotFound, Observation, Refused, Seen, Status, Throttled, is_end
 from gemwatch.core.outcome import Outcome
 
@@ -32,13 +32,14 @@ class Told:
     status_since: datetime | None = None
     seen_at: datetime | None = None
     job: JobDetails | None = None
+    answer: str | None = None  # the JSON text that `job` was read from
     misses: int = 0
     failures: int = 0
     refused: bool = False  # this job, or the login as a whole
     last_error: str | None = None
     next_poll_at: datetime | None = None
     needs_review: tuple[str, ...] = ()
-    estimate: dict[str, Any] | None = None
+    estimate: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +53,14 @@ class Standing:
     status_since: datetime | None = None  # first seen with it
     seen_at: datetime | None = None
     job: JobDetails | None = None
+    answer: str | None = None  # the JSON text that `job` was read from
     misses: int = 0  # 404s in a row
     refusals: int = 0  # in a row
     failures: int = 0  # looks in a row without a usable answer
     trouble: str | None = None
     outcome: Outcome | None = None
     needs_review: tuple[str, ...] = ()
-    estimate: dict[str, Any] | None = None
+    estimate: Estimate | None = None
 
 
 def reliable(told: Told, now: datetime) -> bool:
@@ -93,6 +95,7 @@ def after_word(standing: Standing, told: Told) -> Standing:
         status_since=told.status_since,
         seen_at=told.seen_at,
         job=told.job,
+        answer=told.answer,
         needs_review=told.needs_review,
         outcome=_outcome(told.status, told.needs_review),
     )
@@ -104,7 +107,7 @@ def after_look(
     """The standing after a look of one's own. `needs_review`: what a person should look at, if it saw a SUCCESS."""
     asked = replace(standing, source=Source.API)
     match seen:
-        case Seen(job=job):
+        case Seen(job=job, raw=raw):
             # Who asks the API alone has no runs to make an estimate from, and the daemon's has gone stale.
             since = standing.status_since if job.status == standing.status else seen.at
             return replace(
@@ -113,6 +116,7 @@ def after_look(
                 status_since=since,
                 seen_at=seen.at,
                 job=job,
+                answer=raw,
                 misses=0,
                 refusals=0,
                 failures=0,

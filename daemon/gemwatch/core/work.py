@@ -1,8 +1,9 @@
-"""What the engine claims from the store and gives back: looks to take, deliveries to make."""
+"""What the engine claims from the store and gives back: polls to make, deliveries to send."""
 
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
+from hashlib import blake2b
 from operator import attrgetter
 
 from gemwatch.core.backoff import THROTTLED_LEAST, THROTTLED_MOST, delivery_pause
@@ -20,36 +21,46 @@ _besides_seen_at = attrgetter(*(field.name for field in fields(Memory) if field.
 class WatchClaim:
     """A due watch, ours until the lease ends. `claim` is the ticket that its report must show.
 
-    `document`: the job's details as they are stored.
+    `fingerprint`: that of the last answer about the job, as stored.
     """
 
     tracked: Tracked
     claim: datetime
     due_at: datetime
-    document: str | None = None
+    fingerprint: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """One look to be recorded. Recorded only while the claim still stands: an unwatched job stays as it is.
+    """One poll to be recorded. Recorded only while the claim still stands: an unwatched job stays as it is.
 
-    `quiet`: nothing but the times of the look is new, as with most looks, and there is less to write.
+    `fingerprint`: that of an answer which differs from the stored one, else None. `quiet`: nothing but the times of
+    the poll is new, as with most polls, and there is less to write.
     """
 
     claim: datetime
     at: datetime
     verdict: Verdict
+    fingerprint: int | None = None
     quiet: bool = False
 
 
 def report_on(claim: WatchClaim, at: datetime, verdict: Verdict) -> Report:
-    """The report on a claimed watch that was looked at."""
+    """The report on a claimed watch that was polled."""
+    found = None if verdict.seen is None else fingerprint(verdict.seen.raw)
+    new = None if found == claim.fingerprint else found
     quiet = (
-        not (verdict.transition or verdict.events)
-        and verdict.document in (None, claim.document)
+        new is None
+        and not (verdict.transition or verdict.events)
         and _besides_seen_at(verdict.memory) == _besides_seen_at(claim.tracked.memory)
     )
-    return Report(claim=claim.claim, at=at, verdict=verdict, quiet=quiet)
+    return Report(claim=claim.claim, at=at, verdict=verdict, fingerprint=new, quiet=quiet)
+
+
+def fingerprint(raw: str) -> int:
+    """63 bits by which an answer is recognized, so that a claim need not load the stored one to compare them."""
+    digest = blake2b(raw.encode(errors="surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

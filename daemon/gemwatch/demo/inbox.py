@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gemwatch.core.events import JOB_EVENTS
+from gemwatch.core.kinds import JOB_EVENTS
 
 _TOLD = re.compile(rf"^({'|'.join(kind.traits.outcome for kind in JOB_EVENTS)}): (?:.*\()?job (\d+)\b", re.MULTILINE)
 

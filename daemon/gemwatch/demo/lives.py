@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from gemwatch.core.events import EventKind
 from gemwatch.core.job import Status
+from gemwatch.core.kinds import EventKind
 
 ROADS_A_SECOND = 24_000  # of a running job: what takes a real one hours takes seconds here
 A_RUN_BEFORE = 1000  # what the ids of two runs on the same input are apart

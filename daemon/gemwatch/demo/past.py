@@ -4,12 +4,13 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
+from gemwatch.adapters.gem.wire import read_details
 from gemwatch.adapters.store.database import open_to_write
 from gemwatch.adapters.store.recording import Store
 from gemwatch.adapters.store.schema import upgrade
 from gemwatch.adapters.store.watch_list import WatchList
 from gemwatch.core.decide import Policy, decide
-from gemwatch.core.job import Seen, Status, read_details
+from gemwatch.core.job import Seen, Status
 from gemwatch.core.settings import Watch
 from gemwatch.core.work import Report, WatchClaim, report_on
 from gemwatch.demo.lives import Life
@@ -42,5 +43,6 @@ def _seen(life: Life, claim: WatchClaim, status: Status, start: datetime) -> Rep
     """What a look at the moment of the change would have seen."""
     after = {Status.REQUESTED: 0.0, Status.IN_PROGRESS: life.waiting}.get(status, life.waiting + life.running)
     at = start + timedelta(seconds=after)
-    details = read_details(json.dumps(life.document(status, start)))
-    return report_on(claim, at, decide(claim.tracked, Seen(at=at, job=details), Policy(), roll=0.5))
+    raw = json.dumps(life.document(status, start))
+    seen = Seen(at=at, job=read_details(raw), raw=raw)
+    return report_on(claim, at, decide(claim.tracked, seen, Policy(), roll=0.5))

@@ -13,7 +13,7 @@ from typing import Any
 from gemwatch.adapters.store.database import open_to_read
 from gemwatch.adapters.store.records import Records
 from gemwatch.app.system_clock import SystemClock
-from gemwatch.core.events import EventKind
+from gemwatch.core.kinds import EventKind
 from gemwatch.demo.config import DATA_MAIL, PLACES, TEAM_CHAT, configuration
 from gemwatch.demo.daemon import Daemon, command, running
 from gemwatch.demo.gem import Gem

@@ -11,6 +11,7 @@ import structlog
 from gemwatch.core.backoff import POLL_MOST
 from gemwatch.core.clock import Clock
 from gemwatch.core.events import Event
+from gemwatch.core.facts import ServiceFacts
 from gemwatch.core.health import ApiState, Health, HealthChange, Login, after, overdue
 from gemwatch.core.job import NotFound, Refused, Seen
 from gemwatch.core.listing import Listed, Listing
@@ -84,10 +85,13 @@ class HealthMonitor:
     def _take(self, checkup: HealthChange) -> Change:
         before, self.health = self.health, checkup.health
         for event in checkup.events:
-            if event.facts["over"]:
-                log.info("component_recovered", component=event.kind.value, since=event.facts["since"])
+            if not isinstance(event.facts, ServiceFacts):
+                continue
+            if event.facts.over:
+                since = event.facts.since and event.facts.since.isoformat()
+                log.info("component_recovered", component=event.kind.value, since=since)
             else:
-                log.error("component_failed", component=event.kind.value, reason=event.facts["reason"])
+                log.error("component_failed", component=event.kind.value, reason=event.facts.reason)
         edge = (before.login, before.api) != (self.health.login, self.health.api)
         return Change(events=list(checkup.events), notes=_to_notes(self.health) if edge else {})
 

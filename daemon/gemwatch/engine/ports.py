@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ParamSpec, Protocol, TypeVar
 
-from gemwatch.core.events import Event, Kind, Target
+from gemwatch.core.events import Event, Target
 from gemwatch.core.job import Observation
+from gemwatch.core.kinds import Kind
 from gemwatch.core.listing import Listed, Listing, Swept
 from gemwatch.core.login import LoginError, Token
 from gemwatch.core.message_ids import MessageIds

@@ -9,7 +9,8 @@ from typing import Any
 import structlog
 
 from gemwatch.core.clock import Clock
-from gemwatch.core.events import Event, EventKind
+from gemwatch.core.events import Event
+from gemwatch.core.facts import ConfigFacts
 from gemwatch.core.settings import Applied, Loaded, Problem, Settings, as_running, needs_restart
 from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.ports import Database, Metrics, Store, WatchList
@@ -147,13 +148,13 @@ class Reloader:
         self._on_applied()
 
     def _event(self, problems: Sequence[Problem], *, refused: bool, reason: str | None) -> Event:
-        facts = {
-            "over": not problems and not refused,
-            "refused": refused,
-            "problems": [str(problem) for problem in problems],
-            "reason": reason,
-        }
-        return Event(kind=EventKind.CONFIG, at=self._clock.now(), facts=facts)
+        facts = ConfigFacts(
+            over=not problems and not refused,
+            refused=refused,
+            problems=tuple(str(problem) for problem in problems),
+            reason=reason,
+        )
+        return Event(at=self._clock.now(), facts=facts)
 
 
 def _identity(problem: Problem) -> str:

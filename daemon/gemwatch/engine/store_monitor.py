@@ -8,7 +8,8 @@ import structlog
 
 from gemwatch.core.backoff import delivery_pause
 from gemwatch.core.clock import Clock
-from gemwatch.core.events import Event, EventKind, audience
+from gemwatch.core.events import Event, audience
+from gemwatch.core.facts import StoreFacts
 from gemwatch.core.message_ids import direct_ids
 from gemwatch.core.text.compose import compose
 from gemwatch.core.text.rendering import Format, render
@@ -70,8 +71,8 @@ class StoreMonitor:
             await self._record(self._event(over=True, since=since[1], reason=None))
 
     def _event(self, *, over: bool, since: datetime, reason: str | None) -> Event:
-        facts = {"over": over, "since": since.isoformat(), "reason": reason}
-        return Event(kind=EventKind.STORE, at=self._clock.now(), facts=facts)
+        facts = StoreFacts(over=over, since=since, reason=reason)
+        return Event(at=self._clock.now(), facts=facts)
 
     def _tell(self, group: asyncio.TaskGroup, event: Event) -> None:
         for name in audience(event, self._active.settings.targets):

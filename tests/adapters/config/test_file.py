@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from gemwatch.adapters.config.document import cut_short
 from gemwatch.adapters.config.file import LoadedFile, load
-from gemwatch.core.events import DEFAULT_EVENTS, EventKind, Missed, Target, TargetFormat
+from gemwatch.core.events import Missed, Target, TargetFormat
 from gemwatch.core.gate import OFF, Gate
+from gemwatch.core.kinds import DEFAULT_EVENTS, EventKind
 from gemwatch.core.limits import Limits, Word
 from gemwatch.core.settings import (
     ApiSettings,

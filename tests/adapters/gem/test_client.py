@@ -42,7 +42,7 @@ async def test_a_job_is_asked_for_with_both_secrets_and_nothing_else_of_interest
     seen = await api.ask(7, TOKEN)
     assert isinstance(seen, Seen)
     assert (seen.job.job_id, seen.job.status) == (7, "IN_PROGRESS")
-    assert json.loads(seen.job.document) == document(7, "IN_PROGRESS")
+    assert json.loads(seen.raw) == document(7, "IN_PROGRESS")
     [request] = gem.requests
     assert request.path == "/jobs/7"
     assert request.headers == {
@@ -248,7 +248,7 @@ async def test_what_is_odd_in_a_field_does_not_cost_the_status(gem: ScriptedGem,
     seen = await api.ask(7, TOKEN)
     assert isinstance(seen, Seen)
     assert (seen.job.job_id, seen.job.status, seen.job.storage_id) == (7, "PAUSED", None)
-    assert json.loads(seen.job.document)["new"] == {"a": 1}
+    assert json.loads(seen.raw)["new"] == {"a": 1}
 
 
 async def test_a_byte_order_mark_is_no_obstacle(gem: ScriptedGem, api: GemApi) -> None:

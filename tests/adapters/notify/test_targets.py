@@ -10,10 +10,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gemwatch.core.events import Event, EventKind, Target, Tone
+from gemwatch.core.events import Event, Target
+from gemwatch.core.facts import SuccessFacts
+from gemwatch.core.kinds import Tone
 from gemwatch.core.text.compose import compose
 from gemwatch.core.text.rendering import Format, Rendered, render
 from gemwatch.core.work import Failure, NotSent, Sent
+from support.events import details
 from support.gem import document
 from support.inbox import Inbox
 from support.sending import HELLO, SLACK, Build, Service, reason
@@ -34,8 +37,8 @@ def inbox() -> Iterator[Inbox]:
 
 
 def hostile_event() -> Event:
-    facts = {"name": HOSTILE, "document": json.dumps(document(7, "SUCCESS", input_filename=HOSTILE))}
-    return Event(kind=EventKind.SUCCESS, at=AT, job_id=7, facts=facts)
+    facts = SuccessFacts(job=details(document(7, "SUCCESS", input_filename=HOSTILE)), before="IN_PROGRESS")
+    return Event(at=AT, job_id=7, name=HOSTILE, facts=facts)
 
 
 async def test_a_message_arrives(build: Build, inbox: Inbox) -> None:

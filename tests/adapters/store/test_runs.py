@@ -15,13 +15,16 @@ from gemwatch.adapters.store.tables import watches
 from gemwatch.adapters.store.watch_list import WatchList
 from gemwatch.core.decide import Policy, decide
 from gemwatch.core.estimate import Experience
-from gemwatch.core.events import EventKind, Target
+from gemwatch.core.events import Target
 from gemwatch.core.gate import Gate
 from gemwatch.core.job import Seen
+from gemwatch.core.kinds import EventKind
 from gemwatch.core.limits import Limits, Word
 from gemwatch.core.runs import Run
 from gemwatch.core.settings import Watch
-from gemwatch.core.work import Recorded, Report
+from gemwatch.core.work import Recorded, report_on
+from support.events import seen
+from support.gem import document
 from support.past import HOUR, NOW, job, past
 from support.past_store import fill
 
@@ -45,8 +48,8 @@ class Bench:
         Housekeeping(self.engine).release_claims()  # of those that were claimed with an earlier one
         claims = self.store.claim_watches(at, 100, LEASE)
         claim = next(claim for claim in claims if claim.tracked.job_id == job_id)
-        verdict = decide(claim.tracked, Seen(at=at, job=job(status, job_id, **fields)), self.policy, 0.5)
-        return self.store.record([Report(claim=claim.claim, at=at, verdict=verdict)])
+        verdict = decide(claim.tracked, seen(at, document(job_id, status, **fields)), self.policy, 0.5)
+        return self.store.record([report_on(claim, at, verdict)])
 
     def active(self, job_id: int, *statuses: str, begin: datetime = NOW, **fields: Any) -> list[str]:
         """What was told of it."""
@@ -148,8 +151,8 @@ def test_a_look_whose_claim_is_void_leaves_no_run(bench: Bench) -> None:
     bench.watch(7)
     claim = bench.store.claim_watches(NOW, 1, LEASE)[0]
     bench.watch()
-    verdict = decide(claim.tracked, Seen(at=NOW, job=job("SUCCESS")), Policy(), 0.5)
-    recorded = bench.store.record([Report(claim=claim.claim, at=NOW, verdict=verdict)])
+    verdict = decide(claim.tracked, seen(NOW, document(7, "SUCCESS")), Policy(), 0.5)
+    recorded = bench.store.record([report_on(claim, NOW, verdict)])
     assert (recorded.runs, bench.kept()) == ((), [])
 
 
@@ -220,9 +223,9 @@ def test_of_ends_that_are_recorded_together_the_one_requested_first_comes_first(
     }
     told = bench.store.record(
         [
-            Report(claim=one.claim, at=NOW, verdict=decide(one.tracked, seen, bench.policy, 0.5))
+            report_on(one, NOW, decide(one.tracked, answer, bench.policy, 0.5))
             for one in bench.store.claim_watches(NOW, 3, LEASE)
-            if (seen := Seen(at=NOW, job=ends[one.tracked.job_id]))
+            if (answer := Seen(at=NOW, job=ends[one.tracked.job_id], raw="{}"))
         ]
     ).told
     assert {one.event.job_id: one.event.kind.value for one in told} == {1: "needs-review", 2: "success", 3: "success"}

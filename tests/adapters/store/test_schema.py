@@ -5,6 +5,7 @@ import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -15,11 +16,50 @@ from alembic.script import ScriptDirectory
 
 from gemwatch.adapters.store import schema
 from gemwatch.adapters.store.database import StoreError, open_to_read, open_to_write
+from gemwatch.adapters.store.details import WITH_DETAILS, details_of
+from gemwatch.adapters.store.recording import Store
+from gemwatch.adapters.store.records import Records
 from gemwatch.adapters.store.runs import latest_runs
 from gemwatch.adapters.store.tables import metadata, microseconds, watches
-from gemwatch.core.job import read_details
+from gemwatch.core.decide import Policy, decide
+from gemwatch.core.estimate import Basis
+from gemwatch.core.facts import (
+    ApiFacts,
+    Change,
+    ConfigFacts,
+    Facts,
+    LoginFacts,
+    NeedsReviewFacts,
+    NotFoundFacts,
+    PreviousRun,
+    QueuedTooLongFacts,
+    RunningTooLongFacts,
+    StartedFacts,
+    StoreFacts,
+    SuccessFacts,
+    UnknownFacts,
+)
+from gemwatch.core.limits import Bound
 from gemwatch.core.runs import finished
+from gemwatch.core.text.compose import title
+from gemwatch.core.text.message import plain
+from gemwatch.core.work import report_on
+from support.events import details, seen
 from support.gem import document
+
+SEEN_AT = "2026-02-18T11:00:00+00:00"
+SEEN = datetime.fromisoformat(SEEN_AT)
+ESTIMATE = dict.fromkeys(("ends_at", "earliest", "latest"), SEEN_AT)
+PREVIOUS = {
+    "job_id": 5,
+    "ended_at": SEEN_AT,
+    "matched": 0.861,
+    "roads": 401002,
+    "kilometres": None,
+    "running_seconds": 9600.0,
+    "changed": [["Overture release", "a", "b"]],
+}
+OLD_JOB = details(document(7, "SUCCESS"))
 
 
 def test_tables_and_migrations_agree(engine: sa.Engine) -> None:
@@ -96,12 +136,12 @@ def test_runs_are_filled_from_the_transitions_of_an_older_store(tmp_path: Path) 
 def test_what_a_migration_reads_of_a_document_is_what_the_program_keeps(tmp_path: Path) -> None:
     """The migration reads documents by itself; both must know the same of the same life."""
     url, at = f"sqlite:///{tmp_path / 'gemwatch.db'}", datetime(2026, 2, 18, 12, tzinfo=UTC)
-    details = read_details(json.dumps(document(1, "SUCCESS", orbis_version="MAP1.204")))
-    values = ("REQUESTED", "IN_PROGRESS", microseconds(at - timedelta(hours=1)), details.document)
+    raw = document(1, "SUCCESS", orbis_version="MAP1.204")
+    values = ("REQUESTED", "IN_PROGRESS", microseconds(at - timedelta(hours=1)), json.dumps(raw))
     engine = at_revision("0001", url)
     with engine.begin() as connection:
         connection.exec_driver_sql("INSERT INTO watches (job_id, watched, every) VALUES (1, 1, 60000000)")
-        for move in (values, ("IN_PROGRESS", "SUCCESS", microseconds(at), details.document)):
+        for move in (values, ("IN_PROGRESS", "SUCCESS", microseconds(at), json.dumps(raw))):
             connection.exec_driver_sql(
                 "INSERT INTO transitions (job_id, before, after, observed_at, document) VALUES (1, ?, ?, ?, ?)", move
             )
@@ -110,7 +150,7 @@ def test_what_a_migration_reads_of_a_document_is_what_the_program_keeps(tmp_path
     engine = open_to_read(url)
     with engine.begin() as connection:
         assert latest_runs(connection) == [
-            finished(details, ended_at=at, running_since=at - timedelta(hours=1)),
+            finished(details(raw), ended_at=at, running_since=at - timedelta(hours=1)),
         ]
     engine.dispose()
 
@@ -178,3 +218,140 @@ def test_a_schema_change_of_a_file_that_exists_leaves_a_copy_of_it(tmp_path: Pat
 def test_a_store_that_is_not_there_yet_is_said_to_be_made_by_the_first_run(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="made by the first `gemwatch run`"):
         open_to_read(f"sqlite:///{tmp_path / 'gemwatch.db'}")
+
+
+OLD_EVENTS: list[tuple[str, dict[str, Any]]] = [
+    ("started", {"before": "REQUESTED", "estimate": {**ESTIMATE, "runs": 3, "basis": "input"}}),
+    ("success", {"before": "IN_PROGRESS", "previous": PREVIOUS}),
+    ("failed", {"before": None, "first_sight": True}),
+    ("needs-review", {"before": "IN_PROGRESS", "reasons": ["matched 1.0 %"]}),
+    ("not-found", {"misses": 3, "status": "IN_PROGRESS", "last_seen_before": SEEN_AT}),
+    ("queued-too-long", {"since": SEEN_AT, "limit_seconds": 60.0, "limit_runs": None, "limit_basis": None}),
+    ("running-too-long", {"since": SEEN_AT, "limit_seconds": 60.5, "limit_runs": 5, "limit_basis": "release"}),
+    ("finished-too-fast", {"ran_seconds": 9751.0, "limit_seconds": 1e4}),
+    ("login", {"over": False, "reason": "HTTP 401", "since": SEEN_AT, "remedy": "az login"}),
+    ("api", {"over": True, "since": None}),
+    ("config", {"over": False, "refused": True, "problems": ["config.yaml:1:1: api: is missing"], "reason": None}),
+    ("store", {"over": False, "since": SEEN_AT, "reason": "database is locked"}),
+]
+CARRIED: dict[str, Facts] = {
+    "not-found": NotFoundFacts(misses=3, status="IN_PROGRESS", last_seen_before=SEEN),
+    "queued-too-long": QueuedTooLongFacts(job=OLD_JOB, since=SEEN, limit=Bound(length=timedelta(minutes=1))),
+    "running-too-long": RunningTooLongFacts(
+        job=OLD_JOB, since=SEEN, limit=Bound(length=timedelta(seconds=60.5), runs=5, basis=Basis.RELEASE)
+    ),
+    "login": LoginFacts(over=False, reason="HTTP 401", since=SEEN, remedy="az login"),
+    "api": ApiFacts(over=True),
+    "config": ConfigFacts(over=False, refused=True, problems=("config.yaml:1:1: api: is missing",)),
+    "store": StoreFacts(over=False, since=SEEN, reason="database is locked"),
+}
+
+
+@pytest.fixture
+def older(tmp_path: Path) -> str:
+    """A store of schema 0003 with a job, its history and runs, and a pending delivery of each kind of event."""
+    url = f"sqlite:///{tmp_path / 'gemwatch.db'}"
+    answer = json.dumps(document(7, "SUCCESS"))
+    engine = at_revision("0003", url)
+    with engine.begin() as connection:
+        run = connection.exec_driver_sql
+        run(
+            "INSERT INTO watches (job_id, watched, every, status, document, job_type, due_at) "
+            "VALUES (7, 1, 60000000, 'SUCCESS', ?, 'ROAD_MATCHING', NULL), (8, 1, 60000000, NULL, NULL, NULL, 1)",
+            (answer,),
+        )
+        run("INSERT INTO transitions (job_id, after, observed_at, document) VALUES (7, 'SUCCESS', 1, ?)", (answer,))
+        run("INSERT INTO runs (job_id, ended_at, status) VALUES (7, 1, 'SUCCESS')")
+        for number, (kind, facts) in enumerate(OLD_EVENTS, 1):
+            about = kind not in ("api", "config", "store")
+            old = {"name": "Weekly", "document": answer, **facts} if about else facts
+            run(
+                "INSERT INTO events (id, kind, at, job_id, facts) VALUES (?, ?, 1, ?, ?)",
+                (number, kind, 7 if about else None, json.dumps(old)),
+            )
+            run(
+                "INSERT INTO deliveries (event_id, target, state, expires_at, due_at) "
+                "VALUES (?, ?, 'pending', 9000000000000000, 1)",
+                (number, f"target-{kind}"),
+            )
+    engine.dispose()
+    return url
+
+
+def test_older_store_keeps_details_history_and_runs(older: str) -> None:
+    schema.upgrade(older)
+    engine = open_to_read(older)
+    records = Records(engine)
+    found = {job["job_id"]: job for job in records.status()["jobs"]}
+    assert found[7]["details"] == document(7, "SUCCESS")
+    assert found[8]["details"] is None
+    assert [move["to"] for move in records.history()] == ["SUCCESS"]
+    with engine.begin() as connection:
+        row = connection.execute(WITH_DETAILS.where(watches.c.job_id == 7)).one()
+        assert details_of(row) == details(document(7, "SUCCESS"))
+        assert [run.status for run in latest_runs(connection)] == ["SUCCESS"]
+    engine.dispose()
+
+
+def test_older_store_keeps_pending_deliveries_with_their_facts(older: str) -> None:
+    schema.upgrade(older)
+    engine = open_to_write(older)
+    at = datetime(2026, 2, 18, 12, tzinfo=UTC)
+    bundles = Store(engine).claim_deliveries(at, [f"target-{kind}" for kind, _ in OLD_EVENTS], timedelta(minutes=1))
+    engine.dispose()
+    events = [bundle.deliveries[0].event for bundle in bundles]
+    assert [event.kind.value for event in events] == [kind for kind, _ in OLD_EVENTS]
+    assert not any(isinstance(event.facts, UnknownFacts) for event in events)
+    assert {event.name for event in events if event.job_id is not None} == {"Weekly"}
+    facts = {event.kind.value: event.facts for event in events}
+    assert {kind: facts[kind] for kind in CARRIED} == CARRIED
+    started, success, review = facts["started"], facts["success"], facts["needs-review"]
+    assert isinstance(started, StartedFacts)
+    assert started.estimate is not None
+    assert (started.job, started.estimate.runs, started.estimate.ends_at) == (OLD_JOB, 3, SEEN)
+    assert isinstance(success, SuccessFacts)
+    assert success.previous == PreviousRun(
+        job_id=5,
+        ended_at=SEEN,
+        matched=0.861,
+        roads=401002,
+        ran=timedelta(seconds=9600),
+        changed=(Change(what="Overture release", before="a", now="b"),),
+    )
+    assert isinstance(review, NeedsReviewFacts)
+    assert review.reasons == ("matched 1.0 %",)
+
+
+def test_next_poll_after_an_upgrade_writes_the_answer_once(older: str) -> None:
+    schema.upgrade(older)
+    engine = open_to_write(older)
+    with engine.begin() as connection:
+        connection.execute(sa.update(watches).values(due_at=SEEN))
+    store = Store(engine)
+    (claim, _) = store.claim_watches(SEEN, 2, timedelta(minutes=1))
+    verdict = decide(claim.tracked, seen(SEEN, document(7, "SUCCESS")), Policy(), 0.5)
+    report = report_on(claim, SEEN, verdict)
+    assert not report.quiet
+    store.record([report])
+    with engine.begin() as connection:
+        connection.execute(sa.update(watches).where(watches.c.job_id == 7).values(due_at=SEEN))
+    again = store.claim_watches(SEEN, 1, timedelta(minutes=1))[0]
+    later = decide(again.tracked, seen(SEEN, document(7, "SUCCESS")), Policy(), 0.5)
+    assert report_on(again, SEEN, later).fingerprint is None
+    engine.dispose()
+
+
+def test_old_facts_that_make_no_sense_are_sent_anyway(older: str) -> None:
+    engine = open_to_write(older)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE events SET facts = '[1, {}]' WHERE kind = 'success'")
+        connection.exec_driver_sql("UPDATE events SET facts = '{\"misses\": \"many\"}' WHERE kind = 'not-found'")
+    engine.dispose()
+    schema.upgrade(older)
+    engine = open_to_write(older)
+    targets = ["target-success", "target-not-found"]
+    bundles = Store(engine).claim_deliveries(SEEN, targets, timedelta(minutes=1))
+    engine.dispose()
+    success, not_found = (bundle.deliveries[0].event for bundle in bundles)
+    assert plain(title(success)) == "SUCCESS: job 7"
+    assert plain(title(not_found)) == "gemwatch: Not found (job 7)"

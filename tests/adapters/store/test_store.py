@@ -1,6 +1,5 @@
 """Claims, reports and settlements on a real file."""
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,8 +15,8 @@ from gemwatch.adapters.store.records import Records
 from gemwatch.adapters.store.tables import metadata, watches
 from gemwatch.adapters.store.watch_list import WatchList
 from gemwatch.core.decide import Policy, decide
-from gemwatch.core.events import Event, EventKind, Target
-from gemwatch.core.job import Seen, read_details
+from gemwatch.core.events import Target
+from gemwatch.core.kinds import EventKind
 from gemwatch.core.settings import Applied, Watch
 from gemwatch.core.work import (
     KEEP_TRYING,
@@ -30,6 +29,7 @@ from gemwatch.core.work import (
     report_on,
     settle,
 )
+from support.events import event_of, seen
 
 NOW = datetime(2026, 2, 18, 12, tzinfo=UTC)
 MINUTE, LEASE = timedelta(minutes=1), timedelta(minutes=5)
@@ -53,16 +53,16 @@ class Bench:
     def see(
         self, claim: WatchClaim, status: str, at: datetime = NOW, targets: Sequence[str] = (TEAM,)
     ) -> tuple[Report, ...]:
-        document = json.dumps({"job_id": claim.tracked.job_id, "status": status})
-        verdict = decide(claim.tracked, Seen(at=at, job=read_details(document)), Policy(), 0.5)
+        answer = seen(at, {"job_id": claim.tracked.job_id, "status": status})
+        verdict = decide(claim.tracked, answer, Policy(), 0.5)
         self.address(*targets)
-        return self.store.record([Report(claim=claim.claim, at=at, verdict=verdict)]).reports
+        return self.store.record([report_on(claim, at, verdict)]).reports
 
     def address(self, *names: str) -> None:
         self.store.address([Target(name=name, url="json://127.0.0.1", on=frozenset(EventKind)) for name in names])
 
     def tell(self, number: int, *targets: str, at: datetime = NOW) -> None:
-        event = Event(kind=EventKind.LOGIN, at=at, facts={"over": False, "reason": "no"})
+        event = event_of(EventKind.LOGIN, at=at)
         self.address(*(targets or (TEAM,)))
         self.store.record([], [event] * number)
 
@@ -102,8 +102,8 @@ def test_a_look_whose_claim_was_taken_back_does_not_cost_the_one_made_after_it(
     bench.watch(Watch(job_id=1, every=timedelta(seconds=30)), now=later)
     claims = [*stale, *bench.claim(later)]
     assert len(claims) == 2
-    seen = Seen(at=later, job=read_details(json.dumps({"job_id": 1, "status": "SUCCESS"})))
-    reports = [report_on(claim, later, decide(claim.tracked, seen, Policy(), 0.5)) for claim in claims]
+    answer = seen(later, {"job_id": 1, "status": "SUCCESS"})
+    reports = [report_on(claim, later, decide(claim.tracked, answer, Policy(), 0.5)) for claim in claims]
     bench.address(TEAM)
     recorded = bench.store.record(reports if stale_first else reports[::-1])
     assert [report.claim for report in recorded.reports] == [later]
@@ -389,9 +389,8 @@ def test_no_statement_of_the_hot_paths_reads_a_whole_table(bench: Bench) -> None
         at = NOW + number * 2 * MINUTE
         reports = []
         for claim in bench.claim(at):
-            document = json.dumps({"job_id": claim.tracked.job_id, "status": status, **gem})
-            seen = Seen(at=at, job=read_details(document))
-            reports.append(report_on(claim, at, decide(claim.tracked, seen, Policy(), 0.5)))
+            answer = seen(at, {"job_id": claim.tracked.job_id, "status": status, **gem})
+            reports.append(report_on(claim, at, decide(claim.tracked, answer, Policy(), 0.5)))
         assert len(reports) == 10
         bench.store.record(reports)
     bundle = bench.bundle(at)
@@ -433,7 +432,7 @@ def test_who_hears_of_an_end_is_decided_by_the_list_and_the_targets_of_the_momen
     bench.see(claim, "SUCCESS", targets=["new", "other"])
     bundle = bench.bundle(target="new")
     assert bundle is not None
-    assert bundle.deliveries[0].event.facts["name"] == "New"
+    assert bundle.deliveries[0].event.name == "New"
     assert [row["target"] for row in bench.records.deliveries()] == ["new"]
 
 
@@ -461,7 +460,6 @@ def test_a_witness_is_another_job_that_was_not_refused_and_is_made_due(bench: Be
 def test_numbers_that_json_does_not_know_do_not_spoil_what_is_printed(bench: Bench) -> None:
     bench.watch(7)
     claim = bench.claim()[0]
-    document = '{"job_id": 7, "status": "REQUESTED", "novelty": NaN}'
-    verdict = decide(claim.tracked, Seen(at=NOW, job=read_details(document)), Policy(), 0.5)
-    bench.store.record([Report(claim=claim.claim, at=NOW, verdict=verdict)])
+    answer = seen(NOW, {"job_id": 7, "status": "REQUESTED", "novelty": float("nan")})
+    bench.store.record([report_on(claim, NOW, decide(claim.tracked, answer, Policy(), 0.5))])
     assert bench.job(7)["details"]["novelty"] is None

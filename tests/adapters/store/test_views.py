@@ -207,10 +207,7 @@ async def test_a_store_that_does_not_work_is_said_and_looked_at_again(tmp_path: 
 
 async def test_ten_thousand_jobs_are_searched_like_ten(tmp_path: Path) -> None:
     url = store_in(tmp_path)
-    engine = open_to_write(url)
-    with engine.begin() as connection:
-        connection.execute(sa.insert(watches), [{**seen(n, "SUCCESS"), "name": f"job {n}"} for n in range(1, 10_001)])
-    engine.dispose()
+    add(url, (watches, [{**seen(n, "SUCCESS"), "name": f"job {n}"} for n in range(1, 10_001)]))
     views = Views(url, FakeClock())
     page = await views.jobs(search="in/99", sort="name", descending=True, limit=5)
     assert page["total"] == 111

@@ -2,7 +2,8 @@
 
 import pytest
 
-from gemwatch.core.events import EventKind
+from gemwatch.core.facts import ServiceFacts
+from gemwatch.core.kinds import EventKind
 from support.messages import EVENTS, GOLDEN, golden
 
 FILES = golden()
@@ -23,4 +24,5 @@ def test_every_kind_of_event_has_a_sample() -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in EventKind if kind.traits.scope == "service"])
 def test_every_failure_has_a_sample_of_its_recovery(kind: EventKind) -> None:
-    assert {bool(event.facts.get("over")) for event in EVENTS.values() if event.kind is kind} == {True, False}
+    facts = [event.facts for event in EVENTS.values() if event.kind is kind]
+    assert {one.over for one in facts if isinstance(one, ServiceFacts)} == {True, False}

@@ -1,25 +1,29 @@
 """Many events in one message."""
 
-import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemwatch.core.events import Event, EventKind, Tone
+from gemwatch.core.events import Event
+from gemwatch.core.facts import FailedFacts, LoginFacts, NeedsReviewFacts, PreviousRun, SuccessFacts
+from gemwatch.core.kinds import EventKind, Tone
 from gemwatch.core.text.rendering import Format, Rendered, render
 from gemwatch.core.text.summary import fitting, summarise
+from support.events import details, event_of
 from support.gem import document
 
 AT = datetime(2026, 2, 18, 13, 21, 7, tzinfo=UTC)
 
 
 def ended(job_id: int, status: str = "SUCCESS", name: str | None = None, *, at: datetime = AT) -> Event:
-    text = json.dumps(document(job_id, status, result_filename=f"{job_id}.parquet" if status == "SUCCESS" else None))
-    kind = EventKind.SUCCESS if status == "SUCCESS" else EventKind.FAILED
-    return Event(kind=kind, at=at, job_id=job_id, facts={"name": name, "document": text})
+    good = status == "SUCCESS"
+    job = details(document(job_id, status, result_filename=f"{job_id}.parquet" if good else None))
+    facts = SuccessFacts(job=job, before="IN_PROGRESS") if good else FailedFacts(job=job, before="IN_PROGRESS")
+    return Event(at=at, job_id=job_id, name=name, facts=facts)
 
 
 def letters(events: Sequence[Event]) -> list[tuple[int, Event]]:
@@ -54,10 +58,14 @@ These events were waiting at the same time, so they are sent as one message."""
 
 
 def test_a_success_that_needs_a_look_says_why_and_others_what_was_before() -> None:
-    before = Event(kind=EventKind.SUCCESS, at=AT, job_id=1, facts={**ended(1).facts, "previous": {"matched": 0.861}})
-    facts = {**ended(2).facts, "reasons": ["matched 84.7 %, below the floor of 90.0 %"]}
-    poll_once = Event(kind=EventKind.NEEDS_REVIEW, at=AT, job_id=2, facts=facts)
-    slow = Event(kind=EventKind.RUNNING_TOO_LONG, at=AT, job_id=3, facts={})
+    good = ended(1).facts
+    assert isinstance(good, SuccessFacts)
+    previous = PreviousRun(job_id=5, ended_at=AT, matched=0.861)
+    before = Event(at=AT, job_id=1, facts=replace(good, previous=previous))
+    reasons = ("matched 84.7 %, below the floor of 90.0 %",)
+    job = replace(good.job, result_filename="2.parquet")
+    poll_once = Event(at=AT, job_id=2, facts=NeedsReviewFacts(job=job, before="IN_PROGRESS", reasons=reasons))
+    slow = event_of(EventKind.RUNNING_TOO_LONG, job_id=3)
     message = text(letters([before, poll_once]))
     assert message.title == "2 jobs ended: 1 SUCCESS, 1 SUCCESS to look at"
     assert message.tone is Tone.WARNING
@@ -70,10 +78,10 @@ def test_a_success_that_needs_a_look_says_why_and_others_what_was_before() -> No
 
 def test_other_events_among_them_make_it_messages_and_trouble_of_the_service_comes_first() -> None:
     others = [
-        Event(kind=EventKind.STARTED, at=AT, job_id=7),
-        Event(kind=EventKind.NOT_FOUND, at=AT, job_id=8),
-        Event(kind=EventKind.LOGIN, at=AT, facts={"over": False}),
-        Event(kind=EventKind.LOGIN, at=AT, facts={"over": True}),
+        event_of(EventKind.STARTED, job_id=7),
+        event_of(EventKind.NOT_FOUND, job_id=8),
+        event_of(EventKind.LOGIN),
+        Event(at=AT, facts=LoginFacts(over=True)),
     ]
     message = text(letters([ended(1), *others]))
     assert message.title == "5 messages: 1 SUCCESS, 4 others"

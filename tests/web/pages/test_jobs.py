@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemwatch.adapters.store.records import as_text
+from gemwatch.adapters.store.json_shapes import as_text
 from gemwatch.core.job import Statistics
 from gemwatch.web.pages.job import job_page
 from gemwatch.web.pages.jobs import match, row

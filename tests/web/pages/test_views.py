@@ -172,7 +172,7 @@ async def test_what_comes_from_outside_is_shown_and_does_nothing(
     store: str, client: httpx.AsyncClient, path: str
 ) -> None:
     details = {"input_filename": EVIL, "result_filename": EVIL, "storage_id": EVIL, "job_type": EVIL}
-    move = {"before": None, "after": EVIL, "observed_at": START, "document": "{}"}
+    move = {"before": None, "after": EVIL, "observed_at": START, "answer": "{}"}
     filled.add(
         store,
         (watches, [{**filled.seen(7, "X"), "name": EVIL, "last_error": EVIL, "needs_review": [EVIL]}]),

@@ -9,9 +9,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from gemwatch.core.events import DEFAULT_EVENTS, EventKind, Missed, TargetFormat
+from gemwatch.core.events import Missed, TargetFormat
 from gemwatch.core.gate import OFF
 from gemwatch.core.job_id import MAX_JOB_ID
+from gemwatch.core.kinds import DEFAULT_EVENTS, EventKind
 from gemwatch.core.limits import Word
 from gemwatch.core.settings import (
     DEFAULT_AZURE_SCOPE,

@@ -28,8 +28,9 @@ from gemwatch.adapters.config.keys import (
     WebKeys,
 )
 from gemwatch.adapters.config.strict_yaml import Place
-from gemwatch.core.events import DEFAULT_EVENTS, EventKind, Missed, Target, TargetFormat
+from gemwatch.core.events import Missed, Target, TargetFormat
 from gemwatch.core.gate import Gate
+from gemwatch.core.kinds import DEFAULT_EVENTS, EventKind
 from gemwatch.core.limits import Limits
 from gemwatch.core.settings import (
     ApiSettings,

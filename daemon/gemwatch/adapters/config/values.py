@@ -19,9 +19,9 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from gemwatch.adapters.config.references import Substituted
-from gemwatch.core.events import EventKind
 from gemwatch.core.gate import OFF
 from gemwatch.core.job_id import NOT_A_JOB_ID, job_id_of
+from gemwatch.core.kinds import EventKind
 from gemwatch.core.limits import Word
 from gemwatch.core.settings import WebSettings
 

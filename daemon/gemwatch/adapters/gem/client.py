@@ -22,10 +22,11 @@ from httpx_aiohttp import AiohttpTransport
 
 from gemwatch import __version__
 from gemwatch.adapters.gem.body import Body, body_of, check_length
+from gemwatch.adapters.gem.wire import read_details, read_statuses
 from gemwatch.adapters.http.session import NoAnswerError, fault, open_session, os_reason
 from gemwatch.core.clock import Clock
-from gemwatch.core.job import Failed, JobDetails, NotFound, Observation, Refused, Seen, Throttled, read_details
-from gemwatch.core.listing import Listed, Listing, read_statuses
+from gemwatch.core.job import Failed, NotFound, Observation, Refused, Seen, Throttled
+from gemwatch.core.listing import Listed, Listing
 from gemwatch.core.refusals import Answer, Culprit, api_words, http_status, judge
 from gemwatch.core.secrets import MASK
 from gemwatch.core.settings import ApiSettings
@@ -153,7 +154,10 @@ class GemApi:
         return [self._connections.held(), *([old] if old else [])]
 
     async def _seen(self, response: httpx.Response, job_id: int) -> Observation:
-        return Seen(job=await _details(response, job_id), at=self._clock.now())
+        raw, job = _read(await _body(response, MOST_BYTES), lambda text: (text, read_details(text)))
+        if job.job_id != job_id:
+            raise NoAnswerError("the answer is about another job", bad=True)
+        return Seen(job=job, raw=raw, at=self._clock.now())
 
     async def _listing(self, response: httpx.Response, job_type: str) -> Listing:
         body = await _body(response, MOST_LISTED)
@@ -213,13 +217,6 @@ class _Connections:
         self._holders -= 1
         if not self._holders:
             await self.transport.aclose()
-
-
-async def _details(response: httpx.Response, job_id: int) -> JobDetails:
-    job = _read(await _body(response, MOST_BYTES), read_details)
-    if job.job_id != job_id:
-        raise NoAnswerError("the answer is about another job", bad=True)
-    return job
 
 
 def _read(body: bytearray, read: Callable[[str], T]) -> T:

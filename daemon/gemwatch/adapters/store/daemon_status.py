@@ -7,13 +7,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from gemwatch.adapters.store.database import StoreError, open_to_read
+from gemwatch.adapters.store.details import WITH_DETAILS
 from gemwatch.adapters.store.info import writer_of
-from gemwatch.adapters.store.records import estimate_of
+from gemwatch.adapters.store.rows import job_row
 from gemwatch.adapters.store.runs import Learner, Past
 from gemwatch.adapters.store.schema import check
 from gemwatch.adapters.store.tables import service, watches
 from gemwatch.core.health import Login
-from gemwatch.core.job import JobDetails, Status, read_details
+from gemwatch.core.job import Status
 from gemwatch.core.waiting import Told, reliable
 
 _AT_ONCE = 500  # ids in one statement; SQLite takes no more than some thousand
@@ -49,7 +50,7 @@ class DaemonStatus:
                 rows: list[Any] = []
                 for start in range(0, len(wanted), _AT_ONCE):
                     some = watches.c.job_id.in_(wanted[start : start + _AT_ONCE])
-                    rows += connection.execute(sa.select(watches).where(watches.c.watched, some)).all()
+                    rows += connection.execute(WITH_DETAILS.where(watches.c.watched, some)).all()
                 if not rows:
                     return []
                 past = Past(now=now, experience=self._learner.experience(connection), previous={})
@@ -59,25 +60,20 @@ class DaemonStatus:
 
 
 def _told(row: Any, past: Past, *, refused: bool) -> Told:
+    found = job_row(row, past)
     return Told(
-        job_id=row.job_id,
-        name=row.name,
-        status=row.status,
-        status_since=row.status_since,
-        seen_at=row.seen_at,
-        job=_details(row.document),
-        misses=row.misses,
-        failures=row.failures,
-        refused=refused or row.refused_at is not None,
-        last_error=row.last_error,
-        next_poll_at=row.claim or row.due_at,
-        needs_review=tuple(row.needs_review or ()) if row.status == Status.SUCCESS else (),
-        estimate=estimate_of(row, past),
+        job_id=found.job_id,
+        name=found.name,
+        status=found.status,
+        status_since=found.status_since,
+        seen_at=found.seen_at,
+        job=found.job,
+        answer=found.answer,
+        misses=found.misses,
+        failures=found.failures,
+        refused=refused or found.refused,
+        last_error=found.last_error,
+        next_poll_at=found.next_poll_at,
+        needs_review=found.needs_review if found.status == Status.SUCCESS else (),
+        estimate=found.estimate,
     )
-
-
-def _details(document: str | None) -> JobDetails | None:
-    try:
-        return None if document is None else read_details(document)
-    except ValueError:
-        return None

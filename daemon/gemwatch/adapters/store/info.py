@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gemwatch.adapters.store.database import file_of, open_to_read
-from gemwatch.adapters.store.records import as_text
+from gemwatch.adapters.store.json_shapes import as_text
 from gemwatch.adapters.store.schema import REVISION, revision_of
 from gemwatch.adapters.store.tables import deliveries, events, transitions, watches
 from gemwatch.core.work import DeliveryState

@@ -1,13 +1,15 @@
 """Events and their deliveries: what is told, to whom, and how each attempt ends. Used within a transaction."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
+from gemwatch.adapters.store.facts_codec import from_json, to_json
 from gemwatch.adapters.store.tables import deliveries, events, watches
-from gemwatch.core.events import Event, Target, audience, kind_of
+from gemwatch.core.events import Event, Target, audience
 from gemwatch.core.work import (
     KEEP_TRYING,
     MANY,
@@ -34,6 +36,7 @@ _DUE = (
         events.c.kind,
         events.c.at,
         events.c.job_id,
+        events.c.name,
         events.c.facts,
     )
     .join(events, events.c.id == deliveries.c.event_id)
@@ -71,8 +74,15 @@ def tell(connection: sa.Connection, happened: Sequence[Event], targets: Iterable
         return []
     ids = {event.job_id for event in happened if event.job_id is not None}
     called = {row.job_id: row for row in connection.execute(_CALLED, {"ids": list(ids)})} if ids else {}
+    happened = [_named(event, called) for event in happened]
     rows = [
-        {"kind": event.kind.value, "at": event.at, "job_id": event.job_id, "facts": _facts(event, called)}
+        {
+            "kind": event.kind.value,
+            "at": event.at,
+            "job_id": event.job_id,
+            "name": event.name,
+            "facts": to_json(event.facts),
+        }
         for event in happened
     ]
     told = []
@@ -117,8 +127,8 @@ def pull_forward(connection: sa.Connection, target: str, now: datetime) -> None:
     connection.execute(_PULL_FORWARD, {"name": target, "now": now})
 
 
-def _facts(event: Event, called: dict[int, Any]) -> dict[str, Any]:
-    return dict(event.facts) if event.job_id is None else {**event.facts, "name": called[event.job_id].name}
+def _named(event: Event, called: dict[int, Any]) -> Event:
+    return event if event.job_id is None else replace(event, name=called[event.job_id].name)
 
 
 def _waiting(told: Told, target: str) -> dict[str, Any]:
@@ -135,7 +145,7 @@ def _delivery(row: Any, claim: datetime) -> Delivery:
     return Delivery(
         id=row.id,
         event_id=row.event_id,
-        event=Event(kind=kind_of(row.kind), at=row.at, job_id=row.job_id, facts=row.facts),
+        event=Event(at=row.at, job_id=row.job_id, name=row.name, facts=from_json(row.kind, row.facts)),
         attempts=row.attempts,
         expires_at=row.expires_at,
         claim=claim,

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from gemwatch.adapters.store import outbox
 from gemwatch.adapters.store.database import relaxed
+from gemwatch.adapters.store.details import replace_details
 from gemwatch.adapters.store.runs import add_news
 from gemwatch.adapters.store.tables import microseconds, service, transitions, watches
 from gemwatch.core.decide import Memory, Tracked
@@ -27,7 +28,7 @@ _DUE_WATCHES = (
         watches.c.job_id,
         watches.c.every,
         watches.c.due_at,
-        watches.c.document,
+        watches.c.fingerprint,
         watches.c.limits,
         watches.c.gate,
         *(watches.c[name] for name in _MEMORY),
@@ -48,7 +49,7 @@ _REPORT = (
     .values(
         {
             **{name: _bind(name) for name in _MEMORY},
-            "document": sa.func.coalesce(_bind("_document"), watches.c.document),
+            "fingerprint": sa.func.coalesce(_bind("_fingerprint"), watches.c.fingerprint),
             "polled_at": _bind("polled_at"),
             "due_at": _bind("due_at"),
             "claim": None,
@@ -87,7 +88,7 @@ class Store:
 
     def __init__(self, engine: sa.Engine, targets: Sequence[Target] = ()) -> None:
         self._engine = engine
-        self._fleeting = relaxed(engine)  # for claims, and for looks without news, which are just taken again
+        self._relaxed = relaxed(engine)  # for claims, and for looks without news, which are just taken again
         self._targets = tuple(targets)
 
     def address(self, targets: Sequence[Target]) -> None:
@@ -96,18 +97,19 @@ class Store:
 
     def claim_watches(self, now: datetime, most: int, lease: timedelta) -> list[WatchClaim]:
         """Up to `most` due watches, the longest due first. Nobody else gets them until the lease ends."""
-        with self._fleeting.begin() as connection:
+        with self._relaxed.begin() as connection:
             rows = connection.execute(_DUE_WATCHES, {"now": now, "most": most}).all()
             if rows:
                 ids = [row.job_id for row in rows]
                 connection.execute(_CLAIM_WATCHES, {"ids": ids, "ticket": now, "until": now + lease})
         return [
-            WatchClaim(tracked=_tracked(row), claim=now, due_at=row.due_at, document=row.document) for row in rows
+            WatchClaim(tracked=_tracked(row), claim=now, due_at=row.due_at, fingerprint=row.fingerprint)
+            for row in rows
         ]
 
     def next_due(self) -> datetime | None:
         """When the next watch is due, a claim whose lease ends included; None while nothing is polled."""
-        with self._fleeting.begin() as connection:
+        with self._relaxed.begin() as connection:
             return connection.execute(_NEXT_DUE).scalar()
 
     def call_witness(self, now: datetime, job_id: int) -> bool:
@@ -131,22 +133,24 @@ class Store:
         event, and what the job is called, is decided here, by the watch list and the targets of this moment.
         """
         quiet = [report for report in reports if report.quiet]
-        news = [report for report in reports if report.verdict.transition or report.verdict.events]
-        plain = [r for r in reports if not (r.quiet or r.verdict.transition or r.verdict.events)]
-        with (self._engine if news or happened or notes else self._fleeting).begin() as connection:
+        more = [report for report in reports if _says_more(report)]
+        plain = [report for report in reports if not (report.quiet or _says_more(report))]
+        durable = happened or notes or any(map(_is_news, more))
+        with (self._engine if durable else self._relaxed).begin() as connection:
             told = outbox.tell(connection, happened, self._targets)
             write_notes(connection, notes or {})
             if quiet:
                 connection.execute(_REPORT_QUIET, {"looks": json.dumps([_quiet_row(report) for report in quiet])})
             if plain:
                 connection.execute(_REPORT, [_row(report) for report in plain])
-            standing = _standing(connection, news) if news else []
-            of_jobs, runs = self._record_news(connection, standing) if standing else ([], [])
-        return Recorded(reports=tuple(standing), told=(*told, *of_jobs), runs=tuple(runs))
+            standing = _standing(connection, more) if more else []
+            of_jobs, runs = self._record_more(connection, standing) if standing else ([], [])
+        news = tuple(report for report in standing if _is_news(report))
+        return Recorded(reports=news, told=(*told, *of_jobs), runs=tuple(runs))
 
     def claim_deliveries(self, now: datetime, targets: Iterable[str], lease: timedelta) -> list[Bundle]:
         """For each of these targets what goes out next: one delivery, or a bundle where more than MANY wait."""
-        with self._fleeting.begin() as connection:
+        with self._relaxed.begin() as connection:
             bundles = [outbox.claim(connection, target, now, lease) for target in targets]
         return [bundle for bundle in bundles if bundle is not None]
 
@@ -162,13 +166,26 @@ class Store:
         with self._engine.begin() as connection:
             outbox.pull_forward(connection, target, now)
 
-    def _record_news(self, connection: sa.Connection, standing: Sequence[Report]) -> tuple[list[Told], list[Run]]:
+    def _record_more(self, connection: sa.Connection, standing: Sequence[Report]) -> tuple[list[Told], list[Run]]:
+        """Record polls that brought another answer or news, and what there is to report of them."""
         connection.execute(_REPORT, [_row(report) for report in standing])
+        answers = [seen for report in standing if report.fingerprint is not None and (seen := report.verdict.seen)]
+        if answers:
+            replace_details(connection, answers)
         moves = [row for report in standing if (row := _transition(report)) is not None]
         if moves:
             connection.execute(sa.insert(transitions), moves)
-        happened, runs = add_news(connection, [report.verdict for report in standing])
+        happened, runs = add_news(connection, [report.verdict for report in standing if _is_news(report)])
         return outbox.tell(connection, happened, self._targets), runs
+
+
+def _is_news(report: Report) -> bool:
+    return bool(report.verdict.transition or report.verdict.events)
+
+
+def _says_more(report: Report) -> bool:
+    """Whether there is more to record than how the job is and when it was polled."""
+    return report.fingerprint is not None or _is_news(report)
 
 
 def write_notes(connection: sa.Connection, notes: Mapping[str, Any]) -> None:
@@ -213,15 +230,15 @@ def _row(report: Report) -> dict[str, Any]:
         **{name: getattr(verdict.memory, name) for name in _MEMORY},
         "_job_id": verdict.job_id,
         "_claim": report.claim,
-        "_document": verdict.document,
+        "_fingerprint": report.fingerprint,
         "polled_at": report.at,
         "due_at": verdict.due_at,
     }
 
 
 def _transition(report: Report) -> dict[str, Any] | None:
-    move = report.verdict.transition
-    if move is None:
+    move, seen = report.verdict.transition, report.verdict.seen
+    if move is None or seen is None:
         return None
     return {
         "job_id": report.verdict.job_id,
@@ -229,5 +246,6 @@ def _transition(report: Report) -> dict[str, Any] | None:
         "after": move.job.status,
         "last_seen_before": move.last_seen_before,
         "observed_at": move.observed_at,
-        "document": move.job.document,
+        "failure": list(move.job.failure) or None,
+        "answer": seen.raw,
     }

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from gemwatch.adapters.store.tables import Time, runs, transitions, watches
 from gemwatch.core.decide import Transition, Verdict
 from gemwatch.core.estimate import Experience
-from gemwatch.core.events import Event, EventKind
+from gemwatch.core.events import Event
+from gemwatch.core.facts import NeedsReviewFacts
 from gemwatch.core.gate import judged
 from gemwatch.core.job import JobDetails, Status, is_end
 from gemwatch.core.runs import Input, Run, finished, input_of
@@ -118,7 +119,7 @@ def add_news(connection: sa.Connection, verdicts: Sequence[Verdict]) -> tuple[li
             if verdict.job_id in ended:
                 run, before = ended[verdict.job_id]
                 happened = tuple(judged(event, run, before, verdict.gate) for event in happened)
-            why = next((event.facts["reasons"] for event in happened if event.kind is EventKind.NEEDS_REVIEW), None)
+            why = next((list(one.facts.reasons) for one in happened if isinstance(one.facts, NeedsReviewFacts)), None)
             marks.append({"_job_id": verdict.job_id, "job_type": move.job.job_type, "needs_review": why})
         told += happened
     if marks:

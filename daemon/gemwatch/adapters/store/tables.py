@@ -91,8 +91,8 @@ watches = sa.Table(
     sa.Column("last_error", sa.Text),
     sa.Column("reported_limits", sa.Text),
     sa.Column("clock_at", Time),
-    # what else was seen last
-    sa.Column("document", sa.Text),
+    # what else was seen last; the answer itself is in `details`
+    sa.Column("fingerprint", sa.BigInteger),  # of the answer: core/work.py
     sa.Column("job_type", sa.Text),
     sa.Column("needs_review", sa.JSON(none_as_null=True)),  # the reasons, where the last end needs review
     # the schedule
@@ -100,6 +100,37 @@ watches = sa.Table(
     sa.Column("due_at", Time),
     sa.Column("claim", Time),
     sa.Index(None, "due_at", sqlite_where=sa.text("due_at IS NOT NULL")),
+)
+
+details = sa.Table(
+    "details",
+    metadata,
+    # The last answer about each job, parsed and as it came. Written only when the answer has changed.
+    sa.Column(
+        "job_id",
+        sa.BigInteger,
+        sa.ForeignKey("watches.job_id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    sa.Column("storage_id", sa.Text),
+    sa.Column("input_filename", sa.Text),
+    sa.Column("result_filename", sa.Text),
+    sa.Column("job_type", sa.Text),
+    sa.Column("overture_release", sa.Text),
+    sa.Column("orbis_version", sa.Text),
+    sa.Column("requested_at", Time),
+    sa.Column("confidence_threshold", sa.Integer),
+    sa.Column("execution_time", Span),
+    sa.Column("kilometres", sa.Float),
+    sa.Column("roads", sa.Integer),
+    sa.Column("matched", sa.Float),
+    sa.Column("fully_matched", sa.Float),
+    sa.Column("partially_matched", sa.Float),
+    sa.Column("unmatched", sa.Float),
+    sa.Column("unclear", sa.JSON(none_as_null=True)),  # names of ratios that could not be read
+    sa.Column("failure", sa.JSON(none_as_null=True)),  # GEM's own reason, as texts
+    sa.Column("answer", sa.Text, nullable=False),  # the JSON text as it came
 )
 
 transitions = sa.Table(
@@ -111,7 +142,8 @@ transitions = sa.Table(
     sa.Column("after", sa.Text, nullable=False),
     sa.Column("last_seen_before", Time),
     sa.Column("observed_at", Time, nullable=False),
-    sa.Column("document", sa.Text, nullable=False),
+    sa.Column("failure", sa.JSON(none_as_null=True)),  # GEM's own reason, as texts
+    sa.Column("answer", sa.Text, nullable=False),  # the JSON text as it came
     sa.Index(None, "job_id", "id"),
     sqlite_autoincrement=True,
 )
@@ -152,7 +184,8 @@ events = sa.Table(
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("at", Time, nullable=False),
     sa.Column("job_id", sa.BigInteger, sa.ForeignKey("watches.job_id", ondelete="CASCADE")),
-    sa.Column("facts", sa.JSON, nullable=False),
+    sa.Column("name", sa.Text),  # what the job was called then
+    sa.Column("facts", sa.JSON, nullable=False),  # core/facts.py, as facts_codec.py writes it
     sa.Index(None, "job_id"),
     sqlite_autoincrement=True,  # an event id stands in messages: it is never given twice
 )

@@ -7,21 +7,28 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.store.records import as_text, delivery_of, job_of, previous_of, service_of, transition_of
+from gemwatch.adapters.store.details import WITH_DETAILS, details_of
+from gemwatch.adapters.store.json_shapes import UNSEEN
+from gemwatch.adapters.store.rows import (
+    TRANSITION,
+    DeliveryRow,
+    JobHistory,
+    JobRow,
+    Page,
+    ServiceState,
+    delivery_row,
+    job_row,
+    service_state,
+    transition_row,
+)
 from gemwatch.adapters.store.runs import SUCCESSES, Learner, place_of, run_of
-from gemwatch.adapters.store.tables import deliveries, events, runs, service, transitions, watches
-from gemwatch.core.job import ENDS, is_end, read_details
-from gemwatch.core.work import DeliveryState
+from gemwatch.adapters.store.tables import deliveries, details, events, runs, service, transitions, watches
+from gemwatch.core.job import ENDS, is_end
+from gemwatch.core.runs import Run
 
-UNSEEN = "not seen yet"  # stands for the status of a job that has not been seen
 _LONG = 200  # rows of a job's history and deliveries on its own page: the newest
 _MOST_RUNS = 30
 
-_input = sa.case(
-    # A document with NaN in it is none to SQLite, and must not spoil the search for all others.
-    (sa.func.json_valid(watches.c.document), sa.func.json_extract(watches.c.document, "$.input_filename")),
-    else_=None,
-)
 _next_poll = sa.func.coalesce(watches.c.claim, watches.c.due_at)
 JOB_ORDERS: Mapping[str, sa.ColumnElement[Any]] = {
     "job_id": watches.c.job_id,
@@ -34,7 +41,9 @@ JOB_ORDERS: Mapping[str, sa.ColumnElement[Any]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Span:
+    """The rows from `offset` on, `limit` at most."""
+
     limit: int
     offset: int
 
@@ -53,7 +62,7 @@ class Wanted:
         found: list[sa.ColumnElement[bool]] = []
         if self.search:
             words = _containing(self.search)
-            texts = (sa.cast(watches.c.job_id, sa.Text), watches.c.name, _input)
+            texts = (sa.cast(watches.c.job_id, sa.Text), watches.c.name, details.c.input_filename)
             found.append(sa.or_(*(text.like(words, escape="\\") for text in texts)))
         if self.status:
             known = watches.c.status.in_([status for status in self.status if status != UNSEEN])
@@ -78,71 +87,76 @@ def jobs(
     connection: sa.Connection,
     wanted: Wanted,
     sort: str,
-    page: Page,
+    span: Span,
     *,
     descending: bool,
     learner: Learner,
     now: datetime,
-) -> dict[str, Any]:
+) -> Page[JobRow]:
     conditions = wanted.conditions()
     by = JOB_ORDERS[sort]
     order = (by.desc() if descending else by.asc()).nulls_last()
-    query = sa.select(watches).where(*conditions).order_by(order, watches.c.job_id)
-    total = sa.select(sa.func.count()).select_from(watches).where(*conditions)
-    rows = connection.execute(query.limit(page.limit).offset(page.offset)).all()
+    query = WITH_DETAILS.where(*conditions).order_by(order, watches.c.job_id)
+    total = (
+        sa.select(sa.func.count())
+        .select_from(watches.outerjoin(details, details.c.job_id == watches.c.job_id))
+        .where(*conditions)
+    )
+    rows = connection.execute(query.limit(span.limit).offset(span.offset)).all()
     past = learner.past(connection, now, [row.job_id for row in rows])
-    return {
-        "jobs": [job_of(row, past) for row in rows],
-        "total": connection.execute(total).scalar_one(),
-        "limit": page.limit,
-        "offset": page.offset,
-    }
+    return Page(
+        rows=tuple(job_row(row, past) for row in rows),
+        total=connection.execute(total).scalar_one(),
+        limit=span.limit,
+        offset=span.offset,
+    )
 
 
-def job(connection: sa.Connection, job_id: int, *, learner: Learner, now: datetime) -> dict[str, Any] | None:
-    row = connection.execute(sa.select(watches).where(watches.c.job_id == job_id)).first()
+def job(connection: sa.Connection, job_id: int, *, learner: Learner, now: datetime) -> JobHistory | None:
+    row = connection.execute(WITH_DETAILS.where(watches.c.job_id == job_id)).first()
     if row is None:
         return None
-    moves = sa.select(transitions).where(transitions.c.job_id == job_id).order_by(transitions.c.id.desc())
+    moves = sa.select(*TRANSITION).where(transitions.c.job_id == job_id).order_by(transitions.c.id.desc())
     told = _told().where(events.c.job_id == job_id).order_by(deliveries.c.id.desc())
-    return {
-        **job_of(row, learner.past(connection, now, [job_id])),
-        "transitions": [transition_of(r) for r in reversed(connection.execute(moves.limit(_LONG)).all())],
-        "deliveries": [delivery_of(r) for r in reversed(connection.execute(told.limit(_LONG)).all())],
-        "runs": _earlier_runs(connection, row),
-    }
+    return JobHistory(
+        job=job_row(row, learner.past(connection, now, [job_id])),
+        transitions=tuple(transition_row(r) for r in reversed(connection.execute(moves.limit(_LONG)).all())),
+        deliveries=tuple(delivery_row(r) for r in reversed(connection.execute(told.limit(_LONG)).all())),
+        runs=_earlier_runs(connection, row),
+    )
 
 
-def _earlier_runs(connection: sa.Connection, row: Any) -> list[dict[str, Any]]:
+def _earlier_runs(connection: sa.Connection, row: Any) -> tuple[Run, ...]:
     """The successes on the same input, newest first: those before its own, where the job has ended."""
-    place = None if row.document is None else place_of(read_details(row.document))
+    details_found = details_of(row)
+    place = None if details_found is None else place_of(details_found)
     if place is None:
-        return []
+        return ()
     query = SUCCESSES.limit(_MOST_RUNS)
     if is_end(row.status):
         own = sa.select(sa.func.max(runs.c.id)).where(runs.c.job_id == row.job_id).scalar_subquery()
         query = query.where(runs.c.id < own)
-    return [previous_of(run_of(run)) for run in connection.execute(query, place)]
+    return tuple(run_of(run) for run in connection.execute(query, place))
 
 
 def deliveries_page(
-    connection: sa.Connection, state: str | None, target: str | None, job_id: int | None, page: Page
-) -> dict[str, Any]:
+    connection: sa.Connection, state: str | None, target: str | None, job_id: int | None, span: Span
+) -> Page[DeliveryRow]:
     columns = ((deliveries.c.state, state), (deliveries.c.target, target), (events.c.job_id, job_id))
     conditions = [column == value for column, value in columns if value is not None]
-    query = _told().where(*conditions).order_by(deliveries.c.id.desc()).limit(page.limit).offset(page.offset)
+    query = _told().where(*conditions).order_by(deliveries.c.id.desc()).limit(span.limit).offset(span.offset)
     total = sa.select(sa.func.count()).select_from(deliveries).where(*conditions)
     if job_id is not None:
         total = total.join(events, events.c.id == deliveries.c.event_id)
-    return {
-        "deliveries": [delivery_of(row) for row in connection.execute(query)],
-        "total": connection.execute(total).scalar_one(),
-        "limit": page.limit,
-        "offset": page.offset,
-    }
+    return Page(
+        rows=tuple(delivery_row(row) for row in connection.execute(query)),
+        total=connection.execute(total).scalar_one(),
+        limit=span.limit,
+        offset=span.offset,
+    )
 
 
-def service_state(connection: sa.Connection) -> dict[str, Any]:
+def service_now(connection: sa.Connection) -> ServiceState:
     notes = {row.name: row.value for row in connection.execute(sa.select(service))}
     by_state = sa.select(deliveries.c.state, sa.func.count()).group_by(deliveries.c.state)
     by_status = (
@@ -151,28 +165,19 @@ def service_state(connection: sa.Connection) -> dict[str, Any]:
         .group_by(watches.c.status)
         .order_by(watches.c.status)
     )
-    states = {row[0]: row[1] for row in connection.execute(by_state)}
     doubtful = sa.select(sa.func.count()).where(watches.c.watched, watches.c.needs_review.is_not(None))
-    return {
-        **service_of(notes),
-        "login_since": _time_of(notes.get("login_since")),
-        "api_since": _time_of(notes.get("api_since")),
-        "deliveries": {
-            state.value: states.get(state.value, 0) for state in (DeliveryState.PENDING, DeliveryState.FAILED)
-        },
-        "jobs": {row[0] or UNSEEN: row[1] for row in connection.execute(by_status)},
-        "needs_review": connection.execute(doubtful).scalar_one(),
-    }
+    return service_state(
+        notes,
+        jobs={row[0]: row[1] for row in connection.execute(by_status)},
+        needs_review=connection.execute(doubtful).scalar_one(),
+        deliveries={row[0]: row[1] for row in connection.execute(by_state)},
+    )
 
 
 def names(connection: sa.Connection, job_ids: Collection[int]) -> dict[int, str]:
     """What those of these jobs are called that have a name."""
     query = sa.select(watches.c.job_id, watches.c.name).where(watches.c.job_id.in_(job_ids))
     return {row.job_id: row.name for row in connection.execute(query) if row.name}
-
-
-def _time_of(note: str | None) -> str | None:
-    return as_text(datetime.fromisoformat(note)) if note else None
 
 
 def _told() -> sa.Select[Any]:

@@ -9,6 +9,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import sqlalchemy as sa
 
 from gemwatch import __version__
+from gemwatch.adapters.store import json_shapes
 from gemwatch.adapters.store import view_queries as queries
 from gemwatch.adapters.store.database import StoreError, open_to_read
 from gemwatch.adapters.store.runs import Learner
@@ -60,15 +61,17 @@ class Views:
         where = queries.Wanted(
             search=search, status=tuple(status), watched=watched, finished=finished, needs_review=needs_review
         )
-        page = queries.Page(limit=limit, offset=offset)
+        span = queries.Span(limit=limit, offset=offset)
         now = self._clock.now()
-        return await self._poll(
-            queries.jobs, where, sort, page, descending=descending, learner=self._learner, now=now
+        found = await self._poll(
+            queries.jobs, where, sort, span, descending=descending, learner=self._learner, now=now
         )
+        return json_shapes.jobs_page_json(found)
 
     async def job(self, job_id: int) -> dict[str, Any] | None:
         """A job as in `gemwatch status --json`, with its "transitions", "deliveries" and earlier "runs"."""
-        return await self._poll(queries.job, job_id, learner=self._learner, now=self._clock.now())
+        found = await self._poll(queries.job, job_id, learner=self._learner, now=self._clock.now())
+        return None if found is None else json_shapes.history_json(found)
 
     async def deliveries(
         self,
@@ -80,8 +83,10 @@ class Views:
         offset: int = 0,
     ) -> dict[str, Any]:
         """`{"deliveries": [...], "total", "limit", "offset"}`, newest first, as in `gemwatch deliveries --json`."""
-        page = queries.Page(limit=limit, offset=offset)
-        return await self._poll(queries.deliveries_page, state, target, job_id, page)
+        span = queries.Span(limit=limit, offset=offset)
+        return json_shapes.deliveries_page_json(
+            await self._poll(queries.deliveries_page, state, target, job_id, span)
+        )
 
     async def names(self, job_ids: Collection[int]) -> dict[int, str]:
         """What those of these jobs are called that have a name."""
@@ -89,7 +94,8 @@ class Views:
 
     async def service(self) -> dict[str, Any]:
         """How the service is, and how much there is."""
-        return {"version": __version__, "store_trouble": self._failure(), **await self._poll(queries.service_state)}
+        state = await self._poll(queries.service_now)
+        return json_shapes.service_json(state, version=__version__, store_trouble=self._failure())
 
     async def changed(self) -> str:
         """A marker that differs from an earlier one if anything that a page shows may have changed since."""

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from gemwatch.adapters.store.records import as_text, details_of
+from gemwatch.adapters.store.json_shapes import answer_json, as_text, estimate_json
 from gemwatch.cli import streams
-from gemwatch.cli.jobs import UNSEEN, time_of
+from gemwatch.cli.jobs import UNSEEN
 from gemwatch.cli.screen import Inline
 from gemwatch.cli.tables import Cell, Column, Kind, fitted, record, terminal_size, zone
 from gemwatch.core.job import is_end
@@ -170,8 +170,8 @@ def _job(standing: Standing) -> dict[str, Any]:
         "source": standing.source and standing.source.value,
         "last_seen_at": as_text(standing.seen_at),
         "last_error": standing.trouble,
-        "estimate": standing.estimate,
-        "details": standing.job and details_of(standing.job.document),
+        "estimate": standing.estimate and estimate_json(standing.estimate),
+        "details": standing.answer and answer_json(standing.answer),
     }
 
 
@@ -215,10 +215,9 @@ def _row(standing: Standing, now: datetime) -> list[Cell]:
         standing.name,
         _word(standing) or UNSEEN,
         _elapsed(standing, now),
-        time_of(expected["ends_at"]) if expected else None,
+        expected.ends_at if expected else None,
         standing.source and _SOURCES[standing.source],
-        "; ".join([*_result(standing), *(["overdue"] if expected and expected["overdue"] else [])])
-        or standing.trouble,
+        "; ".join([*_result(standing), *(["overdue"] if expected and expected.overdue else [])]) or standing.trouble,
     ]
 
 

@@ -4,11 +4,32 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import assert_never
 
-from gemwatch.core.events import Event, EventKind, Scope, Tone, UnknownKind
+from gemwatch.core.events import Event
+from gemwatch.core.facts import (
+    ApiFacts,
+    ConfigFacts,
+    FailedFacts,
+    FinishedTooFastFacts,
+    GroupDoneFacts,
+    LoginFacts,
+    NeedsReviewFacts,
+    NotFoundFacts,
+    PreviousRun,
+    QueuedTooLongFacts,
+    RunFacts,
+    RunningTooLongFacts,
+    ServiceFacts,
+    StartedFacts,
+    StoreFacts,
+    SuccessFacts,
+    TargetFacts,
+    UnknownFacts,
+    UnknownStatusFacts,
+)
 from gemwatch.core.job import JobDetails, Statistics, Status
+from gemwatch.core.kinds import EventKind, Scope, Tone
 from gemwatch.core.text import formatting, job_text, service_text
 from gemwatch.core.text.context import NOWHERE, Context
-from gemwatch.core.text.formatting import Facts
 from gemwatch.core.text.message import Block, Command, Fact, Line, Link, Message, Paragraph, foreign
 
 _LAST_SEEN: Mapping[str, str] = {Status.REQUESTED: "waiting", Status.IN_PROGRESS: "running"}
@@ -17,20 +38,18 @@ _LONGEST_FILE_NAME = 1024  # what the storage allows
 
 def compose(event_id: int | None, event: Event, *, now: datetime, context: Context = NOWHERE) -> Message:
     """The message about one event. `event_id` None: the event could not be stored and is sent all the same."""
-    facts = Facts(event.facts)
     return Message(
         title=title(event),
-        blocks=(*late(event, now), *_blocks(event, facts, context), *sender(context, event.job_id)),
+        blocks=(*late(event, now), *_blocks(event, context), *sender(context, event.job_id)),
         tone=tone(event),
         last=last_line(event_id),
     )
 
 
 def title(event: Event) -> Line:
-    facts = Facts(event.facts)
     if event.kind.traits.scope is not Scope.JOB:
-        return service_text.title(event, facts)
-    return (f"{event.kind.traits.outcome}: ", *job_text.job(event.job_id, facts.raw_text("name")))
+        return service_text.title(event)
+    return (f"{event.kind.traits.outcome}: ", *job_text.job(event.job_id, event.name))
 
 
 def last_line(event_id: int | None) -> str:
@@ -54,55 +73,53 @@ def sender(context: Context, job_id: int | None) -> Iterator[Block]:
 
 def tone(event: Event) -> Tone:
     """The tone of the event's kind; a recovery of the service is good news."""
-    recovered = event.kind.traits.scope is Scope.SERVICE and event.facts.get("over") is True
+    recovered = isinstance(event.facts, ServiceFacts) and event.facts.over
     return Tone.GOOD if recovered else event.kind.traits.tone
 
 
-def _blocks(event: Event, facts: Facts, context: Context) -> Iterator[Block]:
-    match event.kind:
-        case EventKind.STARTED | EventKind.SUCCESS | EventKind.FAILED | EventKind.NEEDS_REVIEW:
+def _blocks(event: Event, context: Context) -> Iterator[Block]:
+    match event.facts:
+        case StartedFacts() | SuccessFacts() | FailedFacts() | NeedsReviewFacts() as facts:
             yield from _run(event, facts)
-        case EventKind.QUEUED_TOO_LONG | EventKind.RUNNING_TOO_LONG | EventKind.FINISHED_TOO_FAST:
-            yield from _observed(event, facts, job_text.passed_limit(event, facts))
-        case EventKind.UNKNOWN_STATUS:
-            yield from _observed(event, facts, job_text.unknown_status(facts))
-        case EventKind.NOT_FOUND:
+        case QueuedTooLongFacts() | RunningTooLongFacts() | FinishedTooFastFacts() as facts:
+            yield from _observed(event, facts.job, job_text.passed_limit(facts, event.at))
+        case UnknownStatusFacts() as facts:
+            yield from _observed(event, facts.job, job_text.unknown_status(facts))
+        case NotFoundFacts() as facts:
             yield from _not_found(event, facts)
-        case EventKind.GROUP_DONE:
+        case GroupDoneFacts() as facts:
             yield from service_text.group_done(event, facts)
-        case EventKind.LOGIN | EventKind.API | EventKind.CONFIG | EventKind.STORE | EventKind.TARGET:
+        case LoginFacts() | ApiFacts() | ConfigFacts() | StoreFacts() | TargetFacts() as facts:
             yield from service_text.blocks(event, facts, context)
-        case UnknownKind():
+        case UnknownFacts():
             yield from service_text.unknown_kind(event)
         case _:
-            assert_never(event.kind)
+            assert_never(event.facts)
 
 
-def _run(event: Event, facts: Facts) -> Iterator[Block]:
-    details = facts.details()
-    if event.kind is EventKind.NEEDS_REVIEW:
+def _run(event: Event, facts: StartedFacts | SuccessFacts | FailedFacts | NeedsReviewFacts) -> Iterator[Block]:
+    previous = facts.previous if isinstance(facts, SuccessFacts | NeedsReviewFacts) else None
+    yield from job_text.failure(facts.job)
+    if isinstance(facts, NeedsReviewFacts):
         yield from job_text.why_review(facts)
-    yield from job_text.expected_end(facts)
-    yield from _files(details)
-    if details and details.statistics:
-        yield from _matching(details.statistics, facts)
-    yield from job_text.compared_with(facts)
-    yield from _times(event, facts, details)
-    yield from _request(details)
+    yield from job_text.expected_end(facts.estimate if isinstance(facts, StartedFacts) else None)
+    yield from _files(facts.job)
+    if facts.job.statistics:
+        yield from _matching(facts.job.statistics, previous)
+    yield from job_text.compared_with(previous)
+    yield from _times(event, facts, previous)
+    yield from _request(facts.job)
 
 
-def _observed(event: Event, facts: Facts, what: Iterable[Block]) -> Iterator[Block]:
+def _observed(event: Event, job: JobDetails, what: Iterable[Block]) -> Iterator[Block]:
     """What was observed of a job that has not changed its status, and which job it is."""
-    details = facts.details()
     yield from what
-    yield from _files(details)
+    yield from _files(job)
     yield Fact(label="Observed", line=(formatting.point(event.at),))
-    yield from _request(details)
+    yield from _request(job)
 
 
-def _files(details: JobDetails | None) -> Iterator[Block]:
-    if details is None:
-        return
+def _files(details: JobDetails) -> Iterator[Block]:
     for label, value in (
         ("Result", details.result_filename),
         ("Input", details.input_filename),
@@ -112,7 +129,7 @@ def _files(details: JobDetails | None) -> Iterator[Block]:
             yield Fact(label=label, line=(name,))
 
 
-def _matching(statistics: Statistics, facts: Facts) -> Iterator[Block]:
+def _matching(statistics: Statistics, previous: PreviousRun | None) -> Iterator[Block]:
     parts = [
         f"{formatting.share(ratio)} {word}"
         for word, ratio in (("fully", statistics.fully_matched), ("partially", statistics.partially_matched))
@@ -120,7 +137,7 @@ def _matching(statistics: Statistics, facts: Facts) -> Iterator[Block]:
     ]
     if statistics.matched is not None:
         kinds = f" ({', '.join(parts)})" if parts else ""
-        matched = f"{formatting.share(statistics.matched)}{kinds}{job_text.before_matched(facts)}"
+        matched = f"{formatting.share(statistics.matched)}{kinds}{job_text.before_matched(previous)}"
         yield Fact(label="Matched", line=(matched,))
     elif parts:
         yield Fact(label="Matched", line=(", ".join(parts),))
@@ -128,7 +145,7 @@ def _matching(statistics: Statistics, facts: Facts) -> Iterator[Block]:
         yield Fact(label="Unmatched", line=(formatting.share(statistics.unmatched),))
     length = None if statistics.kilometres is None else formatting.kilometres(statistics.kilometres)
     if statistics.roads is not None:
-        roads = f"{statistics.roads:,}" + (f" ({length})" if length else "") + job_text.before_roads(facts)
+        roads = f"{statistics.roads:,}" + (f" ({length})" if length else "") + job_text.before_roads(previous)
         yield Fact(label="Roads", line=(roads,))
     elif length:
         yield Fact(label="Length", line=(length,))
@@ -136,36 +153,33 @@ def _matching(statistics: Statistics, facts: Facts) -> Iterator[Block]:
         yield Fact(label="Confidence threshold", line=(str(statistics.confidence_threshold),))
 
 
-def _times(event: Event, facts: Facts, details: JobDetails | None) -> Iterator[Block]:
+def _times(event: Event, facts: RunFacts, previous: PreviousRun | None) -> Iterator[Block]:
     started = event.kind is EventKind.STARTED
     yield Fact(
         label=f"Seen {'running' if started else 'finished'}",
         line=(formatting.point(event.at), *_uncertainty(event, facts)),
     )
-    running_since = facts.time("running_since")
-    if details and details.statistics and details.statistics.execution_time is not None:
-        took = f"{formatting.span(details.statistics.execution_time)}{job_text.before_time(facts)}"
+    statistics, running_since = facts.job.statistics, facts.running_since
+    if statistics and statistics.execution_time is not None:
+        took = f"{formatting.span(statistics.execution_time)}{job_text.before_time(previous)}"
         yield Fact(label="Execution time", line=(took,))
     elif not started and running_since and running_since < event.at:
-        ran = f"{formatting.span(event.at - running_since)}{job_text.before_time(facts)}"
+        ran = f"{formatting.span(event.at - running_since)}{job_text.before_time(previous)}"
         yield Fact(label="Seen running for", line=(ran,))
 
 
-def _uncertainty(event: Event, facts: Facts) -> Line:
+def _uncertainty(event: Event, facts: RunFacts) -> Line:
     """The API does not say when a job ended, so the message has both sides of the gap."""
-    if facts.flag("first_sight"):
+    if facts.before is None:
         return (" (had already ended when gemwatch first looked)",)
-    seen, before = facts.time("last_seen_before"), facts.raw_text("before")
-    if seen is None or before is None:
+    if facts.last_seen_before is None:
         return ()
-    how = _LAST_SEEN.get(before) or foreign(before, 40)
-    return (" (last seen ", how, f" {formatting.near(seen, event.at)})")
+    how = _LAST_SEEN.get(facts.before) or foreign(facts.before, 40)
+    return (" (last seen ", how, f" {formatting.near(facts.last_seen_before, event.at)})")
 
 
-def _request(details: JobDetails | None) -> Iterator[Block]:
+def _request(details: JobDetails) -> Iterator[Block]:
     """When the job was requested, and what for."""
-    if details is None:
-        return
     if details.requested_at:
         yield Fact(label="Requested", line=(formatting.point(details.requested_at),))
     parts: list[Line] = [(foreign(details.job_type),)] if details.job_type else []
@@ -175,13 +189,12 @@ def _request(details: JobDetails | None) -> Iterator[Block]:
         yield Fact(label="Type", line=formatting.joined(parts))
 
 
-def _not_found(event: Event, facts: Facts) -> Iterator[Block]:
-    times = formatting.counted(misses, "time", "times") if (misses := facts.count("misses")) else "several times"
+def _not_found(event: Event, facts: NotFoundFacts) -> Iterator[Block]:
+    times = formatting.counted(facts.misses, "time", "times")
     yield Paragraph(line=(f"The GEM API has answered {times} in a row that it knows no such job.",))
-    status, seen = facts.raw_text("status"), facts.time("last_seen_before")
-    if status:
-        when = f", {formatting.point(seen)}" if seen else ""
-        yield Fact(label="Last seen", line=(foreign(status, 64), when))
+    if facts.status:
+        when = f", {formatting.point(facts.last_seen_before)}" if facts.last_seen_before else ""
+        yield Fact(label="Last seen", line=(foreign(facts.status, 64), when))
     else:
         yield Paragraph(line=("It has never been seen: the id may be mistyped.",))
     yield Paragraph(

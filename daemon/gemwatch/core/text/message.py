@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gemwatch.core.events import Tone
+from gemwatch.core.kinds import Tone
 from gemwatch.core.text.sanitize import visible
 
 LONGEST_TITLE = 140  # characters

@@ -6,7 +6,7 @@ from html import escape
 from itertools import groupby
 from typing import assert_never
 
-from gemwatch.core.events import Tone
+from gemwatch.core.kinds import Tone
 from gemwatch.core.text.message import (
     SIGNS,
     Block,

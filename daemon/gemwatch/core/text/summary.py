@@ -4,13 +4,16 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from gemwatch.core.events import IN_SUMMARY, Event, EventKind, Kind, Scope, Tone
+from gemwatch.core.events import Event
+from gemwatch.core.facts import Facts, NeedsReviewFacts, SuccessFacts
+from gemwatch.core.job import JobDetails
+from gemwatch.core.kinds import IN_SUMMARY, EventKind, Kind, Scope, Tone
 from gemwatch.core.text import formatting, job_text
 from gemwatch.core.text.compose import last_line, sender, title, tone
 from gemwatch.core.text.context import NOWHERE, Context
-from gemwatch.core.text.formatting import Facts
 from gemwatch.core.text.message import Line, Message, Paragraph, Row, foreign
 from gemwatch.core.text.rendering import Format, render
+from gemwatch.core.text.sanitize import single_line
 
 _ENDS = {EventKind.SUCCESS: "SUCCESS", EventKind.NEEDS_REVIEW: "SUCCESS to look at", EventKind.FAILED: "FAILED"}
 _CLOSING = "These events were waiting at the same time, so they are sent as one message."
@@ -72,17 +75,21 @@ def _cells(event_id: int, event: Event, now: datetime | None) -> Iterator[Line]:
     """`SUCCESS: Netherlands weekly (job 7)`, `nl.results.parquet`, `matched 84.7 %`, `gw-12`."""
     yield title(event)
     if event.kind.traits.scope is Scope.JOB:
-        yield from _details(Facts(event.facts))
+        yield from _details(event.facts)
     if now is None or now - event.at > formatting.LATE:
         yield (f"observed {formatting.point(event.at)}",)
     yield (last_line(event_id),)
 
 
 def _details(facts: Facts) -> Iterator[Line]:
-    details = facts.details()
-    if details and details.result_filename and (name := foreign(details.result_filename)).text:
+    job = getattr(facts, "job", None)
+    if not isinstance(job, JobDetails):
+        return
+    if job.result_filename and (name := foreign(job.result_filename)).text:
         yield (name,)
-    if reasons := facts.texts("reasons"):
-        yield from ((reason,) for reason in reasons)
-    elif details and details.statistics and details.statistics.matched is not None:
-        yield (f"matched {formatting.share(details.statistics.matched)}{job_text.before_matched(facts)}",)
+    yield from (("GEM: ", foreign(text, 120)) for text in job.failure[:1])
+    if isinstance(facts, NeedsReviewFacts):
+        yield from ((single_line(reason),) for reason in facts.reasons)
+    elif job.statistics and job.statistics.matched is not None:
+        previous = facts.previous if isinstance(facts, SuccessFacts) else None
+        yield (f"matched {formatting.share(job.statistics.matched)}{job_text.before_matched(previous)}",)

@@ -3,11 +3,12 @@
 from typing import Any
 
 from gemwatch import __version__
-from gemwatch.adapters.store.view_queries import JOB_ORDERS, UNSEEN
+from gemwatch.adapters.store.json_shapes import UNSEEN
+from gemwatch.adapters.store.view_queries import JOB_ORDERS
 from gemwatch.adapters.store.views import DEFAULT_LIMIT, MOST
-from gemwatch.core.events import EventKind
 from gemwatch.core.health import ApiState, Login
 from gemwatch.core.job_id import MAX_JOB_ID
+from gemwatch.core.kinds import EventKind
 from gemwatch.core.work import DeliveryState
 from gemwatch.web.http.parameters import FARTHEST, LONGEST
 
@@ -137,10 +138,11 @@ def _jobs() -> Node:
         "next_poll_at": _or_null(_TIME),
         "misses": {**_COUNT, "description": "404s in a row"},
         "last_error": _or_null(_TEXT),
+        "failure": _list({"type": "string", "description": "GEM's own reason for a FAILED"}),
         "details": _or_null({"type": "object", "description": "The API's own answer"}),
         "estimate": _or_null(_ref("Estimate")),
         "needs_review": _list({"type": "string", "description": "Why the result should be looked at"}),
-        "limits_passed": _list({"enum": ["queued-too-long", "running-too-long", "finished-too-fast"]}),
+        "limits_passed": _list({"enum": [kind for kind in EventKind if kind.traits.limit]}),
         "previous": _or_null(_ref("Run")),
     }
     history = {
@@ -180,6 +182,7 @@ def _happenings() -> Node:
         "to": _TEXT,
         "last_seen_before": _or_null(_TIME),
         "observed_at": _TIME,
+        "failure": _list({"type": "string", "description": "GEM's own reason for a FAILED"}),
     }
     delivery = {
         "id": _COUNT,

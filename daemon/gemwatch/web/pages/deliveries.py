@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gemwatch.core.events import kind_of
+from gemwatch.core.kinds import kind_of
 from gemwatch.core.text.sanitize import single_line
 from gemwatch.web.pages import words
 from gemwatch.web.pages.words import Badge, Remark

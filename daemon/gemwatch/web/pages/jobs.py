@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from gemwatch.core.events import kind_of
-from gemwatch.core.job import JobDetails, Statistics, Status, is_end, read_details
+from gemwatch.adapters.gem.wire import read_details
+from gemwatch.core.job import JobDetails, Statistics, Status, is_end
+from gemwatch.core.kinds import kind_of
 from gemwatch.core.text import formatting
 from gemwatch.core.text.sanitize import single_line
 from gemwatch.web.pages import words

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemwatch.core.job import Statistics, read_details
+from gemwatch.adapters.gem.wire import read_details
+from gemwatch.core.job import Statistics
 from support.gem import document
 
 
@@ -41,7 +42,7 @@ def test_what_has_no_sound_id_and_status_is_no_observation(text: str) -> None:
         read_details(text)
 
 
-@pytest.mark.parametrize("status", ["success", "PAUSED", "In progress"])
+@pytest.mark.parametrize("status", ["CANCELLED", "Paused", "In progress"])
 def test_an_unknown_status_is_kept_as_it_came(status: str) -> None:
     assert read_details(json.dumps({"job_id": 7, "status": status})).status == status
 
@@ -52,7 +53,7 @@ def test_an_unknown_status_is_kept_as_it_came(status: str) -> None:
         ({"num_roads_processed": "397613", "roads_matched_ratio": "0.5"}, 397613, 0.5),
         ({"num_roads_processed": None, "roads_matched_ratio": None}, None, None),
         ({"num_roads_processed": True, "roads_matched_ratio": []}, None, None),
-        ({"num_roads_processed": -1, "roads_matched_ratio": 1.5}, None, None),
+        ({"num_roads_processed": -1, "roads_matched_ratio": 100.5}, None, None),
         ({"num_roads_processed": float("nan"), "roads_matched_ratio": float("inf")}, None, None),
     ],
 )
@@ -103,3 +104,101 @@ def test_a_document_that_others_might_not_be_able_to_read_is_none(depth: int, re
     else:
         with pytest.raises(ValueError, match=r"nested|not JSON"):
             read_details(document)
+
+
+@pytest.mark.parametrize("status", ["success", "Success", "SUCCESS"])
+def test_documented_status_matches_in_any_case(status: str) -> None:
+    assert read_details(json.dumps({"job_id": 7, "status": status})).status == "SUCCESS"
+
+
+def statistics(**ratios: Any) -> Statistics:
+    named = {f"roads_{name}_ratio": value for name, value in ratios.items()}
+    found = read_details(json.dumps({"job_id": 7, "status": "SUCCESS", "statistics": named})).statistics
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("value", "ratio"),
+    [
+        (0.8468, 0.8468),
+        ("0.8468", 0.8468),
+        (84.68, 0.8468),
+        ("84.68", 0.8468),
+        ("84.68%", 0.8468),
+        (" 84.68 % ", 0.8468),
+        ("0.5 %", 0.005),
+        ("100%", 1),
+        (0, 0),
+        (1, 1),
+        (100, 1),
+    ],
+)
+def test_unambiguous_ratio_is_read(value: Any, ratio: float) -> None:
+    found = statistics(matched=value)
+    assert found.matched == pytest.approx(ratio)
+    assert found.unclear == ()
+
+
+@pytest.mark.parametrize("value", [-1, 100.5, "84,68%", "150%", "most", [], True, float("nan")])
+def test_ambiguous_ratio_is_marked_unclear(value: Any) -> None:
+    found = statistics(matched=value)
+    assert (found.matched, found.unclear) == (None, ("matched",))
+
+
+def test_ratio_up_to_one_is_unclear_next_to_per_cent() -> None:
+    found = statistics(matched=99.4, unmatched=0.6, fully_matched=0)
+    assert (found.matched, found.fully_matched, found.unmatched) == (pytest.approx(0.994), 0, None)
+    assert found.unclear == ("unmatched",)
+
+
+def test_missing_ratio_is_not_unclear() -> None:
+    assert statistics(matched=None).unclear == ()
+
+
+def failure(status: str = "FAILED", **fields: Any) -> tuple[str, ...]:
+    return read_details(json.dumps({"job_id": 7, "status": status, **fields})).failure
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("message", "error", "reason", "detail", "description", "cause", "failure_text", "status_message"),
+        *("last_error", "errorMessage", "failureReason", "errors", "MESSAGE"),
+    ],
+)
+def test_failure_is_read_from_error_like_fields(name: str) -> None:
+    assert failure(**{name: "column geometry is missing"}) == ("column geometry is missing",)
+    assert failure(**{name: ["column geometry is missing", 7]}) == ("column geometry is missing",)
+
+
+def test_failure_is_read_one_level_deep() -> None:
+    found = failure(
+        message="Validation failed",
+        error={"code": "E12", "detail": "column 'geometry'", "inner": {"message": "too deep"}},
+        errors=[{"message": "row 7", "line": 3}],
+        job={"reason": "of the job"},
+        input_filename="no-error.parquet",
+    )
+    assert found == ("Validation failed", "column 'geometry'", "row 7", "of the job")
+
+
+def test_failure_is_one_short_line_without_secrets() -> None:
+    (text,) = failure(message="bad\r\nfile\x1b[31m https://me:pw@store.example.com/a.parquet?sig=S3CRET#x \u202e end")
+    assert text == "bad file [31m https://store.example.com/a.parquet?… end"
+    (long,) = failure(message="x" * 5000)
+    assert len(long) == 300
+
+
+def test_failure_texts_are_few_and_different() -> None:
+    assert failure(message="same", reason="same") == ("same",)
+    assert len(failure(errors=[str(number) for number in range(50)])) == 5
+
+
+@pytest.mark.parametrize("status", ["SUCCESS", "REQUESTED", "IN_PROGRESS"])
+def test_job_that_has_not_failed_has_no_failure(status: str) -> None:
+    assert failure(status, description="weekly run") == ()
+
+
+def test_unknown_status_keeps_its_reason() -> None:
+    assert failure("CANCELLED", reason="by the operator") == ("by the operator",)

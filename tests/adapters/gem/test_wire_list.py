@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemwatch.core.listing import read_statuses
+from gemwatch.adapters.gem.wire import read_statuses
 
 ROADS = "ROAD_MATCHING"
 

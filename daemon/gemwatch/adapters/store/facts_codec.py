@@ -1,0 +1,42 @@
+"""Event facts as the JSON that the store keeps: one object per event, with the fields of its dataclass.
+
+Times are ISO 8601, durations ISO 8601 durations. Fields with their default value are left out.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, get_args
+
+from gemwatch.core.facts import Facts, UnknownFacts
+from gemwatch.core.kinds import EventKind
+
+_CLASSES: Mapping[str, type] = {one.kind.value: one for one in get_args(Facts) if one is not UnknownFacts}
+assert set(_CLASSES) == set(EventKind), "each kind of event needs facts"  # noqa: S101 (found by every test)
+
+
+def to_json(facts: Facts) -> dict[str, Any]:
+    """The JSON object that the store keeps."""
+    if isinstance(facts, UnknownFacts):
+        return dict(facts.raw)
+    stored: dict[str, Any] = _adapter(facts.kind.value).dump_python(facts, mode="json", exclude_defaults=True)
+    return stored
+
+
+def from_json(word: str, stored: Any) -> Facts:
+    """The facts of an event of this kind. Never raises: what this version cannot read becomes neutral facts."""
+    from pydantic import ValidationError  # noqa: PLC0415 (commands that show no message need not load it)
+
+    try:
+        if word in _CLASSES:
+            facts: Facts = _adapter(word).validate_python(stored)
+            return facts
+    except ValidationError:
+        pass
+    return UnknownFacts(word=word, raw=stored if isinstance(stored, Mapping) else {})
+
+
+@cache
+def _adapter(word: str) -> Any:
+    from pydantic import TypeAdapter  # noqa: PLC0415 (as above)
+
+    return TypeAdapter(_CLASSES[word])

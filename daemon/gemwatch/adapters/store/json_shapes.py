@@ -1,0 +1,159 @@
+"""The JSON of jobs, transitions, deliveries and the service, as `--json` prints it and the API answers."""
+
+import json
+import math
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from gemwatch.adapters.store.rows import DeliveryRow, JobHistory, JobRow, Page, ServiceState, TransitionRow
+from gemwatch.core.estimate import Estimate, Range
+from gemwatch.core.runs import Run
+from gemwatch.core.work import DeliveryState
+
+UNSEEN = "not seen yet"  # stands for the status of a job that has not been seen
+
+
+def as_text(time: datetime | None, *, timespec: str = "milliseconds") -> str | None:
+    """RFC 3339 in UTC, to the millisecond."""
+    return None if time is None else time.isoformat(timespec=timespec).replace("+00:00", "Z")
+
+
+def job_json(job: JobRow) -> dict[str, Any]:
+    return {
+        "job_id": job.job_id,
+        "name": job.name,
+        "status": job.status,
+        "status_since": as_text(job.status_since),
+        "watched": job.watched,
+        "finished": job.finished,
+        "last_polled_at": as_text(job.polled_at),
+        "next_poll_at": as_text(job.next_poll_at),
+        "misses": job.misses,
+        "last_error": job.last_error,
+        "failure": list(job.failure),
+        "details": None if job.answer is None else answer_json(job.answer),
+        "estimate": None if job.estimate is None else estimate_json(job.estimate),
+        "needs_review": list(job.needs_review),
+        "limits_passed": [kind.value for kind in job.limits_passed],
+        "previous": None if job.previous is None else run_json(job.previous),
+    }
+
+
+def history_json(found: JobHistory) -> dict[str, Any]:
+    return {
+        **job_json(found.job),
+        "transitions": [transition_json(move) for move in found.transitions],
+        "deliveries": [delivery_json(one) for one in found.deliveries],
+        "runs": [run_json(run) for run in found.runs],
+    }
+
+
+def jobs_page_json(page: Page[JobRow]) -> dict[str, Any]:
+    return {
+        "jobs": [job_json(job) for job in page.rows],
+        "total": page.total,
+        "limit": page.limit,
+        "offset": page.offset,
+    }
+
+
+def deliveries_page_json(page: Page[DeliveryRow]) -> dict[str, Any]:
+    return {
+        "deliveries": [delivery_json(one) for one in page.rows],
+        "total": page.total,
+        "limit": page.limit,
+        "offset": page.offset,
+    }
+
+
+def status_json(jobs: Sequence[JobRow], service: ServiceState) -> dict[str, Any]:
+    """What `gemwatch status --json` prints."""
+    return {
+        "jobs": [job_json(job) for job in jobs],
+        "service": {
+            "login": service.login.value,
+            "api": service.api.value,
+            "token_expires_at": as_text(service.token_expires_at, timespec="seconds"),
+        },
+    }
+
+
+def service_json(service: ServiceState, *, version: str, store_trouble: str | None) -> dict[str, Any]:
+    """What `/api/service` answers."""
+    return {
+        "version": version,
+        "store_trouble": store_trouble,
+        "login": service.login.value,
+        "api": service.api.value,
+        "token_expires_at": as_text(service.token_expires_at, timespec="seconds"),
+        "login_since": as_text(service.login_since),
+        "api_since": as_text(service.api_since),
+        "deliveries": {DeliveryState.PENDING.value: service.pending, DeliveryState.FAILED.value: service.failed},
+        "jobs": {status or UNSEEN: number for status, number in service.jobs.items()},
+        "needs_review": service.needs_review,
+    }
+
+
+def estimate_json(estimate: Estimate) -> dict[str, Any]:
+    return {
+        "ends_at": as_text(estimate.ends_at),
+        "earliest": as_text(estimate.earliest),
+        "latest": as_text(estimate.latest),
+        "runs": estimate.runs,
+        "basis": estimate.basis.value,
+        "overdue": estimate.overdue,
+        "queue_seconds": _seconds(estimate.queue) if estimate.queue else None,
+        "running_seconds": _seconds(estimate.running) if estimate.running else None,
+    }
+
+
+def run_json(run: Run) -> dict[str, Any]:
+    return {
+        "job_id": run.job_id,
+        "ended_at": as_text(run.ended_at),
+        "matched": run.matched,
+        "roads": run.roads,
+        "kilometres": run.kilometres,
+        "running_seconds": None if run.ran is None else run.ran.total_seconds(),
+    }
+
+
+def transition_json(move: TransitionRow) -> dict[str, Any]:
+    return {
+        "job_id": move.job_id,
+        "from": move.before,
+        "to": move.after,
+        "last_seen_before": as_text(move.last_seen_before),
+        "observed_at": as_text(move.observed_at),
+        "failure": list(move.failure),
+    }
+
+
+def delivery_json(one: DeliveryRow) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "event": f"gw-{one.event_id}",
+        "kind": one.kind.value,
+        "job_id": one.job_id,
+        "target": one.target,
+        "state": one.state,
+        "attempts": one.attempts,
+        "next_attempt_at": as_text(one.next_attempt_at),
+        "sent_at": as_text(one.sent_at),
+        "last_error": one.last_error,
+    }
+
+
+def _seconds(spans: Range) -> dict[str, float]:
+    low, median, high = (round(span.total_seconds(), 3) for span in (spans.low, spans.median, spans.high))
+    return {"low": low, "median": median, "high": high}
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+# The API's answer as it came; but NaN and infinities, which Python reads and JSON does not know, become null.
+answer_json = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite).decode

@@ -1,0 +1,204 @@
+"""What reads return: one value per row of a list that a command or a page shows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from gemwatch.adapters.store.details import details_of
+from gemwatch.adapters.store.runs import Past
+from gemwatch.adapters.store.tables import transitions
+from gemwatch.core.estimate import Estimate
+from gemwatch.core.health import ApiState, Login
+from gemwatch.core.job import JobDetails, Status, is_end
+from gemwatch.core.kinds import Kind, kind_of
+from gemwatch.core.runs import Run
+from gemwatch.core.work import DeliveryState
+
+T = TypeVar("T")
+
+TRANSITION = tuple(column for column in transitions.c if column.name != "answer")  # which history does not show
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRow:
+    """A job in the store. `answer` is the last answer about it as it came, `job` the same as read.
+
+    `next_poll_at` None: it is not polled. `needs_review`: why the SUCCESS needs review. `limits_passed`: those of
+    the present run. `previous`: of a SUCCESS, the one before on the same input.
+    """
+
+    job_id: int
+    name: str | None
+    status: str | None
+    status_since: datetime | None
+    watched: bool
+    polled_at: datetime | None
+    next_poll_at: datetime | None
+    misses: int
+    failures: int
+    last_error: str | None
+    seen_at: datetime | None
+    refused: bool
+    job: JobDetails | None
+    answer: str | None
+    estimate: Estimate | None
+    needs_review: tuple[str, ...]
+    limits_passed: tuple[Kind, ...]
+    previous: Run | None
+
+    @property
+    def finished(self) -> bool:
+        return is_end(self.status)
+
+    @property
+    def failure(self) -> tuple[str, ...]:
+        """GEM's own reason for a FAILED."""
+        return self.job.failure if self.job is not None and self.status == Status.FAILED else ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransitionRow:
+    """A change of status that was observed. `before` None: the first sight of the job."""
+
+    job_id: int
+    before: str | None
+    after: str
+    last_seen_before: datetime | None
+    observed_at: datetime
+    failure: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryRow:
+    """One event to one target. `next_attempt_at` None: there is none."""
+
+    id: int
+    event_id: int
+    kind: Kind
+    job_id: int | None
+    target: str
+    state: str
+    attempts: int
+    next_attempt_at: datetime | None
+    sent_at: datetime | None
+    last_error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobHistory:
+    """A job with all that happened to it, oldest first; `runs` are earlier successes on its input, newest first."""
+
+    job: JobRow
+    transitions: tuple[TransitionRow, ...]
+    deliveries: tuple[DeliveryRow, ...]
+    runs: tuple[Run, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[T]):
+    """A part of a list that has `total` rows."""
+
+    rows: tuple[T, ...]
+    total: int
+    limit: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceState:
+    """How the service is, as it noted itself, and how much there is. `jobs`: watched ones by status, None: unseen."""
+
+    login: Login = Login.UNKNOWN
+    login_since: datetime | None = None
+    api: ApiState = ApiState.UNKNOWN
+    api_since: datetime | None = None
+    token_expires_at: datetime | None = None
+    jobs: Mapping[str | None, int] = field(default_factory=dict)
+    needs_review: int = 0
+    pending: int = 0
+    failed: int = 0
+
+
+def job_row(row: Any, past: Past) -> JobRow:
+    """From a row of `watches` with the columns of its details."""
+    job = details_of(row)
+    return JobRow(
+        job_id=row.job_id,
+        name=row.name,
+        status=row.status,
+        status_since=row.status_since,
+        watched=row.watched,
+        polled_at=row.polled_at,
+        # During a poll `due_at` is the end of its lease, and the claim is when the poll was due.
+        next_poll_at=row.claim or row.due_at,
+        misses=row.misses,
+        failures=row.failures,
+        last_error=row.last_error,
+        seen_at=row.seen_at,
+        refused=row.refused_at is not None,
+        job=job,
+        answer=row.details_answer,
+        estimate=estimate_of(row, job, past),
+        needs_review=tuple(row.needs_review or ()),
+        limits_passed=tuple(kind_of(word) for word in (row.reported_limits or "").split()),
+        previous=past.previous.get(row.job_id) if row.status == Status.SUCCESS else None,
+    )
+
+
+def estimate_of(row: Any, job: JobDetails | None, past: Past) -> Estimate | None:
+    """When the job in this row of `watches` is expected to end."""
+    if job is None or not row.watched or is_end(row.status):
+        return None
+    return past.experience.estimate(job, row.running_since, past.now)
+
+
+def transition_row(row: Any) -> TransitionRow:
+    return TransitionRow(
+        job_id=row.job_id,
+        before=row.before,
+        after=row.after,
+        last_seen_before=row.last_seen_before,
+        observed_at=row.observed_at,
+        failure=tuple(row.failure or ()),
+    )
+
+
+def delivery_row(row: Any) -> DeliveryRow:
+    return DeliveryRow(
+        id=row.id,
+        event_id=row.event_id,
+        kind=kind_of(row.kind),
+        job_id=row.job_id,
+        target=row.target,
+        state=row.state,
+        attempts=row.attempts,
+        next_attempt_at=row.claim or row.due_at,
+        sent_at=row.sent_at,
+        last_error=row.last_error,
+    )
+
+
+def service_state(
+    notes: Mapping[str, Any],
+    *,
+    jobs: Mapping[str | None, int] | None = None,
+    needs_review: int = 0,
+    deliveries: Mapping[str, int] | None = None,
+) -> ServiceState:
+    by_state = deliveries or {}
+    return ServiceState(
+        login=Login(notes.get("login") or Login.UNKNOWN),
+        login_since=_time(notes.get("login_since")),
+        api=ApiState(notes.get("api") or ApiState.UNKNOWN),
+        api_since=_time(notes.get("api_since")),
+        token_expires_at=_time(notes.get("token_expires_at")),
+        jobs=jobs or {},
+        needs_review=needs_review,
+        pending=by_state.get(DeliveryState.PENDING.value, 0),
+        failed=by_state.get(DeliveryState.FAILED.value, 0),
+    )
+
+
+def _time(note: str | None) -> datetime | None:
+    return datetime.fromisoformat(note) if note else None

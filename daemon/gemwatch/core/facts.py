@@ -1,0 +1,256 @@
+"""What an event states: one value per kind of event.
+
+The store keeps these as JSON (adapters/store/facts_codec.py). A new field needs a default, so that events which an
+older version stored can still be read.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from gemwatch.core.estimate import Estimate
+from gemwatch.core.job import JobDetails, Refused
+from gemwatch.core.kinds import EventKind, UnknownKind
+from gemwatch.core.limits import Bound
+from gemwatch.core.refusals import Culprit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Something that was requested differently than for the previous run."""
+
+    what: str
+    before: str
+    now: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviousRun:
+    """The last SUCCESS on the same input; ratios are 0 to 1."""
+
+    job_id: int
+    ended_at: datetime
+    matched: float | None = None
+    roads: int | None = None
+    kilometres: float | None = None
+    ran: timedelta | None = None
+    changed: tuple[Change, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """What all events about a job's run have in common. `before` None: this was the first sight of the job.
+
+    The change happened after `last_seen_before`. `running_since`: when the run was first seen IN_PROGRESS.
+    """
+
+    job: JobDetails
+    before: str | None = None
+    last_seen_before: datetime | None = None
+    running_since: datetime | None = None
+
+    @property
+    def first_sight(self) -> bool:
+        return self.before is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartedFacts(RunFacts):
+    kind: ClassVar = EventKind.STARTED
+
+    estimate: Estimate | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuccessFacts(RunFacts):
+    kind: ClassVar = EventKind.SUCCESS
+
+    previous: PreviousRun | None = None
+    unjudged: tuple[str, ...] = ()  # why a part of the gate could not be applied
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeedsReviewFacts(RunFacts):
+    """A SUCCESS that the quality gate objects to, for these `reasons`."""
+
+    kind: ClassVar = EventKind.NEEDS_REVIEW
+
+    reasons: tuple[str, ...]
+    previous: PreviousRun | None = None
+    unjudged: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedFacts(RunFacts):
+    """GEM's own reason is `job.failure`. `last_success`: of the same input."""
+
+    kind: ClassVar = EventKind.FAILED
+
+    last_success: PreviousRun | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotFoundFacts:
+    """The API answered 404 this many times in a row. `status`: the last one seen, if any."""
+
+    kind: ClassVar = EventKind.NOT_FOUND
+
+    misses: int
+    status: str | None = None
+    last_seen_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownStatusFacts:
+    """`job.status` is none that TomTom documents. `before`: the previous status, if any."""
+
+    kind: ClassVar = EventKind.UNKNOWN_STATUS
+
+    job: JobDetails
+    before: str | None = None
+    last_seen_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuedTooLongFacts:
+    kind: ClassVar = EventKind.QUEUED_TOO_LONG
+
+    job: JobDetails
+    since: datetime
+    limit: Bound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningTooLongFacts:
+    kind: ClassVar = EventKind.RUNNING_TOO_LONG
+
+    job: JobDetails
+    since: datetime
+    limit: Bound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedTooFastFacts:
+    kind: ClassVar = EventKind.FINISHED_TOO_FAST
+
+    job: JobDetails
+    ran: timedelta
+    limit: Bound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupDoneFacts:
+    """How the members of a group ended. `incomplete`: some have not, or fewer ended than `expect`."""
+
+    kind: ClassVar = EventKind.GROUP_DONE
+
+    group: str
+    members: int
+    succeeded: int = 0
+    failed: tuple[int, ...] = ()  # ids
+    needs_review: tuple[int, ...] = ()  # ids
+    unfinished: tuple[int, ...] = ()  # ids
+    expect: int | None = None
+    incomplete: bool = False
+    first_requested_at: datetime | None = None
+    last_ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceFacts:
+    """A failure of the service, or (`over`) its end. `since`: when it began."""
+
+    over: bool
+    reason: str | None = None
+    since: datetime | None = None
+    remedy: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginFacts(ServiceFacts):
+    """`culprit`: what the refusal is likely about. `words`: the API's own, which `reason` holds too."""
+
+    kind: ClassVar = EventKind.LOGIN
+
+    culprit: Culprit = Culprit.UNKNOWN
+    http_status: int | None = None
+    words: str = ""
+
+    @classmethod
+    def of(cls, seen: Refused, *, since: datetime | None) -> "LoginFacts":
+        return cls(
+            over=False,
+            reason=seen.reason,
+            since=since,
+            remedy=seen.remedy,
+            culprit=seen.culprit,
+            http_status=seen.status,
+            words=seen.words,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiFacts(ServiceFacts):
+    """`bad_answer`: the API answers, but in a form that gemwatch does not understand."""
+
+    kind: ClassVar = EventKind.API
+
+    bad_answer: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreFacts(ServiceFacts):
+    kind: ClassVar = EventKind.STORE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigFacts(ServiceFacts):
+    """`refused`: the whole configuration, not just entries of watch lists."""
+
+    kind: ClassVar = EventKind.CONFIG
+
+    refused: bool = False
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetFacts(ServiceFacts):
+    """`fallback`: where the target's messages go in the meantime."""
+
+    kind: ClassVar = EventKind.TARGET
+
+    target: str
+    fallback: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownFacts:
+    """Facts that this version cannot read: of a newer version's kind, or in another form. Shown in neutral words."""
+
+    word: str
+    raw: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> UnknownKind:
+        return UnknownKind(self.word)
+
+
+Facts = (
+    StartedFacts
+    | SuccessFacts
+    | NeedsReviewFacts
+    | FailedFacts
+    | NotFoundFacts
+    | UnknownStatusFacts
+    | QueuedTooLongFacts
+    | RunningTooLongFacts
+    | FinishedTooFastFacts
+    | GroupDoneFacts
+    | LoginFacts
+    | ApiFacts
+    | StoreFacts
+    | ConfigFacts
+    | TargetFacts
+    | UnknownFacts
+)

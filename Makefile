@@ -1,11 +1,14 @@
 # make demo      the whole program without an account, in under a minute; KEEP=1 keeps the page open until Ctrl-C
 # make test      every check: format, lint, types, imports, tests
 # make torture   the long attacks: 200 kills, 1 000 reloads, odd inputs, the model; SEED=7 repeats a run
-# make soak      the daemon for MINUTES=30 with thousands of jobs, watching what it holds on to
-# make bench     figures beside bare loops of the same client, with their bars, in ten minutes (needs nginx); PART=size for one
+# make soak      the daemon for MINUTES=30 with thousands of jobs; fails if it grows
+# make bench     figures next to bare loops of the same client, with their bars, in ten minutes (needs nginx); PART=size for one
 # make screenshots   the pictures in docs/, taken from the real pages (needs Chromium)
 # make golden    the golden files of all messages, to be read before they are committed
+# make matrix    the tests on each installed Python, with the newest and the lowest dependencies (needs uv); TESTS=tests/core
 # make lock      renew the lock files from pyproject.toml (needs uv)
+# make sbom      what a release installs, as CycloneDX: dist/gemwatch.cdx.json
+# make audit     known vulnerabilities of what a release installs (needs network access)
 
 PYTHON ?= python3
 VENV := .venv
@@ -57,11 +60,30 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
 	@touch $@
 
+matrix:
+	tests/matrix.sh --numprocesses auto $(TESTS)
+
+RELEASE := .venvs/release
+$(RELEASE)/.done: requirements-release.lock
+	@$(PYTHON) -m venv $(RELEASE)
+	@$(RELEASE)/bin/python -m pip install --quiet --require-hashes -r requirements-release.lock
+	@touch $@
+
+sbom: $(RELEASE)/.done
+	@mkdir -p dist
+	$(RELEASE)/bin/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --mc-type application \
+		--output-reproducible --output-format JSON --output-file dist/gemwatch.cdx.json
+
+audit: $(RELEASE)/.done
+	$(RELEASE)/bin/pip-audit --disable-pip --require-hashes --requirement requirements-azure.lock
+	$(RELEASE)/bin/pip-audit --disable-pip --require-hashes --requirement requirements-azure-cli.lock
+
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --extra azure -c requirements.lock -o requirements-azure.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group release -o requirements-release.lock
 	echo azure-cli | uv pip compile --quiet --python-version 3.13 --python-platform linux --only-binary :all: --generate-hashes --no-header --no-annotate - -o requirements-azure-cli.lock
 
 clean:
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venvs .matrix dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,6 +1,7 @@
 """When a job is expected to end, and from which runs that is said."""
 
 import math
+import tracemalloc
 from datetime import timedelta
 
 import pytest
@@ -103,3 +104,24 @@ def test_the_kinds_in_memory_are_bounded_and_the_ones_in_use_stay() -> None:
     outlook = experience.outlook(job("IN_PROGRESS", input_filename=last))
     assert outlook is not None
     assert outlook.basis is Basis.INPUT
+
+
+def test_experience_past_its_caps_does_not_grow() -> None:
+    kinds = 600
+    experience = Experience(kinds=kinds)
+
+    def learn(numbers: range) -> int:
+        for number in numbers:
+            for one in past(*[HOUR] * (MOST_RUNS + 1), input_filename=f"input-{number}.parquet"):
+                experience.add(one)
+            assert experience.outlook(one) is not None
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        past_the_cap = learn(range(2 * kinds))
+        later = learn(range(2 * kinds, 4 * kinds))
+    finally:
+        tracemalloc.stop()
+    assert past_the_cap < kinds * 3_000  # bytes: thirty runs and an outlook of each kind
+    assert later < past_the_cap * 1.1

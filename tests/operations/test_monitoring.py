@@ -2,17 +2,16 @@
 
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from gemwatch.app.metrics import Gauges, Metrics
+from support.tools import needs
 
 FOLDER = Path(__file__).parents[2] / "docs/monitoring"
 ALERTS, TESTS, README = (FOLDER / name for name in ("alerts.yaml", "alerts.test.yaml", "README.md"))
@@ -23,9 +22,7 @@ EXPRESSIONS = [rule["expr"] for rule in RULES] + [
 ]
 FROM_PROMETHEUS = {"job", "instance"}  # labels that a scrape adds
 
-needs_promtool = pytest.mark.skipif(
-    shutil.which("promtool") is None, reason="promtool is missing: apt-get install prometheus"
-)
+needs_promtool = needs("promtool", package="prometheus")
 
 
 def scrape() -> str:

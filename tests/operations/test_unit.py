@@ -2,15 +2,13 @@
 
 import itertools
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from gemwatch.adapters.config.file import load
 from gemwatch.cli.common import MISUSED
+from support.tools import needs
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "systemd"
@@ -18,9 +16,7 @@ UNIT = FOLDER / "gemwatch.service"
 LINES = UNIT.read_text().splitlines()
 CREDENTIALS = "/run/credentials/gemwatch.service/secret_"
 
-needs_systemd = pytest.mark.skipif(
-    shutil.which("systemd-analyze") is None, reason="systemd-analyze is missing: apt-get install systemd"
-)
+needs_systemd = needs("systemd-analyze", package="systemd")
 
 
 def values(directive: str) -> list[str]:

@@ -1,15 +1,16 @@
-"""A real browser without a window, which must find nothing to complain about."""
+"""A real browser without a window; pages must cause no errors in it."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt-get install chromium")
+from support.tools import find, needs
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = find(*_NAMES)
+needs_chromium = needs(*_NAMES, package="chromium")
 _QUIETLY = (
     "--no-sandbox",
     "--disable-gpu",

@@ -1,4 +1,4 @@
-"""Runs the installed program for a given time with jobs that come and go, and watches what it holds on to.
+"""Runs the installed program for a given time with jobs that come and go, and fails if it grows.
 
 python -m torture.soak --minutes 30 --jobs 2000 --seed 1
 """
@@ -13,8 +13,11 @@ import sys
 import tempfile
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import cast
 
 from gemwatch.core.job import is_end
@@ -24,8 +27,9 @@ from support.inbox import Inbox
 
 SAMPLE_EVERY, EDIT_EVERY = 5.0, 10.0  # seconds
 WARM_UP = 0.25  # of the time: caches fill, the first jobs come
-# The most that the fitted line may gain over the measured time, beside noise.
+# What each may gain over the measured time, and what counts as noise between one quarter of that time and the next.
 MOST_GAIN = {"rss_mib": 8.0, "descriptors": 5.0, "threads": 2.0, "wal_mib": 4.0}
+NOISE = {"rss_mib": 0.5, "descriptors": 1.0, "threads": 0.5, "wal_mib": 0.5}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class Sample:
 
 
 class World:
-    """Where the API listens: all that an installation wants to know of it."""
+    """Where the API listens, which is all that an installation needs."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -113,7 +117,7 @@ def _report(installation: Installation, inbox: Inbox, samples: list[Sample]) -> 
         values = [getattr(sample, name) for sample in measured]
         slope = _slope([sample.at for sample in measured], values)
         print(f"{name:12} {values[0]:8.1f} {values[-1]:8.1f} {max(values):8.1f} {slope * 3600:+9.2f}")
-        if slope * span > MOST_GAIN[name]:
+        if slope * span > MOST_GAIN[name] or grows_steadily(values, NOISE[name]):
             leaks.append(name)
     status = installation.records.status()["jobs"]
     history = installation.records.history()
@@ -121,9 +125,16 @@ def _report(installation: Installation, inbox: Inbox, samples: list[Sample]) -> 
     deliveries = installation.records.deliveries()
     sent = sum(row["state"] == "sent" and row["kind"] in ("success", "failed") for row in deliveries)
     print(f"jobs: {len(status)}, transitions: {len(history)}")
-    print(f"ends: {ends}, told: {sent}, in {len(inbox.messages)} messages")
+    print(f"ends: {ends}, sent: {sent}, in {len(inbox.messages)} messages")
     print(f"grows: {', '.join(leaks) or 'nothing'}")
     return 1 if leaks else 0
+
+
+def grows_steadily(values: Sequence[float], noise: float) -> bool:
+    """Whether each quarter's median is above that of the quarter before: a cache that fills ends in a plateau."""
+    size = len(values) // 4
+    quarters = [median(values[number * size : (number + 1) * size]) for number in range(4)] if size else []
+    return bool(quarters) and all(later > earlier + noise for earlier, later in pairwise(quarters))
 
 
 def _slope(xs: list[float], ys: list[float]) -> float:

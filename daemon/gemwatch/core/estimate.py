@@ -1,5 +1,7 @@
 """When a job that has not ended will: what earlier runs took, and how sure that is."""
 
+import math
+from array import array
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from gemwatch.core.runs import Run, input_of
 LOW, HIGH = 0.1, 0.9  # eight in ten end in between
 MOST_RUNS = 30  # of one kind: newer ones say more about the next than older ones
 MOST_KEYS = 10_000  # kinds in memory; those that were longest without a run are forgotten
+MOST_OUTLOOKS = 1_000  # computed from them and kept; others are computed again when needed
 
 
 class Basis(StrEnum):
@@ -71,16 +74,20 @@ class Estimate:
 
 
 _Key = tuple[Basis, str | None, str | None, str | None]
-_Spans = tuple[timedelta | None, timedelta]  # waited, ran
 
 
 class Experience:
-    """What the successful runs so far teach. Holds the latest of each kind, and never more than so many kinds."""
+    """What the successful runs so far teach: the latest of each kind, for a limited number of kinds.
 
-    def __init__(self, runs: Iterable[Run] = ()) -> None:
-        """The runs, oldest first."""
-        self._spans: OrderedDict[_Key, list[_Spans]] = OrderedDict()
-        self._outlooks: dict[_Key, Outlook] = {}
+    Ten thousand kinds of thirty runs stay in memory for months, so they are plain numbers: per kind the hash of its
+    key and one array of seconds, queued and running in turn.
+    """
+
+    def __init__(self, runs: Iterable[Run] = (), *, kinds: int = MOST_KEYS) -> None:
+        """The runs, oldest first; `kinds` is how many are kept at most."""
+        self._kinds = kinds
+        self._spans: OrderedDict[int, array[float]] = OrderedDict()
+        self._outlooks: OrderedDict[int, Outlook] = OrderedDict()  # of the kinds that were needed last
         for run in runs:
             self.add(run)
 
@@ -89,12 +96,14 @@ class Experience:
         if run.status != Status.SUCCESS or run.ran is None or run.ran <= timedelta():
             return
         for key in _keys(run):
-            spans = self._spans.setdefault(key, [])
-            spans.append((run.queued, run.ran))
-            del spans[:-MOST_RUNS]
-            self._spans.move_to_end(key)
-            self._outlooks.pop(key, None)
-        while len(self._spans) > MOST_KEYS:
+            kind = hash(key)
+            spans = self._spans.setdefault(kind, array("d"))
+            queued = math.nan if run.queued is None else run.queued.total_seconds()
+            spans.extend((queued, run.ran.total_seconds()))
+            del spans[: -2 * MOST_RUNS]
+            self._spans.move_to_end(kind)
+            self._outlooks.pop(kind, None)
+        while len(self._spans) > self._kinds:
             forgotten, _ = self._spans.popitem(last=False)
             self._outlooks.pop(forgotten, None)
 
@@ -132,13 +141,20 @@ class Experience:
         )
 
     def _outlook(self, key: _Key) -> Outlook | None:
-        known, spans = self._outlooks.get(key), self._spans.get(key, [])
-        if known is None and len(spans) >= FEWEST:
-            known = self._outlooks[key] = _looking_out(key[0], spans)
+        kind = hash(key)
+        known, spans = self._outlooks.get(kind), self._spans.get(kind)
+        if known is None and spans is not None and len(spans) >= 2 * FEWEST:
+            known = self._outlooks[kind] = _outlook_of(key[0], spans)
+            if len(self._outlooks) > MOST_OUTLOOKS:
+                self._outlooks.popitem(last=False)
         return known
 
 
-def _looking_out(basis: Basis, spans: Sequence[_Spans]) -> Outlook:
+def _outlook_of(basis: Basis, seconds: Sequence[float]) -> Outlook:
+    spans = [
+        (None if math.isnan(queued) else timedelta(seconds=queued), timedelta(seconds=ran))
+        for queued, ran in zip(seconds[::2], seconds[1::2], strict=True)
+    ]
     queued = Durations.of(queued for queued, _ in spans if queued is not None)
     running = Durations.of(ran for _, ran in spans)
     return Outlook(

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 
 from gemwatch.adapters.store.schema import upgrade
@@ -11,9 +12,11 @@ from gemwatch.adapters.store.views import Views
 from gemwatch.core.clock import Clock
 from gemwatch.core.settings import WebSettings
 from gemwatch.web.http.access import Access
+from gemwatch.web.http.connections import Caps
+from gemwatch.web.http.place import Place
 from gemwatch.web.http.server import Web, bind
 from gemwatch.web.http.streams import Streams
-from gemwatch.web.pages.rendering import login_form
+from gemwatch.web.pages.rendering import Renderer
 from gemwatch.web.site import site
 from support.clock import FakeClock
 
@@ -26,6 +29,11 @@ class Program:
         self.not_ready: str | None = None
         self.text = b"gemwatch_jobs 1\n"
         self.scrapes = 0
+        self.gate: asyncio.Event | None = None  # what a scrape waits for
+        self.waiting = False
+
+    def alive(self) -> bool:
+        return self.trouble is None
 
     def stalled(self) -> str | None:
         return self.trouble
@@ -35,6 +43,9 @@ class Program:
 
     async def metrics(self) -> bytes:
         self.scrapes += 1
+        if self.gate is not None:
+            self.waiting = True
+            await self.gate.wait()
         if not self.text:
             raise RuntimeError("the store is at secret://place")
         return self.text
@@ -47,25 +58,54 @@ def store_in(folder: Path) -> str:
     return url
 
 
+class EndedSessions:
+    """Where logouts are kept, as the store does."""
+
+    def __init__(self) -> None:
+        self.digests: set[str] = set()
+
+    async def end(self, digest: str, expires_at: datetime) -> None:
+        self.digests.add(digest)
+
+    async def ended(self) -> frozenset[str]:
+        return frozenset(self.digests)
+
+
 class Site:
     """What a server shows, and to whom."""
 
     def __init__(self, store: str, web: WebSettings | None = None, clock: Clock | None = None) -> None:
         self.program, self.streams = Program(), Streams()
         self.web, self.clock = web or WebSettings(), clock or FakeClock()
-        self.views = Views(store, self.clock)
+        self.views, self.ended = Views(store, self.clock), EndedSessions()
+        self.wrong_tokens: list[tuple[str, bool]] = []
+        self.accept_errors: list[str] = []
 
     @contextlib.asynccontextmanager
-    async def served(self, host: str = "127.0.0.1", patience: float = 30.0) -> AsyncIterator[int]:
+    async def served(self, host: str = "127.0.0.1", caps: Caps | None = None) -> AsyncIterator[int]:
         """The port of a running server, which ends cleanly."""
         sock = bind(host, 0)
-        web = self.server(sock=sock, patience=patience)
+        web = self.web_server = self.server(sock=sock, caps=caps)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(web.serve())
             yield sock.getsockname()[1]
             web.stop()
 
-    def server(self, sock: socket.socket, patience: float = 30.0) -> Web:
-        access = Access(self.web, self.clock, login_form)
-        app = site(self.program, self.views, access, self.streams, self.clock)
-        return Web(app, sock, self.streams, patience=patience)
+    def server(self, sock: socket.socket, caps: Caps | None = None) -> Web:
+        renderer = Renderer(Place.of(self.web.public_url))
+        access = Access(
+            self.web,
+            self.clock,
+            renderer,
+            self.ended,
+            on_wrong_token=lambda address, report: self.wrong_tokens.append((address, report)),
+        )
+        app = site(state=self.program, views=self.views, access=access, streams=self.streams, clock=self.clock)
+        return Web(
+            app,
+            sock,
+            self.streams,
+            caps=caps,
+            proxies=self.web.proxies,
+            on_accept_error=self.accept_errors.append,
+        )

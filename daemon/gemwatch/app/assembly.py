@@ -12,6 +12,7 @@ import structlog
 from gemwatch import __version__
 from gemwatch.adapters.http.heartbeat import call
 from gemwatch.adapters.store.database import DatabaseThread, WriterLock, open_to_write
+from gemwatch.adapters.store.ended_sessions import EndedSessions
 from gemwatch.adapters.store.housekeeping import Housekeeping
 from gemwatch.adapters.store.listings import Listings
 from gemwatch.adapters.store.recording import Store
@@ -26,15 +27,18 @@ from gemwatch.app.progress import Progress
 from gemwatch.app.reporter import Reporter
 from gemwatch.app.system_clock import SystemClock
 from gemwatch.app.systemd import NotifySocket
+from gemwatch.core.clock import Clock
 from gemwatch.core.decide import LOST_EVERY
 from gemwatch.core.secrets import Secrets
-from gemwatch.core.settings import Settings
+from gemwatch.core.settings import Settings, WebSettings
 from gemwatch.engine.health_monitor import HealthMonitor
 from gemwatch.engine.loops import Loops, build_loops
 from gemwatch.web.http.access import Access
+from gemwatch.web.http.health import State
+from gemwatch.web.http.place import Place
 from gemwatch.web.http.server import Web
 from gemwatch.web.http.streams import Streams
-from gemwatch.web.pages.rendering import login_form
+from gemwatch.web.pages.rendering import Renderer
 from gemwatch.web.site import site
 
 log = structlog.get_logger()
@@ -111,10 +115,42 @@ async def build(
     if listening is not None:
         views = Views(settings.store.url, clock, lambda: database.trouble)
         stack.callback(views.close)
-        streams = Streams()
-        access = Access(settings.web, clock, login_form)
-        web = Web(site(reporter, views, access, streams, clock), listening, streams)
+        web = _web(
+            settings.web,
+            listening,
+            state=reporter,
+            views=views,
+            ended=EndedSessions(engine=engine, database=database, views=views, clock=clock),
+            metrics=metrics,
+            clock=clock,
+        )
     return Program(loops=loops, reporter=reporter, web=web)
+
+
+def _web(
+    settings: WebSettings,
+    listening: socket,
+    *,
+    state: State,
+    views: Views,
+    ended: EndedSessions,
+    metrics: Metrics,
+    clock: Clock,
+) -> Web:
+    def on_wrong_token(address: str, report: bool) -> None:  # noqa: FBT001 (the caller names neither)
+        metrics.login_failure()
+        if report:
+            log.warning("web_token_refused", address=address, remedy="if these are not yours, restrict web.listen")
+
+    streams = Streams()
+    access = Access(settings, clock, Renderer(Place.of(settings.public_url)), ended, on_wrong_token=on_wrong_token)
+    return Web(
+        site(state=state, views=views, access=access, streams=streams, clock=clock),
+        listening,
+        streams,
+        proxies=settings.proxies,
+        on_accept_error=lambda reason: log.warning("web_accept_failed", reason=reason),
+    )
 
 
 async def _open_store(

@@ -79,7 +79,15 @@ class Metrics:
             "When a configuration was last applied.",
             registry=registry,
         )
+        self._login_failures = Counter(
+            "gemwatch_web_login_failures_total",
+            "Wrong web tokens, in headers and in the login form.",
+            registry=registry,
+        )
         self._gauges = _GaugeSet(registry)
+
+    def login_failure(self) -> None:
+        self._login_failures.inc()
 
     def poll(self, outcome: str, seconds: float) -> None:
         self._polls[outcome].inc()

@@ -76,6 +76,10 @@ class Reporter:
         """Why the program is not ready; None when it is."""
         return self._unready
 
+    def alive(self) -> bool:
+        """Whether the program makes progress, or cannot only because of its store: a restart would not help."""
+        return self._database.trouble is not None or self._progress.stalled() is None
+
     def stalled(self) -> str | None:
         """Why the program is stuck; None while it makes progress."""
         trouble = self._database.trouble
@@ -105,8 +109,7 @@ class Reporter:
 
     async def _feed(self, interval: float) -> None:
         while True:
-            # A failing store is no reason to be killed: a new process would find the same.
-            if self._database.trouble is not None or self._progress.stalled() is None:
+            if self.alive():
                 self._notify.watchdog()
             await asyncio.sleep(interval)
 

@@ -1,12 +1,13 @@
-"""All that is served, and who may look at it, as one ASGI application."""
+"""Everything that is served, and who may see it, as one ASGI application."""
 
+from collections.abc import Awaitable, Callable
 from typing import cast
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -15,10 +16,13 @@ from gemwatch.core.clock import Clock
 from gemwatch.web.api import routes as api
 from gemwatch.web.http import health
 from gemwatch.web.http.access import Access
+from gemwatch.web.http.answers import problem
 from gemwatch.web.http.health import State
+from gemwatch.web.http.shared import SharedAnswers
 from gemwatch.web.http.streams import Streams
 from gemwatch.web.pages import live_updates as live
 from gemwatch.web.pages.live_updates import Live
+from gemwatch.web.pages.rendering import Renderer
 from gemwatch.web.pages.views import Pages
 
 # Nothing is loaded from elsewhere, nothing stands inside the pages, and no other site may show or send to them.
@@ -29,57 +33,67 @@ _POLICY = (
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": _POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=(), clipboard-write=(self)",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
 
 
-def site(state: State, views: Views, access: Access, streams: Streams, clock: Clock) -> ASGIApp:
+def site(*, state: State, views: Views, access: Access, streams: Streams, clock: Clock) -> ASGIApp:
     """Every page, behind the checks of `access`."""
+    renderer = Renderer(access.place)
+
+    async def refusal(request: Request, error: Exception) -> Response:
+        refused = cast("HTTPException", error)
+        return problem(renderer, request, refused.status_code, refused.detail, refused.headers)
+
+    async def fault(request: Request, _: Exception) -> Response:
+        # Starlette raises the error again once this is sent, so that it reaches the log; the client sees no more.
+        return problem(renderer, request, 500, "Internal Server Error")
+
+    handlers: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
+        HTTPException: refusal,
+        Exception: fault,
+    }
     app = Starlette(
-        routes=routes(state, views, access, streams, clock),
-        exception_handlers={HTTPException: _refusal, Exception: _fault},
+        routes=_routes(state=state, views=views, access=access, streams=streams, renderer=renderer, clock=clock),
+        exception_handlers=handlers,
     )
     app.router.redirect_slashes = False
-    return _Guarded(access.guarding(app))
+    return access.place.stripping(_WithHeaders(access.guarding(app)))
 
 
-def routes(state: State, views: Views, access: Access, streams: Streams, clock: Clock) -> list[BaseRoute]:
+def _routes(
+    *, state: State, views: Views, access: Access, streams: Streams, renderer: Renderer, clock: Clock
+) -> list[BaseRoute]:
     """What answers where. New pages are added here."""
-    pages = Pages(state, views, clock, log_out=access.needs_login)
+    shared = SharedAnswers(clock)
+    pages = Pages(state=state, views=views, renderer=renderer, clock=clock, log_out=access.needs_login)
     return [
-        *health.routes(state),
-        *api.routes(views),
+        *health.routes(state, shared),
+        *api.routes(views, shared, base=access.place.base),
         *access.routes(),
-        *pages.routes(),
-        *live.routes(Live(views), streams),
+        *pages.routes(shared),
+        *live.routes(Live(views, on_change=shared.clear), streams),
     ]
 
 
-async def _refusal(_: Request, error: Exception) -> Response:
-    refused = cast("HTTPException", error)
-    return JSONResponse({"error": refused.detail}, refused.status_code, headers=refused.headers)
-
-
-async def _fault(_: Request, __: Exception) -> Response:
-    # Starlette raises the error again once this is sent, so that it reaches the log; the client sees no more.
-    return JSONResponse({"error": "Internal Server Error"}, 500)
-
-
-class _Guarded:
+class _WithHeaders:
     """Gives every answer, errors included, the strict headers that its page did not set itself."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def guarded(message: Message) -> None:
+        async def strict(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
+                headers = MutableHeaders(raw=list(message["headers"]))  # a copy: an answer may be a shared one
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
+                message = {**message, "headers": headers.raw}
             await send(message)
 
-        await self._app(scope, receive, guarded)
+        await self._app(scope, receive, strict)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sse_starlette.event import ServerSentEvent
 
 from gemwatch.adapters.store.database import StoreError
 from gemwatch.adapters.store.tables import watches
-from gemwatch.web.http.streams import Streams
 from gemwatch.web.pages.live_updates import Live
 from support import filled
 from support.waiting import until
@@ -39,49 +39,62 @@ async def first(chunks: AsyncIterator[bytes], wanted: bytes) -> None:
             return
 
 
-async def test_a_listener_hears_of_each_change_and_when_the_store_goes_and_comes() -> None:
+async def change(events: AsyncIterator[ServerSentEvent]) -> None:
+    """Wait for the next report of a change."""
+    async for event in events:
+        if event.event == "changed":
+            return
+
+
+async def test_live_reports_each_change_and_lost_stores() -> None:
     marks = Marks()
     async with contextlib.aclosing(Live(marks, every=0.001).events()) as events:
-        assert b"event: hello" in await anext(events)
+        assert (await anext(events)).event == "hello"
+        await change(events)
         for mark in ("2", None, "2", "3"):
             polls = marks.polls
-            await until(lambda polls=polls: marks.polls > polls, "a look")
+            await until(lambda polls=polls: marks.polls > polls, "a check")
             marks.mark = mark
-            assert await anext(events) == b"event: changed\ndata:\n\n"
+            await change(events)
 
 
-async def test_many_listeners_cost_one_look_at_a_time_and_none_costs_none() -> None:
+async def test_live_checks_once_for_all_and_never_for_nobody() -> None:
     marks = Marks()
     live = Live(marks, every=0.001)
     async with contextlib.AsyncExitStack() as stack:
         listeners = [await stack.enter_async_context(contextlib.aclosing(live.events())) for _ in range(20)]
         for events in listeners:
-            await anext(events)
-        assert marks.polls <= 1
-        await until(lambda: marks.polls > 1, "a look")
+            await change(events)
+        await until(lambda: marks.polls > 1, "a check")
         marks.mark = "2"
-        await asyncio.gather(*(first(events, b"changed") for events in listeners))
+        await asyncio.gather(*(change(events) for events in listeners))
         names = [task.get_name() for task in asyncio.all_tasks()]
         assert names.count("events") == 1
-    await until(lambda: "events" not in [task.get_name() for task in asyncio.all_tasks()], "the looking to end")
+    await until(lambda: "events" not in [task.get_name() for task in asyncio.all_tasks()], "the last check")
 
 
-async def test_who_comes_after_the_last_has_gone_is_told_too() -> None:
+async def test_live_reports_changes_to_later_listeners() -> None:
     marks = Marks()
     live = Live(marks, every=0.001)
     for mark in ("2", "3"):
         async with contextlib.aclosing(live.events()) as events:
-            await anext(events)
+            await change(events)
             polls = marks.polls
-            await until(lambda polls=polls: marks.polls > polls, "a look")
+            await until(lambda polls=polls: marks.polls > polls, "a check")
             marks.mark = mark
-            await first(events, b"changed")
+            await change(events)
 
 
-async def test_silence_is_broken_now_and_then() -> None:
-    async with contextlib.aclosing(Live(Marks(), heartbeat=0.001).events()) as events:
-        await anext(events)
-        assert await anext(events) == b": still here\n\n"
+async def test_live_drops_shared_pages_before_it_reports() -> None:
+    marks, seen = Marks(), list[str]()
+    live = Live(marks, every=0.001, on_change=lambda: seen.append("dropped"))
+    async with contextlib.aclosing(live.events()) as events:
+        await change(events)
+        assert seen == ["dropped"]  # nobody had checked before
+        await until(lambda: marks.polls, "a check")
+        marks.mark = "2"
+        await change(events)
+        assert seen == ["dropped"] * 2
 
 
 @contextlib.asynccontextmanager
@@ -101,7 +114,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     site.views.close()
 
 
-async def test_a_write_to_the_store_is_told_to_the_page(site: Site, tmp_path: Path) -> None:
+async def test_live_reports_a_write_to_the_store(site: Site, tmp_path: Path) -> None:
     store = f"sqlite:///{tmp_path / 'gemwatch.db'}"
     async with site.served() as port, listening(port) as chunks:
         await first(chunks, b"changed")
@@ -109,20 +122,10 @@ async def test_a_write_to_the_store_is_told_to_the_page(site: Site, tmp_path: Pa
         await first(chunks, b"changed")
 
 
-async def test_a_stop_ends_the_streams_at_once(site: Site) -> None:
+async def test_live_ends_at_a_stop(site: Site) -> None:
     async with contextlib.AsyncExitStack() as stack:
         port = await stack.enter_async_context(site.served())
         chunks = await stack.enter_async_context(listening(port))
         await first(chunks, b"hello")
         site.streams.end()
         assert [chunk async for chunk in chunks if re.search(b"hello", chunk)] == []
-
-
-async def test_one_listener_too_many_is_told_to_come_again(site: Site) -> None:
-    site.streams.most = 1
-    assert Streams().most >= 8
-    async with site.served() as port, listening(port) as chunks:
-        await first(chunks, b"hello")
-        async with httpx.AsyncClient(trust_env=False) as client:
-            refused = await client.get(f"http://127.0.0.1:{port}/events")
-    assert (refused.status_code, refused.headers["retry-after"]) == (503, "10")

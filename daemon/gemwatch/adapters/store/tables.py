@@ -216,3 +216,11 @@ service = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("value", sa.JSON(none_as_null=True)),
 )
+
+ended_sessions = sa.Table(
+    "ended_sessions",
+    metadata,
+    # Web sessions that ended by a logout, until their cookies would have expired.
+    sa.Column("digest", sa.Text, primary_key=True),  # SHA-256 of the session's id, in hexadecimal
+    sa.Column("expires_at", Time, nullable=False),
+)

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gemwatch.adapters.store import tables
 from gemwatch.adapters.store.details import WITH_DETAILS, details_of
 from gemwatch.adapters.store.json_shapes import UNSEEN
 from gemwatch.adapters.store.rows import (
@@ -178,6 +179,10 @@ def names(connection: sa.Connection, job_ids: Collection[int]) -> dict[int, str]
     """What those of these jobs are called that have a name."""
     query = sa.select(watches.c.job_id, watches.c.name).where(watches.c.job_id.in_(job_ids))
     return {row.job_id: row.name for row in connection.execute(query) if row.name}
+
+
+def ended_sessions(connection: sa.Connection) -> frozenset[str]:
+    return frozenset(connection.execute(sa.select(tables.ended_sessions.c.digest)).scalars())
 
 
 def _told() -> sa.Select[Any]:

@@ -97,6 +97,10 @@ class Views:
         state = await self._poll(queries.service_now)
         return json_shapes.service_json(state, version=__version__, store_trouble=self._failure())
 
+    async def ended_sessions(self) -> frozenset[str]:
+        """The digests of web sessions that ended by a logout."""
+        return await self._poll(queries.ended_sessions)
+
     async def changed(self) -> str:
         """A marker that differs from an earlier one if anything that a page shows may have changed since."""
         version = await self._poll(self._data_version)

@@ -22,7 +22,7 @@ _JOB_ID: Node = {"type": "integer", "minimum": 1, "maximum": MAX_JOB_ID}
 _TIME: Node = {"type": "string", "format": "date-time", "pattern": "Z$", "description": "RFC 3339, UTC"}
 
 
-def document() -> Node:
+def document(base: str = "") -> Node:
     return {
         "openapi": "3.1.0",
         "info": {
@@ -31,7 +31,7 @@ def document() -> Node:
             "description": "Which GEM jobs are watched, how they are, and who was told. Read only.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": "/"}],
+        "servers": [{"url": base or "/"}],
         # Where web.token is not set, nobody needs to show anything.
         "security": [{}, {"token": []}, {"session": []}],
         "paths": {

@@ -1,7 +1,6 @@
 """The JSON API: what `status`, `history` and `deliveries` print, for other programs. It changes nothing."""
 
 import json
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.requests import Request
@@ -13,12 +12,11 @@ from gemwatch.adapters.store.view_queries import JOB_ORDERS
 from gemwatch.adapters.store.views import DEFAULT_LIMIT, MOST, Views
 from gemwatch.core.work import DeliveryState
 from gemwatch.web.api import openapi
-from gemwatch.web.http.parameters import FARTHEST, BadParameter, Parameters, job_id
+from gemwatch.web.http.parameters import FARTHEST, ParameterError, Parameters, job_id
+from gemwatch.web.http.shared import Handler, SharedAnswers
 
 _JOB_PARAMETERS = ("search", "status", "watched", "finished", "needs_review", "sort", "order", "limit", "offset")
 _DELIVERY_PARAMETERS = ("state", "target", "job_id", "limit", "offset")
-
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Json(JSONResponse):
@@ -27,7 +25,7 @@ class Json(JSONResponse):
         return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
-def routes(views: Views) -> list[Route]:
+def routes(views: Views, shared: SharedAnswers, *, base: str = "") -> list[Route]:
     async def jobs(request: Request) -> Response:
         asked = Parameters(request.query_params, _JOB_PARAMETERS, repeated=("status",))
         page = await views.jobs(
@@ -46,7 +44,7 @@ def routes(views: Views) -> list[Route]:
         Parameters(request.query_params, ())
         wanted = job_id("job_id", request.path_params["job_id"])
         found = await views.job(wanted)
-        return Json({"error": f"no job {wanted} is known"}, 404) if found is None else Json(found)
+        return Json({"error": f"gemwatch does not know job {wanted}"}, 404) if found is None else Json(found)
 
     async def deliveries(request: Request) -> Response:
         asked = Parameters(request.query_params, _DELIVERY_PARAMETERS)
@@ -64,7 +62,7 @@ def routes(views: Views) -> list[Route]:
         return Json(await views.service())
 
     async def description(_: Request) -> Response:
-        return Json(openapi.document())
+        return Json(openapi.document(base))
 
     handlers: dict[str, Handler] = {
         "/api/jobs": jobs,
@@ -73,7 +71,7 @@ def routes(views: Views) -> list[Route]:
         "/api/service": service,
         "/api/openapi.json": description,
     }
-    return [Route(path, _answering(handler)) for path, handler in handlers.items()]
+    return [Route(path, shared(_answering(handler))) for path, handler in handlers.items()]
 
 
 def _page(asked: Parameters) -> dict[str, int]:
@@ -82,12 +80,12 @@ def _page(asked: Parameters) -> dict[str, int]:
 
 
 def _answering(handler: Handler) -> Handler:
-    """What goes wrong as JSON."""
+    """Errors as JSON."""
 
     async def answered(request: Request) -> Response:
         try:
             return await handler(request)
-        except BadParameter as bad:
+        except ParameterError as bad:
             return Json({"error": f"{bad.name}: {bad}", "parameter": bad.name}, 400)
         except StoreError as error:
             return Json({"error": str(error)}, 503, headers={"Retry-After": "10"})

@@ -1,43 +1,67 @@
-"""Who may look: everybody on this machine's own loopback address; elsewhere, and where `web.token` is set, who
-shows the token or logged in with it."""
+"""Who may see what: everybody on this machine's own loopback address; elsewhere, and where `web.token` is set,
+clients that send the token or logged in with it."""
 
+import asyncio
+import contextlib
 import hmac
 import math
-from collections.abc import Callable
 from urllib.parse import parse_qs, quote
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gemwatch.adapters.store.database import StoreError
 from gemwatch.core.clock import Clock
 from gemwatch.core.settings import WebSettings
+from gemwatch.web.http.answers import PlainPages, problem, wants_page
+from gemwatch.web.http.guesses import Guesses, OnWrong
 from gemwatch.web.http.hosts import NOT_OURS, Hosts
-from gemwatch.web.http.sessions import LASTS, Guesses, Sessions
+from gemwatch.web.http.place import Place
+from gemwatch.web.http.requests import PROBES
+from gemwatch.web.http.sessions import LASTS, EndedSessions, Sessions
 
-COOKIE = "gemwatch"
-HOME = "/"
-_PROBES = ("/healthz", "/readyz")  # probes ask by a pod's address and know no token
-_TO_LOG_IN = ("/login", "/logout")
-_LOOKS = "/static/"  # the login page needs its style; nothing in there is about this installation
+_LOGIN = ("/login", "/logout")
+_STATIC = (
+    "/static/"  # the login page and the error pages need their style; nothing in there is about this installation
+)
 _FOR_PROGRAMS = ("/api/", "/metrics")
 _LONGEST_FORM = 4096  # bytes
 _LONGEST_TOKEN = 1024
-
-Form = Callable[[str, str | None], str]
-"""The login page as HTML, from where to go then, and what was wrong with the last try."""
+_ENDED_FOR = 1.0  # seconds for which the list of ended sessions is not read again
+_PATIENCE = 3.0  # seconds that a logout waits for the store
+_OTHER_SITE = "this form was sent from another site"
 
 
 class Access:
-    def __init__(self, web: WebSettings, clock: Clock, form: Form) -> None:
+    def __init__(
+        self,
+        web: WebSettings,
+        clock: Clock,
+        pages: PlainPages,
+        ended: EndedSessions,
+        *,
+        on_wrong_token: OnWrong = lambda _address, _report: None,
+    ) -> None:
+        """`on_wrong_token` gets the address, and whether to log it: once a minute for each."""
+        self.place = Place.of(web.public_url)
         self._hosts = Hosts(web)
         self._token = web.token
-        self._open_metrics = web.metrics == "open"
-        self._sessions = Sessions(web.token, clock) if web.token is not None else None
-        self._guesses = Guesses(clock)
-        self._form = form
+        self._clock = clock
+        self._pages = pages
+        open_paths = [
+            path for path, opens in (("/metrics", web.metrics), ("/badge.svg", web.badge)) if opens == "open"
+        ]
+        self._open = frozenset((*_LOGIN, *open_paths))
+        self._sessions = None if web.token is None else Sessions(token=web.token, clock=clock)
+        self._guesses = Guesses(clock, on_wrong_token)
+        self._ended_sessions = ended
+        self._ended: frozenset[str] = frozenset()
+        self._ended_here: set[str] = set()
+        self._ended_at: float | None = None
+        self._writing: set[asyncio.Task[None]] = set()
 
     @property
     def needs_login(self) -> bool:
@@ -48,7 +72,7 @@ class Access:
         """The application behind these checks."""
 
         async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
-            refusal = self._refusal(Request(scope)) if scope["type"] == "http" else None
+            refusal = await self._refusal(Request(scope)) if scope["type"] == "http" else None
             await (app if refusal is None else refusal)(scope, receive, send)
 
         return guarded
@@ -62,71 +86,97 @@ class Access:
             Route("/logout", self._log_out, methods=["POST"]),
         ]
 
-    def _refusal(self, request: Request) -> Response | None:
+    async def _refusal(self, request: Request) -> Response | None:
         """Why a request is not answered; None where it is."""
         path: str = request.scope["path"]  # not request.url: what that is made of is the client's Host header
-        if path in _PROBES:
+        if path in PROBES or path.startswith(_STATIC):
             return None
         if not self._hosts.include(request.headers.get("host")):
-            return JSONResponse({"error": NOT_OURS}, 421)
-        free = path in _TO_LOG_IN or path.startswith(_LOOKS) or (path == "/metrics" and self._open_metrics)
-        if self._token is None or free:
+            return problem(self._pages, request, 421, NOT_OURS)
+        if self._token is None or path in self._open:
             return None
-        return self._without_login(request)
+        return await self._without_login(request)
 
-    def _without_login(self, request: Request) -> Response | None:
-        if self._sessions is not None and self._sessions.holds(_cookie(request.headers)):
+    async def _without_login(self, request: Request) -> Response | None:
+        if await self._logged_in(request.headers):
             return None
-        shown = _bearer(request.headers)
-        if shown is not None:
-            return self._judge(request, shown)
-        for_a_person = request.method in ("GET", "HEAD") and not request.scope["path"].startswith(_FOR_PROGRAMS)
-        if for_a_person and "text/event-stream" not in request.headers.get("accept", ""):
-            return RedirectResponse(f"/login?next={quote(_asked(request.scope), safe='')}", 303)
-        return _unauthorised(
-            "log in: send Authorization: Bearer TOKEN, where TOKEN is web.token of the configuration"
+        token = _bearer(request.headers)
+        if token is not None:
+            return self._judge(request, token)
+        path: str = request.scope["path"]
+        for_a_person = wants_page(request) or not path.startswith(_FOR_PROGRAMS)
+        stream = "text/event-stream" in request.headers.get("accept", "")
+        if for_a_person and not stream and request.method in ("GET", "HEAD"):
+            return RedirectResponse(f"{self.place.base}/login?next={quote(_asked(request.scope), safe='')}", 303)
+        return self._unauthorised(
+            request, "log in: send Authorization: Bearer TOKEN, where TOKEN is web.token of the configuration"
         )
 
-    def _judge(self, request: Request, shown: str) -> Response | None:
-        """None for the right token; a wrong one is counted, and after many of them none is looked at for a while."""
+    async def _logged_in(self, headers: Headers) -> bool:
+        digest = None if self._sessions is None else self._sessions.digest_of(_cookie(headers, self.place.cookie))
+        return digest is not None and digest not in self._ended_here and digest not in await self._all_ended()
+
+    async def _all_ended(self) -> frozenset[str]:
+        """As the store had them a second ago. While it does not answer, what was known counts."""
+        now = self._clock.monotonic()
+        if self._ended_at is None or now - self._ended_at >= _ENDED_FOR:
+            self._ended_at = now
+            with contextlib.suppress(StoreError):
+                self._ended = await self._ended_sessions.ended()
+        return self._ended
+
+    def _judge(self, request: Request, token: str) -> Response | None:
+        """None for the right token. A wrong one is counted, and after many of them none is looked at for a while."""
         address = request.client.host if request.client is not None else ""
+        right = self._token is not None and hmac.compare_digest(token.encode(), self._token.encode())
         wait = self._guesses.wait(address)
-        if wait > 0:
-            again = str(math.ceil(wait))
-            why = "too many wrong tokens came from your address; try again later"
-            return JSONResponse({"error": why}, 429, headers={"Retry-After": again})
-        if self._token is not None and hmac.compare_digest(shown.encode(), self._token.encode()):
+        if wait > 0 and not (right and self._guesses.knows(address)):
+            self._guesses.refused(address)
+            again = {"Retry-After": str(math.ceil(wait))}
+            return problem(
+                self._pages, request, 429, "too many wrong tokens came from your address: try again later", again
+            )
+        if right:
+            self._guesses.right(address)
             return None
         self._guesses.wrong(address)
-        return _unauthorised("this is not the token that web.token of the configuration holds")
+        return self._unauthorised(request, "this is not the token that web.token of the configuration holds")
+
+    def _unauthorised(self, request: Request, why: str) -> Response:
+        return problem(self._pages, request, 401, why, {"WWW-Authenticate": 'Bearer realm="gemwatch"'})
 
     async def _show_login(self, request: Request) -> Response:
         return self._login_page(safe_next(request.query_params.get("next")), None, 200)
 
-    def _login_page(self, then: str, problem: str | None, status: int) -> Response:
-        return Response(self._form(then, problem), status, media_type="text/html")
+    def _login_page(self, then: str, what: str | None, status: int) -> Response:
+        return HTMLResponse(self._pages.login(then, what), status)
 
     async def _log_in(self, request: Request) -> Response:
         if not _from_our_own_page(request.headers):
-            return JSONResponse({"error": "this form was sent from another site"}, 403)
+            return problem(self._pages, request, 403, _OTHER_SITE)
         fields = await _fields(request)
         if fields is None:
-            return JSONResponse({"error": "send token=TOKEN as application/x-www-form-urlencoded"}, 400)
+            return problem(self._pages, request, 400, "send token=TOKEN as application/x-www-form-urlencoded")
         then = safe_next(fields.get("next"))
         refusal = self._judge(request, fields.get("token", "")[:_LONGEST_TOKEN].strip())
         if refusal is not None:
             late = refusal.status_code == 429  # noqa: PLR2004
-            problem = "Too many wrong tokens. Wait a minute." if late else "This is not the token."
-            page = self._login_page(then, problem, 429 if late else 403)
+            page = self._login_page(
+                then,
+                "Too many wrong tokens. Wait a minute, then try again." if late else "This is not the token.",
+                429 if late else 403,
+            )
             if late:
                 page.headers["Retry-After"] = refusal.headers["Retry-After"]
             return page
         assert self._sessions is not None  # noqa: S101 (for mypy: where there is no token there is no such route)
-        answer = RedirectResponse(then, 303)
+        answer = RedirectResponse(f"{self.place.base}{then}", 303)
         answer.set_cookie(
-            COOKIE,
+            self.place.cookie,
             self._sessions.begin(),
             max_age=int(LASTS.total_seconds()),
+            path=self.place.cookie_path,
+            secure=self.place.secure,
             httponly=True,
             samesite="strict",
         )
@@ -134,14 +184,34 @@ class Access:
 
     async def _log_out(self, request: Request) -> Response:
         if not _from_our_own_page(request.headers):
-            return JSONResponse({"error": "this form was sent from another site"}, 403)
-        answer = RedirectResponse("/login", 303)
-        answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
+            return problem(self._pages, request, 403, _OTHER_SITE)
+        await self._end_session(_cookie(request.headers, self.place.cookie))
+        answer = RedirectResponse(f"{self.place.base}/login", 303)
+        answer.delete_cookie(
+            self.place.cookie,
+            path=self.place.cookie_path,
+            secure=self.place.secure,
+            httponly=True,
+            samesite="strict",
+        )
         return answer
 
+    async def _end_session(self, cookie: str) -> None:
+        """It ends here at once, and for other processes once the store has it, which may take its time."""
+        digest = None if self._sessions is None else self._sessions.digest_of(cookie)
+        if digest is None:
+            return
+        self._ended_here.add(digest)
+        writing = asyncio.ensure_future(self._write_end(digest))
+        self._writing.add(writing)
+        writing.add_done_callback(self._writing.discard)
+        await asyncio.wait({writing}, timeout=_PATIENCE)
 
-def _unauthorised(why: str) -> Response:
-    return JSONResponse({"error": why}, 401, headers={"WWW-Authenticate": 'Bearer realm="gemwatch"'})
+    async def _write_end(self, digest: str) -> None:
+        await self._ended_sessions.end(digest, self._clock.now() + LASTS)
+        self._ended_at = None  # the next request reads it
+        await self._all_ended()
+        self._ended_here -= self._ended
 
 
 def _bearer(headers: Headers) -> str | None:
@@ -149,10 +219,10 @@ def _bearer(headers: Headers) -> str | None:
     return token.strip()[:_LONGEST_TOKEN] if kind.lower() == "bearer" else None
 
 
-def _cookie(headers: Headers) -> str:
+def _cookie(headers: Headers, wanted: str) -> str:
     for pair in headers.get("cookie", "").split(";"):
         name, _, value = pair.strip().partition("=")
-        if name == COOKIE:
+        if name == wanted:
             return value
     return ""
 
@@ -182,10 +252,10 @@ def _asked(scope: Scope) -> str:
 
 
 def safe_next(path: str | None) -> str:
-    """A place on this server, whatever was asked for: a login must not lead elsewhere."""
+    """A page on this server, whatever was asked for: a login must not lead elsewhere."""
     if path is None or not path.isascii() or not path.isprintable() or "\\" in path:
-        return HOME
-    return path if path.startswith("/") and not path.startswith("//") else HOME
+        return "/"
+    return path if path.startswith("/") and not path.startswith("//") else "/"
 
 
 def _from_our_own_page(headers: Headers) -> bool:

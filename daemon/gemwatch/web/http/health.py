@@ -6,14 +6,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from gemwatch.web.http.shared import SharedAnswers
+
 _PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class State(Protocol):
     """All that these pages know of the program."""
 
+    def alive(self) -> bool:
+        """Whether the program makes progress, or cannot only because of its store: a restart would not help."""
+
     def stalled(self) -> str | None:
-        """Why the program is stuck; None while it makes progress."""
+        """Why the program makes no progress; None while it does."""
 
     def ready(self) -> str | None:
         """Why the program is not ready; None when it is."""
@@ -22,8 +27,11 @@ class State(Protocol):
         """The Prometheus text."""
 
 
-def routes(state: State) -> list[Route]:
+def routes(state: State, shared: SharedAnswers) -> list[Route]:
     """Handlers are coroutines throughout: Starlette runs plain functions in a thread pool."""
+
+    async def livez(_: Request) -> Response:
+        return JSONResponse({"status": "ok"}) if state.alive() else JSONResponse({"status": "stalled"}, 503)
 
     async def healthz(_: Request) -> Response:
         reason = state.stalled()
@@ -40,4 +48,9 @@ def routes(state: State) -> list[Route]:
     async def metrics(_: Request) -> Response:
         return Response(await state.metrics(), media_type=_PROMETHEUS_TEXT)
 
-    return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
+    return [
+        Route("/livez", livez),
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+        Route("/metrics", shared(metrics)),
+    ]

@@ -12,7 +12,7 @@ FARTHEST = 1_000_000_000  # the largest offset
 _WHOLE = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
-class BadParameter(Exception):  # noqa: N818 (it says what the parameter is)
+class ParameterError(Exception):
     """A parameter that cannot be used; the message says what it may be."""
 
     def __init__(self, name: str, what: str) -> None:
@@ -21,16 +21,18 @@ class BadParameter(Exception):  # noqa: N818 (it says what the parameter is)
 
 
 class Parameters:
-    """Those of one request. What is not known, or given twice where that means nothing, is refused, not passed over:
-    a filter with a slip in its name would show everything."""
+    """Those of one request. A parameter that is not known, or given twice where that means nothing, is refused.
+
+    Ignored, a filter with a typing error in its name would show everything.
+    """
 
     def __init__(self, given: QueryParams, known: Collection[str], *, repeated: Collection[str] = ()) -> None:
         self._given = given
         for name in given:
             if name not in known:
-                raise BadParameter(name[:LONGEST], f"is not known here; known are {', '.join(known)}")
+                raise ParameterError(name[:LONGEST], f"is not known here; known are {', '.join(known)}")
             if name not in repeated and len(given.getlist(name)) > 1:
-                raise BadParameter(name, "is given more than once")
+                raise ParameterError(name, "is given more than once")
 
     def text(self, name: str) -> str | None:
         value = self._given.get(name)
@@ -46,7 +48,7 @@ class Parameters:
     def word(self, name: str, words: Iterable[str]) -> str | None:
         value = self._given.get(name)
         if value is not None and value not in words:
-            raise BadParameter(name, f"must be one of {', '.join(words)}")
+            raise ParameterError(name, f"must be one of {', '.join(words)}")
         return value
 
     def number(self, name: str, low: int, high: int) -> int | None:
@@ -57,7 +59,7 @@ class Parameters:
 def whole(name: str, text: str, low: int, high: int) -> int:
     """A whole number within bounds."""
     if not _WHOLE.fullmatch(text) or not low <= int(text) <= high:
-        raise BadParameter(name, f"must be a whole number from {low} to {high}")
+        raise ParameterError(name, f"must be a whole number from {low} to {high}")
     return int(text)
 
 
@@ -67,5 +69,5 @@ def job_id(name: str, text: str) -> int:
 
 def _short(name: str, value: str) -> str:
     if not 0 < len(value) <= LONGEST:
-        raise BadParameter(name, f"must have from 1 to {LONGEST} characters")
+        raise ParameterError(name, f"must have from 1 to {LONGEST} characters")
     return value

@@ -1,23 +1,35 @@
-"""The server itself: where it listens, and what one connection may cost."""
+"""The HTTP server: where it listens, and how its connections come to uvicorn.
+
+uvicorn parses HTTP and calls the application; accepting is done here, since uvicorn and asyncio accept whatever
+comes, keep it for as long as a client likes, and log each failed accept thousands of times when the process runs out
+of files. Each accepted socket gets a protocol of our own (`Connection`) around the one that uvicorn's configuration
+names (`Config.http_protocol_class`, made as uvicorn's server makes it). uvicorn's server runs without a socket: it
+keeps the time and shuts down. No class of uvicorn but its public `Config` and `Server` is used.
+"""
 
 import asyncio
 import contextlib
 import errno
-import functools
 import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, cast
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from gemwatch.web.http.streams import Streams, is_streaming
+from gemwatch.web.http.connections import STATE, Caps, Connections, Network
+from gemwatch.web.http.requests import Requests
+from gemwatch.web.http.streams import Streams
 
-_AT_ONCE = 64  # connections beside the streams; further ones are told to come again
-_log = logging.getLogger("uvicorn.error.connection")
-_log.setLevel(logging.ERROR)  # uvicorn warns of each request that it refuses: anybody could fill the disk
+BACKLOG = 1024  # connections that the kernel keeps until they are accepted
+_AT_A_TIME = 16  # accepted before other work has its turn
+_RETRY = 1.0  # seconds until the next accept after one that failed, as it does while no file can be opened
+_REPORT_EVERY = 60.0  # seconds between two reports of a failed accept
+_SWEEP = 0.5  # seconds between two searches for connections that took too long
+logging.getLogger("uvicorn.error").setLevel(
+    logging.ERROR
+)  # it warns of each bad request: anybody could fill the disk
 
 
 class WebError(Exception):
@@ -25,7 +37,7 @@ class WebError(Exception):
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 takes a free one. Whoever connects before `serve` waits in its queue.
+    """A listening socket; port 0 takes a free one. Clients that connect before `serve` wait in its queue.
 
     Bound here and not by uvicorn, which ends the process from within a task when an address is taken.
     """
@@ -49,7 +61,7 @@ def _listening(family: int, address: Any) -> socket.socket:
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # "::" is to mean every address
         sock.bind(address)
-        sock.listen()  # here already: with SO_REUSEADDR, only this tells that another program listens
+        sock.listen(BACKLOG)  # here already: with SO_REUSEADDR, only this shows that another program listens
     except OSError:
         sock.close()
         raise
@@ -73,45 +85,110 @@ def _why(error: OSError, host: str, port: int) -> str:
 class Web:
     """Serves until it is stopped. The socket is closed with it.
 
-    `patience`: seconds that a connection lives before it is asked to end, and then before it is cut. One that is
-    answered by a stream is left alone: `streams` bounds those.
+    `on_accept_error` gets the reason of a failed accept, once a minute at most.
     """
 
     def __init__(
-        self, app: ASGIApp, sock: socket.socket, streams: Streams | None = None, *, patience: float = 30.0
+        self,
+        app: ASGIApp,
+        sock: socket.socket,
+        streams: Streams | None = None,
+        *,
+        caps: Caps | None = None,
+        proxies: Collection[Network] = (),
+        on_accept_error: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._sock = sock
         self._streams = Streams() if streams is None else streams
-        connection = functools.partial(_Connection, life=patience)
-        self._server = _Server(
-            uvicorn.Config(
-                app,
-                http=cast("type[asyncio.Protocol]", connection),
-                ws="none",
-                lifespan="off",
-                interface="asgi3",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                limit_concurrency=_AT_ONCE + self._streams.most,
-                h11_max_incomplete_event_size=16 * 1024,
-                timeout_keep_alive=5,
-                timeout_graceful_shutdown=3,
-            )
+        caps = caps or Caps.of_this_process()
+        self._sweep = min(_SWEEP, caps.head / 2, caps.request / 2)
+        self.connections = Connections(caps, proxies)
+        self._on_accept_error = on_accept_error
+        self._reported_at: float | None = None
+        self._joining: set[asyncio.Task[Any]] = set()
+        self._config = uvicorn.Config(
+            cast("Any", Requests(app, proxies=proxies)),
+            http="h11",
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,  # `Requests` reads them, for `web.proxies` only
+            h11_max_incomplete_event_size=16 * 1024,
+            timeout_keep_alive=5,
+            timeout_graceful_shutdown=3,
         )
+        self._config.load()
+        self._server = _Server(self._config)
 
     async def serve(self) -> None:
+        if self._server.should_exit:
+            return
+        loop = asyncio.get_running_loop()
+        self._sock.setblocking(False)
+        sweeping = loop.create_task(self._cut_overdue(), name="connections")
         try:
-            await self._server.serve(sockets=[self._sock])
+            loop.add_reader(self._sock, self._accept)
+            await self._server.serve(sockets=[])
         finally:
-            self._server.cut()
-            self._sock.close()
+            sweeping.cancel()
+            self._close()
+            self.connections.cut_all()
 
     def stop(self) -> None:
         """Let `serve` return: at once when idle, within a few seconds when an answer is still being read."""
+        self._close()
         self._streams.end()
         self._server.should_exit = True
+
+    def _close(self) -> None:
+        """Accept no more."""
+        with contextlib.suppress(RuntimeError, ValueError):  # no loop runs yet, or it is closed already
+            asyncio.get_running_loop().remove_reader(self._sock)
+        self._sock.close()
+
+    def _accept(self) -> None:
+        for _ in range(_AT_A_TIME):
+            try:
+                accepted, peer = self._sock.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                self._pause(error)
+                return
+            connection = self.connections.admit(str(peer[0]))
+            if connection is None:
+                accepted.close()
+                continue
+            accepted.setblocking(False)
+            connection.serve(
+                cast("Any", self._config.http_protocol_class)(
+                    config=self._config, server_state=self._server.server_state, app_state={STATE: connection}
+                )
+            )
+            loop = asyncio.get_running_loop()
+            joining = loop.create_task(loop.connect_accepted_socket(lambda it=connection: it, accepted))  # type: ignore[misc]
+            self._joining.add(joining)
+            joining.add_done_callback(self._joining.discard)
+
+    def _pause(self, error: OSError) -> None:
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._sock)
+        loop.call_later(_RETRY, self._resume)
+        if self._reported_at is None or loop.time() - self._reported_at >= _REPORT_EVERY:
+            self._reported_at = loop.time()
+            self._on_accept_error(error.strerror or str(error))
+
+    def _resume(self) -> None:
+        if self._sock.fileno() >= 0:
+            asyncio.get_running_loop().add_reader(self._sock, self._accept)
+
+    async def _cut_overdue(self) -> None:
+        while True:
+            await asyncio.sleep(self._sweep)
+            self.connections.cut_overdue()
 
 
 class _Server(uvicorn.Server):
@@ -120,40 +197,3 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
-
-    def cut(self) -> None:
-        """Close what is left: after a cancellation, or of clients that did not read their answer in time."""
-        for server in getattr(self, "servers", ()):  # not there before the start
-            server.close()
-        for connection in list(self.server_state.connections):
-            connection.transport.abort()
-
-
-class _Connection(H11Protocol):
-    """A connection with an end. uvicorn gives a client that says nothing, drips or never reads all the time
-    it likes, and a few dozen of those would keep a supervisor from seeing the health page."""
-
-    def __init__(self, *args: Any, life: float, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.logger = _log
-        self._life = life
-        self._end: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
-        super().connection_made(transport)
-        self._end = self.loop.call_later(self._life, self._retire)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._end is not None:
-            self._end.cancel()
-        super().connection_lost(exc)
-
-    def _retire(self) -> None:
-        if self.cycle is not None and is_streaming(self.cycle.scope) and not self.transport.is_closing():
-            self._end = self.loop.call_later(self._life, self._retire)
-            return
-        if self.transport.is_closing():
-            self.transport.abort()
-            return
-        self.shutdown()
-        self._end = self.loop.call_later(self._life, self.transport.abort)

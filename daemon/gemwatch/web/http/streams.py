@@ -2,92 +2,96 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Mapping, MutableMapping
-from typing import Any
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator
 
+from sse_starlette.event import ServerSentEvent
+from sse_starlette.sse import EventSourceResponse, SendTimeoutError
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-_MARK = "gemwatch.streaming"
+from gemwatch.web.http.addresses import client_of
+from gemwatch.web.http.connections import STATE, Connection
 
-
-def is_streaming(scope: Mapping[str, Any]) -> bool:
-    """Whether the request of this scope is being answered by a stream."""
-    return bool(scope.get("state", {}).get(_MARK))
+PING_EVERY = 15  # seconds: proxies cut a connection that is silent for long
 
 
 class Streams:
-    """At most `most` at a time. Each ends after `life` seconds, by when a login may have ended: browsers ask again.
+    """At most `most` at a time, `per_address` of them for one client. Each ends after `life` seconds, by when a login
+    may have ended: browsers ask again.
 
     `patience`: seconds that a client may take to read what it was sent.
     """
 
-    def __init__(self, *, most: int = 32, life: float = 900.0, patience: float = 30.0) -> None:
-        self.most, self.life, self.patience = most, life, patience
-        self.open = 0
-        self.ended = asyncio.Event()
+    def __init__(
+        self, *, most: int = 256, per_address: int = 128, life: float = 900.0, patience: float = 30.0
+    ) -> None:
+        self._most, self._per_address = most, per_address
+        self._life, self._patience = life, patience
+        self._open: Counter[str] = Counter()
+        self._ended = asyncio.Event()
 
-    def answer(self, chunks: AsyncGenerator[bytes]) -> Response:
-        """The answer that sends these chunks (`text/event-stream`); 503 where there are too many already."""
-        if self.open >= self.most or self.ended.is_set():
-            reason = "too many pages follow the events already" if not self.ended.is_set() else "gemwatch is stopping"
-            return JSONResponse({"error": reason}, 503, headers={"Retry-After": "10"})
-        return _Stream(self, chunks)
+    @property
+    def open(self) -> int:
+        return self._open.total()
+
+    def answer(self, request: Request, events: AsyncGenerator[ServerSentEvent]) -> Response:
+        """The answer that sends these events; 503 where there are too many streams already."""
+        address = client_of(request.client.host) if request.client else ""
+        if self._ended.is_set():
+            return _refused("gemwatch is stopping")
+        if self.open >= self._most or self._open[address] >= self._per_address:
+            return _refused("too many pages follow the events already")
+        followed = self._followed(request.scope["state"][STATE], address, events)
+        return _Events(followed, ping=PING_EVERY, send_timeout=self._patience)
 
     def end(self) -> None:
         """End them all, now, and begin no more: the program stops."""
-        self.ended.set()
+        self._ended.set()
 
-
-class _Stream(Response):
-    media_type = "text/event-stream"
-
-    def __init__(self, streams: Streams, chunks: AsyncGenerator[bytes]) -> None:
-        super().__init__(headers={"X-Accel-Buffering": "no"})  # else some proxies hold events back
-        del self.headers["content-length"]
-        self._streams = streams
-        self._chunks = chunks
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        if scope["method"] != "HEAD":
-            await self._follow(scope.setdefault("state", {}), receive, send)
-        # To a client that reads nothing this waits until its connection is cut, as every connection is in the end.
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    async def _follow(self, state: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        """Send what comes until it is over, the client is gone, or it has lasted long enough."""
-        streams = self._streams
-        writing = asyncio.create_task(self._write(send))
-        others = [asyncio.create_task(_gone(receive)), asyncio.create_task(_set(streams.ended))]
-        streams.open += 1
-        state[_MARK] = True
+    async def _followed(
+        self, connection: Connection, address: str, events: AsyncGenerator[ServerSentEvent]
+    ) -> AsyncIterator[ServerSentEvent]:
+        """The events until the stream has lasted long enough or the program stops."""
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + self._life
+        self._open[address] += 1
+        connection.streaming = True
+        stop = loop.create_task(self._ended.wait())
         try:
-            await asyncio.wait((writing, *others), timeout=streams.life, return_when=asyncio.FIRST_COMPLETED)
+            async with contextlib.aclosing(events):
+                while (event := await self._next(events, stop, ends_at - loop.time())) is not None:
+                    yield event
         finally:
-            state[_MARK] = False
-            streams.open -= 1
-            for task in (writing, *others):
-                task.cancel()
-            outcomes = await asyncio.gather(writing, *others, return_exceptions=True)
-        for outcome in outcomes:
-            if isinstance(outcome, Exception):
-                raise outcome
+            stop.cancel()
+            connection.streaming = False
+            self._open[address] -= 1
+            if not self._open[address]:
+                del self._open[address]
 
-    async def _write(self, send: Send) -> None:
-        async with contextlib.aclosing(self._chunks) as chunks:
-            async for chunk in chunks:
-                try:
-                    async with asyncio.timeout(self._streams.patience):
-                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                except TimeoutError:
-                    return  # it does not read
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    async def _next(
+        self, events: AsyncGenerator[ServerSentEvent], stop: asyncio.Task[bool], patience: float
+    ) -> ServerSentEvent | None:
+        following = asyncio.ensure_future(anext(events))
+        try:
+            await asyncio.wait({following, stop}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not following.done():
+                following.cancel()
+                await asyncio.wait({following})
+        return None if stop.done() or following.cancelled() else following.result()
 
 
-async def _set(event: asyncio.Event) -> None:
-    await event.wait()
+class _Events(EventSourceResponse):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        except SendTimeoutError:  # the client reads nothing: no fault of ours, so nothing for the log
+            connection: Connection = scope["state"][STATE]
+            connection.cut()
+            await asyncio.sleep(0)  # until uvicorn knows that the client is gone
+
+
+def _refused(reason: str) -> Response:
+    return JSONResponse({"error": reason}, 503, headers={"Retry-After": "10"})

@@ -65,7 +65,7 @@ class JobPage:
     remarks: tuple[Remark, ...]
     headline: str | None
     match: present.Match | None
-    progress: present.Progress | None
+    progress: present.Outlook | None
     outcome: str | None
     timeline: Timeline
     facts: tuple[Fact, ...]

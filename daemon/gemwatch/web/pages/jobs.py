@@ -43,7 +43,7 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class Outlook:
     """How far an unfinished job is. Places are per cent of the bar; without `scaled` there is none to draw."""
 
     words: str
@@ -71,7 +71,7 @@ class Row:
     ended: str  # "true" or "false", for the script
     remarks: tuple[Remark, ...]
     match: Match | None
-    progress: Progress | None
+    progress: Outlook | None
     outcome: str | None
     polled: datetime | None
     next_poll: datetime | None
@@ -159,13 +159,13 @@ def match(statistics: Statistics) -> Match | None:
     )
 
 
-def progress(job: Json, details: JobDetails | None, now: datetime) -> Progress | None:
+def progress(job: Json, details: JobDetails | None, now: datetime) -> Outlook | None:
     """Elapsed beside expected, with the span in which eight runs in ten end."""
     if job["status"] is None:
         return None
     estimate: Json | None = job.get("estimate")
     if estimate is None:
-        return Progress(words="No estimate yet", detail="it takes three finished runs of its kind")
+        return Outlook(words="No estimate yet", detail="it takes three finished runs of its kind")
     end, earliest, latest = (words.time(estimate[key]) for key in ("ends_at", "earliest", "latest"))
     start = (details.requested_at if details else None) or words.time(job["status_since"])
     if end is None or earliest is None or latest is None or start is None or start >= max(latest, now):
@@ -176,8 +176,8 @@ def progress(job: Json, details: JobDetails | None, now: datetime) -> Progress |
     def place(at: datetime) -> float:
         return percent((at - start).total_seconds(), whole)
 
-    return Progress(
-        words=_outlook(end, latest, now, overdue=overdue),
+    return Outlook(
+        words=_expectation(end, latest, now, overdue=overdue),
         detail=_ground(estimate, earliest, latest, now, overdue=overdue),
         scaled=True,
         overdue=overdue,
@@ -191,7 +191,7 @@ def progress(job: Json, details: JobDetails | None, now: datetime) -> Progress |
     )
 
 
-def _outlook(end: datetime, latest: datetime, now: datetime, *, overdue: bool) -> str:
+def _expectation(end: datetime, latest: datetime, now: datetime, *, overdue: bool) -> str:
     if overdue:
         late = f" by {formatting.span(now - latest)}" if now - latest >= timedelta(minutes=1) else ""
         return f"Overdue{late}: nearly all earlier runs had ended by now"

@@ -1,10 +1,11 @@
-"""Tells pages that something has changed, as server-sent events: one task looks for all who listen."""
+"""Notifies open pages that something has changed, as server-sent events: one task checks for all of them."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from typing import Protocol
 
+from sse_starlette.event import ServerSentEvent
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -12,11 +13,8 @@ from starlette.routing import Route
 from gemwatch.adapters.store.database import StoreError
 from gemwatch.web.http.streams import Streams
 
-LOOKS_EVERY = 1.0  # seconds
-SAYS_SOMETHING_EVERY = 15.0  # seconds: proxies cut a connection that is silent for long
-_HELLO = b"retry: 2000\nevent: hello\ndata:\n\n"  # a stream that ended is asked for again after 2 s
-_CHANGED = b"event: changed\ndata:\n\n"
-_STILL_HERE = b": still here\n\n"
+CHECK_EVERY = 1.0  # seconds
+RECONNECT_AFTER = 2000  # milliseconds until a browser connects again after a stream has ended
 
 
 class Marks(Protocol):
@@ -27,47 +25,48 @@ class Marks(Protocol):
 
 
 class Live:
-    """The looking goes on only while somebody listens."""
+    """Checks only while at least one page is open."""
 
-    def __init__(self, marks: Marks, *, every: float = LOOKS_EVERY, heartbeat: float = SAYS_SOMETHING_EVERY) -> None:
+    def __init__(
+        self, marks: Marks, *, every: float = CHECK_EVERY, on_change: Callable[[], None] = lambda: None
+    ) -> None:
+        """`on_change` is called before the pages are notified: they ask for themselves again at once."""
         self._marks = marks
         self._every = every
-        self._heartbeat = heartbeat
+        self._on_change = on_change
         self._listeners: set[asyncio.Event] = set()
-        self._looking: asyncio.Task[None] | None = None
+        self._checking: asyncio.Task[None] | None = None
 
-    async def events(self) -> AsyncGenerator[bytes, None]:
+    async def events(self) -> AsyncGenerator[ServerSentEvent]:
         """What one listener is sent, for as long as it listens.
 
-        It is first told of a change at once: something may have happened since its page was made.
+        The first change is reported at once: something may have happened since its page was made.
         """
         news = asyncio.Event()
         self._listeners.add(news)
-        if self._looking is None:
-            self._looking = asyncio.create_task(self._poll(), name="events")
+        if self._checking is None:
+            self._on_change()  # nobody has checked until now
+            self._checking = asyncio.create_task(self._check(), name="events")
         try:
-            yield _HELLO + _CHANGED
+            yield ServerSentEvent(event="hello", data="", retry=RECONNECT_AFTER)
+            yield ServerSentEvent(event="changed", data="")
             while True:
-                try:
-                    async with asyncio.timeout(self._heartbeat):
-                        await news.wait()
-                except TimeoutError:
-                    yield _STILL_HERE
-                else:
-                    news.clear()
-                    yield _CHANGED
+                await news.wait()
+                news.clear()
+                yield ServerSentEvent(event="changed", data="")
         finally:
             self._listeners.discard(news)
-            if not self._listeners and self._looking is not None:
-                self._looking.cancel()
-                self._looking = None
+            if not self._listeners and self._checking is not None:
+                self._checking.cancel()
+                self._checking = None
 
-    async def _poll(self) -> None:
+    async def _check(self) -> None:
         before = await self._mark()
         while True:
             await asyncio.sleep(self._every)
             now = await self._mark()
             if now != before:
+                self._on_change()
                 for news in self._listeners:
                     news.set()
             before = now
@@ -75,11 +74,11 @@ class Live:
     async def _mark(self) -> str | None:
         with suppress(StoreError):
             return await self._marks.changed()
-        return None  # that the store does not answer is a change, too: the page says so
+        return None  # that the store does not answer is a change, too: the page shows it
 
 
 def routes(live: Live, streams: Streams) -> list[Route]:
-    async def events(_: Request) -> Response:
-        return streams.answer(live.events())
+    async def events(request: Request) -> Response:
+        return streams.answer(request, live.events())
 
     return [Route("/events", events)]

@@ -31,7 +31,7 @@ _ORDERS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
+class ListQuery:
     """What the list of jobs shows. What an address asks for in vain is left out, not complained about."""
 
     search: str = ""
@@ -59,7 +59,7 @@ class Query:
             ("status", self.status or ""),
             ("needs_review", "true" if self.needs_review else ""),
         ]
-        usual = Query()
+        usual = ListQuery()
         if (self.sort, self.descending) != (usual.sort, usual.descending):
             found += [("sort", self.sort), ("order", "descending" if self.descending else "ascending")]
         if self.page > 1:
@@ -90,7 +90,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pages:
+class Pager:
     """Where one is among the pages of a list."""
 
     number: int
@@ -102,11 +102,11 @@ class Pages:
     next: str | None
 
 
-def query(asked: Mapping[str, str]) -> Query:
-    usual = Query()
+def query(asked: Mapping[str, str]) -> ListQuery:
+    usual = ListQuery()
     sort = asked.get("sort", "")
     known = sort in _ORDERS
-    return Query(
+    return ListQuery(
         search=" ".join(asked.get("q", "")[:_LONGEST_SEARCH].split()),
         status=asked.get("status", "")[:_LONGEST_STATUS] or None,
         needs_review=asked.get("needs_review") == "true",
@@ -122,7 +122,7 @@ def page_number(asked: Mapping[str, str]) -> int:
     return min(max(1, int(text)), _LAST_PAGE) if digits else 1
 
 
-def chips(asked: Query, counts: Mapping[str, int], doubtful: int) -> tuple[Chip, ...]:
+def chips(asked: ListQuery, counts: Mapping[str, int], doubtful: int) -> tuple[Chip, ...]:
     """All, then each status that there is, in the order of a job's life, then the successes that need a look."""
     everything = replace(asked, status=None, needs_review=False, page=1)
     current = asked.status is None and not asked.needs_review
@@ -134,7 +134,7 @@ def chips(asked: Query, counts: Mapping[str, int], doubtful: int) -> tuple[Chip,
     return (*chosen, _chip(words.NEEDS_REVIEW, doubtful, poll_once, current=asked.needs_review))
 
 
-def _status_chips(asked: Query, counts: Mapping[str, int]) -> Iterator[Chip]:
+def _status_chips(asked: ListQuery, counts: Mapping[str, int]) -> Iterator[Chip]:
     usual = [UNSEEN, *Status]
     others = sorted(status for status in {*counts, asked.status or UNSEEN} if status not in usual)
     for status in (UNSEEN, Status.REQUESTED, Status.IN_PROGRESS, *others, Status.SUCCESS, Status.FAILED):
@@ -144,15 +144,15 @@ def _status_chips(asked: Query, counts: Mapping[str, int]) -> Iterator[Chip]:
             yield _chip(badge, count, replace(asked, status=str(status), needs_review=False, page=1), current=current)
 
 
-def _chip(badge: Badge, count: int, leads_to: Query, *, current: bool) -> Chip:
+def _chip(badge: Badge, count: int, leads_to: ListQuery, *, current: bool) -> Chip:
     return Chip(word=badge.word, count=count, url=leads_to.url(), current=current, tone=badge.tone, icon=badge.icon)
 
 
-def columns(asked: Query) -> tuple[Column, ...]:
+def columns(asked: ListQuery) -> tuple[Column, ...]:
     return tuple(_column(asked, word, kind, sort) for word, kind, sort in _COLUMNS)
 
 
-def _column(asked: Query, word: str, kind: str, sort: str | None) -> Column:
+def _column(asked: ListQuery, word: str, kind: str, sort: str | None) -> Column:
     if sort is None:
         return Column(word=word, kind=kind)
     sorted_by = asked.sort == sort
@@ -163,28 +163,28 @@ def _column(asked: Query, word: str, kind: str, sort: str | None) -> Column:
     )
 
 
-def order_words(asked: Query) -> str:
+def order_words(asked: ListQuery) -> str:
     return f"{_ORDERS[asked.sort]}, {'descending' if asked.descending else 'ascending'}"
 
 
-def pages(asked: Query, total: int) -> Pages:
+def pager(asked: ListQuery, total: int) -> Pager:
     def address(number: int) -> str:
         return replace(asked, page=number).url()
 
-    return _pages(asked.page, total, address(asked.page - 1), address(asked.page + 1))
+    return _pager(asked.page, total, address(asked.page - 1), address(asked.page + 1))
 
 
-def delivery_pages(state: str | None, number: int, total: int) -> Pages:
+def delivery_pager(state: str | None, number: int, total: int) -> Pager:
     def address(page: int) -> str:
         parameters = [("state", state or ""), ("page", str(page) if page > 1 else "")]
         return _address("/deliveries", [(name, value) for name, value in parameters if value])
 
-    return _pages(number, total, address(number - 1), address(number + 1))
+    return _pager(number, total, address(number - 1), address(number + 1))
 
 
-def _pages(number: int, total: int, before: str, after: str) -> Pages:
+def _pager(number: int, total: int, before: str, after: str) -> Pager:
     last = max(1, -(-total // ROWS))
-    return Pages(
+    return Pager(
         number=number,
         last=last,
         total=total,

@@ -6,7 +6,9 @@ from typing import Any
 import jinja2
 
 from gemwatch.core.text import formatting
+from gemwatch.web.http.place import Place
 from gemwatch.web.pages import words
+from gemwatch.web.pages.problems import problem_of
 from gemwatch.web.pages.static_files import StaticFiles
 
 
@@ -33,25 +35,39 @@ def _environment() -> jinja2.Environment:
         grouped=words.grouped,
         counted=formatting.counted,
     )
-    environment.globals["asset"] = static_files().address
     return environment
 
 
-def draw(template: str, **shown: Any) -> str:
-    """The page. What every page shows has its usual value here."""
-    usual: dict[str, Any] = {
-        "banners": (),
-        "failed": 0,
-        "follows": False,
-        "here": None,
-        "log_out": False,
-        "mood": "calm",
-        "now": None,
-        "version": None,
-    }
-    return _environment().get_template(template).render({**usual, **shown})
+class Renderer:
+    """Draws pages whose links begin with the path of `web.public_url`."""
 
+    def __init__(self, place: Place) -> None:
+        self.base = place.base
 
-def login_form(then: str, problem: str | None) -> str:
-    """The login page: it shows nothing of this installation."""
-    return draw("login.html", next=then, error=problem)
+    def draw(self, template: str, **shown: Any) -> str:
+        """The page. What every page shows has its usual value here."""
+        usual: dict[str, Any] = {
+            "asset": lambda name: self.base + static_files().address(name),
+            "banners": (),
+            "base": self.base,
+            "failed": 0,
+            "follows": False,
+            "here": None,
+            "log_out": False,
+            "mood": "calm",
+            "nav": True,
+            "now": None,
+            "version": None,
+        }
+        return _environment().get_template(template).render({**usual, **shown})
+
+    def login(self, then: str, problem: str | None) -> str:
+        """The login page: it shows nothing of this installation."""
+        return self.draw("login.html", next=then, error=problem, nav=False)
+
+    def problem(self, status: int, detail: str) -> str:
+        """An error as a page. It shows nothing of this installation either: the reader may be anybody."""
+        problem = problem_of(status, detail)
+        return self.draw(
+            "problem.html", heading=problem.heading, words=problem.words, command=None, status=status, nav=False
+        )

@@ -1,6 +1,6 @@
 """The pages: the list of jobs, one job, the deliveries. They only show, and work without a script."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +15,8 @@ from gemwatch.core.job import Status
 from gemwatch.core.text import formatting
 from gemwatch.web.http import parameters
 from gemwatch.web.http.health import State
-from gemwatch.web.http.parameters import BadParameter
+from gemwatch.web.http.parameters import ParameterError
+from gemwatch.web.http.shared import Handler, SharedAnswers
 from gemwatch.web.pages import query as asking
 from gemwatch.web.pages import words
 from gemwatch.web.pages.banners import banners, store_banner
@@ -23,24 +24,27 @@ from gemwatch.web.pages.deliveries import FAILED_FIRST, delivery
 from gemwatch.web.pages.job import job_page
 from gemwatch.web.pages.jobs import row
 from gemwatch.web.pages.query import ROWS, Chip
-from gemwatch.web.pages.rendering import draw, static_files
+from gemwatch.web.pages.rendering import Renderer, static_files
 
 Json = Mapping[str, Any]
 
 
 class Pages:
-    def __init__(self, state: State, views: Views, clock: Clock, *, log_out: bool = False) -> None:
-        """`log_out`: offer it, since one had to log in."""
+    def __init__(
+        self, *, state: State, views: Views, renderer: Renderer, clock: Clock, log_out: bool = False
+    ) -> None:
+        """`log_out`: offer it, since users had to log in."""
         self._state = state
         self._views = views
+        self._renderer = renderer
         self._clock = clock
         self._log_out = log_out
 
-    def routes(self) -> list[Route]:
+    def routes(self, shared: SharedAnswers) -> list[Route]:
         return [
-            Route("/", self._safely(self._jobs)),
-            Route("/jobs/{job_id}", self._safely(self._job)),
-            Route("/deliveries", self._safely(self._deliveries)),
+            Route("/", shared(self._safely(self._jobs))),
+            Route("/jobs/{job_id}", shared(self._safely(self._job))),
+            Route("/deliveries", shared(self._safely(self._deliveries))),
             static_files().route(),
         ]
 
@@ -71,7 +75,7 @@ class Pages:
             columns=asking.columns(asked),
             order_words=asking.order_words(asked),
             rows=[row(job, now) for job in found["jobs"]],
-            pages=asking.pages(asked, found["total"]),
+            pages=asking.pager(asked, found["total"]),
         )
 
     async def _job(self, request: Request) -> Response:
@@ -108,7 +112,7 @@ class Pages:
             chips=_state_chips(state, counts),
             deliveries=[delivery(one, names.get(one["job_id"])) for one in shown],
             nothing=f"Nothing is {state}" if state else "Nothing has been told yet",
-            pages=asking.delivery_pages(state, number, total),
+            pages=asking.delivery_pager(state, number, total),
         )
 
     async def _some_deliveries(self, state: str | None, offset: int) -> tuple[list[Json], dict[str, int]]:
@@ -127,7 +131,7 @@ class Pages:
         """With what stands on every page."""
         troubles = banners(service, self._state.stalled())
         mood = "running" if service["jobs"].get(Status.IN_PROGRESS) else "calm"
-        text = draw(
+        text = self._renderer.draw(
             template,
             banners=troubles,
             failed=service["deliveries"]["failed"],
@@ -140,14 +144,14 @@ class Pages:
         )
         return HTMLResponse(text, status)
 
-    def _safely(self, page: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    def _safely(self, page: Handler) -> Handler:
         """The page, or the one that says why there is none: the store may not answer."""
 
         async def answered(request: Request) -> Response:
             try:
                 return await page(request)
             except StoreError as error:
-                text = draw(
+                text = self._renderer.draw(
                     "problem.html",
                     banners=(store_banner(str(error)),),
                     follows=True,
@@ -166,7 +170,7 @@ def _job_id(text: str) -> int | None:
     """The id in an address; None where no job can have it."""
     try:
         return parameters.job_id("job_id", text)
-    except BadParameter:
+    except ParameterError:
         return None
 
 

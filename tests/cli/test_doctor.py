@@ -65,7 +65,7 @@ def test_where_all_is_well_it_says_so_and_leaves_no_trace(well: Installation, ge
     assert found["watch list"] == "jobs: 1"
     assert found["clock"] == "agrees with the API's"
     assert found["key and token"] == "job 1 is IN_PROGRESS"
-    assert found["daemon"] == "none runs on this store"
+    assert found["daemon"] == "none uses this store"
     assert found["web"] == f"127.0.0.1:{well.port} is free"
     assert found["SQLite"].startswith(sqlite3.sqlite_version)
     assert {"configuration", "mounted file", "store folder", "disk", "store", "time zone", "login", "API"} <= set(
@@ -79,14 +79,15 @@ def test_where_all_is_well_it_says_so_and_leaves_no_trace(well: Installation, ge
     assert sorted(file.name for file in well.folder.iterdir() if not file.name.endswith(("-wal", "-shm"))) == before
 
 
-def test_people_get_a_sign_and_a_word_and_ascii_where_nothing_else_can_be_shown(well: Installation) -> None:
+def test_pipe_gets_one_record_per_finding(well: Installation) -> None:
     well.configure(watch=[])
     done = well.run("doctor", PYTHONIOENCODING="utf-8", **NO_CA)
     assert done.returncode == 0
-    assert "✓ ok       store: " in done.stdout
-    assert "! warning  watch list: it is empty" in done.stdout
-    assert "           remedy: Add one: gemwatch watch JOB_ID\n" in done.stdout
-    assert done.stdout.endswith("\nProblems: 0, warnings: 1\n")
+    header, *lines = (line.split("\t") for line in done.stdout.splitlines())
+    assert header == ["State", "Check", "Found", "Remedy"]
+    assert {tuple(line[:2]) for line in lines} >= {("ok", "store"), ("warning", "watch list")}
+    assert ["warning", "watch list", "it is empty: no job is watched", "Add one: gemwatch watch JOB_ID"] in lines
+    assert all(len(line) == 4 for line in lines)
     assert "\x1b" not in done.stdout
     assert well.run("doctor", PYTHONIOENCODING="ascii", **NO_CA).stdout.isascii()
 
@@ -114,7 +115,7 @@ def test_entries_that_are_set_aside(well: Installation) -> None:
     well.configure(watch=[1, {"job": 2, "nmae": "x"}])
     state, words = faults(well, code=1)["watch list"]
     assert state == "problem"
-    assert "set aside: " in words
+    assert "skipped: " in words
     assert 'unknown key "nmae"' in words
 
 
@@ -163,7 +164,11 @@ def test_a_store_that_this_user_cannot_write(well: Installation) -> None:
         env=environment(PYTHONIOENCODING="utf-8", **NO_CA),
     )
     assert done.returncode == 1, done.stderr
-    assert f"✗ problem  store folder: {well.folder}/gemwatch.db cannot be written by this user" in done.stdout
+    assert (
+        f"problem\tstore\t{well.folder}/gemwatch.db is yours, but its mode 0444 does not let you write it"
+        in done.stdout
+    )
+    assert f"chmod u+rw {well.folder}/gemwatch.db" in done.stdout
 
 
 def test_a_disk_that_is_nearly_full(well: Installation) -> None:

@@ -170,7 +170,7 @@ def test_a_success_that_matched_less_than_before_says_why_it_needs_a_look(ended:
         "Denmark roads (job 123456705): first seen, SUCCESS",
         "Portugal roads (job 123456707): the API knows no such job (HTTP 404)",
         "data-mail did not take gw-1",
-        "$ gemwatch watch 123456708 --name 'Luxembourg roads' --config",
+        "-m gemwatch watch 123456708 --name 'Luxembourg roads' --config",
         "daemon: configuration applied, 11 jobs on the watch list",
         "HTTP 500 Internal Server Error",
         "login: all sessions are cut off",
@@ -192,7 +192,9 @@ def test_the_table_has_each_job_with_its_end(ended: Ended, life: Life) -> None:
 
 
 def test_it_says_what_to_do_next(ended: Ended) -> None:
-    assert "cp config.example.yaml config.yaml" in ended.output.splitlines()[-2]
+    *_, init, run = ended.output.splitlines()
+    assert init == f"  {sys.executable} -m gemwatch init"
+    assert run.endswith(" -m gemwatch run")
 
 
 def test_a_file_gets_plain_text_of_eighty_columns(ended: Ended) -> None:

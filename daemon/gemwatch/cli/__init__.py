@@ -20,4 +20,4 @@ def _run() -> None:
         )  # several times a minute in a container: without the command line below
     from gemwatch.cli.commands import app
 
-    app()
+    app(prog_name="gemwatch")

@@ -17,18 +17,39 @@ def denied(file: Path, *, needed: int = os.R_OK) -> str | None:
     absolute = Path(os.path.abspath(file))  # noqa: PTH100 (resolve would have to look into the closed folder)
     for place in (*reversed(absolute.parents), absolute):
         wanted = needed if place == absolute else os.X_OK
-        if os.access(place, wanted):
+        if os.access(place, wanted, effective_ids=True):
             continue
         try:
             found = place.stat()
         except OSError:
             return None
+        if found.st_uid == os.geteuid():
+            bits = "rw" if wanted & os.W_OK else "r" if wanted & os.R_OK else "x"
+            return (
+                f"{place} is yours, but its mode {found.st_mode & 0o777:04o} does not let you {_verb(wanted)} it. "
+                f"Run:\n  chmod u+{bits} {shlex.quote(str(place))}"
+            )
         owner = _service_user(found)
         return (
             f"{place} belongs to user {owner}, and user {_name(os.geteuid())} may not {_verb(wanted)} it. "
             f"Run the command as {owner}:\n  {command_as(owner)}"
         )
     return None
+
+
+def become_owner(file: Path) -> None:
+    """For root: go on as the owner of the file, or of the folder where it will be, and make private files only.
+
+    What root makes there itself could not be used by the daemon, and whoever owns the folder could lead root astray.
+    """
+    os.umask(0o077)
+    if os.geteuid() != 0:
+        return
+    place = next(place for place in (file, *file.absolute().parents) if place.exists()).stat()
+    if place.st_uid:
+        os.setgroups([])
+        os.setegid(place.st_gid)
+        os.seteuid(place.st_uid)
 
 
 def command_as(user: str) -> str:

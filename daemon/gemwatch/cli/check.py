@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gemwatch.cli.common import FAILED, MISUSED, Config, config_path, say_problems, secrets_of
+from gemwatch.cli import credentials, streams
+from gemwatch.cli.common import FAILED, MISUSED, Config, config_path, fail, say_access, say_problems, secrets_of
 
 if TYPE_CHECKING:
     from gemwatch.core.settings import Settings
@@ -24,10 +25,16 @@ def check(context: typer.Context, config: Config = None, *, online: Online = Fal
 
     path = config_path(context, config)
     loaded = load(path, os.environ, url_problem=url_problem)
-    say_problems(loaded.problems)
+    problems, units = credentials.parted(loaded.problems)
+    say_problems(problems)
     settings = loaded.settings
+    for unit in units:
+        streams.complain(f"{credentials.missing(unit)}\n  {credentials.command(unit)}")
     if settings is None:
-        typer.echo(f"{path}: refused, {_counted(len(loaded.problems), 'mistake')}", err=True)
+        if not problems:
+            fail(f"{path}: no mistake was found in what can be checked now")
+        typer.echo(f"{path}: refused, {_counted(len(problems), 'mistake')}", err=True)
+        say_access(path)
         raise typer.Exit(MISUSED)
     for target in settings.targets:
         advice = url_advice(target.url)

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gemwatch.cli.access import become_owner
 from gemwatch.cli.common import MISUSED, Config, Json, config_path, fail, print_json, store_of
 from gemwatch.cli.help import Command
 
@@ -31,7 +32,7 @@ def backup(context: typer.Context, to: To, config: Config = None, *, force: Forc
         fail(str(error), MISUSED)
     except StoreError as error:
         fail(str(error))
-    typer.echo(f"{to}: {_bytes(to.stat().st_size)}, schema {schema}, read and found sound")
+    typer.echo(f"{to}: {_bytes(to.stat().st_size)}, schema {schema}, checked")
 
 
 @app.command("info", cls=Command)
@@ -62,13 +63,15 @@ def info(context: typer.Context, config: Config = None, *, as_json: Json = False
 def upgrade(context: typer.Context, config: Config = None) -> None:
     """Upgrade the store's schema.
 
-    `run` does the same at its start. The daemon must be stopped.
+    `run` does the same at its start. The daemon must be stopped. For root the store is made and changed as the user
+    that its folder belongs to, so that the daemon can use it.
     """
     from gemwatch.adapters.store import schema
     from gemwatch.adapters.store.database import StoreError, WriterLock, file_of, open_to_read
 
     url = store_of(config_path(context, config))
     path = file_of(url)
+    become_owner(path)
     try:
         with WriterLock(url):
             before = schema.revision_of(open_to_read(url)) if path.exists() else None
@@ -76,11 +79,11 @@ def upgrade(context: typer.Context, config: Config = None) -> None:
     except StoreError as error:
         fail(str(error))
     if before == schema.REVISION:
-        typer.echo(f"{path} has schema {before} already: nothing was done")
+        typer.echo(f"{path} has schema {before} already; nothing was done")
     elif copy is None:
-        typer.echo(f"{path} was made, with schema {schema.REVISION}")
+        typer.echo(f"{path} is made, with schema {schema.REVISION}")
     else:
-        typer.echo(f"{path} was brought from schema {before} to {schema.REVISION}; as it was before: {copy}")
+        typer.echo(f"{path} is upgraded from schema {before} to {schema.REVISION}. A copy of it from before: {copy}")
 
 
 def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
@@ -93,7 +96,7 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("Size", f"{_bytes(facts['size'])}, and {_bytes(facts['log_size'])} of log"),
         ("Schema", f"{facts['schema'] or 'none'}{wanted}"),
         ("SQLite", facts["sqlite"]),
-        ("Daemon", "none runs on it" if facts["daemon"] is None else f"process {facts['daemon'] or 'unknown'}"),
+        ("Daemon", "none uses it" if facts["daemon"] is None else f"process {facts['daemon'] or 'unknown'}"),
     ]
     counts = facts["counts"]
     if counts is None:

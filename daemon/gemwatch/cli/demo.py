@@ -1,8 +1,6 @@
 """`gemwatch demo`: the real daemon at work on a simulated GEM API."""
 
 import asyncio
-import io
-import sys
 from typing import Annotated
 
 import typer
@@ -19,9 +17,8 @@ def demo(*, keep_running: KeepRunning = False) -> None:
 
     It takes less than a minute and needs no account: API, login and inboxes are simulated on this machine.
     """
+    from gemwatch.cli.access import program
     from gemwatch.demo.play import play
 
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal without arrows is no reason to fail
-    if not asyncio.run(play(keep_running=keep_running)):
+    if not asyncio.run(play(keep_running=keep_running, program=program())):
         raise typer.Exit(FAILED)

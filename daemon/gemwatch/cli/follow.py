@@ -71,7 +71,7 @@ def follow_changes(read: Read, select: Select, *, by_urgency: bool) -> None:
                     print(record([now, job["job_id"], job["name"], *word]), flush=True)
             service_says = [
                 *([f"the store cannot be read: {failure}"] if failure else []),
-                *failures(document["service"]),
+                *(failure.replace("\n", " ") for failure in failures(document["service"])),
             ]
             if service_says != service_said:
                 service_said = service_says

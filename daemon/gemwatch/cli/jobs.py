@@ -120,8 +120,7 @@ def remarks(job: Job) -> Sequence[str]:
 
 def failure_reasons(row: Mapping[str, Any]) -> Sequence[str]:
     """GEM's own words about a job that FAILED."""
-    said = row.get("failure")
-    return [f"GEM: {said}"] if said else []
+    return [f"GEM: {said}" for said in row.get("failure") or ()]
 
 
 def time_of(text: str | None) -> datetime | None:

@@ -38,13 +38,16 @@ class DemoStopped(Exception):  # noqa: N818 (as above)
     """The user ended it before everything was told."""
 
 
-async def play(*, keep_running: bool) -> bool:
+async def play(*, keep_running: bool, program: str) -> bool:
     """Run the demo; whether everybody was told what they should be. Its folder stays only where something failed."""
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     show = Show(
-        Screen(gone=stopped.set), SystemClock(), {life.job_id: life.name for life in (*WATCHED, ADDED, *SPARE)}
+        Screen(gone=stopped.set),
+        SystemClock(),
+        {life.job_id: life.name for life in (*WATCHED, ADDED, *SPARE)},
+        program,
     )
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="gemwatch-demo-"))
@@ -89,7 +92,7 @@ class Play:
             remember(f"sqlite:///{self._store}", [*WATCHED, ADDED, *SPARE], SystemClock().now())
             page = f"http://{LOOPBACK}:{web_port}/"
             self._show.opening(self._config, page, jobs=len(WATCHED), keep_running=keep_running)
-            self._show.command("gemwatch", "run", "--config", self._config)
+            self._show.command("run", "--config", self._config)
             async with running(self._config, self._show.entry) as daemon:
                 self.log_tail = daemon.tail
                 await self._until(self._script(), daemon, limit=LIMIT)
@@ -129,7 +132,7 @@ class Play:
 
     async def _add_a_job(self) -> None:
         words = ["watch", str(ADDED.job_id), "--name", str(ADDED.name)]
-        self._show.command("gemwatch", *words, "--config", self._config)
+        self._show.command(*words, "--config", self._config)
         code, output = await command(self._config, *words)
         if code:
             raise DemoFailed(f"`gemwatch watch` ended with exit code {code}: {output}")

@@ -51,7 +51,9 @@ class Row:
 class Show:
     """Everything goes through here, each line with the time since the start."""
 
-    def __init__(self, console: Console, clock: Clock, names: Names) -> None:
+    def __init__(self, console: Console, clock: Clock, names: Names, program: str) -> None:
+        """`program`: how gemwatch is called in the shell that the demo was started from."""
+        self._program = program
         self._console = console
         self._clock = clock
         self._names = names
@@ -59,17 +61,17 @@ class Show:
         self._shown: set[tuple[str, str]] = set()
 
     def opening(self, config: Path, page: str, *, jobs: int, keep_running: bool) -> None:
-        ends = "goes on until Ctrl-C" if keep_running else "ends by itself in less than a minute"
+        ends = "keeps running until Ctrl-C" if keep_running else "ends by itself in less than a minute"
         self._say("gemwatch demo: everything here is simulated, and nothing leaves this machine.", "bold")
         self._say(
             "A simulated GEM API, its login and two inboxes listen on 127.0.0.1. The real daemon watches "
             f"{jobs} jobs there, every second. What takes a real job hours takes seconds here.\nThe demo {ends}.\n"
         )
         for point in (
-            "The target team-chat hears of everything, data-mail of successes and failures.",
+            "The target team-chat receives everything, data-mail receives successes and failures.",
             "Six earlier runs of each job are in the store, so that its end can be estimated.",
             "One job runs far longer than its earlier runs did, one matches fewer roads, one fails.",
-            "One job has ended before the first look, one appears late, one does not exist.",
+            "One job has ended before its first poll, one appears late, one does not exist.",
             "The API answers HTTP 500 now and then; mail and login fail once each.",
             "A further job is added while the daemon runs.",
         ):
@@ -89,8 +91,9 @@ class Show:
             self.line(text)
 
     def command(self, *words: str | Path) -> None:
-        """A command that the demo runs, in the form in which a person would type it."""
-        self._console.print(Text(f"{self._time()}  $ {shlex.join(map(str, words))}", "bold"), soft_wrap=True)
+        """A command of gemwatch that the demo runs, as a person would type it."""
+        line = f"{self._time()}  $ {self._program} {shlex.join(map(str, words))}"
+        self._console.print(Text(line, "bold"), soft_wrap=True)
 
     def letter(self, letter: Letter) -> None:
         """A message in its frame, or one line where another target has got the same one before."""
@@ -130,14 +133,14 @@ class Show:
 
     def next_step(self) -> None:
         self._say("\nNext, with your own jobs:", "bold")
-        self._say("  cp config.example.yaml config.yaml    and put in your key, targets and job ids", wrap=False)
-        self._say("  gemwatch check --online && gemwatch run", wrap=False)
+        self._say(f"  {self._program} init", wrap=False)
+        self._say(f"  {self._program} check --online && {self._program} run", wrap=False)
 
-    def goes_on(self, config: Path, page: str, spare: Iterable[int]) -> None:
-        self._say("\nThe daemon goes on until Ctrl-C. Meanwhile, in another terminal:", "bold")
-        self._say(f"  gemwatch status --config {config}", wrap=False)
-        self._say(f"  gemwatch watch JOB_ID --config {config}", wrap=False)
-        self._say(f"Jobs that exist and that nobody watches yet: {', '.join(map(str, spare))}. The page: {page}\n")
+    def goes_on(self, config: Path, page: str, spare: Sequence[int]) -> None:
+        self._say("\nThe daemon keeps running until Ctrl-C. In another terminal, in this folder, try:", "bold")
+        for words in (["status"], ["status", "--follow"], ["history"], ["watch", str(spare[0])]):
+            self._say(f"  {self._program} {shlex.join([*words, '--config', str(config)])}", wrap=False)
+        self._say(f"Jobs that exist and are not watched yet: {', '.join(map(str, spare))}. The page: {page}\n")
 
     def failure(self, reason: str, tail: Iterable[str], folder: Path) -> None:
         self._say(f"\nThe demo failed: {reason}", "bold red")

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-import sys
+import textwrap
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gemwatch.cli import streams
 from gemwatch.cli.common import FAILED, MISUSED, Config, Json, config_path, print_json
+from gemwatch.cli.tables import in_colour, on_terminal, record, terminal_size
 
 if TYPE_CHECKING:
     from gemwatch.adapters.config.file import LoadedFile
@@ -38,6 +40,8 @@ def doctor(context: typer.Context, config: Config = None, *, offline: Offline = 
     if loaded.settings is not None:
         _remember(loaded.settings, secrets)
     found = []
+    if not (as_json or on_terminal()):
+        print(record(["State", "Check", "Found", "Remedy"]), flush=True)
     for one in _findings(path, loaded, secrets, online=not offline):
         found.append(_fit_to_show(one, secrets))
         if not as_json:
@@ -51,8 +55,8 @@ def doctor(context: typer.Context, config: Config = None, *, offline: Offline = 
                 "warnings": number[State.WARNING],
             }
         )
-    else:
-        typer.echo(f"\nProblems: {number[State.PROBLEM]}, warnings: {number[State.WARNING]}")
+    elif on_terminal():
+        print(f"\nProblems: {number[State.PROBLEM]}, warnings: {number[State.WARNING]}")
     if loaded.settings is None:
         raise typer.Exit(MISUSED)
     if number[State.PROBLEM]:
@@ -106,18 +110,24 @@ def _fit_to_show(finding: "Finding", secrets: "Secrets") -> "Finding":
 
 
 def _say(finding: "Finding") -> None:
-    """One line, and one for the remedy. The word stands beside the sign, for who cannot see or print the sign."""
-    sign, colour = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "problem": ("✗", "red")}[finding.state]
-    sign = sign if _can_print(sign) else " "
-    mark = typer.style(f"{sign} {finding.state:<7}", fg=colour)
-    typer.echo(f"{mark}  {finding.name}: {finding.found}")
+    """In a pipe one record. On a terminal one line, wrapped, and the remedy below it.
+
+    The word is next to the sign, for people who cannot see the sign and for terminals that cannot show it.
+    """
+    if not on_terminal():
+        print(record([finding.state, finding.name, finding.found, finding.remedy]), flush=True)
+        return
+    sign, colour = {"ok": ("✓", 32), "warning": ("!", 33), "problem": ("✗", 31)}[finding.state]
+    mark = f"{sign if streams.encodable(sign) else ' '} {finding.state:<7}"
+    indent, width = " " * (len(mark) + 2), max(40, terminal_size().columns)
+    lines = _wrapped(f"{indent}{finding.name}: {finding.found}", indent, width)
+    if in_colour():
+        mark = f"\x1b[{colour}m{mark}\x1b[0m"
+    print("\n".join([mark + lines[0][len(indent) - 2 :], *lines[1:]]))
     if finding.remedy is not None:
-        typer.echo(f"{'':11}remedy: {finding.remedy}")
+        print("\n".join(_wrapped(f"{indent}remedy: {finding.remedy}", indent, width)))
 
 
-def _can_print(sign: str) -> bool:
-    try:
-        sign.encode(sys.stdout.encoding or "ascii")
-    except UnicodeEncodeError:
-        return False
-    return True
+def _wrapped(text: str, indent: str, width: int) -> list[str]:
+    # Never within a word: paths and commands are there to be copied.
+    return textwrap.wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)

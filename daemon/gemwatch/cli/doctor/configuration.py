@@ -1,10 +1,12 @@
-"""Is the configuration read, whole, and will an edit of it arrive?"""
+"""Is the configuration valid, and does an edit of it arrive?"""
 
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from gemwatch.adapters.config.file import LoadedFile
+from gemwatch.cli import credentials
+from gemwatch.cli.access import denied
 from gemwatch.cli.doctor.finding import Finding, ok, problem, warning
 
 _MOUNTS = Path("/proc/self/mountinfo")
@@ -27,12 +29,20 @@ def mount_points(mountinfo: str) -> frozenset[str]:
 def _mistakes(path: Path, loaded: LoadedFile) -> Iterator[Finding]:
     settings = loaded.settings
     if settings is None:
-        for mistake in loaded.problems:
-            yield problem("configuration", str(mistake), "Mend it and save; `gemwatch check` reads it again")
+        mistakes, units = credentials.parted(loaded.problems)
+        for mistake in mistakes:
+            yield problem("configuration", str(mistake), "Fix it and save, then run: gemwatch check")
+        for unit in units:
+            yield problem("unit", credentials.missing(unit).rpartition(". ")[0], f"Run: {credentials.command(unit)}")
+        if (sentence := denied(path)) is not None:
+            found, _, remedy = sentence.rpartition(". ")
+            yield problem("configuration", found, " ".join(remedy.split()))
         return
-    yield ok("configuration", f"{path} is in order" if not loaded.problems else f"{path} is read")
+    yield ok("configuration", f"{path} is OK" if not loaded.problems else f"{path} is read")
     for mistake in loaded.problems:
-        yield problem("watch list", f"an entry is set aside: {mistake}", "Mend that entry and save")
+        yield problem(
+            "watch list", f"an entry is skipped: {mistake}", "Fix that entry and save, then run: gemwatch check"
+        )
     if settings.watches:
         yield ok("watch list", f"jobs: {len(settings.watches)}")
     elif not loaded.problems:

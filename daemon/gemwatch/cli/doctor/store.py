@@ -1,4 +1,4 @@
-"""Can the store be written, is it sound, and who else writes to it?"""
+"""Can the store be written, is it undamaged, and which daemon uses it?"""
 
 import os
 import shutil
@@ -12,6 +12,7 @@ from gemwatch.adapters.store.backup import SIDE_FILES, damage
 from gemwatch.adapters.store.database import StoreError, file_of, open_to_read
 from gemwatch.adapters.store.info import writer_of
 from gemwatch.adapters.store.schema import REVISION, alembic_config, revision_of
+from gemwatch.cli.access import denied
 from gemwatch.cli.doctor.finding import Finding, ok, problem, warning
 
 _LITTLE = 200 << 20  # bytes; a busy store with its log and one copy of it
@@ -20,6 +21,11 @@ _WAL_RESET_FIXED = (3, 51, 3)
 
 def findings(url: str) -> Iterator[Finding]:
     path = file_of(url)
+    if (sentence := denied(path, needed=os.R_OK | os.W_OK)) is not None:
+        found, _, remedy = sentence.rpartition(". ")
+        yield problem("store", found, " ".join(remedy.split()))
+        yield _sqlite()
+        return
     yield from _place(path)
     if path.exists():
         yield _contents(url)
@@ -27,7 +33,7 @@ def findings(url: str) -> Iterator[Finding]:
         yield ok("store", f"there is none at {path} yet: the first `gemwatch run` makes it")
     yield _sqlite()
     writer = writer_of(url)
-    yield ok("daemon", "none runs on this store" if writer is None else f"runs as process {writer or 'unknown'}")
+    yield ok("daemon", "none uses this store" if writer is None else f"runs as process {writer or 'unknown'}")
 
 
 def _place(path: Path) -> Iterator[Finding]:
@@ -39,15 +45,19 @@ def _place(path: Path) -> Iterator[Finding]:
     except OSError as error:
         yield problem("store folder", f"{folder} cannot be written: {os.strerror(error.errno or 0).lower()}", remedy)
         return
-    closed = [file for file in (path, *(Path(f"{path}{end}") for end in SIDE_FILES)) if _closed(file)]
+    closed = [file for file in (Path(f"{path}{end}") for end in SIDE_FILES) if _closed(file)]
     for file in closed:
-        yield problem("store folder", f"{file} cannot be written by this user", f"{remedy}; was it made by another?")
+        yield problem(
+            "store folder",
+            f"{file} cannot be written by this user",
+            f"{remedy}; it may have been made by another user",
+        )
     if not closed:
         yield ok("store folder", f"{folder} can be written")
     free = shutil.disk_usage(folder).free
     room = f"{free >> 20} MiB are free in {folder}"
     if free < _LITTLE:
-        yield warning("disk", room, "Free some: while the disk is full nothing is polled or told")
+        yield warning("disk", room, "Free some space: while the disk is full, polling and sending are paused")
     else:
         yield ok("disk", room)
 
@@ -58,21 +68,21 @@ def _closed(file: Path) -> bool:
 
 def _contents(url: str) -> Finding:
     path = file_of(url)
-    put_back = "Stop the daemon and put a backup in its place (`gemwatch db backup` makes them)"
+    put_back = "Stop the daemon, then move a copy to the store's place that was made with: gemwatch db backup FILE"
     try:
         found = revision_of(open_to_read(url))
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
             broken = damage(connection)
         if found == REVISION and broken is None:
-            return ok("store", f"{path} is sound, schema {found}")
+            return ok("store", f"{path} is OK, schema {found}")
         if broken is not None:
             return problem("store", f"{path} is damaged: {broken}", put_back)
         if found is not None and found not in _known():
-            remedy = "Install that version or a newer one, or put back a copy of before"
+            remedy = "Install that version or a newer one, or restore the copy from before the upgrade"
             return problem("store", f"{path} has schema {found}, which a newer gemwatch made", remedy)
     except (StoreError, sqlite3.Error) as error:
         return problem("store", f"{path}: {error}", put_back)
-    remedy = "Stop the daemon, then: gemwatch db upgrade. Or start the daemon of this version, which does the same"
+    remedy = "Restart the daemon, which upgrades the store. Or stop it and run: gemwatch db upgrade"
     return warning("store", f"{path} has schema {found or 'none'}, this gemwatch reads {REVISION}", remedy)
 
 
@@ -87,6 +97,6 @@ def _sqlite() -> Finding:
     if sqlite3.sqlite_version_info < _WAL_RESET_FIXED:
         remark = (
             "; before 3.51.3 a file that two programs write can be damaged, very rarely: "
-            "let none but gemwatch write to the store"
+            "let no other program write to the store"
         )
     return ok("SQLite", f"{sqlite3.sqlite_version}{remark}")

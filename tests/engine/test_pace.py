@@ -6,8 +6,9 @@ from itertools import pairwise
 
 import pytest
 
+from gemwatch.core.job import Failed, NotFound, Throttled
 from gemwatch.engine.pace import Pace
-from support.clock import FakeClock
+from support.clock import START, FakeClock
 from support.waiting import until
 
 
@@ -53,38 +54,46 @@ async def test_after_a_pause_there_is_no_burst(clock: FakeClock) -> None:
     assert pace.waits == pytest.approx(0.05)
 
 
-async def test_a_hold_is_what_the_api_asked_for_and_a_shorter_one_does_not_lift_it(clock: FakeClock) -> None:
+def asked_to_wait(pause: float | None) -> Throttled:
+    return Throttled(at=START, retry_after=None if pause is None else timedelta(seconds=pause))
+
+
+ANSWERED, DOWN = NotFound(at=START), Failed(at=START, sent_at=START, reason="no answer")
+
+
+async def test_a_hold_is_as_long_as_the_api_asked_for(clock: FakeClock) -> None:
     pace = Pace(clock, at_once=10, rate=0)
-    pace.throttle(timedelta(seconds=30))
-    pace.throttle(timedelta(seconds=1))
+    pace.settle(asked_to_wait(30))
+    pace.settle(asked_to_wait(1))  # a shorter one does not lift it
     clock.advance(29)
     assert pace.held
     clock.advance(1)
     assert not pace.held
 
 
-async def test_without_a_word_on_how_long_holds_grow_until_the_api_is_content(clock: FakeClock) -> None:
+@pytest.mark.parametrize("pause", [None, 0])
+async def test_holds_without_a_time_grow_until_an_answer(clock: FakeClock, pause: float | None) -> None:
     pace, holds = Pace(clock, at_once=10, rate=0), []
     for _ in range(8):
-        for _ in range(16):  # all that were under way are told the same
-            pace.throttle(None)
+        for _ in range(16):  # all that were under way get the same answer
+            pace.settle(asked_to_wait(pause))
         start = clock.monotonic()
         while pace.held:
             clock.advance(1)
         holds.append(clock.monotonic() - start)
     assert holds == [2, 4, 8, 16, 32, 60, 60, 60]
-    pace.relax()
-    pace.throttle(None)
+    pace.settle(ANSWERED)
+    pace.settle(asked_to_wait(pause))
     clock.advance(2)
     assert not pace.held
 
 
 async def test_pauses_that_the_api_names_do_not_make_later_ones_grow(clock: FakeClock) -> None:
     pace = Pace(clock, at_once=10, rate=0)
-    for _ in range(16):  # all that were under way are told the same
-        pace.throttle(timedelta(seconds=1))
+    for _ in range(16):  # all that were under way get the same answer
+        pace.settle(asked_to_wait(1))
     clock.advance(1)
-    pace.throttle(None)
+    pace.settle(asked_to_wait(None))
     clock.advance(2)
     assert not pace.held
 
@@ -92,5 +101,49 @@ async def test_pauses_that_the_api_names_do_not_make_later_ones_grow(clock: Fake
 async def test_a_hold_outlives_an_edit_of_the_limits(clock: FakeClock) -> None:
     old = Pace(clock, at_once=10, rate=10)
     new = Pace(clock, at_once=5, rate=2, turns=old.turns)
-    old.throttle(timedelta(seconds=30))  # by a request that was under way during the edit
+    old.settle(asked_to_wait(30))  # by a request that was under way during the edit
     assert new.held
+
+
+async def test_after_a_hold_one_request_goes_first(clock: FakeClock) -> None:
+    pace = Pace(clock, at_once=10, rate=0)
+    pace.settle(asked_to_wait(5))
+    async with pace.slot() as during:
+        assert not during.granted
+    clock.advance(5)
+    assert pace.ahead == 1
+    async with pace.slot() as probe:
+        assert probe.granted
+        async with pace.slot() as other:
+            assert not other.granted
+        pace.settle(DOWN)  # shows nothing: one at a time as before
+    async with pace.slot() as probe, pace.slot() as other:
+        assert (probe.granted, other.granted) == (True, False)
+        pace.settle(ANSWERED)
+        async with pace.slot() as further:
+            assert not further.granted  # as long as the probe is not over
+    async with pace.slot() as one, pace.slot() as another:
+        assert one.granted
+        assert another.granted
+    assert pace.ahead > 1
+
+
+async def test_a_probe_that_is_cancelled_makes_room_for_another(clock: FakeClock) -> None:
+    pace = Pace(clock, at_once=10, rate=0)
+    pace.settle(asked_to_wait(1))
+    clock.advance(1)
+    with pytest.raises(asyncio.CancelledError):
+        async with pace.slot():
+            raise asyncio.CancelledError
+    async with pace.slot() as probe:
+        assert probe.granted
+
+
+async def test_a_turn_that_comes_during_a_hold_is_not_granted(clock: FakeClock) -> None:
+    pace = Pace(clock, at_once=10, rate=50)
+    async with pace.slot():
+        waiting = asyncio.create_task(pace.slot().__aenter__())
+        await asyncio.sleep(0)
+        pace.settle(asked_to_wait(5))
+    clock.advance(1)
+    assert not (await waiting).granted

@@ -32,6 +32,7 @@ class World:
         self.asked: list[tuple[float, int]] = []
         self.shown: list[Sequence[Standing]] = []
         self.last_error: LoginError | None = None
+        self.remedy = "Log in again"
 
     @property
     def passed(self) -> float:

@@ -150,6 +150,7 @@ class Credentials:
 
     expires_at = None
     last_error = None
+    remedy = "Log in again"
 
     def __init__(self, world: World) -> None:
         self._world = world

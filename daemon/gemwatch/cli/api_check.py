@@ -23,7 +23,7 @@ class Answer:
 async def token_of(settings: Settings, clock: Clock, secrets: Secrets) -> Token | LoginError:
     """A token, fetched as the daemon would, or why there is none."""
     try:
-        return await Credentials(settings.api.token, clock, secrets).token()
+        return await Credentials(settings.api.token, clock, secrets, retry=False).token()
     except LoginError as error:
         return error
 

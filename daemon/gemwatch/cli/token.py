@@ -22,16 +22,19 @@ def token(context: typer.Context, config: Config = None) -> None:
     from gemwatch.core.login import LoginError
 
     settings, clock = settings_of(config_path(context, config)), SystemClock()
+    credentials = Credentials(settings.api.token, clock, secrets_of(settings), retry=False)
     try:
-        had = asyncio.run(Credentials(settings.api.token, clock, secrets_of(settings)).token())
+        fetched = asyncio.run(credentials.token())
     except LoginError as error:
         fail(f"login: {error}")
-    typer.echo(f"A token was had, {until(had, clock.now())}.")
+    typer.echo(f"Got a token, {until(fetched, clock.now())}.")
+    if fetched.application and settings.api.token.command is not None:
+        typer.echo(f"It belongs to an application, not to a user: GEM may refuse it. {credentials.remedy}", err=True)
 
 
 def until(token: "Token", now: datetime) -> str:
-    """For how long a token is good, in words."""
+    """How long a token is valid, in words."""
     if token.expires_at is None:
-        return "which does not say when it ends: it is used until it is refused"
+        return "which does not say when it expires: gemwatch uses it until the API refuses it"
     minutes = int((token.expires_at - now).total_seconds() // 60)
-    return f"good until {token.expires_at.astimezone():%Y-%m-%d %H:%M %Z} ({minutes} min)"
+    return f"valid until {token.expires_at.astimezone():%Y-%m-%d %H:%M %Z} ({minutes} min)"

@@ -9,6 +9,7 @@ from gemwatch.core.facts import ApiFacts, LoginFacts
 from gemwatch.core.job import Failed, NotFound, Refused, Seen, Throttled
 from gemwatch.core.listing import Listed, Listing
 
+DOUBTED_AFTER = timedelta(minutes=10)  # without any good answer, a 403 for rate counts as a refusal
 CERTAIN_FROM = 30  # refusals in a row, over all jobs: nobody waits for a witness any longer
 
 

@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 MASK = "***"
 _SHORTEST = 6  # masking shorter pieces would blot out ordinary words and protect nothing
+_NO_WORD = 12  # characters
 _MOST = 2000  # pieces remembered; tokens are renewed for months, so the oldest are let go
 
 
@@ -49,6 +50,11 @@ class Secrets:
         if len(text) < _SHORTEST:  # as most words of a log line
             return text
         return (self._pattern or self._compiled()).sub(MASK, text)
+
+    def are_in(self, value: str) -> bool:
+        """Whether this is a known secret, or holds one that is too long to be an ordinary word."""
+        with self._lock:
+            return value in self._pieces or any(piece in value for piece in self._pieces if len(piece) >= _NO_WORD)
 
     def _compiled(self) -> re.Pattern[str]:
         with self._lock:

@@ -47,12 +47,16 @@ class AzureSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenSource:
-    """Where the bearer token comes from: exactly one of the four is set."""
+    """Where the bearer token comes from: exactly one of the first four is set.
+
+    `withheld`: the variables that the configuration refers to, which a command does not get.
+    """
 
     command: tuple[str, ...] | None = None
     file: Path | None = None
     value: str | None = field(default=None, repr=False)
     azure: AzureSource | None = None
+    withheld: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

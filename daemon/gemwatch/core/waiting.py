@@ -58,6 +58,7 @@ class Standing:
     refusals: int = 0  # in a row
     failures: int = 0  # looks in a row without a usable answer
     trouble: str | None = None
+    remedy: str | None = None  # where a login is refused
     outcome: Outcome | None = None
     needs_review: tuple[str, ...] = ()
     estimate: Estimate | None = None
@@ -131,8 +132,9 @@ def after_look(
             return replace(asked, misses=misses, refusals=0, failures=0, trouble=trouble, outcome=lost)
         case Refused(reason=reason):
             refusals = standing.refusals + 1
-            refused = Outcome.LOGIN_REFUSED if refusals >= REFUSALS else None
-            return replace(asked, refusals=refusals, failures=0, trouble=reason, outcome=refused)
+            # Without a token there is nothing to ask with, and whatever passes by itself has been waited for.
+            refused = Outcome.LOGIN_REFUSED if refusals >= REFUSALS or seen.certain else None
+            return replace(asked, refusals=refusals, failures=0, trouble=reason, remedy=seen.remedy, outcome=refused)
         case Throttled() | Failed():
             return replace(asked, failures=standing.failures + 1, trouble=seen.reason)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -12,12 +13,14 @@ from gemwatch.core.backoff import POLL_MOST
 from gemwatch.core.clock import Clock
 from gemwatch.core.events import Event
 from gemwatch.core.facts import ServiceFacts
-from gemwatch.core.health import ApiState, Health, HealthChange, Login, after, overdue
-from gemwatch.core.job import NotFound, Refused, Seen
+from gemwatch.core.health import DOUBTED_AFTER, ApiState, Health, HealthChange, Login, after, overdue
+from gemwatch.core.job import NotFound, Refused, Seen, Throttled
 from gemwatch.core.listing import Listed, Listing
 from gemwatch.engine.active_config import ActiveConfig
 
 log = structlog.get_logger()
+
+_UNTIL_ASKED_AGAIN = timedelta(minutes=2)  # more than the longest pause that no Retry-After names
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,7 +37,9 @@ class HealthMonitor:
     def __init__(self, *, active: ActiveConfig, clock: Clock, notes: Mapping[str, Any]) -> None:
         self._live = active
         self._clock = clock
-        self._silent_from: float | None = None  # the first request since the last answer was sent then
+        self._silent_from: float | None = None  # the first request since the last answer was sent then, and
+        self._no_good_from: float | None = None  # the first one since the last answer about a job
+        self._forbidden_for_rate = False  # by the last answer
         self._asked_at = 0.0
         self._under_way = 0  # requests
         self.health = _from_notes(notes)
@@ -45,12 +50,20 @@ class HealthMonitor:
     def locked_out(self) -> bool:
         return self.health.login is Login.REFUSED
 
+    @property
+    def doubts_rate(self) -> bool:
+        """Whether a 403 for rate is no longer believed."""
+        since = self._no_good_from
+        return since is not None and self._clock.monotonic() - since >= DOUBTED_AFTER.total_seconds()
+
     @contextmanager
     def asking(self) -> Iterator[None]:
         """A request is under way for as long as this lasts."""
         self._asked_at = self._clock.monotonic()
         if self._silent_from is None:
             self._silent_from = self._asked_at
+        if self._no_good_from is None:
+            self._no_good_from = self._asked_at
         self._under_way += 1
         try:
             yield
@@ -65,8 +78,11 @@ class HealthMonitor:
         """Take in one look, or a list; when its request was sent, on the wall's clock and in monotonic seconds."""
         if isinstance(seen, Seen | NotFound | Listing):
             self.last_good_at, self.last_good_sent_at = seen.at, sent_at
+            self._no_good_from = None
         if isinstance(seen, Seen | NotFound | Listing) or (isinstance(seen, Refused) and not seen.certain):
             self.answered()
+        if sent_at is not None:
+            self._forbidden_for_rate = isinstance(seen, Throttled) and seen.status == HTTPStatus.FORBIDDEN
         return self._take(after(self.health, seen, sent=sent, now=self._clock.monotonic(), others=others))
 
     def check(self) -> Change:
@@ -76,10 +92,12 @@ class HealthMonitor:
             return Change()
         expecting = self._under_way or self._live.pace.held
         if not expecting and now > self._asked_at + (POLL_MOST + api.timeout).total_seconds():
-            self._silent_from = None  # nothing is asked any more, so silence is no trouble
+            self._silent_from = self._no_good_from = None  # nothing is asked any more, so silence is no failure
             return Change()
         silent_for = timedelta(seconds=now - self._silent_from)
         alert_after = self._live.settings.poll.alert_after
+        if self._forbidden_for_rate:  # it becomes a refusal first, and one message is enough
+            alert_after = max(alert_after, DOUBTED_AFTER + _UNTIL_ASKED_AGAIN)
         return self._take(overdue(self.health, self._clock.now(), silent_for, alert_after))
 
     def _take(self, checkup: HealthChange) -> Change:

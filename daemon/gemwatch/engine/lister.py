@@ -113,11 +113,11 @@ class Lister:
             token = await credentials.token()
         except LoginError:
             return None
-        async with active.pace.slot():
-            if active.credentials is not credentials or self._health_monitor.locked_out or active.pace.held:
+        pace = active.pace
+        async with pace.slot() as slot:
+            if active.credentials is not credentials or self._health_monitor.locked_out or not slot.granted:
                 return None
             with self._health_monitor.asking():
                 seen = await active.api.list_jobs(job_type, token.value)
-        if isinstance(seen, Throttled):
-            active.pace.throttle(seen.retry_after)
+            pace.settle(seen)
         return seen

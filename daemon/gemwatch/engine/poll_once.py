@@ -1,14 +1,17 @@
-"""One look at one job: a token, a turn, a request; on a refusal one renewal and one more try."""
+"""One poll of one job: a token, a turn, a request; after a refusal one renewal and one more request."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from http import HTTPStatus
 from typing import Protocol
 
 from gemwatch.core.clock import Clock
+from gemwatch.core.health import DOUBTED_AFTER
 from gemwatch.core.job import Observation, Refused, Throttled
 from gemwatch.core.login import LoginError, Token
+from gemwatch.core.refusals import Culprit, remedy
 from gemwatch.engine.pace import Pace
 from gemwatch.engine.ports import Api, Credentials
 
@@ -49,15 +52,18 @@ class PollOnce:
         active: Means,
         clock: Clock,
         barred: Callable[[], bool],
+        doubted: Callable[[], bool],
         asking: Callable[[], AbstractContextManager[None]],
     ) -> None:
         """`barred`: whether the login was found refused before the turn came; then nothing is sent.
 
+        `doubted`: whether a 403 for rate is no longer believed, since there has been no good answer for so long.
         `asking` is entered for as long as a request is under way.
         """
         self._active = active
         self._clock = clock
         self._barred = barred
+        self._doubted = doubted
         self._asking = asking
 
     async def __call__(self, job_id: int, *, probing: bool = False) -> PollResult:
@@ -68,7 +74,7 @@ class PollOnce:
                 taken = await (self._probe if probing else self._try_twice)(job_id, credentials)
             except LoginError as error:
                 if self._active.credentials is credentials:
-                    return PollResult(seen=Refused(at=self._clock.now(), reason=str(error), certain=True))
+                    return PollResult(seen=_without_token(error, self._clock.now()))
                 continue  # an edit has brought other credentials: theirs count
             if taken is not None:
                 return taken
@@ -78,8 +84,10 @@ class PollOnce:
         first = await self._ask(job_id, token, credentials, self._barred)
         if first is None or first.sent_at is None or not isinstance(first.seen, Refused):
             return first
-        token = await credentials.renew(token)
-        again = await self._ask(job_id, token, credentials, self._barred)
+        renewed = await credentials.renew(token)
+        if renewed is token:  # it was new already
+            return first
+        again = await self._ask(job_id, renewed, credentials, self._barred)
         return again and replace(again, first_sent_at=first.sent_at)
 
     async def _probe(self, job_id: int, credentials: Credentials) -> PollResult | None:
@@ -94,21 +102,34 @@ class PollOnce:
         Token and host are taken in the same step, so that no token goes to a host it was not made for.
         """
         active, clock = self._active, self._clock
-        async with active.pace.slot():
+        pace = active.pace
+        async with pace.slot() as slot:
             if active.credentials is not credentials:
                 return None
             if barred():
-                reason = "not asked, since the login is refused"
+                reason = "not polled, since the login is refused"
                 return PollResult(seen=Refused(at=clock.now(), reason=reason, certain=True))
-            if active.pace.held:
-                return PollResult(seen=Throttled(at=clock.now()))
+            if not slot.granted:
+                return PollResult(seen=Throttled(at=clock.now(), asked=False))
             sent_at, start = clock.now(), clock.monotonic()
             with self._asking():
                 seen = await active.api.ask(job_id, token.value)
-            if isinstance(seen, Throttled):
-                active.pace.throttle(seen.retry_after)
-            else:
-                active.pace.relax()
+            if isinstance(seen, Throttled) and seen.status == HTTPStatus.FORBIDDEN and self._doubted():
+                seen = _refusal_after_all(seen)
+            pace.settle(seen)
+            if isinstance(seen, Refused) and seen.remedy is None:
+                seen = replace(seen, remedy=remedy(seen.culprit, seen.status, login=credentials.remedy))
             return PollResult(
                 seen=seen, sent_at=sent_at, sent=start, first_sent_at=sent_at, seconds=clock.monotonic() - start
             )
+
+
+def _without_token(error: LoginError, now: datetime) -> Refused:
+    return Refused(at=now, reason=error.reason, certain=True, culprit=Culprit.TOKEN, remedy=error.remedy or None)
+
+
+def _refusal_after_all(seen: Throttled) -> Refused:
+    """No quota stays exceeded for so long by requests with pauses in between."""
+    minutes = DOUBTED_AFTER.total_seconds() / 60
+    reason = f"{seen.reason}. There has been no other answer for {minutes:g} minutes"
+    return Refused(at=seen.at, reason=reason, culprit=Culprit.RATE, status=seen.status, words=seen.words)

@@ -59,6 +59,7 @@ class Poller:
             active=active,
             clock=clock,
             barred=lambda: health_monitor.locked_out,
+            doubted=lambda: health_monitor.doubts_rate,
             asking=health_monitor.asking,
         )
         self.wake_up = WakeUp()
@@ -108,7 +109,7 @@ class Poller:
         """Start the polls that are due, as far as there is room. Returns for how many seconds to sleep."""
         active, now = self._active, self._clock.monotonic()
         if active.pace.held:
-            return _asleep(active.pace.turns.held_until - now)
+            return _asleep(active.pace.hold_left)
         probing = self._health_monitor.locked_out
         if probing and (self._polls or now < self._next_probe):
             return _asleep(self._next_probe - now)
@@ -257,9 +258,14 @@ def _log_result(job_id: int, seen: Observation, failures: int) -> None:
             log.warning("poll_not_found", job_id=job_id)
         case Refused():
             log.warning("poll_refused", job_id=job_id, reason=seen.reason)
+        case Throttled(asked=False):
+            log.debug("poll_postponed", job_id=job_id, reason="the API asked to wait")
         case Throttled():
             log.warning(
-                "poll_throttled", job_id=job_id, retry_after=seen.retry_after and seen.retry_after.total_seconds()
+                "poll_throttled",
+                job_id=job_id,
+                reason=seen.reason,
+                retry_after=seen.retry_after and seen.retry_after.total_seconds(),
             )
         case Failed():
             log.warning("poll_failed", job_id=job_id, reason=seen.reason, bad_answer=seen.bad, failures=failures)

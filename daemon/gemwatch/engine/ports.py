@@ -73,6 +73,9 @@ class Credentials(Protocol):
     @property
     def last_error(self) -> LoginError | None: ...
 
+    @property
+    def remedy(self) -> str: ...
+
 
 class Targets(Protocol):
     """The places that messages go to."""

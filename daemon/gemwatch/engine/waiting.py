@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gemwatch.core.clock import Clock
-from gemwatch.core.job import Failed, JobDetails, Observation, Refused, Seen, Status
+from gemwatch.core.health import DOUBTED_AFTER
+from gemwatch.core.job import Failed, JobDetails, NotFound, Observation, Refused, Seen, Status
 from gemwatch.core.outcome import Outcome, Terms, out_of_time, over
 from gemwatch.core.settings import PollSettings
 from gemwatch.core.waiting import Standing, Told, after_look, after_word, next_pause
@@ -60,7 +61,10 @@ class Waiting:
         self._standings = {job_id: Standing(job_id=job_id, name=name) for job_id, name in jobs.items()}
         self._began = clock.monotonic()
         self._deadline = None if limit is None else self._began + limit.total_seconds()
-        self._poll_once = PollOnce(active=asking, clock=clock, barred=lambda: False, asking=nullcontext)
+        self._no_good_from: float | None = None  # the first poll since the last good answer began then
+        self._poll_once = PollOnce(
+            active=asking, clock=clock, barred=lambda: False, doubted=self._doubts_rate, asking=nullcontext
+        )
         self._polls: dict[int, asyncio.Task[None]] = {}
         self._due: dict[int, float] = {}  # on the monotonic clock; where none is given: now
         self._known: Mapping[int, Told] = {}  # by the daemon
@@ -119,10 +123,18 @@ class Waiting:
         for job_id in sorted(due, key=lambda one: self._due.get(one, 0.0))[: max(0, pace.ahead - len(self._polls))]:
             self._polls[job_id] = group.create_task(self._poll(job_id))
 
+    def _doubts_rate(self) -> bool:
+        since = self._no_good_from
+        return since is not None and self._clock.monotonic() - since >= DOUBTED_AFTER.total_seconds()
+
     async def _poll(self, job_id: int) -> None:
+        if self._no_good_from is None:
+            self._no_good_from = self._clock.monotonic()
         seen = (await self._poll_once(job_id, probing=self._standings[job_id].refusals > 0)).seen
         if isinstance(seen, Refused) and seen.certain:
             seen = await self._refused_or_cut_off(seen)
+        if isinstance(seen, Seen | NotFound):
+            self._no_good_from = None
         why: tuple[str, ...] = ()
         if isinstance(seen, Seen) and seen.job.status == Status.SUCCESS:
             why = await self._needs_review(seen.job, seen.at)

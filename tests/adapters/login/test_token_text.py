@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gemwatch.adapters.login.token_text import read_token
+from gemwatch.adapters.login.token_text import Given, read_token
 from support.clock import START
 from support.tokens import az_json, jwt
 
@@ -35,7 +35,39 @@ LATER = START + timedelta(hours=1)
     ],
 )
 def test_a_token_and_its_end_are_read_in_every_known_form(text: str, value: str, expires_at: datetime | None) -> None:
-    assert read_token(text, START) == (value, expires_at)
+    given = read_token(text, START)
+    assert (given.value, given.expires_at) == (value, expires_at)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "WARNING: The default interactive login is changing.\n" + az_json("tok", LATER),
+        "\ufeff" + az_json("tok", LATER),
+        "\x1b[32m" + az_json("tok", LATER) + "\x1b[0m\n",
+        "This command is in preview.\n" + json.dumps(json.loads(az_json("tok", LATER)), indent=2),
+        az_json("tok", LATER) + "\nWARNING: A new version is available",
+        "WARNING: x\ntok\n",
+        "\x1b[1mtok\x1b[0m",
+    ],
+)
+def test_what_az_prints_around_a_token_is_no_obstacle(text: str) -> None:
+    assert read_token(text, START).value == "tok"
+
+
+@pytest.mark.parametrize("word", ["None", "null", "undefined", '"None"', '{"accessToken": "null"}'])
+def test_a_word_for_nothing_is_no_token(word: str) -> None:
+    with pytest.raises(ValueError, match="no token"):
+        read_token(word, START)
+
+
+@pytest.mark.parametrize(
+    ("claims", "application"),
+    [({"idtyp": "app"}, True), ({"idtyp": "app", "scp": "x"}, False), ({"idtyp": "user"}, False), ({}, False)],
+)
+def test_a_token_of_an_application_is_recognised(claims: dict[str, str], application: bool) -> None:  # noqa: FBT001
+    given = read_token(jwt(tid="my-tenant", **claims), START)
+    assert (given.application, given.tenant) == (application, "my-tenant")
 
 
 @pytest.fixture
@@ -49,7 +81,7 @@ def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def test_an_older_az_gives_local_time(berlin: None) -> None:
     winter = json.dumps({"accessToken": "tok", "expiresOn": "2026-03-01 14:00:00.000000"})
-    assert read_token(winter, START) == ("tok", LATER)
+    assert read_token(winter, START).expires_at == LATER
 
 
 @pytest.mark.parametrize(
@@ -71,7 +103,7 @@ def test_an_older_az_gives_local_time(berlin: None) -> None:
     ],
 )
 def test_an_odd_jwt_is_a_token_without_a_known_end(odd: str) -> None:
-    assert read_token(odd, START) == (odd, None)
+    assert read_token(odd, START) == Given(value=odd)
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,11 @@ class Reader:
         self._patterns: list[str] = []
         self._matched: set[Path] = set()  # known by a pattern alone
 
+    @property
+    def variables(self) -> frozenset[str]:
+        """The variables that the documents read so far refer to."""
+        return frozenset(self._references.variables)
+
     def sources(self) -> Sources:
         seen = {**self._references.seen, **self._seen}
         named = tuple(path for path in seen if path not in self._matched)

@@ -68,4 +68,4 @@ def _read(path: Path, reader: Reader, url_problem: UrlProblem) -> Settings | Non
         elif document is not None:
             collected.add(document, document.value)
     reader.problems.extend(collected.problems)
-    return keys and schema.settings(keys, path.parent.absolute(), tuple(collected.watches))
+    return keys and schema.settings(keys, path.parent.absolute(), tuple(collected.watches), reader.variables)

@@ -30,6 +30,7 @@ class References:
 
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
         self.seen: dict[Path, Stamp | None] = {}
+        self.variables: set[str] = set()  # that have been referred to
         self._folder = folder
         self._environ = environ
         self._files: dict[Path, str | Unreadable] = {}
@@ -65,6 +66,7 @@ class References:
         if not (parts := _VARIABLE.fullmatch(body)):
             raise BadReference("${...} holds no variable name; " + _FORMS)
         name, default = parts[1], parts[2]
+        self.variables.add(name)
         value = self._environ.get(name)
         if default is not None:
             return value or default.replace("$$", "$")

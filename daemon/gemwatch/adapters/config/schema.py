@@ -33,6 +33,7 @@ from gemwatch.core.gate import Gate
 from gemwatch.core.kinds import DEFAULT_EVENTS, EventKind
 from gemwatch.core.limits import Limits
 from gemwatch.core.settings import (
+    DEFAULT_TOKEN_COMMAND,
     ApiSettings,
     AzureCredential,
     AzureSource,
@@ -121,11 +122,17 @@ def watched_id(entry: object) -> int | None:
         return None
 
 
-def settings(keys: Keys, folder: Path, watches: tuple[Watch, ...]) -> Settings:
-    """The core's settings; `folder`, the configuration's own and absolute, is what relative paths start from."""
+def settings(
+    keys: Keys, folder: Path, watches: tuple[Watch, ...], variables: frozenset[str] = frozenset()
+) -> Settings:
+    """The core's settings; `folder`, the configuration's own and absolute, is what relative paths start from.
+
+    `variables` are those that the configuration refers to.
+    """
     api: dict[str, Any] = {**keys["api"]}
-    if token := api.pop("token", None):
-        api["token"] = _token_source(token, folder)
+    token = api.pop("token", None)
+    source = _token_source(token, folder) if token else TokenSource(command=DEFAULT_TOKEN_COMMAND)
+    api["token"] = replace(source, withheld=variables)
     store = keys.get("store", {})
     heartbeat = keys.get("heartbeat")
     kept = {"keep": store["keep"]} if "keep" in store else {}

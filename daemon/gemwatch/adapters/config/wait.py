@@ -9,7 +9,7 @@ from gemwatch.adapters.config import schema, values
 from gemwatch.adapters.config.document import Document, Reader
 from gemwatch.adapters.config.watches import WatchEntries
 from gemwatch.core.gate import Gate
-from gemwatch.core.settings import ApiSettings, PollSettings, Problem, Watch
+from gemwatch.core.settings import DEFAULT_TOKEN_COMMAND, ApiSettings, PollSettings, Problem, TokenSource, Watch
 
 KEY, BASE_URL = "TOMTOM_API_KEY", "GEMWATCH_BASE_URL"
 _SECTIONS = ("api", "poll", "gate", "store")
@@ -44,7 +44,7 @@ def from_file(path: Path, environ: Mapping[str, str]) -> WaitSettings | tuple[Pr
     problems += [main.problem(m.at, m.what, key=m.key) for m in misfits if not main.is_unresolved(m.at)]
     if keys is None or problems:
         return tuple(problems)
-    settings = schema.settings(keys, path.parent.absolute(), ())
+    settings = schema.settings(keys, path.parent.absolute(), (), reader.variables)
     return WaitSettings(
         api=settings.api,
         poll=settings.poll,
@@ -65,7 +65,8 @@ def from_environment(environ: Mapping[str, str]) -> WaitSettings:
                 raise values.BadValue(f"{variable} {error}") from None
     if "key" not in api:
         raise values.BadValue(f"{KEY} is not set")
-    return WaitSettings(api=ApiSettings(**api))
+    token = TokenSource(command=DEFAULT_TOKEN_COMMAND, withheld=frozenset({KEY}))
+    return WaitSettings(api=ApiSettings(**api, token=token))
 
 
 def _watches(value: Mapping[str, Any], main: Document, reader: Reader) -> Sequence[Watch]:

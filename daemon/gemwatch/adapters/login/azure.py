@@ -5,19 +5,20 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from datetime import timedelta
 from typing import Any
 
+from gemwatch.adapters.login.az import PASSING, retry_for, without_ballast
 from gemwatch.core.login import LoginError
+from gemwatch.core.refusals import cut_at_word
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import AzureCredential, AzureSource
 from gemwatch.core.text.sanitize import single_line
 
 AZURE_LIMIT = timedelta(seconds=60)
 REMEDIES: Mapping[AzureCredential, str] = {
-    AzureCredential.CLI: "On the host, as the user that runs gemwatch: az login",
     AzureCredential.SERVICE_PRINCIPAL: "Check tenant_id, client_id and client_secret, and whether that has run out",
     AzureCredential.MANAGED_IDENTITY: "Check that this machine has a managed identity, and which if it has several",
     AzureCredential.DEFAULT: "Give it a login that DefaultAzureCredential tries, or name one in api.token.azure",
@@ -27,6 +28,12 @@ _FROM_ENVIRONMENT = {
     "client_id": "AZURE_CLIENT_ID",
     "client_secret": "AZURE_CLIENT_SECRET",
 }
+
+
+def cli_command(source: AzureSource) -> Sequence[str]:
+    """What azure-identity would run. Run by ourselves, its failures are explained, and it gets no secrets."""
+    tenant = ("--tenant", source.tenant_id) if source.tenant_id else ()
+    return ("az", "account", "get-access-token", "--scope", source.scope, *tenant, "--output", "json")
 
 
 async def azure_text(source: AzureSource, secrets: Secrets, limit: timedelta = AZURE_LIMIT) -> str:
@@ -43,7 +50,8 @@ async def azure_text(source: AzureSource, secrets: Secrets, limit: timedelta = A
             return await asyncio.wrap_future(answer)
     except TimeoutError:
         took = f"{limit.total_seconds():g} s"
-        raise LoginError(f"Azure gave no token within {took}. {REMEDIES[source.credential]}") from None
+        reason = f"Azure gave no token within {took}"
+        raise LoginError(reason, remedy=REMEDIES[source.credential], retry_for=PASSING) from None
 
 
 def _fetch(source: AzureSource, secrets: Secrets, answer: "Future[str]") -> None:
@@ -56,10 +64,10 @@ def _fetch(source: AzureSource, secrets: Secrets, answer: "Future[str]") -> None
     except LoginError as error:
         answer.set_exception(error)
     except Exception as error:  # at the thread's border: whatever it was, there is no token
-        why = single_line(secrets.mask(str(error) or type(error).__name__), 400).rstrip(".")
-        answer.set_exception(
-            LoginError(f'Azure ({source.credential}) gave no token: "{why}". {REMEDIES[source.credential]}')
-        )
+        said = secrets.mask(str(error) or type(error).__name__)
+        why = cut_at_word(single_line(without_ballast(said), 2000), 400).rstrip(".")
+        reason = f'Azure ({source.credential}) gave no token: "{why}"'
+        answer.set_exception(LoginError(reason, remedy=REMEDIES[source.credential], retry_for=retry_for(said)))
 
 
 def _credential(source: AzureSource, secrets: Secrets, environ: Mapping[str, str]) -> Any:
@@ -70,7 +78,7 @@ def _credential(source: AzureSource, secrets: Secrets, environ: Mapping[str, str
     limit = int(AZURE_LIMIT.total_seconds())
     match source.credential:
         case AzureCredential.CLI:
-            return identity.AzureCliCredential(tenant_id=source.tenant_id or "", process_timeout=limit)
+            raise AssertionError("run as a command")
         case AzureCredential.SERVICE_PRINCIPAL:
             given = _given_or_from(environ, source)
             secrets.add(given["client_secret"])
@@ -87,5 +95,7 @@ def _given_or_from(environ: Mapping[str, str], source: AzureSource) -> dict[str,
     values = {key: getattr(source, key) or environ.get(name, "") for key, name in _FROM_ENVIRONMENT.items()}
     missing = [f"{key} (or {_FROM_ENVIRONMENT[key]})" for key, value in values.items() if not value]
     if missing:
-        raise LoginError(f"api.token.azure needs {', '.join(missing)}. Give them there or in the environment")
+        raise LoginError(
+            f"api.token.azure needs {', '.join(missing)}", remedy="Give them there or in the environment"
+        )
     return values

@@ -1,6 +1,7 @@
 """Runs the command that prints a token, and leaves nothing of it behind."""
 
 import asyncio
+import errno
 import os
 import re
 import signal
@@ -11,6 +12,7 @@ from pathlib import PurePath
 from subprocess import DEVNULL, PIPE
 from typing import cast
 
+from gemwatch.adapters.login.az import PASSING, UNKNOWN, Login, read_failure
 from gemwatch.core.login import LoginError
 from gemwatch.core.secrets import MASK, Secrets
 from gemwatch.core.text.sanitize import single_line
@@ -21,9 +23,7 @@ _GRACE = 5.0  # seconds for the kernel to take away what was killed
 _DRAIN = 1.0  # seconds to read what an ended command has printed
 _STDOUT, _STDERR = 1, 2
 
-_COLOUR = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _JWT = re.compile(r"eyJ[\w-]{8,}\.[\w.-]+")
-_MARKED = re.compile(r"(?:error|fatal)\b:?\s*(.+)", re.IGNORECASE)
 
 
 def command_name(command: Sequence[str]) -> str:
@@ -31,39 +31,41 @@ def command_name(command: Sequence[str]) -> str:
     return single_line(PurePath(command[0]).name, 60)
 
 
-def remedy(command: Sequence[str]) -> str:
-    if command_name(command) == "az":
-        return "On the host, as the user that runs gemwatch: az login"
-    return "Run the token command by hand, as the user that runs gemwatch"
-
-
-async def command_output(command: Sequence[str], secrets: Secrets, limit: timedelta = COMMAND_LIMIT) -> str:
-    """What the command prints. Whatever it started in its session is gone when this returns or is cancelled.
+async def command_output(login: Login, secrets: Secrets, limit: timedelta = COMMAND_LIMIT) -> str:
+    """What the token command prints. Whatever it started in its session is gone when this returns or is cancelled.
 
     Raises LoginError, also when it takes longer than `limit`.
     """
+    command, remedy = login.command, login.remedy()
     name = command_name(command)
     loop = asyncio.get_running_loop()
     try:
         transport, output = await loop.subprocess_exec(
-            _Output, *command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, start_new_session=True
+            _Output,
+            *command,
+            stdin=DEVNULL,
+            stdout=PIPE,
+            stderr=PIPE,
+            start_new_session=True,
+            env=login.environ,
         )
     except (OSError, ValueError) as error:
-        raise _not_started(command, error) from None
+        raise _not_started(login, error) from None
     try:
         async with asyncio.timeout(limit.total_seconds()):
             await output.complete
     except TimeoutError:
         took = f"{limit.total_seconds():g} s"
-        raise LoginError(f"{name} did not end within {took} and was stopped. {remedy(command)}") from None
+        reason = f"{name} did not end within {took} and was stopped"
+        raise LoginError(reason, remedy=remedy, retry_for=PASSING) from None
     finally:
         output.kill_all()
         await asyncio.wait([output.exited], timeout=_GRACE)
         transport.close()
     if output.too_long:
-        raise LoginError(f"{name} printed more than {_MOST_BYTES >> 10} KiB. {remedy(command)}")
+        raise LoginError(f"{name} printed more than {_MOST_BYTES >> 10} KiB", remedy=remedy)
     if code := transport.get_returncode():
-        raise LoginError(f"{name} {_ended(code)}{_last_words(output.text(_STDERR), secrets)}. {remedy(command)}")
+        raise _failed(f"{name} {_ended(code)}", output.text(_STDERR), login, secrets)
     return output.text(_STDOUT)
 
 
@@ -121,28 +123,29 @@ def _settle(future: "asyncio.Future[None]") -> None:
         future.set_result(None)
 
 
-def _not_started(command: Sequence[str], error: Exception) -> LoginError:
-    name = command_name(command)
+def _not_started(login: Login, error: Exception) -> LoginError:
+    name = command_name(login.command)
     if not isinstance(error, FileNotFoundError):
-        why = (
-            os.strerror(error.errno).lower() if isinstance(error, OSError) and error.errno else "not a valid command"
-        )
-        return LoginError(f"{name} cannot be started: {why}. Check api.token.command")
-    if "/" in command[0]:
+        number = error.errno if isinstance(error, OSError) else None
+        why = os.strerror(number).lower() if number else "not a valid command"
+        busy = PASSING if number in (errno.ETXTBSY, errno.EAGAIN, errno.ENOMEM) else 0.0
+        return LoginError(f"{name} cannot be started: {why}", remedy="Check api.token.command", retry_for=busy)
+    if "/" in login.command[0]:
         return LoginError(f"{name} cannot be started: no such program, or its interpreter is missing")
-    path = single_line(os.environ.get("PATH", ""), 150)
-    return LoginError(f"no program {name} on the PATH ({path}). Install it, or give api.token.command its full path")
+    path = single_line(login.environ.get("PATH", ""), 150)
+    remedy = "Install it, or give api.token.command its full path"
+    return LoginError(f"no program {name} on the PATH ({path})", remedy=remedy)
 
 
 def _ended(code: int) -> str:
     return f"ended with {code}" if code > 0 else f"was killed by signal {-code}"
 
 
-def _last_words(stderr: str, secrets: Secrets) -> str:
-    """The line that says most: the last one marked as an error, else the last one; nothing secret, at most 300."""
-    lines = [line for line in map(str.strip, _COLOUR.sub("", stderr).splitlines()) if line]
-    if not lines:
-        return " and gave no reason"
-    marked = [match[1] for match in map(_MARKED.match, lines) if match]
-    words = _JWT.sub(MASK, secrets.mask((marked or lines)[-1]))
-    return f': "{single_line(words, 300).rstrip(".")}"'
+def _failed(what: str, stderr: str, login: Login, secrets: Secrets) -> LoginError:
+    """The failure in the command's own words, which are masked, and cleaned of what no message should hold."""
+    failure = read_failure(_JWT.sub(MASK, secrets.mask(stderr)), login)
+    if not failure.words:
+        return LoginError(f"{what} and gave no reason", remedy=failure.remedy, retry_for=UNKNOWN)
+    meaning = f". {failure.meaning}" if failure.meaning else ""
+    reason = f'{what}: "{single_line(failure.words, 400)}"{meaning}'
+    return LoginError(reason, remedy=single_line(failure.remedy, 500), retry_for=failure.retry_for)

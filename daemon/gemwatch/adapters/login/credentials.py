@@ -8,19 +8,23 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from gemwatch.adapters.login.azure import AZURE_LIMIT, REMEDIES, azure_text
-from gemwatch.adapters.login.command import COMMAND_LIMIT, command_name, command_output, remedy
+from gemwatch.adapters.login.az import PASSING, Login
+from gemwatch.adapters.login.azure import AZURE_LIMIT, REMEDIES, azure_text, cli_command
+from gemwatch.adapters.login.command import COMMAND_LIMIT, command_name, command_output
+from gemwatch.adapters.login.environment import child_environment
 from gemwatch.adapters.login.token_text import read_token
 from gemwatch.core.clock import Clock
 from gemwatch.core.login import LoginError, Token
 from gemwatch.core.secrets import Secrets
-from gemwatch.core.settings import AzureSource, TokenSource
+from gemwatch.core.settings import AzureCredential, AzureSource, TokenSource
 
 _MOST_BYTES = 64 * 1024  # of a token file
 _FIT_FOR_A_HEADER = re.compile(r"[\x21-\x7e]+")
 _AHEAD = timedelta(minutes=5)  # of its end a token is renewed, or earlier if it lives long
 _QUIET_AFTER_FAILURE = 30.0  # seconds in which nobody who just needs a token starts the command again
 _FIRST_PAUSE, _LONGEST_PAUSE = 15.0, 300.0  # seconds between refreshes that fail
+_FIRST_RETRY, _LONGEST_RETRY = 1.0, 8.0  # seconds before a fetch that failed for a passing reason is repeated
+_RENEWED = 30.0  # seconds in which a token that was renewed after a refusal is not renewed again
 
 _Stamp = tuple[int, int, int, int]
 
@@ -34,16 +38,21 @@ class Credentials:
         clock: Clock,
         secrets: Secrets,
         *,
+        retry: bool = True,
         command_limit: timedelta = COMMAND_LIMIT,
         azure_limit: timedelta = AZURE_LIMIT,
     ) -> None:
+        """`retry` False: a failure is reported at once, whatever its reason."""
         self.last_error: LoginError | None = None  # of the last fetch; None once one succeeds
         self._source = source
         self._clock = clock
         self._secrets = secrets
+        self._retry = retry
         self._command_limit = command_limit
         self._azure_limit = azure_limit
         self._token: Token | None = None
+        self._tenant: str | None = None  # of the last token
+        self._renewed_at: float | None = None  # when it was fetched after a refusal, on the monotonic clock
         self._fetching: asyncio.Task[Token] | None = None
         self._failures = 0  # in a row
         self._failed_at = 0.0
@@ -54,6 +63,21 @@ class Credentials:
         """When the token at hand ends, as far as there is one and it says."""
         return self._token.expires_at if self._token else None
 
+    @property
+    def remedy(self) -> str:
+        """What to do when the API refuses the token: how to log in again, with the exact command."""
+        match self._source:
+            case TokenSource(file=Path() as file):
+                return f"Write a new token to {file}"
+            case TokenSource(azure=AzureSource(credential=credential)) if credential is not AzureCredential.CLI:
+                return REMEDIES[credential]
+            case TokenSource(value=str()):
+                return "Put a new token into api.token.value; from a command or a file gemwatch renews it by itself"
+        login = self._login()
+        if login.is_az and self._token is not None and self._token.application:
+            return login.own_folder_remedy()
+        return login.remedy()
+
     async def token(self) -> Token:
         """A token that has not ended: the one at hand, else a new one. Raises LoginError.
 
@@ -63,24 +87,27 @@ class Credentials:
         """
         if self._source.file is not None and _stamp(self._source.file) != self._stamp:
             with suppress(LoginError):
-                return await self._fetch()
+                return await self._fetch(retry=self._good_token() is None)
         if (token := self._good_token()) is not None:
             return token
         quiet = self._clock.monotonic() < self._failed_at + _QUIET_AFTER_FAILURE
         if self.last_error is not None and quiet and self._fetching is None:
-            raise LoginError(*self.last_error.args)
+            raise self.last_error.with_traceback(None)
         return await self._fetch()
 
     async def renew(self, stale: Token | None) -> Token:
         """A token other than `stale`, which the API refused: one that is here by now, else a new one.
 
-        None fetches in any case. Where the source has only the same token to give, it is given again.
-        Raises LoginError.
+        None fetches in any case. Where the source has only the same token to give, it is given again, and so is one
+        that was renewed just now: it was not refused for its age. Raises LoginError.
         """
         token = self._good_token()
-        if stale is not None and token is not None and token is not stale:
+        if stale is not None and token is not None and (token is not stale or self._was_renewed_just_now()):
             return token
-        return await self._fetch()
+        renewed = await self._fetch()
+        if stale is not None:
+            self._renewed_at = self._clock.monotonic()
+        return renewed
 
     async def refresh_if_due(self) -> None:
         """Fetch a new token if the one at hand nears its end. To be called every few seconds; it never raises.
@@ -93,7 +120,7 @@ class Credentials:
         if self._clock.monotonic() < self._failed_at + pause:
             return
         with suppress(LoginError):
-            await self._fetch()
+            await self._fetch(retry=False)  # there is time, and the pauses above
 
     async def close(self) -> None:
         """End a fetch that is under way, and all its processes. Who waits for it gets a LoginError.
@@ -109,9 +136,9 @@ class Credentials:
         token = self._token
         return None if token is None or _has_ended(token, self._clock.now()) else token
 
-    async def _fetch(self) -> Token:
+    async def _fetch(self, *, retry: bool = True) -> Token:
         if (fetching := self._fetching) is None:
-            fetching = self._fetching = asyncio.create_task(self._fetched(), name="token")
+            fetching = self._fetching = asyncio.create_task(self._fetched(retry=retry), name="token")
             fetching.add_done_callback(self._fetch_done)
         await asyncio.wait([fetching])  # unlike an await of the task itself, this cancels only the waiting
         if fetching.cancelled():
@@ -123,44 +150,74 @@ class Credentials:
         if not fetching.cancelled():
             fetching.exception()  # retrieved, also when nobody waits any more
 
-    async def _fetched(self) -> Token:
+    def _was_renewed_just_now(self) -> bool:
+        """Whether the token at hand has followed a refused one just now. A file is read again at any time."""
+        since = self._renewed_at
+        return self._source.file is None and since is not None and self._clock.monotonic() < since + _RENEWED
+
+    async def _fetched(self, *, retry: bool) -> Token:
+        began = self._clock.monotonic()
         try:
-            token = await self._from_source()
+            token = await self._retried(began, retry=retry and self._retry)
         except LoginError as error:
             self.last_error = error
             self._failures += 1
             self._failed_at = self._clock.monotonic()
             raise
-        self._token, self.last_error, self._failures = token, None, 0
+        self._token, self.last_error, self._failures, self._renewed_at = token, None, 0, None
         return token
+
+    async def _retried(self, began: float, *, retry: bool) -> Token:
+        """A token; a failure that may pass by itself is retried for as long as it says."""
+        waited, pause = 0.0, _FIRST_RETRY
+        while True:
+            try:
+                return await self._from_source()
+            except LoginError as error:
+                spent = max(waited, self._clock.monotonic() - began)
+                if not retry or spent + pause > error.retry_for:
+                    raise
+            await asyncio.sleep(pause)
+            waited, pause = waited + pause, min(2 * pause, _LONGEST_RETRY)
+
+    def _login(self) -> Login:
+        command = self._source.command or cli_command(
+            self._source.azure or AzureSource(credential=AzureCredential.CLI)
+        )
+        environ = child_environment(os.environ, referred=self._source.withheld, secrets=self._secrets)
+        return Login(command=command, environ=environ, tenant=self._tenant)
 
     async def _from_source(self) -> Token:
         match self._source:
-            case TokenSource(command=tuple(command)):
-                text = await command_output(command, self._secrets, self._command_limit)
-                return self._checked(text, command_name(command), remedy(command))
             case TokenSource(file=Path() as file):
-                self._stamp = _stamp(file)  # before reading: what is written meanwhile is read next time
-                return self._checked(_text_of(file), f"the token file {file}", "Write a valid token to it")
-            case TokenSource(azure=AzureSource() as azure):
+                self._stamp = _stamp(file)  # before reading: what is written in the meantime is read next time
+                text = _text_of(file)
+                return self._checked(text, f"the token file {file}", "Write a valid token to it", retry_for=PASSING)
+            case TokenSource(azure=AzureSource(credential=credential) as azure) if (
+                credential is not AzureCredential.CLI
+            ):
                 text = await azure_text(azure, self._secrets, self._azure_limit)
-                return self._checked(text, f"Azure ({azure.credential})", REMEDIES[azure.credential])
-        text = self._source.value or ""
-        return self._checked(text, "api.token.value", "A token from a command or a file could be renewed")
+                return self._checked(text, f"Azure ({credential})", REMEDIES[credential])
+            case TokenSource(value=str() as text):
+                return self._checked(text, "api.token.value", "A token from a command or a file is renewed")
+        login = self._login()
+        text = await command_output(login, self._secrets, self._command_limit)
+        return self._checked(text, command_name(login.command), login.remedy())
 
-    def _checked(self, text: str, origin: str, what_to_do: str) -> Token:
+    def _checked(self, text: str, origin: str, what_to_do: str, *, retry_for: float = 0.0) -> Token:
         now = self._clock.now()
         try:
-            value, expires_at = read_token(text, now)
+            given = read_token(text, now)
         except ValueError as error:
-            raise LoginError(f"{origin} gave no token: {error}. {what_to_do}") from None
-        self._secrets.add(value)
-        token = Token(value=value, fetched_at=now, expires_at=expires_at)
-        if not _FIT_FOR_A_HEADER.fullmatch(value):
-            raise LoginError(f"{origin} gave a token with characters that no header can carry. {what_to_do}")
+            raise LoginError(f"{origin} gave no token: {error}", remedy=what_to_do, retry_for=retry_for) from None
+        self._secrets.add(given.value)
+        token = Token(value=given.value, fetched_at=now, expires_at=given.expires_at, application=given.application)
+        if not _FIT_FOR_A_HEADER.fullmatch(given.value):
+            raise LoginError(f"{origin} gave a token with characters that no header can carry", remedy=what_to_do)
         if _has_ended(token, now):
-            times = f"ended at {expires_at:%F %T} UTC, and the clock here says {now:%F %T} UTC"
-            raise LoginError(f"{origin} gave a token that {times}. {what_to_do}")
+            times = f"ended at {token.expires_at:%F %T} UTC, and the clock here says {now:%F %T} UTC"
+            raise LoginError(f"{origin} gave a token that {times}", remedy=what_to_do)
+        self._tenant = given.tenant
         return token
 
 
@@ -187,12 +244,14 @@ def _stamp(file: Path) -> _Stamp | None:
 def _text_of(file: Path) -> str:
     try:
         if not stat.S_ISREG(file.stat().st_mode):  # to read a pipe could take for ever
-            raise LoginError(f"the token file {file} is not a regular file. Write the token to one")
+            raise LoginError(f"the token file {file} is not a regular file", remedy="Write the token to one")
         with file.open("rb") as opened:
             content = opened.read(_MOST_BYTES + 1)
     except OSError as error:
         why = os.strerror(error.errno).lower() if error.errno else type(error).__name__
-        raise LoginError(f"the token file {file} cannot be read: {why}. Write a valid token to it") from None
+        reason = f"the token file {file} cannot be read: {why}"
+        raise LoginError(reason, remedy="Write a valid token to it", retry_for=PASSING) from None
     if len(content) > _MOST_BYTES:
-        raise LoginError(f"the token file {file} is longer than {_MOST_BYTES >> 10} KiB. Write only a token to it")
+        reason = f"the token file {file} is longer than {_MOST_BYTES >> 10} KiB"
+        raise LoginError(reason, remedy="Write only a token to it")
     return content.decode("utf-8-sig", errors="replace")

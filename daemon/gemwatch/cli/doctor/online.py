@@ -1,29 +1,34 @@
-"""Is there a token, does the API answer, does it take key and token, and do the clocks agree?"""
+"""Is there a token, does the API answer, does it accept key and token, and do the clocks agree?"""
 
 import shutil
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
 from gemwatch.adapters.gem.server_clock import ServerTime, server_time
-from gemwatch.adapters.login.azure import REMEDIES
-from gemwatch.adapters.login.command import command_name, remedy
+from gemwatch.adapters.login.command import command_name
+from gemwatch.adapters.login.credentials import Credentials
 from gemwatch.app.system_clock import SystemClock
-from gemwatch.cli.api_check import Answer, ask_once, token_of
+from gemwatch.cli.api_check import Answer, ask_once
 from gemwatch.cli.doctor.finding import Finding, State, ok, problem, warning
 from gemwatch.cli.token import until
-from gemwatch.core.job import Refused, Throttled
-from gemwatch.core.login import LoginError
+from gemwatch.core.clock import Clock
+from gemwatch.core.job import Failed, Refused, Throttled
+from gemwatch.core.login import LoginError, Token
+from gemwatch.core.refusals import Culprit, remedy
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import Settings, TokenSource
 
 _SKEW = timedelta(seconds=60)
 _SOON = timedelta(minutes=2)
-_NETWORK = "Check api.base_url, the network, name server and proxy; should TomTom be down, nothing is to be done"
+_NETWORK = (
+    "Check api.base_url, the network, name server and proxy; if TomTom's service is down, there is nothing to do"
+)
 _CERTIFICATES = (
     "Behind a company's own CA, name its file in SSL_CERT_FILE (for the API) and REQUESTS_CA_BUNDLE (for "
     "notifications and az); a clock that is far off has the same effect"
 )
-_NO_TOKEN = warning("key and token", "not tried, since there is no token", "Mend the login first")
+_FORM = "Check that api.base_url is the address of the GEM API, and that no proxy or login page answers in its place"
+_NO_TOKEN = warning("key and token", "not tried, since there is no token", "Fix the login first")
 
 
 def command(source: TokenSource) -> Finding | None:
@@ -50,18 +55,25 @@ async def findings(settings: Settings, secrets: Secrets) -> AsyncIterator[Findin
     if program is not None and program.state is State.PROBLEM:
         yield _NO_TOKEN
         return
-    token = await token_of(settings, clock, secrets)
-    if isinstance(token, LoginError):
-        yield _no_login(settings.api.token, token)
+    credentials = Credentials(settings.api.token, clock, secrets, retry=False)
+    try:
+        token = await credentials.token()
+    except LoginError as error:
+        yield problem("login", error.reason, f"{error.remedy.rstrip('.')}. Then run: gemwatch token")
         yield _NO_TOKEN
         return
-    left = None if token.expires_at is None else token.expires_at - clock.now()
-    words = f"a token was had, {until(token, clock.now())}"
-    if left is not None and left < _SOON:
-        yield warning("login", words, "The source gives tokens that are nearly over: let it renew them earlier")
-    else:
-        yield ok("login", words)
-    yield _answer(await ask_once(settings, clock, token))
+    yield _login(settings.api.token, credentials, token, clock)
+    yield _answer(await ask_once(settings, clock, token), login=credentials.remedy)
+
+
+def _login(source: TokenSource, credentials: Credentials, token: Token, clock: Clock) -> Finding:
+    words = f"got a token, {until(token, clock.now())}"
+    if token.application and source.command is not None:
+        found = f"{words}, but az is logged in as an application, not as a user: GEM may refuse it"
+        return warning("login", found, credentials.remedy)
+    if token.expires_at is not None and token.expires_at - clock.now() < _SOON:
+        return warning("login", words, "The source gives tokens that have almost expired: let it renew them earlier")
+    return ok("login", words)
 
 
 def _reachable(settings: Settings, there: ServerTime | str) -> Finding:
@@ -80,26 +92,20 @@ def _clock(ahead: timedelta | None) -> Finding:
     return warning("clock", found, "Have NTP keep it (timedatectl set-ntp true); a container has its host's clock")
 
 
-def _no_login(source: TokenSource, error: LoginError) -> Finding:
-    what_to_do = "Write a valid token to it"
-    if source.command is not None:
-        what_to_do = remedy(source.command)
-    elif source.azure is not None:
-        what_to_do = REMEDIES[source.azure.credential]
-    found = str(error).removesuffix(what_to_do).rstrip(" .")
-    return problem("login", found, f"{what_to_do.rstrip('.')}. Then: gemwatch token")
-
-
-def _answer(answer: Answer) -> Finding:
-    match answer.seen:
+def _answer(answer: Answer, *, login: str) -> Finding:
+    seen = answer.seen
+    match seen:
         case _ if answer.good:
             return ok("key and token", answer.words)
         case Refused():
-            remedy = "Check api.key, and that the login is of an account that may use GEM"
+            what_to_do = remedy(seen.culprit, seen.status, login=login)
         case Throttled():
-            return warning("key and token", answer.words, "Wait; lower api.max_rate if it stays so")
+            return warning("key and token", answer.words, remedy(Culprit.RATE, seen.status, login=login))
+        case Failed(bad=True):
+            found = f"the API answers in a form that gemwatch does not understand: {answer.words}"
+            return problem("key and token", found, _FORM)
         case _ if "certificate" in answer.words:
             return problem("TLS", answer.words, _CERTIFICATES)
         case _:
-            remedy = _NETWORK
-    return problem("key and token", answer.words, remedy)
+            what_to_do = _NETWORK
+    return problem("key and token", answer.words, what_to_do)

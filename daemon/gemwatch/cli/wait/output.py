@@ -123,7 +123,9 @@ def explain(standings: Sequence[Standing], outcome: Outcome) -> None:
     refused = [standing for standing in standings if standing.outcome is Outcome.LOGIN_REFUSED]
     if refused:
         why = single_line(refused[0].trouble or "refused", 500).rstrip(".")
-        streams.complain(f"login: {why}. How {_ids(refused)} will end cannot be seen. {_LOGIN_REMEDY}")
+        streams.complain(
+            f"login: {why}. How {_ids(refused)} will end cannot be seen. {refused[0].remedy or _LOGIN_REMEDY}"
+        )
     left = [standing for standing in standings if standing.outcome is None]
     if left and outcome in _CUT_SHORT:
         streams.complain(f"{_CUT_SHORT[outcome]}; not finished yet: {_ids(left)}")

@@ -1,0 +1,209 @@
+"""The Azure CLI: what its failures mean, and the command that logs in again."""
+
+import getpass
+import os
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from gemwatch.core.refusals import cut_at_word
+
+PASSING, UNKNOWN = 30.0, 5.0  # seconds for which a failure is retried before anybody is alarmed
+_LONGEST_WORDS = 300
+_COLOUR = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+_MARKED = re.compile(r"(?:error|fatal)\b:?\s*(.+)", re.IGNORECASE)
+_BALLAST = re.compile(
+    r"\s*\b(?:Trace|Correlation|Request) ID:\s*\S+|\s*\bTimestamp:\s*[\d-]+[T ]?[\d:.]*Z?", re.IGNORECASE
+)
+_OWN_COMMAND = re.compile(r"^\$?\s*(az login\b.*)$")
+_INLINE_COMMAND = re.compile(r"\brun:?\s*[`'\"]?(az login --.*?)[`'.]?$", re.IGNORECASE)
+_INTRODUCTION = re.compile(
+    r"^(?:interactive authentication is needed|to re-authenticate|run the command below|please run)\b.*:$",
+    re.IGNORECASE,
+)
+_CODE = re.compile(r"\bAADSTS(\d+)")
+_PASSING = re.compile(
+    r"lock(?:ed|ing|file)?\b|temporar|try again|timed? ?out|timeout|connection|max retries|getaddrinfo"
+    r"|name resolution|name or service not known|no such host|network|unreachable|proxy|ssl|handshake|reset by peer"
+    r"|remote end closed|service unavailable|bad gateway|internal server error|too many requests|\b50[0234]\b"
+    r"|resource busy",
+    re.IGNORECASE,
+)
+_TRANSIENT_CODES = frozenset({"90033", "90006", "90012", "50033", "50196", "90055"})
+
+
+class _Remedy(Enum):
+    LOGIN = "log in again"
+    APPLICATION = "give the daemon a login of its own"
+    PIPELINE = "log in again within the pipeline"
+    SECRET = "renew the application's secret"  # noqa: S105 (words)
+    ADMINISTRATOR = "ask the tenant's administrator"
+
+
+# What Microsoft Entra's codes mean for a watcher. docs/login.md has the same table with more to do.
+_MEANINGS: Mapping[str, tuple[str, _Remedy]] = {
+    "1002012": ("The Azure CLI is logged in as an application, not as a user", _Remedy.APPLICATION),
+    "700082": ("The login was not used for 90 days", _Remedy.LOGIN),
+    "700084": ("The login has reached the end of its life", _Remedy.LOGIN),
+    "70043": ("The tenant demands a new sign-in after a set time", _Remedy.LOGIN),
+    "70044": ("The tenant demands a new sign-in after a set time", _Remedy.LOGIN),
+    "50173": ("The password was changed, or the sessions were revoked", _Remedy.LOGIN),
+    "50133": ("The password was changed, or the sessions were revoked", _Remedy.LOGIN),
+    "50074": ("The tenant demands multi-factor authentication", _Remedy.LOGIN),
+    "50076": ("The tenant demands multi-factor authentication", _Remedy.LOGIN),
+    "50078": ("The multi-factor authentication has expired", _Remedy.LOGIN),
+    "50079": ("The user has to enrol for multi-factor authentication", _Remedy.LOGIN),
+    "53000": ("A Conditional Access policy demands a compliant device", _Remedy.ADMINISTRATOR),
+    "53001": ("A Conditional Access policy demands a device of the domain", _Remedy.ADMINISTRATOR),
+    "53003": ("A Conditional Access policy blocks this login", _Remedy.ADMINISTRATOR),
+    "530033": ("A Conditional Access policy blocks this login", _Remedy.ADMINISTRATOR),
+    "530035": ("A Conditional Access policy blocks this login", _Remedy.ADMINISTRATOR),
+    "65001": ("Nobody has consented that the Azure CLI uses GEM in this tenant", _Remedy.ADMINISTRATOR),
+    "50105": ("The user is not assigned to GEM in this tenant", _Remedy.ADMINISTRATOR),
+    "50057": ("The user is disabled", _Remedy.ADMINISTRATOR),
+    "50053": ("The user is locked", _Remedy.ADMINISTRATOR),
+    "500011": ("This tenant does not know GEM: it may be the wrong tenant", _Remedy.LOGIN),
+    "50020": ("The user belongs to another tenant", _Remedy.LOGIN),
+    "90002": ("There is no such tenant", _Remedy.LOGIN),
+    "700024": ("The pipeline's federated token has expired; it lives for minutes", _Remedy.PIPELINE),
+    "7000215": ("The application's secret is wrong", _Remedy.SECRET),
+    "7000222": ("The application's secret has expired", _Remedy.SECRET),
+    "700016": ("The tenant does not know this application", _Remedy.SECRET),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What a token command said: its own `words`, short and on one line; the `remedy`; for how long to retry."""
+
+    words: str
+    meaning: str | None
+    remedy: str
+    retry_for: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """How somebody logs in for this token command, on this machine, as this user."""
+
+    command: Sequence[str]
+    environ: Mapping[str, str]
+    tenant: str | None = None  # of the last token, where the command names none
+
+    @property
+    def is_az(self) -> bool:
+        return os.path.basename(self.command[0]) in ("az", "az.cmd")  # noqa: PTH119 (a word, perhaps no path)
+
+    def remedy(self, own_command: str | None = None) -> str:
+        """`As user gemwatch, run: az login ...`, with scope and tenant. `own_command`: what az itself advised."""
+        if not self.is_az and own_command is None:
+            return f"{as_user()}, run the token command by hand, and fix what it reports"
+        command = own_command or f"az login{self._options()}"
+        if "--allow-no-subscriptions" not in command:
+            command += " --allow-no-subscriptions"
+        return f"{as_user()}, run: {self._prefix()}{command} (without a browser, add --use-device-code)"
+
+    def own_folder_remedy(self) -> str:
+        """For a daemon that shares its login with somebody who logs in as an application: the last login wins."""
+        folder = self.environ.get("AZURE_CONFIG_DIR") or '"$HOME/.azure-gemwatch"'
+        shown = shlex.quote(folder) if folder.startswith("/") else folder
+        return (
+            "Give gemwatch a login of its own: set AZURE_CONFIG_DIR to a folder that only gemwatch uses. "
+            f"{as_user()}, run: AZURE_CONFIG_DIR={shown} az login{self._options()} --allow-no-subscriptions "
+            "(without a browser, add --use-device-code)"
+        )
+
+    def _prefix(self) -> str:
+        folder = self.environ.get("AZURE_CONFIG_DIR")
+        return f"AZURE_CONFIG_DIR={shlex.quote(folder)} " if folder else ""
+
+    def _options(self) -> str:
+        scope = _option(self.command, "--scope")
+        resource = _option(self.command, "--resource")
+        if scope is None and resource is not None:
+            scope = f"{resource.rstrip('/')}/.default"
+        tenant = _option(self.command, "--tenant", "-t") or self.tenant
+        given = (("--scope", scope), ("--tenant", tenant))
+        return "".join(f" {name} {shlex.quote(value)}" for name, value in given if value)
+
+
+def as_user() -> str:
+    """`As user gemwatch`: logins belong to users, and the one who reads this may be another."""
+    try:
+        return f"As user {getpass.getuser()}"
+    except (KeyError, OSError):
+        return f"As the user with the id {os.getuid()}"
+
+
+def read_failure(text: str, login: Login) -> Failure:
+    """What standard error says. It may hold secrets and anything else: the caller masks and cleans it."""
+    lines = [line for raw in _COLOUR.sub("", text).splitlines() if (line := _BALLAST.sub("", raw).strip())]
+    own = [command for line in lines if (command := _own_command(line)) is not None]
+    said = [line for line in lines if not _OWN_COMMAND.match(line) and not _INTRODUCTION.match(line)]
+    words = _most_telling(said)
+    code = next(iter(_CODE.findall(words) or _CODE.findall(text)), "")
+    meaning, kind = _MEANINGS.get(code, (None, _Remedy.LOGIN))
+    if meaning is None and "no subscriptions found" in words.lower():
+        meaning = "The login works, but has no Azure subscription, which GEM does not need"
+    return Failure(
+        words=cut_at_word(words.rstrip("."), _LONGEST_WORDS),
+        meaning=meaning,
+        remedy=_remedy(kind, login, own[-1] if own else None),
+        retry_for=retry_for(text),
+    )
+
+
+def without_ballast(text: str) -> str:
+    """Without the ids that only Microsoft's support can use."""
+    return _BALLAST.sub("", text)
+
+
+def retry_for(text: str) -> float:
+    """How long a failure with these words may pass by itself, in seconds."""
+    codes = _CODE.findall(text)
+    lasting = "az login" in text or "no subscriptions found" in text.lower()
+    if lasting or any(code not in _TRANSIENT_CODES for code in codes):
+        return 0.0
+    return PASSING if codes or _PASSING.search(text) else UNKNOWN
+
+
+def _most_telling(lines: Sequence[str]) -> str:
+    """The last line that is marked as an error, unless a traceback follows it; else the last line."""
+    marked = [match[1] for match in map(_MARKED.match, lines) if match]
+    if marked and not marked[-1].lower().endswith("traceback:"):
+        return marked[-1]
+    return lines[-1] if lines else ""
+
+
+def _own_command(line: str) -> str | None:
+    match = _OWN_COMMAND.match(line) or _INLINE_COMMAND.search(line)
+    return match[1].strip() if match and "--" in match[1] else None
+
+
+def _remedy(kind: _Remedy, login: Login, own_command: str | None) -> str:
+    match kind:
+        case _Remedy.LOGIN:
+            return login.remedy(own_command)
+        case _Remedy.APPLICATION:
+            return login.own_folder_remedy()
+        case _Remedy.PIPELINE:
+            return "Request a new federated token, and run az login --service-principal --federated-token again"
+        case _Remedy.SECRET:
+            return "Check the application's id and tenant, create a new secret, and run az login --service-principal"
+        case _Remedy.ADMINISTRATOR:
+            return (
+                f"Ask the administrator of the Microsoft Entra tenant to permit it. Then: {login.remedy(own_command)}"
+            )
+
+
+def _option(command: Sequence[str], *names: str) -> str | None:
+    """The value of an option, given as `--name value` or `--name=value`."""
+    for index, word in enumerate(command):
+        name, equals, value = word.partition("=")
+        if name in names:
+            if equals:
+                return value
+            return command[index + 1] if index + 1 < len(command) else None
+    return None

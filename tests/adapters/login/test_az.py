@@ -1,0 +1,121 @@
+"""What the Azure CLI says, as it really says it, and what is made of it."""
+
+from getpass import getuser
+
+import pytest
+
+from gemwatch.adapters.login.az import PASSING, UNKNOWN, Login, read_failure, retry_for
+from gemwatch.core.settings import DEFAULT_TOKEN_COMMAND
+
+SCOPE = "https://gem.core.orbis.tomtom.com/user_impersonation"
+LOGIN = Login(command=DEFAULT_TOKEN_COMMAND, environ={})
+IDS = "Trace ID: 0c1d-1 Correlation ID: 7a2b-2 Timestamp: 2026-11-20 08:00:00Z"
+SIGN_IN_FREQUENCY = f"""\
+ERROR: AADSTS70043: The refresh token has expired or is invalid due to sign-in frequency checks \
+by conditional access. \
+The token was issued on 2026-11-19T22:00:00.0Z and the maximum allowed lifetime for this request is 28800. {IDS}
+Interactive authentication is needed. Please run:
+az logout
+az login --tenant "contoso.example" --scope "{SCOPE}"
+"""
+NO_SUBSCRIPTIONS = "ERROR: No subscriptions found for someone@example.com.\n"
+NETWORK = """\
+ERROR: The command failed with an unexpected error. Here is the traceback:
+ERROR: HTTPSConnectionPool(host='login.microsoftonline.com', port=443): Max retries exceeded with url: /x
+Traceback (most recent call last):
+  File "urllib3/connection.py", line 198, in _new_conn
+requests.exceptions.ConnectionError: Failed to resolve 'login.microsoftonline.com'
+"""
+
+
+def test_a_login_that_is_too_old_keeps_the_words_and_the_command_of_az() -> None:
+    failure = read_failure(SIGN_IN_FREQUENCY, LOGIN)
+    assert failure.words.startswith("AADSTS70043: The refresh token has expired")
+    assert failure.words.endswith("the maximum allowed lifetime for this request is 28800")
+    assert failure.meaning == "The tenant demands a new sign-in after a set time"
+    assert f'run: az login --tenant "contoso.example" --scope "{SCOPE}" --allow-no-subscriptions' in failure.remedy
+    assert failure.remedy.startswith(f"As user {getuser()}, run: ")
+    assert failure.retry_for == 0
+
+
+@pytest.mark.parametrize("ids", [IDS, IDS.replace(" Correlation", "\nCorrelation").replace(" Time", "\r\nTime")])
+def test_ids_for_support_are_left_out(ids: str) -> None:
+    words = read_failure(f"ERROR: AADSTS50076: Use multi-factor authentication. {ids}\n", LOGIN).words
+    assert words == "AADSTS50076: Use multi-factor authentication"
+
+
+def test_the_remedy_is_the_whole_command() -> None:
+    remedy = read_failure("ERROR: Please run 'az login' to setup account.", LOGIN).remedy
+    assert (
+        f"run: az login --scope {SCOPE} --allow-no-subscriptions (without a browser, add --use-device-code)" in remedy
+    )
+    of_tenant = Login(command=(*DEFAULT_TOKEN_COMMAND, "--tenant", "T"), environ={"AZURE_CONFIG_DIR": "/var/lib/a b"})
+    assert f"AZURE_CONFIG_DIR='/var/lib/a b' az login --scope {SCOPE} --tenant T " in of_tenant.remedy()
+    assert "--tenant U" in Login(command=DEFAULT_TOKEN_COMMAND, environ={}, tenant="U").remedy()
+    older = Login(command=("/usr/bin/az", "account", "get-access-token", "--resource=https://gem"), environ={})
+    assert "--scope https://gem/.default" in older.remedy()
+    assert "az login" not in Login(command=("vault", "read"), environ={}).remedy()
+
+
+def test_an_application_needs_a_login_of_its_own() -> None:
+    said = f"ERROR: AADSTS1002012: The provided value for scope {SCOPE} is not valid. {IDS}"
+    failure = read_failure(said, LOGIN)
+    assert failure.meaning == "The Azure CLI is logged in as an application, not as a user"
+    assert "AZURE_CONFIG_DIR=" in failure.remedy
+    assert f"az login --scope {SCOPE}" in failure.remedy
+
+
+@pytest.mark.parametrize(
+    ("text", "part_of_meaning", "part_of_remedy"),
+    [
+        (NO_SUBSCRIPTIONS, "no Azure subscription", "--allow-no-subscriptions"),
+        ("ERROR: AADSTS700024: Client assertion is not within its valid time range.", "federated token", "federated"),
+        (
+            "ERROR: AADSTS53003: Access has been blocked by Conditional Access policies.",
+            "Conditional",
+            "administrator",
+        ),
+        ("ERROR: AADSTS65001: The user or administrator has not consented.", "consented", "administrator"),
+        ("ERROR: AADSTS700082: The refresh token has expired due to inactivity.", "90 days", "az login --scope"),
+        ("ERROR: AADSTS7000222: The provided client secret keys are expired.", "secret has expired", "new secret"),
+        ("ERROR: AADSTS500011: The resource principal was not found.", "wrong tenant", "az login"),
+    ],
+)
+def test_a_known_failure_is_explained(text: str, part_of_meaning: str, part_of_remedy: str) -> None:
+    failure = read_failure(text, LOGIN)
+    assert part_of_meaning in (failure.meaning or "")
+    assert part_of_remedy in failure.remedy
+    assert failure.retry_for == 0
+
+
+def test_long_words_are_cut_between_words() -> None:
+    words = read_failure("ERROR: AADSTS1: " + "complicated " * 100, LOGIN).words
+    assert words.endswith(" complicated…")
+    assert len(words) <= 300
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        (NETWORK, PASSING),
+        ("ERROR: [Errno 11] Resource temporarily unavailable: '/home/x/.azure/msal_token_cache.lock'", PASSING),
+        ("portalocker.exceptions.LockException: already locked", PASSING),
+        ("ERROR: AADSTS90033: A transient error has occurred.", PASSING),
+        ("error: 503 Server Error: Service Unavailable", PASSING),
+        ("something else", UNKNOWN),
+        ("", UNKNOWN),
+        (SIGN_IN_FREQUENCY, 0),
+        (NO_SUBSCRIPTIONS, 0),
+        ("ERROR: Please run 'az login' to setup account.", 0),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_a_failure_is_retried_for_as_long_as_it_may_pass(text: str, seconds: float) -> None:
+    assert retry_for(text) == seconds
+
+
+def test_a_traceback_is_reduced_to_its_last_line() -> None:
+    said = (
+        "ERROR: The command failed with an unexpected error. Here is the traceback:\nTraceback:\n  x\nKeyError: 'a'\n"
+    )
+    assert read_failure(said, LOGIN).words == "KeyError: 'a'"

@@ -50,10 +50,12 @@ def test_a_job_is_told_with_its_expected_end_and_again_when_it_runs_too_long(
         "SUCCESS: Weekly (job 7)",
     ]
     started, late, ended = (message.body for message in inbox.messages)
-    assert re.match(r"Expected end: .* UTC \(8 in 10 end between .* and .*; 5 runs of the same input\)\n", started)
+    assert re.match(
+        r"Expected end: .* UTC; 8 in 10 end between .* and .* UTC; from 5 runs of the same input\n", started
+    )
     assert "the limit is 2 s." in late
-    assert "Matched: 84.7 % (67.5 % fully, 17.2 % partially); before: 86.1 %" in ended
-    assert "Roads: 397,613 (80,208 km); before: 401,002 (80,900 km)" in ended
+    assert "Matched: 84.7 % (67.5 % fully, 17.2 % partially); previous: 86.1 %" in ended
+    assert "Roads: 397,613 (80,208 km); previous: 401,002 (80,900 km)" in ended
     assert (running["estimate"]["runs"], running["estimate"]["basis"]) == (5, "input")
     assert running["limits_passed"] == ["running-too-long"]
     assert re.search(r"7 +Weekly +IN_PROGRESS .* 5 runs\) .* running too long", table)

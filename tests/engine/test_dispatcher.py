@@ -92,7 +92,7 @@ async def test_six_that_wait_at_once_are_one_message_with_each_event_in_it(
         inbox.fails_with = None
         await rig.deliver(after=5)
         assert [row["state"] for row in rig.records.deliveries()] == ["sent"] * 7
-    assert inbox.titles() == ["7 jobs ended: 7 SUCCESS"]
+    assert inbox.titles() == ["7 jobs finished: 7 SUCCESS"]
     assert all(f"gw-{number}" in inbox.messages[0].body for number in range(1, 8))
 
 

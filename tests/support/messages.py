@@ -82,7 +82,16 @@ EVENTS: Mapping[str, Event] = {
         name=HOSTILE,
         document=document(7, "SUCCESS", input_filename=HOSTILE, result_filename="paypal\ufe0f.com 203.0.113.7."),
     ),
-    "failed": job(EventKind.FAILED, "FAILED", document=LANES),
+    "failed": job(
+        EventKind.FAILED,
+        "FAILED",
+        document=document(7, "FAILED", message="Validation failed: column 'geometry' is missing in row 7"),
+        last_success=PREVIOUS,
+    ),
+    "failed-soon": job(
+        EventKind.FAILED, "FAILED", running_since="2026-02-18T13:18:00+00:00", last_seen_before="2026-02-18T13:20:05Z"
+    ),
+    "failed-lanes": job(EventKind.FAILED, "FAILED", document=LANES),
     "failed-first-sight": job(EventKind.FAILED, "FAILED", document={"job_id": 7, "status": "FAILED"}, **FIRST_SIGHT),
     "started": job(EventKind.STARTED, "IN_PROGRESS", before="REQUESTED", last_seen_before="2026-02-17T23:30:00Z"),
     "started-estimated": job(EventKind.STARTED, "IN_PROGRESS", before="REQUESTED", estimate=ESTIMATE),
@@ -123,6 +132,16 @@ EVENTS: Mapping[str, Event] = {
     ),
     "login-failing": service(
         EventKind.LOGIN, over=False, reason="az exited with 1: \"Please run 'az login'\"", since=AT.isoformat()
+    ),
+    "login-failing-by-key": service(
+        EventKind.LOGIN,
+        over=False,
+        reason='HTTP 401 Unauthorized: "Invalid API key"',
+        since=AT.isoformat(),
+        culprit="key",
+        http_status=401,
+        words="Invalid API key",
+        remedy="Check api.key: in TomTom's developer dashboard the key must exist, be active, and be copied whole.",
     ),
     "login-recovered": service(EventKind.LOGIN, over=True, since="2026-02-18T10:00:00+00:00"),
     "login-for-job-failing": service(

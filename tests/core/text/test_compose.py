@@ -31,22 +31,22 @@ def text(event_id: int, event: Event, now: datetime = AT, most: int | None = Non
         (-timedelta(hours=1), "Result: test_data.results.parquet"),
     ],
 )
-def test_a_late_message_says_when_it_was_observed(later: timedelta, first: str) -> None:
+def test_late_message_says_when_it_was_observed(later: timedelta, first: str) -> None:
     assert text(1, job(EventKind.SUCCESS, "SUCCESS"), AT + later).body.partition("\n")[0] == first
 
 
-def test_numbers_that_are_missing_leave_no_gap() -> None:
+def test_missing_numbers_leave_no_gap() -> None:
     statistics = {"roads_fully_matched_ratio": 0.5, "kms_processed": 7.25}
     shown = {"job_id": 7, "status": "SUCCESS", "statistics": statistics}
     lines = text(1, job(EventKind.SUCCESS, "SUCCESS", document=shown)).body.splitlines()
     assert lines[:3] == [
         "Matched: 50.0 % fully",
         "Length: 7.2 km",
-        "Seen finished: 18 Feb 2026, 13:21:07 UTC (last seen running 13:20:05)",
+        "Seen finished: 18 Feb 2026, 13:21:07 UTC; last seen running 13:20:05 UTC",
     ]
 
 
-def test_many_mistakes_are_told_as_ten_and_a_number() -> None:
+def test_many_mistakes_are_shown_as_ten_and_a_number() -> None:
     body = text(1, service(EventKind.CONFIG, over=False, refused=True, problems=[PROBLEM] * 12)).body
     assert body.count(PROBLEM) == 10
     assert "and 2 more, see gemwatch check" in body
@@ -62,7 +62,7 @@ def test_many_mistakes_are_told_as_ten_and_a_number() -> None:
         (0, "gw-4711"),
     ],
 )
-def test_what_does_not_fit_is_left_out_from_below_and_the_id_stays(most: int, body: str) -> None:
+def test_text_that_does_not_fit_leaves_the_id(most: int, body: str) -> None:
     assert text(4711, job(EventKind.SUCCESS, "SUCCESS"), most=most).body == body
 
 
@@ -91,13 +91,13 @@ def test_any_facts_make_a_message(event: Event, now: datetime, most: int | None,
 
 
 @pytest.mark.parametrize(
-    ("earliest", "latest", "told"),
+    ("earliest", "latest", "shown"),
     [
-        ("16:05:31", "16:05:58", "16:05:40 UTC (8 in 10 end between 16:05:31 and 16:05:58;"),
-        ("16:00:00", "16:10:00", "16:05 UTC (8 in 10 end between 16:00 and 16:10;"),
+        ("16:05:31", "16:05:58", "16:05:40 UTC; 8 in 10 end between 16:05:31 and 16:05:58 UTC;"),
+        ("16:00:00", "16:10:00", "16:05 UTC; 8 in 10 end between 16:00 and 16:10 UTC;"),
     ],
 )
-def test_an_expected_end_is_told_as_exactly_as_it_can_be_known(earliest: str, latest: str, told: str) -> None:
+def test_expected_end_is_as_exact_as_its_range(earliest: str, latest: str, shown: str) -> None:
     narrow = {"earliest": f"2026-02-18T{earliest}+00:00", "latest": f"2026-02-18T{latest}+00:00"}
     event = job(EventKind.STARTED, "IN_PROGRESS", 7, before="REQUESTED", estimate={**ESTIMATE, **narrow})
-    assert f"Expected end: 18 Feb 2026, {told}" in text(1, event).body
+    assert f"Expected end: 18 Feb 2026, {shown}" in text(1, event).body

@@ -39,9 +39,9 @@ STORM = letters(
 )
 
 
-def test_jobs_that_ended_are_counted_and_told_line_by_line_what_failed_first() -> None:
+def test_summary_of_jobs_lists_failures_first() -> None:
     message = text(STORM)
-    assert message.title == "6 jobs ended: 4 SUCCESS, 2 FAILED"
+    assert message.title == "6 jobs finished: 4 SUCCESS, 2 FAILED"
     assert message.tone is Tone.BAD
     assert (
         message.body
@@ -57,7 +57,7 @@ These events were waiting at the same time, so they are sent as one message."""
     )
 
 
-def test_a_success_that_needs_a_look_says_why_and_others_what_was_before() -> None:
+def test_summary_shows_reasons_and_previous_numbers() -> None:
     good = ended(1).facts
     assert isinstance(good, SuccessFacts)
     previous = PreviousRun(job_id=5, ended_at=AT, matched=0.861)
@@ -67,16 +67,16 @@ def test_a_success_that_needs_a_look_says_why_and_others_what_was_before() -> No
     poll_once = Event(at=AT, job_id=2, facts=NeedsReviewFacts(job=job, before="IN_PROGRESS", reasons=reasons))
     slow = event_of(EventKind.RUNNING_TOO_LONG, job_id=3)
     message = text(letters([before, poll_once]))
-    assert message.title == "2 jobs ended: 1 SUCCESS, 1 SUCCESS to look at"
+    assert message.title == "2 jobs finished: 1 SUCCESS, 1 SUCCESS to review"
     assert message.tone is Tone.WARNING
     assert message.body.splitlines()[:2] == [
         "SUCCESS, needs review: job 2 · 2.parquet · matched 84.7 %, below the floor of 90.0 % · gw-102",
-        "SUCCESS: job 1 · 1.parquet · matched 84.7 %; before: 86.1 % · gw-101",
+        "SUCCESS: job 1 · 1.parquet · matched 84.7 %; previous: 86.1 % · gw-101",
     ]
-    assert text(letters([before, slow])).title == "2 messages: 1 SUCCESS, 1 other"
+    assert text(letters([before, slow])).title == "2 events: 1 SUCCESS, 1 other"
 
 
-def test_other_events_among_them_make_it_messages_and_trouble_of_the_service_comes_first() -> None:
+def test_summary_lists_service_failures_first() -> None:
     others = [
         event_of(EventKind.STARTED, job_id=7),
         event_of(EventKind.NOT_FOUND, job_id=8),
@@ -84,7 +84,7 @@ def test_other_events_among_them_make_it_messages_and_trouble_of_the_service_com
         Event(at=AT, facts=LoginFacts(over=True)),
     ]
     message = text(letters([ended(1), *others]))
-    assert message.title == "5 messages: 1 SUCCESS, 4 others"
+    assert message.title == "5 events: 1 SUCCESS, 4 others"
     assert message.tone is Tone.BAD
     assert message.body.splitlines()[:5] == [
         "gemwatch: login refused · gw-104",
@@ -93,25 +93,25 @@ def test_other_events_among_them_make_it_messages_and_trouble_of_the_service_com
         "SUCCESS: job 1 · 1.parquet · matched 84.7 % · gw-101",
         "STARTED: job 7 · gw-102",
     ]
-    assert text(letters(others)).title == "4 messages"
+    assert text(letters(others)).title == "4 events"
 
 
-def test_a_job_that_ended_twice_is_not_counted_as_two() -> None:
-    assert text(letters([ended(1, "FAILED"), ended(1)])).title == "2 messages: 1 SUCCESS, 1 FAILED"
+def test_summary_counts_a_job_once() -> None:
+    assert text(letters([ended(1, "FAILED"), ended(1)])).title == "2 events: 1 SUCCESS, 1 FAILED"
 
 
-def test_only_good_news_is_good() -> None:
+def test_summary_of_successes_is_good() -> None:
     assert text(letters([ended(1), ended(2)])).tone is Tone.GOOD
 
 
-def test_what_is_late_says_when_it_was_observed() -> None:
+def test_summary_says_when_late_events_were_observed() -> None:
     early = ended(1, at=AT - timedelta(hours=1))
     first, second = text(letters([early, ended(2)])).body.splitlines()[:2]
     assert first == "SUCCESS: job 1 · 1.parquet · matched 84.7 % · observed 18 Feb 2026, 12:21:07 UTC · gw-101"
     assert second == "SUCCESS: job 2 · 2.parquet · matched 84.7 % · gw-102"
 
 
-def test_rows_that_do_not_fit_are_counted() -> None:
+def test_summary_counts_rows_that_do_not_fit() -> None:
     body = text(STORM, most=64).body
     assert body == "FAILED: job 3 · gw-103\nFAILED: Malta (job 5) · gw-105\nand 4 more"
 
@@ -122,7 +122,7 @@ def test_rows_that_do_not_fit_are_counted() -> None:
     st.timedeltas(timedelta(0), timedelta(days=2)),
     st.sampled_from(Format),
 )
-def test_events_that_fit_all_have_a_row(
+def test_summary_has_a_row_for_each_fitting_event(
     jobs: list[tuple[int, str, str]], most: int, late: timedelta, form: Format
 ) -> None:
     waiting = letters([ended(job_id, status, name) for job_id, status, name in jobs])

@@ -1,6 +1,6 @@
 """An event in words: what is sent to people when one thing happened."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import assert_never
 
@@ -27,10 +27,10 @@ from gemwatch.core.facts import (
     UnknownStatusFacts,
 )
 from gemwatch.core.job import JobDetails, Statistics, Status
-from gemwatch.core.kinds import EventKind, Scope, Tone
+from gemwatch.core.kinds import Scope, Tone
 from gemwatch.core.text import formatting, job_text, service_text
 from gemwatch.core.text.context import NOWHERE, Context
-from gemwatch.core.text.message import Block, Command, Fact, Line, Link, Message, Paragraph, foreign
+from gemwatch.core.text.message import Block, Fact, Line, Link, Message, foreign
 
 _LAST_SEEN: Mapping[str, str] = {Status.REQUESTED: "waiting", Status.IN_PROGRESS: "running"}
 _LONGEST_FILE_NAME = 1024  # what the storage allows
@@ -40,7 +40,7 @@ def compose(event_id: int | None, event: Event, *, now: datetime, context: Conte
     """The message about one event. `event_id` None: the event could not be stored and is sent all the same."""
     return Message(
         title=title(event),
-        blocks=(*late(event, now), *_blocks(event, context), *sender(context, event.job_id)),
+        blocks=(*late(event, now, context), *_blocks(event, context), *sender(context, event.job_id)),
         tone=tone(event),
         last=last_line(event_id),
     )
@@ -53,12 +53,12 @@ def title(event: Event) -> Line:
 
 
 def last_line(event_id: int | None) -> str:
-    return "sent directly, since it could not be kept" if event_id is None else f"gw-{event_id}"
+    return "Sent directly, because it could not be stored" if event_id is None else f"gw-{event_id}"
 
 
-def late(event: Event, now: datetime) -> Iterator[Block]:
+def late(event: Event, now: datetime, context: Context) -> Iterator[Block]:
     if now - event.at > formatting.LATE:
-        observed, later = formatting.point(event.at), formatting.span(now - event.at)
+        observed, later = formatting.point(event.at, context.zone), formatting.span(now - event.at)
         yield Fact(label="Delayed", line=(f"observed {observed}, sent {later} later",))
 
 
@@ -77,46 +77,65 @@ def tone(event: Event) -> Tone:
     return Tone.GOOD if recovered else event.kind.traits.tone
 
 
-def _blocks(event: Event, context: Context) -> Iterator[Block]:
+def _blocks(event: Event, context: Context) -> Iterator[Block]:  # noqa: C901, PLR0912 (a case for each kind)
     match event.facts:
-        case StartedFacts() | SuccessFacts() | FailedFacts() | NeedsReviewFacts() as facts:
-            yield from _run(event, facts)
-        case QueuedTooLongFacts() | RunningTooLongFacts() | FinishedTooFastFacts() as facts:
-            yield from _observed(event, facts.job, job_text.passed_limit(facts, event.at))
-        case UnknownStatusFacts() as facts:
-            yield from _observed(event, facts.job, job_text.unknown_status(facts))
+        case StartedFacts() as facts:
+            yield from job_text.expected_end(facts.estimate, context)
+            yield from _run(event, facts, None, context)
+        case SuccessFacts() as facts:
+            yield from _run(event, facts, facts.previous, context, facts.unjudged)
+        case NeedsReviewFacts() as facts:
+            yield from job_text.why_review(facts)
+            yield from _run(event, facts, facts.previous, context, facts.unjudged)
+        case FailedFacts() as facts:
+            yield from job_text.why_failed(facts, event.at, context)
+            yield from _run(event, facts, None, context)
         case NotFoundFacts() as facts:
-            yield from _not_found(event, facts)
+            yield from job_text.not_found(facts, event, context)
+            yield _observed(event, context)
+        case UnknownStatusFacts() as facts:
+            yield from _watched(event, facts.job, job_text.unknown_status(facts), context)
+        case QueuedTooLongFacts() as facts:
+            yield from _watched(event, facts.job, job_text.queued_too_long(facts, event.at, context), context)
+        case RunningTooLongFacts() as facts:
+            yield from _watched(event, facts.job, job_text.running_too_long(facts, event.at, context), context)
+        case FinishedTooFastFacts() as facts:
+            yield from _watched(event, facts.job, job_text.finished_too_fast(facts), context)
         case GroupDoneFacts() as facts:
-            yield from service_text.group_done(event, facts)
+            yield from service_text.group_done(event, facts, context)
         case LoginFacts() | ApiFacts() | ConfigFacts() | StoreFacts() | TargetFacts() as facts:
             yield from service_text.blocks(event, facts, context)
         case UnknownFacts():
-            yield from service_text.unknown_kind(event)
+            yield from service_text.unknown(event)
+            yield _observed(event, context)
         case _:
             assert_never(event.facts)
 
 
-def _run(event: Event, facts: StartedFacts | SuccessFacts | FailedFacts | NeedsReviewFacts) -> Iterator[Block]:
-    previous = facts.previous if isinstance(facts, SuccessFacts | NeedsReviewFacts) else None
-    yield from job_text.failure(facts.job)
-    if isinstance(facts, NeedsReviewFacts):
-        yield from job_text.why_review(facts)
-    yield from job_text.expected_end(facts.estimate if isinstance(facts, StartedFacts) else None)
+def _run(
+    event: Event, facts: RunFacts, previous: PreviousRun | None, context: Context, unjudged: tuple[str, ...] = ()
+) -> Iterator[Block]:
+    """The job and its numbers, next to those of the previous run."""
     yield from _files(facts.job)
     if facts.job.statistics:
         yield from _matching(facts.job.statistics, previous)
-    yield from job_text.compared_with(previous)
-    yield from _times(event, facts, previous)
-    yield from _request(facts.job)
+    for reason in unjudged:
+        yield Fact(label="Not checked by the gate", line=(foreign(reason),))
+    yield from job_text.compared_with(previous, context)
+    yield from _times(event, facts, previous, context)
+    yield from job_text.request(facts.job, context)
 
 
-def _observed(event: Event, job: JobDetails, what: Iterable[Block]) -> Iterator[Block]:
-    """What was observed of a job that has not changed its status, and which job it is."""
+def _watched(event: Event, details: JobDetails, what: Iterator[Block], context: Context) -> Iterator[Block]:
+    """Something about a job that has not ended, and which job it is."""
     yield from what
-    yield from _files(job)
-    yield Fact(label="Observed", line=(formatting.point(event.at),))
-    yield from _request(job)
+    yield from _files(details)
+    yield _observed(event, context)
+    yield from job_text.request(details, context)
+
+
+def _observed(event: Event, context: Context) -> Block:
+    return Fact(label="Observed", line=(formatting.point(event.at, context.zone),))
 
 
 def _files(details: JobDetails) -> Iterator[Block]:
@@ -153,55 +172,28 @@ def _matching(statistics: Statistics, previous: PreviousRun | None) -> Iterator[
         yield Fact(label="Confidence threshold", line=(str(statistics.confidence_threshold),))
 
 
-def _times(event: Event, facts: RunFacts, previous: PreviousRun | None) -> Iterator[Block]:
-    started = event.kind is EventKind.STARTED
+def _times(event: Event, facts: RunFacts, previous: PreviousRun | None, context: Context) -> Iterator[Block]:
+    started = isinstance(facts, StartedFacts)
+    seen = formatting.point(event.at, context.zone)
     yield Fact(
-        label=f"Seen {'running' if started else 'finished'}",
-        line=(formatting.point(event.at), *_uncertainty(event, facts)),
+        label=f"Seen {'running' if started else 'finished'}", line=(seen, *_uncertainty(event, facts, context))
     )
-    statistics, running_since = facts.job.statistics, facts.running_since
+    statistics = facts.job.statistics
     if statistics and statistics.execution_time is not None:
         took = f"{formatting.span(statistics.execution_time)}{job_text.before_time(previous)}"
         yield Fact(label="Execution time", line=(took,))
-    elif not started and running_since and running_since < event.at:
-        ran = f"{formatting.span(event.at - running_since)}{job_text.before_time(previous)}"
+    elif (
+        isinstance(facts, SuccessFacts | NeedsReviewFacts) and facts.running_since and facts.running_since < event.at
+    ):
+        ran = f"{formatting.span(event.at - facts.running_since)}{job_text.before_time(previous)}"
         yield Fact(label="Seen running for", line=(ran,))
 
 
-def _uncertainty(event: Event, facts: RunFacts) -> Line:
+def _uncertainty(event: Event, facts: RunFacts, context: Context) -> Line:
     """The API does not say when a job ended, so the message has both sides of the gap."""
-    if facts.before is None:
-        return (" (had already ended when gemwatch first looked)",)
-    if facts.last_seen_before is None:
+    if facts.first_sight:
+        return ("; it had already ended when gemwatch first saw it",)
+    if facts.last_seen_before is None or facts.before is None:
         return ()
     how = _LAST_SEEN.get(facts.before) or foreign(facts.before, 40)
-    return (" (last seen ", how, f" {formatting.near(facts.last_seen_before, event.at)})")
-
-
-def _request(details: JobDetails) -> Iterator[Block]:
-    """When the job was requested, and what for."""
-    if details.requested_at:
-        yield Fact(label="Requested", line=(formatting.point(details.requested_at),))
-    parts: list[Line] = [(foreign(details.job_type),)] if details.job_type else []
-    parts += [("Overture release ", foreign(details.overture_release))] if details.overture_release else []
-    parts += [("Orbis version ", foreign(details.orbis_version))] if details.orbis_version else []
-    if parts:
-        yield Fact(label="Type", line=formatting.joined(parts))
-
-
-def _not_found(event: Event, facts: NotFoundFacts) -> Iterator[Block]:
-    times = formatting.counted(facts.misses, "time", "times")
-    yield Paragraph(line=(f"The GEM API has answered {times} in a row that it knows no such job.",))
-    if facts.status:
-        when = f", {formatting.point(facts.last_seen_before)}" if facts.last_seen_before else ""
-        yield Fact(label="Last seen", line=(foreign(facts.status, 64), when))
-    else:
-        yield Paragraph(line=("It has never been seen: the id may be mistyped.",))
-    yield Paragraph(
-        label="Meaning",
-        line=("its end cannot be told while this lasts. gemwatch goes on asking, a few times an hour.",),
-    )
-    number = event.job_id if event.job_id is not None else "JOB_ID"
-    yield Paragraph(label="To do", line=("check the id and the account. If the job was deleted:",))
-    yield Command(text=f"gemwatch unwatch {number}")
-    yield Fact(label="Observed", line=(formatting.point(event.at),))
+    return ("; last seen ", how, f" {formatting.near(facts.last_seen_before, event.at, context.zone)}")

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gemwatch.core.refusals import Culprit, suspects
+
 
 class Failure(StrEnum):
     """What can fail about the service itself."""
@@ -56,7 +58,7 @@ FAILING: Mapping[Failure, Words] = {
         meaning="Polling is paused until the login works. Nothing is missed: jobs that finish in the meantime are "
         "reported afterwards.",
         to_do="On the host, as the user that runs gemwatch, log in again and check that it works:",
-        commands=("{login}", "{gemwatch} token"),
+        commands=("{login}", "{gemwatch} check --online"),
     ),
     Failure.LOGIN_FOR_JOB: Words(
         title="login refused",
@@ -161,3 +163,18 @@ RECOVERED: Mapping[Failure, Words] = {
         to_do="Nothing.",
     ),
 }
+
+_CAUSES: Mapping[Culprit, str] = {
+    Culprit.RATE: "too many requests",
+    Culprit.TOKEN: "the token",
+    Culprit.KEY: "the API key",
+    Culprit.PRODUCT: "a product that is not enabled for the API key",
+    Culprit.ACCOUNT: "the account",
+    Culprit.JOB: "the job id",
+    Culprit.UNKNOWN: "unknown",
+}
+
+
+def likely_cause(culprit: Culprit, status: int | None) -> str:
+    """`the API key`, or `the token or the API key` where the answer does not say which. `status` is HTTP's."""
+    return " or ".join(_CAUSES[suspect] for suspect in suspects(culprit, status))

@@ -1,33 +1,58 @@
-"""Times, spans and numbers as people read them. All times are in UTC and say so."""
+"""Times, durations, counts and sizes in words, once for messages, pages and commands.
+
+A time is in the reader's zone, which is always named, followed by UTC.
+"""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
-
-from gemwatch.core.text.message import Line, Span
+from datetime import UTC, datetime, timedelta, tzinfo
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")  # in any locale
 LATE = timedelta(minutes=2)
-NARROW = timedelta(minutes=10)  # of a range: its ends are told to the second, those of wider ones to the minute
+NARROW = timedelta(minutes=10)  # of a range: narrower ones are shown to the second, wider ones to the minute
 LONGEST_NAME = 80
 
 
-def point(time: datetime) -> str:
-    """`18 Feb 2026, 13:21:07 UTC`."""
-    return f"{day(time)}, {clock(time)} UTC"
+def point(time: datetime, zone: tzinfo = UTC) -> str:
+    """`18 Feb 2026, 14:21:07 CET (13:21:07 UTC)`; the date of the UTC time only where it differs."""
+    return f"{day(time, zone)}, {_zoned(time, zone)}"
 
 
-def near(time: datetime, other: datetime) -> str:
-    """A time beside another one that is already told: its day is left out where it is the same."""
-    return clock(time) if time.astimezone(UTC).date() == other.astimezone(UTC).date() else point(time)
+def near(time: datetime, other: datetime, zone: tzinfo = UTC) -> str:
+    """A time next to another one: without the date where it is the same, `14:20:05 CET (13:20:05 UTC)`."""
+    return _zoned(time, zone) if day(time, zone) == day(other, zone) else point(time, zone)
 
 
-def day(time: datetime) -> str:
-    utc = time.astimezone(UTC)
-    return f"{utc.day} {_MONTHS[utc.month - 1]} {utc.year}"
+def day(time: datetime, zone: tzinfo = UTC) -> str:
+    there = time.astimezone(zone)
+    return f"{there.day} {_MONTHS[there.month - 1]} {there.year}"
 
 
-def clock(time: datetime) -> str:
-    return f"{time.astimezone(UTC):%H:%M:%S}"
+def clock(time: datetime, zone: tzinfo = UTC) -> str:
+    return f"{time.astimezone(zone):%H:%M:%S}"
+
+
+def zone_name(time: datetime, zone: tzinfo) -> str:
+    """`CET`, `UTC`, or `UTC+05:30` for a zone whose name is only a number."""
+    there = time.astimezone(zone)
+    if not there.utcoffset():
+        return "UTC"
+    name, offset = there.tzname() or "", f"{there:%z}"
+    return f"UTC{offset[:3]}:{offset[3:5]}" if not name or name[0] in "+-" else name
+
+
+def moment(time: datetime, now: datetime, zone: tzinfo = UTC) -> str:
+    """`13:21:07` today, `18 Feb, 13:21:07` this year. For tables that name their zone once."""
+    if day(time, zone) == day(now, zone):
+        return clock(time, zone)
+    return f"{day(time, zone).removesuffix(f' {now.astimezone(zone).year}')}, {clock(time, zone)}"
+
+
+def distance(time: datetime, now: datetime) -> str:
+    """`5 min ago`, `in 12 s`, `now`."""
+    seconds = int((time - now).total_seconds())
+    if seconds > 0:
+        return f"in {span(timedelta(seconds=seconds))}"
+    return f"{span(timedelta(seconds=-seconds))} ago" if seconds else "now"
 
 
 def span(length: timedelta) -> str:
@@ -51,13 +76,32 @@ def kilometres(length: float) -> str:
     return f"{length:,.0f} km" if length >= 100 else f"{length:,.1f} km"  # noqa: PLR2004 (a tenth matters below)
 
 
+def size(number: int) -> str:
+    """`512 bytes`, `1.5 MiB`."""
+    value, units = float(number), iter(("KiB", "MiB", "GiB", "TiB"))
+    if number < 1024:  # noqa: PLR2004 (a KiB)
+        return counted(number, "byte", "bytes")
+    for unit in units:
+        value /= 1024
+        if value < 1024 or unit == "TiB":  # noqa: PLR2004
+            break
+    return f"{value:,.1f} {unit}"
+
+
 def counted(number: int, one: str, many: str) -> str:
     return f"{number:,} {one if number == 1 else many}"
 
 
-def joined(parts: Iterable[Line], between: str = ", ") -> Line:
-    """Several lines as one, with something between them."""
-    spans: list[Span] = []
-    for part in parts:
-        spans += [between, *part] if spans else part
-    return tuple(spans)
+def listed(items: Iterable[str], most: int = 20) -> str:
+    """`1, 2, 3 and 4 more`."""
+    texts = list(items)
+    more = f" and {len(texts) - most:,} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more
+
+
+def _zoned(time: datetime, zone: tzinfo) -> str:
+    local, name = clock(time, zone), zone_name(time, zone)
+    if name == "UTC":
+        return f"{local} UTC"
+    date = "" if day(time, zone) == day(time) else f"{day(time)}, "
+    return f"{local} {name} ({date}{clock(time)} UTC)"

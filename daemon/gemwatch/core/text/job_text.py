@@ -1,13 +1,15 @@
-"""What earlier runs say about a job, in words: its expected end, the run before, a limit that has passed."""
+"""What messages say about jobs: their files, numbers and times, how they compare with earlier runs, what to do."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import assert_never
 
 from gemwatch.core.estimate import Basis, Estimate
+from gemwatch.core.events import Event
 from gemwatch.core.facts import (
+    FailedFacts,
     FinishedTooFastFacts,
     NeedsReviewFacts,
+    NotFoundFacts,
     PreviousRun,
     QueuedTooLongFacts,
     RunningTooLongFacts,
@@ -16,14 +18,25 @@ from gemwatch.core.facts import (
 from gemwatch.core.job import JobDetails
 from gemwatch.core.limits import Bound
 from gemwatch.core.text import formatting
-from gemwatch.core.text.message import Block, Fact, Line, Paragraph, foreign
-from gemwatch.core.text.sanitize import single_line
+from gemwatch.core.text.context import Context
+from gemwatch.core.text.message import Block, Command, Fact, Item, Line, Paragraph, foreign, joined
 
+QUICKLY = timedelta(minutes=10)  # a job that fails so soon after its start fails TomTom's checks of the input
 _ALIKE = {
     Basis.INPUT: "of the same input",
     Basis.RELEASE: "of the same job type and release",
     Basis.TYPE: "of the same job type",
 }
+# TomTom's page on input data. The checks run when a job starts.
+_INPUT_RULES = {
+    "ROAD_MATCHING": (
+        "It is a Parquet file.",
+        "`id` is an integer or a string, and unique.",
+        "`geometry` is a WKT LINESTRING in WGS84, longitude first.",
+    ),
+    "LANE_LEVEL_MATCHING": ("It holds Parquet traces, or is one CSV file.",),
+}
+_ASK = "ask TomTom and give the job id"
 
 
 def job(job_id: int | None, name: str | None) -> Line:
@@ -33,85 +46,122 @@ def job(job_id: int | None, name: str | None) -> Line:
     return (shown, f" ({number})") if shown and shown.text.strip() else (number,)
 
 
-def judged_by(runs: int | None, basis: Basis | None) -> str | None:
+def expected_end(estimate: Estimate | None, context: Context) -> Iterator[Block]:
+    """`18 Feb 2026, 16:05 CET (8 in 10 end between 15:50 and 17:10; 12 runs of the same input)`."""
+    if estimate is None:
+        return
+    ends, width = estimate.ends_at, estimate.latest - estimate.earliest
+    end, earliest, latest = (
+        _rough(time, ends, width, context) for time in (ends, estimate.earliest, estimate.latest)
+    )
+    day, zone = formatting.day(ends, context.zone), formatting.zone_name(ends, context.zone)
+    utc = "" if zone == "UTC" else f" ({_rough(ends, ends, width, Context())} UTC)"
+    runs = judged_by(estimate.runs, estimate.basis)
+    range_ = f"8 in 10 end between {earliest} and {latest} {zone}; from {runs}"
+    yield Fact(label="Expected end", line=(f"{day}, {end} {zone}{utc}; {range_}",))
+
+
+def judged_by(runs: int, basis: Basis) -> str:
     """`12 runs of the same input`: what an estimate or a limit was made from."""
-    if runs is None or basis is None:
-        return None
     return f"{formatting.counted(runs, 'run', 'runs')} {_ALIKE[basis]}"
 
 
-def expected_end(estimate: Estimate | None) -> Iterator[Block]:
-    """`Expected end: 18 Feb 2026, 13:21 UTC (8 in 10 end between 12:50 and 14:10; 12 runs of the same input)`."""
-    if estimate is None:
-        return
-    ends, first, last = estimate.ends_at, estimate.earliest, estimate.latest
-    end, earliest, latest = (_rough(time, ends, last - first) for time in (ends, first, last))
-    words = f"8 in 10 end between {earliest} and {latest}"
-    judged = judged_by(estimate.runs, estimate.basis)
-    told = f"{formatting.day(ends)}, {end} UTC ({'; '.join(filter(None, (words, judged)))})"
-    yield Fact(label="Expected end", line=(told,))
-
-
 def why_review(facts: NeedsReviewFacts) -> Iterator[Block]:
-    """What stands first when a SUCCESS needs review."""
+    """What comes first when a SUCCESS needs review."""
     for reason in facts.reasons:
-        yield Fact(label="Why", line=(single_line(reason),))
+        yield Fact(label="Why", line=(foreign(reason).text,))
     changed = facts.previous is not None and facts.previous.changed
-    hint = " The run before was asked for differently: that may be why." if changed else ""
-    yield Paragraph(
-        label="Meaning",
-        line=(f"GEM says SUCCESS, but the numbers are not what the gate in the configuration wants.{hint}",),
-    )
-    yield Paragraph(label="To do", line=("look at the result before it is used.",))
+    hint = " The previous run was requested differently, which may be the reason." if changed else ""
+    yield _meaning(f"GEM reports SUCCESS, but the numbers do not pass the quality gate of the configuration.{hint}")
+    yield _to_do("Look at the result before you use it.")
 
 
-def compared_with(previous: PreviousRun | None) -> Iterator[Block]:
-    """Which run stands next to this one, and what was requested differently."""
+def compared_with(previous: PreviousRun | None, context: Context) -> Iterator[Block]:
+    """The previous run on the same input, and what was requested differently."""
     if previous is None:
         return
-    ended = formatting.point(previous.ended_at)
-    yield Fact(label="Before", line=(f"job {previous.job_id} on the same input, seen finished {ended}",))
+    ended = formatting.point(previous.ended_at, context.zone)
+    yield Fact(label="Previous", line=(f"job {previous.job_id} on the same input, seen finished {ended}",))
     for change in previous.changed:
         before, now = foreign(change.before, 60), foreign(change.now, 60)
-        yield Fact(label="Changed since", line=(f"{change.what} ", now, " (before: ", before, ")"))
+        yield Fact(label="Changed since", line=(f"{change.what} ", now, " (previous: ", before, ")"))
+
+
+def failure(details: JobDetails) -> Iterator[Block]:
+    """GEM's own reason."""
+    for reason in details.failure:
+        yield Fact(label="GEM", line=(foreign(reason, 300),))
+
+
+def why_failed(facts: FailedFacts, at: datetime, context: Context) -> Iterator[Block]:
+    """GEM's reason, what a FAILED means, what to do, and how far the job got."""
+    yield from failure(facts.job)
+    reason = "" if facts.job.failure else " GEM gives no reason."
+    yield _meaning(f"TomTom ended the job. There is no result.{reason}")
+    ran = None if facts.running_since is None else at - facts.running_since
+    quickly = ran is not None and ran <= QUICKLY
+    soon = (
+        f"It failed {formatting.span(ran)} after its start, when TomTom checks the input. " if quickly and ran else ""
+    )
+    rules = _INPUT_RULES.get(facts.job.job_type or "", ())
+    if facts.job.failure:
+        yield _to_do(f"{soon}Fix what GEM names, then request the job again. If it is unclear, {_ASK}.")
+    elif rules:
+        yield _to_do(f"{soon}Check the input file. If it follows TomTom's rules, {_ASK}.")
+    else:
+        yield _to_do(f"{soon}Check the input file. If it is like those of earlier jobs, {_ASK}.")
+    if quickly or not facts.job.failure:
+        yield from (Item(line=(rule.replace("`", ""),)) for rule in rules)
+    if facts.first_sight:
+        yield Fact(label="Got as far as", line=("unknown: it had already ended when gemwatch first saw it",))
+    elif ran is None:
+        yield Fact(label="Got as far as", line=("never seen running",))
+    else:
+        since = formatting.point(at - ran, context.zone)
+        yield Fact(label="Got as far as", line=(f"running for {formatting.span(ran)}, since {since}",))
+    if (last := facts.last_success) is not None:
+        when = formatting.point(last.ended_at, context.zone)
+        matched = "" if last.matched is None else f", matched {formatting.share(last.matched)}"
+        yield Fact(
+            label="Last success", line=(f"job {last.job_id} on the same input, seen finished {when}{matched}",)
+        )
 
 
 def before_matched(previous: PreviousRun | None) -> str:
     matched = None if previous is None else previous.matched
-    return "" if matched is None else f"; before: {formatting.share(matched)}"
+    return "" if matched is None else f"; previous: {formatting.share(matched)}"
 
 
 def before_roads(previous: PreviousRun | None) -> str:
     if previous is None or previous.roads is None:
         return ""
     length = "" if previous.kilometres is None else f" ({formatting.kilometres(previous.kilometres)})"
-    return f"; before: {previous.roads:,}{length}"
+    return f"; previous: {previous.roads:,}{length}"
 
 
 def before_time(previous: PreviousRun | None) -> str:
-    return "" if previous is None or previous.ran is None else f"; before: {formatting.span(previous.ran)}"
+    return "" if previous is None or previous.ran is None else f"; previous: {formatting.span(previous.ran)}"
 
 
-def passed_limit(
-    facts: QueuedTooLongFacts | RunningTooLongFacts | FinishedTooFastFacts, at: datetime
-) -> Iterator[Block]:
-    """A limit that a job has passed: what happened, what it means, what to do."""
-    match facts:
-        case QueuedTooLongFacts():
-            yield Paragraph(line=(_lasted("Waiting", facts.since, facts.limit, at),))
-            yield _meaning("GEM has not started it yet. It is still watched, and its end is told.")
-            yield _to_do("if others start meanwhile, ask TomTom with the job's id; else wait, the queue may be long.")
-        case RunningTooLongFacts():
-            yield Paragraph(line=(_lasted("Running", facts.since, facts.limit, at),))
-            yield _meaning("it may hang, or has more to match than usual. It is still watched, and its end is told.")
-            yield _to_do("compare the input with earlier ones; if it does not end, ask TomTom with the job's id.")
-        case FinishedTooFastFacts():
-            took = f"GEM says SUCCESS after only {formatting.span(facts.ran)}; {_limit(facts.limit, 'least')}."
-            yield Paragraph(line=(took,))
-            yield _meaning("the input may have been empty, cut short or the wrong file.")
-            yield _to_do("look at the input and the result before it is used.")
-        case _:
-            assert_never(facts)
+def queued_too_long(facts: QueuedTooLongFacts, at: datetime, context: Context) -> Iterator[Block]:
+    yield _lasted("waiting", facts.since, facts.limit, at, context)
+    yield _meaning("GEM has not started it yet. gemwatch keeps watching it and reports how it ends.")
+    yield _to_do(f"If other jobs start in the meantime, {_ASK}. Otherwise wait: the queue may be long.")
+
+
+def running_too_long(facts: RunningTooLongFacts, at: datetime, context: Context) -> Iterator[Block]:
+    yield _lasted("running", facts.since, facts.limit, at, context)
+    yield _meaning(
+        "It may hang, or has more to match than usual. gemwatch keeps watching it and reports how it ends."
+    )
+    yield _to_do(f"Compare the input with earlier ones. If the job does not end, {_ASK}.")
+
+
+def finished_too_fast(facts: FinishedTooFastFacts) -> Iterator[Block]:
+    took = formatting.span(facts.ran)
+    yield Paragraph(line=(f"GEM reports SUCCESS after only {took}; the minimum is {_limit(facts.limit)}.",))
+    yield _meaning("The input may have been empty, incomplete or the wrong file.")
+    yield _to_do("Check the input, and look at the result before you use it.")
 
 
 def unknown_status(facts: UnknownStatusFacts) -> Iterator[Block]:
@@ -119,14 +169,35 @@ def unknown_status(facts: UnknownStatusFacts) -> Iterator[Block]:
     status = foreign(facts.job.status, 64)
     yield Paragraph(line=("The GEM API reports a status that gemwatch does not know: ", status))
     yield from failure(facts.job)
-    yield _meaning("gemwatch cannot tell whether the job has finished. It keeps polling it, less often after a day.")
-    yield _to_do("look the job up at TomTom. If it has finished, remove it from the watch list.")
+    yield _meaning("gemwatch cannot tell whether the job has finished. It keeps polling, less often after 24 hours.")
+    yield _to_do("Look the job up at TomTom. If it has finished, remove it from the watch list.")
 
 
-def failure(job: JobDetails) -> Iterator[Block]:
-    """GEM's own reason."""
-    for text in job.failure:
-        yield Fact(label="GEM", line=(foreign(text, 300),))
+def not_found(facts: NotFoundFacts, event: Event, context: Context) -> Iterator[Block]:
+    times = formatting.counted(facts.misses, "time", "times in a row")
+    yield Paragraph(line=(f"The GEM API has answered {times} that there is no such job.",))
+    if facts.status:
+        seen = "" if facts.last_seen_before is None else f", {formatting.point(facts.last_seen_before, context.zone)}"
+        yield Fact(label="Last seen", line=(foreign(facts.status, 64), seen))
+    else:
+        yield Paragraph(line=("gemwatch has never seen this job: the id may be mistyped.",))
+    yield _meaning(
+        "gemwatch cannot see how the job ends. It polls every 15 minutes, and reports the job if it turns up."
+    )
+    yield _to_do("Check the job id and the account. If the job was deleted, stop watching it:")
+    number = "JOB_ID" if event.job_id is None else event.job_id
+    yield Command(text=context.command(f"{{gemwatch}} unwatch {number}"))
+
+
+def request(details: JobDetails, context: Context) -> Iterator[Block]:
+    """When the job was requested, and what for."""
+    if details.requested_at:
+        yield Fact(label="Requested", line=(formatting.point(details.requested_at, context.zone),))
+    parts: list[Line] = [(foreign(details.job_type),)] if details.job_type else []
+    parts += [("Overture release ", foreign(details.overture_release))] if details.overture_release else []
+    parts += [("Orbis version ", foreign(details.orbis_version))] if details.orbis_version else []
+    if parts:
+        yield Fact(label="Type", line=joined(parts))
 
 
 def _meaning(text: str) -> Paragraph:
@@ -137,16 +208,21 @@ def _to_do(text: str) -> Paragraph:
     return Paragraph(label="To do", line=(text,))
 
 
-def _lasted(what: str, since: datetime, limit: Bound, at: datetime) -> str:
-    return f"{what} for {formatting.span(at - since)}, since {formatting.point(since)}; {_limit(limit, 'limit')}."
+def _lasted(what: str, since: datetime, limit: Bound, at: datetime, context: Context) -> Block:
+    length, start = formatting.span(at - since), formatting.point(since, context.zone)
+    return Paragraph(line=(f"The job has been {what} for {length}, since {start}; the limit is {_limit(limit)}.",))
 
 
-def _limit(limit: Bound, word: str) -> str:
-    judged = judged_by(limit.runs, limit.basis)
-    return f"the {word} is {formatting.span(limit.length)}" + (f", judging by {judged}" if judged else "")
+def _limit(limit: Bound) -> str:
+    length = formatting.span(limit.length)
+    if limit.runs is None or limit.basis is None:
+        return length
+    return f"{length}, from {judged_by(limit.runs, limit.basis)}"
 
 
-def _rough(time: datetime, other: datetime, width: timedelta) -> str:
-    """As exact as a range this wide is. The day stands where it is another one than that of `other`."""
-    clock = formatting.clock(time) if width < formatting.NARROW else formatting.clock(time)[:5]
-    return clock if formatting.day(time) == formatting.day(other) else f"{formatting.day(time)}, {clock}"
+def _rough(time: datetime, other: datetime, width: timedelta, context: Context) -> str:
+    """As exact as a range this wide is. With the day where it is another one than that of `other`."""
+    clock = formatting.clock(time, context.zone)
+    clock = clock if width < formatting.NARROW else clock[: -len(":00")]
+    day = formatting.day(time, context.zone)
+    return clock if day == formatting.day(other, context.zone) else f"{day}, {clock}"

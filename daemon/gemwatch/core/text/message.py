@@ -1,6 +1,6 @@
 """A message as values, before any format: what it says, block by block. The renderers turn it into text to send."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gemwatch.core.kinds import Tone
@@ -99,3 +99,11 @@ def foreign(text: str, most: int = 200) -> Foreign:
 def plain(line: Line) -> str:
     """The text of a line without any format."""
     return "".join(span if isinstance(span, str) else span.text for span in line)
+
+
+def joined(parts: Iterable[Line], between: str = ", ") -> Line:
+    """Several lines as one, with something between them."""
+    spans: list[Span] = []
+    for part in parts:
+        spans += [between, *part] if spans else part
+    return tuple(spans)

@@ -34,7 +34,7 @@ async def test_trouble_that_lasts_is_told_once_and_so_is_its_end(
         assert [row["kind"] for row in rig.records.deliveries()] == ["store"]
     assert inbox.titles() == ["gemwatch: the store is failing", "gemwatch: the store has recovered"]
     assert "Reason: database is locked" in inbox.messages[0].body
-    assert inbox.messages[0].body.endswith("sent directly, since it could not be kept")
+    assert inbox.messages[0].body.endswith("Sent directly, because it could not be stored")
     assert inbox.messages[1].body.endswith("gw-1")
 
 

@@ -71,7 +71,9 @@ def _routes(
 ) -> list[BaseRoute]:
     """What answers where. New pages are added here."""
     shared = SharedAnswers(clock)
-    pages = Pages(state=state, views=views, renderer=renderer, clock=clock, log_out=access.needs_login)
+    pages = Pages(
+        state=state, views=views, renderer=renderer, clock=clock, log_out=access.needs_login, badge=access.badge
+    )
     return [
         *health.routes(state, shared),
         *api.routes(views, shared, base=access.place.base),

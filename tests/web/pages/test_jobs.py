@@ -92,14 +92,25 @@ def test_an_estimate_is_drawn_from_the_request_to_its_latest_end() -> None:
 def test_what_takes_longer_than_nearly_all_before_is_overdue() -> None:
     shown = row(job(estimate=estimate(-HOUR, -HOUR / 2, -HOUR / 4, overdue=True)), NOW).progress
     assert shown is not None
-    assert shown.words == "Overdue by 15 min: nearly all earlier runs had ended by now"
+    assert shown.words == "Overdue by 15 min: nearly all earlier runs had finished by now"
     assert (shown.overdue, shown.kind, shown.elapsed) == (True, "late", 100)
 
 
-def test_without_enough_runs_there_is_no_estimate_yet() -> None:
-    shown = row(job(), NOW).progress
+@pytest.mark.parametrize(
+    ("status", "more", "why"),
+    [
+        ("IN_PROGRESS", {"running_since": as_text(NOW)}, "three finished runs"),
+        ("IN_PROGRESS", {"running_since": None}, "did not see the job start"),
+        ("REQUESTED", {"details": {"job_id": 7, "status": "REQUESTED"}}, "does not say when the job was requested"),
+        ("REQUESTED", {}, "three finished runs"),
+        ("PAUSED", {}, "does not know what follows"),
+    ],
+)
+def test_missing_estimate_names_its_reason(status: str, more: dict[str, Any], why: str) -> None:
+    shown = row(job(status, **more), NOW).progress
     assert shown is not None
-    assert (shown.words, shown.scaled) == ("No estimate yet", False)
+    assert (shown.words, shown.scaled) == ("No estimate", False)
+    assert why in (shown.detail or "")
 
 
 @pytest.mark.parametrize("status", [None, "SUCCESS", "FAILED"])
@@ -140,7 +151,7 @@ def test_shares_never_exceed_the_bar(
 
 
 def test_trouble_with_a_job_stands_beside_it() -> None:
-    assert remarks(misses=3) == ["Not found 3 times in a row: the API knows no such job"]
+    assert remarks(misses=3) == ["The API answered 3 times in a row that there is no such job (404)"]
     assert remarks(last_error="HTTP 500") == ["Last poll: HTTP 500"]
     assert remarks(limits_passed=["queued-too-long"]) == ["It has been waiting for longer than the limit"]
     assert remarks(watched=False) == ["No longer watched: it is not polled"]
@@ -161,7 +172,7 @@ def test_of_a_job_that_is_watched_no_longer_no_end_is_foretold() -> None:
 )
 def test_odd_details_leave_the_rest_as_it_is(details: Any) -> None:
     shown = row(job("SUCCESS", details=details), NOW)
-    assert (shown.title, shown.match, shown.outcome) == ("Weekly", None, "Ended; the API gave no statistics")
+    assert (shown.title, shown.match, shown.outcome) == ("Weekly", None, "Finished; the API gives no statistics")
 
 
 def test_invisible_characters_do_not_reach_the_page() -> None:
@@ -187,7 +198,7 @@ def test_this_run_stands_last_in_the_plots_and_first_in_the_table() -> None:
     assert [plot.heading for plot in shown.plots] == ["Matched", "Running time"]
     assert [dot.this for dot in shown.plots[0].dots] == [False, False, False, True]
     assert "matched +4.7 points" in shown.words
-    assert job_page(job("FAILED", runs=earlier), NOW).runs.words == "What earlier runs gave."
+    assert job_page(job("FAILED", runs=earlier), NOW).runs.words == "The results of earlier runs."
 
 
 def test_runs_of_which_nothing_is_known_are_no_plot() -> None:

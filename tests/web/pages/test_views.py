@@ -1,6 +1,8 @@
 """The pages as HTML, over real sockets from a real store."""
 
 import contextlib
+import csv
+import io
 import re
 from collections.abc import AsyncIterator, Iterator
 from html.parser import HTMLParser
@@ -10,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gemwatch.adapters.store.tables import watches
+from gemwatch.adapters.store.tables import details, watches
 from gemwatch.core.settings import WebSettings
 from support import filled, scene
 from support.clock import START
@@ -84,16 +86,16 @@ async def test_an_empty_watch_list_tells_how_to_watch_a_job(client: httpx.AsyncC
     assert "gemwatch watch 123456789" in (await page(client, "/")).text
 
 
-async def test_every_watched_job_is_listed_with_what_is_known_of_it(store: str, client: httpx.AsyncClient) -> None:
+async def test_list_shows_every_watched_job(store: str, client: httpx.AsyncClient) -> None:
     filled.fill(store)
     found = await page(client, "/")
     assert sorted(found.job_ids) == [1, 2, 3, 4, 2**63 - 1]
     for words in ("Not seen yet", "Waiting", "Running", "PAUSED?", "Failed", "Weekly NL", "in/2.parquet"):
         assert words in found.text
-    assert "Not found 2 times in a row" in found.text
+    assert "The API answered 2 times in a row that there is no such job" in found.text
 
 
-async def test_it_is_filtered_searched_and_sorted_by_its_address(store: str, client: httpx.AsyncClient) -> None:
+async def test_list_is_filtered_and_sorted_by_its_address(store: str, client: httpx.AsyncClient) -> None:
     filled.fill(store)
     assert (await page(client, "/?status=FAILED")).job_ids == [2**63 - 1]
     assert (await page(client, "/?status=not+seen+yet")).job_ids == [1]
@@ -103,25 +105,27 @@ async def test_it_is_filtered_searched_and_sorted_by_its_address(store: str, cli
     filled.add(store, (watches, [doubtful]))
     assert "Needs review 1" in (await page(client, "/")).text
     assert (await page(client, "/?needs_review=true")).job_ids == [9]
-    assert "No job fits" in (await page(client, "/?q=nothing+like+this")).text
+    assert (await page(client, "/?status=needs-review")).job_ids == [9]
+    assert (await page(client, "/?status=SUCCESS")).job_ids == []
+    assert "No job matches" in (await page(client, "/?q=nothing+like+this")).text
 
 
-async def test_trouble_is_a_banner_that_says_what_to_do(store: str, shown: Site, client: httpx.AsyncClient) -> None:
+async def test_failures_are_red_banners_with_a_remedy(store: str, shown: Site, client: httpx.AsyncClient) -> None:
     filled.fill(store)
     shown.program.trouble = "polls: no progress for 75 s"
     found = await page(client, "/")
     assert "gemwatch makes no progress: polls: no progress for 75 s" in found.text
-    assert "The GEM API does not answer" in found.text
-    assert "1 delivery has failed" in found.text
+    assert "The GEM API gives no usable answer" in found.text
+    assert "1 notification could not be delivered" in found.text
     assert [banner["role"] for banner in found.found("div") if "role" in banner] == [
         "alert",
         "alert",
-        "status",
+        "alert",
     ]
     assert found.found("link", rel="icon")[0]["href"].endswith("/state-trouble.svg")  # type: ignore[union-attr]
 
 
-async def test_ten_thousand_jobs_are_all_there_a_hundred_a_page(store: str, client: httpx.AsyncClient) -> None:
+async def test_list_of_ten_thousand_jobs_has_a_hundred_a_page(store: str, client: httpx.AsyncClient) -> None:
     filled.add(store, (watches, [filled.watch(number, name=f"job {number}") for number in range(1, 10_001)]))
     seen: list[int] = []
     path: str | None = "/?sort=job_id&order=ascending&page=99"
@@ -135,25 +139,31 @@ async def test_ten_thousand_jobs_are_all_there_a_hundred_a_page(store: str, clie
     assert seen == list(range(9_801, 10_001))
 
 
-async def test_a_job_has_a_page_of_its_own(store: str, client: httpx.AsyncClient) -> None:
+async def test_job_has_a_page_of_its_own(store: str, client: httpx.AsyncClient) -> None:
     filled.fill(store)
     found = await page(client, "/jobs/5")
-    for words in ("weekly be", "Succeeded", "50.0 % matched", "in/5.parquet", "Beside earlier runs", "team", "gw-1"):
+    for words in (
+        "weekly be",
+        "Succeeded",
+        "50.0 % matched",
+        "in/5.parquet",
+        "Compared with earlier runs",
+        "team",
+        "gw-1",
+    ):
         assert words in found.text
     assert "last seen waiting" in found.text or "before that: waiting" in found.text
 
 
 @pytest.mark.parametrize("job_id", ["99", "0", "-1", "x", "1.0", str(2**63), "9" * 400, "٣", "%3Cb%3E", "5%00"])
-async def test_an_unknown_job_is_a_friendly_404(store: str, client: httpx.AsyncClient, job_id: str) -> None:
+async def test_unknown_job_is_a_friendly_404(store: str, client: httpx.AsyncClient, job_id: str) -> None:
     filled.fill(store)
     found = await page(client, f"/jobs/{job_id}", 404)
-    assert "This job is not known here" in found.text
+    assert "gemwatch does not know this job" in found.text
     assert found.found("a", href="/")
 
 
-async def test_deliveries_that_failed_come_first_and_can_be_shown_alone(
-    store: str, client: httpx.AsyncClient
-) -> None:
+async def test_failed_deliveries_come_first(store: str, client: httpx.AsyncClient) -> None:
     filled.fill(store)
     everything = await page(client, "/deliveries")
     assert [row.get("id") for row in everything.found("tr") if row.get("id")] == [
@@ -168,9 +178,7 @@ async def test_deliveries_that_failed_come_first_and_can_be_shown_alone(
 
 
 @pytest.mark.parametrize("path", ["/", "/jobs/7", "/deliveries", f"/?q={EVIL}&status={EVIL}", "/jobs/8"])
-async def test_what_comes_from_outside_is_shown_and_does_nothing(
-    store: str, client: httpx.AsyncClient, path: str
-) -> None:
+async def test_texts_from_outside_are_only_shown(store: str, client: httpx.AsyncClient, path: str) -> None:
     details = {"input_filename": EVIL, "result_filename": EVIL, "storage_id": EVIL, "job_type": EVIL}
     move = {"before": None, "after": EVIL, "observed_at": START, "answer": "{}"}
     filled.add(
@@ -191,7 +199,7 @@ async def test_what_comes_from_outside_is_shown_and_does_nothing(
 
 
 @pytest.mark.parametrize("path", ["/", "/jobs/482917335", "/jobs/482917300", "/jobs/1", "/deliveries", "/login"])
-async def test_nothing_stands_inside_a_page_that_its_policy_forbids(tmp_path: Path, path: str) -> None:
+async def test_pages_hold_nothing_their_policy_forbids(tmp_path: Path, path: str) -> None:
     url = f"sqlite:///{tmp_path / 'gemwatch.db'}"
     scene.seed(url, START)
     with opened(url, LOCKED) as site:
@@ -208,7 +216,7 @@ async def test_nothing_stands_inside_a_page_that_its_policy_forbids(tmp_path: Pa
             assert not (attributes.get(name) or "").startswith("//"), (tag, attributes)
 
 
-async def test_files_are_kept_by_the_browser_and_named_by_what_they_hold(client: httpx.AsyncClient) -> None:
+async def test_static_files_are_named_by_their_content(client: httpx.AsyncClient) -> None:
     found = await page(client, "/")
     style = found.found("link", rel="stylesheet")[0]["href"]
     assert style is not None
@@ -223,21 +231,21 @@ async def test_files_are_kept_by_the_browser_and_named_by_what_they_hold(client:
 
 
 @pytest.mark.parametrize("name", ["nothing.css", "..%2fpages.py", "%2e%2e/pages.py", "style.css/", ""])
-async def test_only_our_own_files_are_served(client: httpx.AsyncClient, name: str) -> None:
+async def test_static_files_are_only_our_own(client: httpx.AsyncClient, name: str) -> None:
     assert (await client.get(f"/static/x/{name}")).status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/", "/jobs/5", "/deliveries"])
-async def test_a_store_that_does_not_answer_is_told_as_such(
+async def test_lost_store_is_shown_with_a_remedy(
     store: str, shown: Site, client: httpx.AsyncClient, path: str
 ) -> None:
     Path(store.removeprefix("sqlite:///")).unlink()  # noqa: ASYNC240 (nothing waits for it)
     found = await page(client, path, 503)
-    assert "The store does not work" in found.text
-    assert "look at the disk" in found.text
+    assert "gemwatch cannot use its database" in found.text
+    assert "check the disk" in found.text
 
 
-async def test_the_login_page_says_what_was_wrong_and_keeps_where_one_wanted_to_go(store: str) -> None:
+async def test_login_page_shows_the_error_and_keeps_next(store: str) -> None:
     with opened(store, LOCKED) as site:
         async with site.served() as port, client_of(port) as client:
             asked = await client.get("/jobs/7?x=%22%3E")
@@ -251,7 +259,124 @@ async def test_the_login_page_says_what_was_wrong_and_keeps_where_one_wanted_to_
             assert (await page(client, "/")).found("form", method="post", action="/logout")
 
 
-def test_the_scene_has_something_of_everything() -> None:
+def test_scene_has_something_of_everything() -> None:
     """So that what the pictures show, and what the browser is let loose on, is what the pages can show."""
     states: set[Any] = {life.end for life in scene.WATCHED} | {bool(life.needs_review) for life in scene.WATCHED}
     assert states == {"SUCCESS", "FAILED", True, False}
+
+
+async def test_list_shows_problems_first(store: str, client: httpx.AsyncClient) -> None:
+    later = START + filled.MINUTE
+    jobs = [
+        filled.seen(1, "SUCCESS", at=later),
+        filled.seen(2, "FAILED"),
+        {**filled.seen(3, "SUCCESS"), "needs_review": ["too little"]},
+        filled.watch(4, misses=3),
+        filled.seen(5, "IN_PROGRESS", at=later),
+        {**filled.seen(6, "IN_PROGRESS"), "reported_missing": True, "misses": 3},
+        filled.seen(7, "FAILED", at=later),
+    ]
+    filled.add(store, (watches, jobs))
+    assert (await page(client, "/")).job_ids == [7, 2, 3, 6, 4, 5, 1]
+
+
+async def test_unknown_jobs_are_not_found_and_can_be_filtered(store: str, client: httpx.AsyncClient) -> None:
+    filled.add(store, (watches, [filled.watch(4, misses=3), filled.watch(5)]))
+    found = await page(client, "/")
+    assert "Not found 1" in found.text
+    assert "Not seen yet 1" in found.text
+    assert (await page(client, "/?status=not-found")).job_ids == [4]
+    assert (await page(client, "/?status=not+seen+yet")).job_ids == [5]
+    assert "Not found" in (await page(client, "/jobs/4")).text
+
+
+async def test_chips_count_what_the_search_finds(store: str, client: httpx.AsyncClient) -> None:
+    filled.fill(store)
+    found = await page(client, "/?q=weekly")
+    assert "All 1" in found.text
+    assert "Waiting 1" in found.text
+    assert "Failed 1" not in found.text
+
+
+async def test_list_says_where_a_page_or_status_does_not_exist(store: str, client: httpx.AsyncClient) -> None:
+    filled.fill(store)
+    assert "There is no page 99: there is only one page" in (await page(client, "/?page=99", 404)).text
+    assert "There is no page 99: there is only one page" in (await page(client, "/deliveries?page=99", 404)).text
+    found = await page(client, "/?status=DONE")
+    assert "No watched job has the status DONE" in found.text
+    assert not [chip for chip in found.found("a") if "status=DONE" in (chip.get("href") or "") and "class" in chip]
+
+
+@pytest.mark.parametrize("path", ["/?q=%00", "/?status=%00", "/jobs.csv?q=%00"])
+async def test_nul_matches_nothing(store: str, client: httpx.AsyncClient, path: str) -> None:
+    filled.fill(store)
+    answer = await client.get(path)
+    assert answer.status_code == 200
+    assert "job-2" not in answer.text
+    assert "Weekly" not in answer.text
+    assert (await client.get("/api/jobs?search=%00")).json()["total"] == 0
+
+
+async def test_failed_job_shows_the_reason_from_gem(store: str, client: httpx.AsyncClient) -> None:
+    failed = filled.watch(7, status="FAILED", status_since=START, seen_at=START)
+    filled.add(store, (watches, [failed]), (details, [reason(7, "column 'geometry' is missing")]))
+    for path in ("/", "/jobs/7"):
+        assert "GEM: column 'geometry' is missing" in (await page(client, path)).text
+
+
+def reason(job_id: int, text: str) -> dict[str, Any]:
+    return {"job_id": job_id, "failure": [text], "answer": filled.document(job_id, "FAILED", message=text)}
+
+
+@pytest.mark.parametrize("sort", ["matched", "expected_end", "duration", "problems"])
+async def test_list_sorts_by_every_order(store: str, client: httpx.AsyncClient, sort: str) -> None:
+    filled.fill(store)
+    for order in ("ascending", "descending"):
+        assert len((await page(client, f"/?sort={sort}&order={order}")).job_ids) == 5
+
+
+async def test_job_page_links_to_its_json_and_copies_ids(store: str, client: httpx.AsyncClient) -> None:
+    filled.fill(store)
+    found = await page(client, "/jobs/5")
+    assert found.found("a", href="/api/jobs/5")
+    assert [button["data-copy"] for button in found.found("button", class_="copy")] == ["5", "in/5.parquet", "store"]
+
+
+async def test_csv_holds_all_that_the_list_shows(store: str, client: httpx.AsyncClient) -> None:
+    filled.add(store, (watches, [filled.watch(number, name=f"job {number}") for number in range(1, 1_201)]))
+    answer = await client.get("/jobs.csv?sort=job_id&order=ascending")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [int(row["job_id"]) for row in rows] == list(range(1, 1_201))
+    assert len(list(csv.reader(io.StringIO((await client.get("/jobs.csv?q=job+120")).text)))) == 3
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x", "\tx", "\rx", '=HYPERLINK("http://e","x")', "a,b\n=c"])
+async def test_csv_cells_are_no_formulas(store: str, client: httpx.AsyncClient, name: str) -> None:
+    filled.add(store, (watches, [filled.watch(1, name=name)]))
+    row = next(csv.DictReader(io.StringIO((await client.get("/jobs.csv")).text, newline="")))
+    assert row["name"] == (name if name.startswith("a") else f"'{name}")
+
+
+async def test_badge_shows_a_state_and_no_names(store: str, client: httpx.AsyncClient) -> None:
+    filled.fill(store)
+    answer = await client.get("/badge.svg")
+    assert answer.headers["content-type"] == "image/svg+xml"
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+    assert "gemwatch: GEM API down" in answer.text
+    assert "weekly" not in answer.text.lower()
+
+
+@pytest.mark.parametrize(("badge", "status"), [("open", 200), ("login", 303)])
+async def test_badge_is_open_only_where_configured(store: str, badge: str, status: int) -> None:
+    with opened(store, WebSettings(token="a" * 32, badge=badge)) as site:
+        async with site.served() as port, client_of(port) as client:
+            answer = await client.get("/badge.svg")
+            assert answer.status_code == status
+            if badge == "open":
+                assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
+
+
+async def test_numbers_stay_with_their_units(store: str, client: httpx.AsyncClient) -> None:
+    filled.fill(store)
+    assert "50.0\N{NO-BREAK SPACE}% matched" in (await client.get("/jobs/5")).text

@@ -12,6 +12,7 @@ from gemwatch.core.runs import Run
 from gemwatch.core.work import DeliveryState
 
 UNSEEN = "not seen yet"  # stands for the status of a job that has not been seen
+NOT_FOUND, NEEDS_REVIEW = "not-found", "needs-review"  # what pages count a job as, in place of its status
 
 
 def as_text(time: datetime | None, *, timespec: str = "milliseconds") -> str | None:
@@ -25,11 +26,13 @@ def job_json(job: JobRow) -> dict[str, Any]:
         "name": job.name,
         "status": job.status,
         "status_since": as_text(job.status_since),
+        "running_since": as_text(job.running_since),
         "watched": job.watched,
         "finished": job.finished,
         "last_polled_at": as_text(job.polled_at),
         "next_poll_at": as_text(job.next_poll_at),
         "misses": job.misses,
+        "not_found": job.not_found,
         "last_error": job.last_error,
         "failure": list(job.failure),
         "details": None if job.answer is None else answer_json(job.answer),

@@ -24,8 +24,9 @@ TRANSITION = tuple(column for column in transitions.c if column.name != "answer"
 class JobRow:
     """A job in the store. `answer` is the last answer about it as it came, `job` the same as read.
 
-    `next_poll_at` None: it is not polled. `needs_review`: why the SUCCESS needs review. `limits_passed`: those of
-    the present run. `previous`: of a SUCCESS, the one before on the same input.
+    `missing`: it was reported as not found. `next_poll_at` None: it is not polled. `needs_review`: why the SUCCESS
+    needs review. `limits_passed`: those of the present run. `previous`: of a SUCCESS, the one before on the same
+    input.
     """
 
     job_id: int
@@ -40,6 +41,8 @@ class JobRow:
     last_error: str | None
     seen_at: datetime | None
     refused: bool
+    missing: bool
+    running_since: datetime | None
     job: JobDetails | None
     answer: str | None
     estimate: Estimate | None
@@ -50,6 +53,11 @@ class JobRow:
     @property
     def finished(self) -> bool:
         return is_end(self.status)
+
+    @property
+    def not_found(self) -> bool:
+        """Whether the API says that there is no such job: often enough to be reported, or always so far."""
+        return not self.finished and (self.missing or (self.status is None and self.misses > 0))
 
     @property
     def failure(self) -> tuple[str, ...]:
@@ -137,6 +145,8 @@ def job_row(row: Any, past: Past) -> JobRow:
         last_error=row.last_error,
         seen_at=row.seen_at,
         refused=row.refused_at is not None,
+        missing=row.reported_missing,
+        running_since=row.running_since,
         job=job,
         answer=row.details_answer,
         estimate=estimate_of(row, job, past),

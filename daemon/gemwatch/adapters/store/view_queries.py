@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from gemwatch.adapters.store import tables
 from gemwatch.adapters.store.details import WITH_DETAILS, details_of
-from gemwatch.adapters.store.json_shapes import UNSEEN
+from gemwatch.adapters.store.json_shapes import NEEDS_REVIEW, NOT_FOUND, UNSEEN
 from gemwatch.adapters.store.rows import (
     TRANSITION,
     DeliveryRow,
@@ -24,14 +24,40 @@ from gemwatch.adapters.store.rows import (
 )
 from gemwatch.adapters.store.runs import SUCCESSES, Learner, place_of, run_of
 from gemwatch.adapters.store.tables import deliveries, details, events, runs, service, transitions, watches
-from gemwatch.core.job import ENDS, is_end
+from gemwatch.core.job import ENDS, Status, is_end
 from gemwatch.core.runs import Run
 
 _LONG = 200  # rows of a job's history and deliveries on its own page: the newest
 _MOST_RUNS = 30
 
 _next_poll = sa.func.coalesce(watches.c.claim, watches.c.due_at)
+_ended = sa.func.coalesce(watches.c.status.in_(ENDS), sa.false())
+_not_found = sa.and_(
+    ~_ended, sa.or_(watches.c.reported_missing, sa.and_(watches.c.status.is_(None), watches.c.misses > 0))
+)
+# What a job counts as: one state each, so that the numbers on the page add up.
+_state = sa.case(
+    (sa.and_(watches.c.status == Status.SUCCESS.value, watches.c.needs_review.is_not(None)), NEEDS_REVIEW),
+    (_not_found, NOT_FOUND),
+    (watches.c.status.is_(None), UNSEEN),
+    else_=watches.c.status,
+)
+_urgency = sa.case(
+    (watches.c.status == Status.FAILED.value, 0),
+    (_state == NEEDS_REVIEW, 1),
+    (_not_found, 2),
+    (sa.and_(~_ended, watches.c.reported_limits.is_not(None)), 3),
+    (sa.and_(~_ended, watches.c.last_error.is_not(None)), 4),
+    (watches.c.status == Status.IN_PROGRESS.value, 5),
+    (~_ended, 6),
+    else_=7,
+)
+BY_ESTIMATE = "expected_end"  # estimates are made of many rows, so they are not sorted by the database
 JOB_ORDERS: Mapping[str, sa.ColumnElement[Any]] = {
+    "problems": _urgency,
+    BY_ESTIMATE: _urgency,
+    "matched": details.c.matched,
+    "duration": details.c.execution_time,
     "job_id": watches.c.job_id,
     "name": sa.func.lower(watches.c.name),
     "status": watches.c.status,
@@ -51,16 +77,21 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which jobs: all that meet everything that is set."""
+    """Which jobs: all that meet everything that is set. `state` is a status, UNSEEN, NOT_FOUND or NEEDS_REVIEW."""
 
     search: str | None = None
     status: tuple[str, ...] = ()
     watched: bool | None = None
     finished: bool | None = None
     needs_review: bool | None = None
+    state: str | None = None
 
     def conditions(self) -> list[sa.ColumnElement[bool]]:
         found: list[sa.ColumnElement[bool]] = []
+        if "\0" in "".join((self.search or "", self.state or "", *self.status)):
+            return [sa.false()]  # databases end a text there, or refuse it; no text in the store has one
+        if self.state is not None:
+            found.append(_state == self.state)
         if self.search:
             words = _containing(self.search)
             texts = (sa.cast(watches.c.job_id, sa.Text), watches.c.name, details.c.input_filename)
@@ -71,8 +102,7 @@ class Wanted:
         if self.watched is not None:
             found.append(watches.c.watched.is_(self.watched))
         if self.finished is not None:
-            ended = sa.func.coalesce(watches.c.status.in_(ENDS), sa.false())
-            found.append(ended if self.finished else ~ended)
+            found.append(_ended if self.finished else ~_ended)
         if self.needs_review is not None:
             column = watches.c.needs_review
             found.append(column.is_not(None) if self.needs_review else column.is_(None))
@@ -95,9 +125,13 @@ def jobs(
     now: datetime,
 ) -> Page[JobRow]:
     conditions = wanted.conditions()
+    if sort == BY_ESTIMATE:
+        return _by_estimate(connection, conditions, span, descending=descending, learner=learner, now=now)
     by = JOB_ORDERS[sort]
-    order = (by.desc() if descending else by.asc()).nulls_last()
-    query = WITH_DETAILS.where(*conditions).order_by(order, watches.c.job_id)
+    order = [(by.desc() if descending else by.asc()).nulls_last(), watches.c.job_id]
+    if sort == "problems":
+        order.insert(1, watches.c.status_since.desc().nulls_last())
+    query = WITH_DETAILS.where(*conditions).order_by(*order)
     total = (
         sa.select(sa.func.count())
         .select_from(watches.outerjoin(details, details.c.job_id == watches.c.job_id))
@@ -111,6 +145,37 @@ def jobs(
         limit=span.limit,
         offset=span.offset,
     )
+
+
+def _by_estimate(
+    connection: sa.Connection,
+    conditions: list[sa.ColumnElement[bool]],
+    span: Span,
+    *,
+    descending: bool,
+    learner: Learner,
+    now: datetime,
+) -> Page[JobRow]:
+    """By expected end; jobs without an estimate come last."""
+    rows = connection.execute(WITH_DETAILS.where(*conditions).order_by(watches.c.job_id)).all()
+    past = learner.past(connection, now, [row.job_id for row in rows])
+    found = [job_row(row, past) for row in rows]
+    expected = [one for one in found if one.estimate is not None]
+    others = [one for one in found if one.estimate is None]
+    expected.sort(key=lambda one: one.estimate.ends_at if one.estimate else now, reverse=descending)
+    shown = [*expected, *others][span.offset : span.offset + span.limit]
+    return Page(rows=tuple(shown), total=len(found), limit=span.limit, offset=span.offset)
+
+
+def states(connection: sa.Connection, wanted: Wanted) -> dict[str, int]:
+    """How many of these jobs count as what: a status, UNSEEN, NOT_FOUND or NEEDS_REVIEW."""
+    counts = (
+        sa.select(_state, sa.func.count())
+        .select_from(watches.outerjoin(details, details.c.job_id == watches.c.job_id))
+        .where(*wanted.conditions())
+        .group_by(_state)
+    )
+    return {row[0]: row[1] for row in connection.execute(counts)}
 
 
 def job(connection: sa.Connection, job_id: int, *, learner: Learner, now: datetime) -> JobHistory | None:

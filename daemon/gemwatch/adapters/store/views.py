@@ -47,6 +47,7 @@ class Views:
         watched: bool | None = None,
         finished: bool | None = None,
         needs_review: bool | None = None,
+        state: str | None = None,
         sort: str = "job_id",
         descending: bool = False,
         limit: int = DEFAULT_LIMIT,
@@ -59,7 +60,12 @@ class Views:
         `JOB_ORDERS`; jobs that lack what is sorted by come last.
         """
         where = queries.Wanted(
-            search=search, status=tuple(status), watched=watched, finished=finished, needs_review=needs_review
+            search=search,
+            status=tuple(status),
+            watched=watched,
+            finished=finished,
+            needs_review=needs_review,
+            state=state,
         )
         span = queries.Span(limit=limit, offset=offset)
         now = self._clock.now()
@@ -67,6 +73,10 @@ class Views:
             queries.jobs, where, sort, span, descending=descending, learner=self._learner, now=now
         )
         return json_shapes.jobs_page_json(found)
+
+    async def states(self, *, search: str | None = None) -> dict[str, int]:
+        """How many watched jobs that fit the search count as what: a status, UNSEEN, NOT_FOUND or NEEDS_REVIEW."""
+        return await self._poll(queries.states, queries.Wanted(search=search, watched=True))
 
     async def job(self, job_id: int) -> dict[str, Any] | None:
         """A job as in `gemwatch status --json`, with its "transitions", "deliveries" and earlier "runs"."""

@@ -36,7 +36,8 @@ def routes(views: Views, shared: SharedAnswers, *, base: str = "") -> list[Route
             needs_review=asked.flag("needs_review"),
             sort=asked.word("sort", JOB_ORDERS) or "job_id",
             descending=asked.word("order", ("asc", "desc")) == "desc",
-            **_page(asked),
+            limit=_limit(asked),
+            offset=_offset(asked),
         )
         return Json(page)
 
@@ -53,7 +54,8 @@ def routes(views: Views, shared: SharedAnswers, *, base: str = "") -> list[Route
             state=asked.word("state", [state.value for state in DeliveryState]),
             target=asked.text("target"),
             job_id=None if number is None else job_id("job_id", number),
-            **_page(asked),
+            limit=_limit(asked),
+            offset=_offset(asked),
         )
         return Json(page)
 
@@ -74,9 +76,13 @@ def routes(views: Views, shared: SharedAnswers, *, base: str = "") -> list[Route
     return [Route(path, shared(_answering(handler))) for path, handler in handlers.items()]
 
 
-def _page(asked: Parameters) -> dict[str, int]:
-    limit, offset = asked.number("limit", 1, MOST), asked.number("offset", 0, FARTHEST)
-    return {"limit": DEFAULT_LIMIT if limit is None else limit, "offset": offset or 0}
+def _limit(asked: Parameters) -> int:
+    limit = asked.number("limit", 1, MOST)
+    return DEFAULT_LIMIT if limit is None else limit
+
+
+def _offset(asked: Parameters) -> int:
+    return asked.number("offset", 0, FARTHEST) or 0
 
 
 def _answering(handler: Handler) -> Handler:

@@ -47,6 +47,7 @@ class Access:
     ) -> None:
         """`on_wrong_token` gets the address, and whether to log it: once a minute for each."""
         self.place = Place.of(web.public_url)
+        self.badge = web.badge
         self._hosts = Hosts(web)
         self._token = web.token
         self._clock = clock

@@ -1,4 +1,4 @@
-"""Trouble as the pages tell it: what happened, what it means for the jobs, what to do."""
+"""Failures of the service as the pages show them. The words are those of messages and commands."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from gemwatch.core.text import formatting
+from gemwatch.core.text.context import NOWHERE
+from gemwatch.core.text.failures import FAILING, Failure
 from gemwatch.core.text.sanitize import single_line
 from gemwatch.web.pages import words
 
@@ -14,13 +16,13 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Banner:
-    """One trouble. `bad` is read out at once by screen readers, `warn` when there is a pause."""
+    """One failure. Screen readers read it at once."""
 
     name: str
-    tone: str
     what: str
     meaning: str
     remedy: str
+    commands: tuple[str, ...] = ()
     since: datetime | None = None
     url: str | None = None
     link: str = ""
@@ -28,57 +30,56 @@ class Banner:
 
 def banners(service: Json, stalled: str | None) -> tuple[Banner, ...]:
     """The worst first. `stalled`: why the program makes no progress, if it does not."""
-    return tuple(_troubles(service, stalled))
+    return tuple(_failures(service, stalled))
 
 
 def store_banner(reason: str) -> Banner:
-    return Banner(
-        name="store",
-        tone="bad",
-        what=f"The store does not work: {single_line(reason, 300)}",
-        meaning="No job is polled and no message is sent meanwhile; what ends is told once the store works again.",
-        remedy="On the host, look at the disk (full? read-only?) and at who else has the database open.",
-    )
+    return _banner(Failure.STORE, reason=reason)
 
 
-def _troubles(service: Json, stalled: str | None) -> Iterator[Banner]:
+def _failures(service: Json, stalled: str | None) -> Iterator[Banner]:
     if service["store_trouble"]:
         yield store_banner(service["store_trouble"])
     elif stalled:
-        yield Banner(
-            name="stalled",
-            tone="bad",
-            what=f"gemwatch makes no progress: {single_line(stalled, 300)}",
-            meaning="What this page shows may be out of date.",
-            remedy="Look into its log; restarting it loses nothing.",
-        )
+        yield _banner(Failure.STALLED, reason=stalled)
     if service["login"] == "refused":
-        yield Banner(
-            name="login",
-            tone="bad",
-            what="The GEM API refuses the login",
-            since=words.time(service["login_since"]),
-            meaning="No job is polled until it works. No end is lost: what ended meanwhile is told then.",
-            remedy="On the host, as the user that runs gemwatch, renew the login (az login, unless the "
-            "configuration says otherwise); gemwatch token shows whether it works.",
-        )
+        yield _banner(Failure.LOGIN, since=words.time(service["login_since"]))
     if service["api"] == "down":
-        yield Banner(
-            name="api",
-            tone="bad",
-            what="The GEM API does not answer",
-            since=words.time(service["api_since"]),
-            meaning="No job's end can be seen now. gemwatch goes on trying, and tells what ended meanwhile.",
-            remedy="If the trouble is not at TomTom, check network, proxy and DNS of the host; "
-            "gemwatch check --online tries it at once.",
-        )
+        yield _banner(Failure.API, since=words.time(service["api_since"]))
+    if service.get("config_refused"):
+        yield _banner(Failure.CONFIG, since=words.time(service.get("config_refused_since")))
+    for target in service.get("targets_down") or ():
+        yield _banner(Failure.TARGET, target=target)
     if failed := service["deliveries"]["failed"]:
-        yield Banner(
-            name="deliveries",
-            tone="warn",
-            what=f"{formatting.counted(failed, 'delivery has', 'deliveries have')} failed",
-            meaning="Somebody was not told what they were to hear, and it is not tried again by itself.",
-            remedy="Mend the target, then: gemwatch deliveries retry.",
+        yield _banner(
+            Failure.DELIVERIES,
+            what=f"{formatting.counted(failed, 'notification', 'notifications')} could not be delivered",
             url="/deliveries?state=failed",
             link="Show them",
         )
+
+
+def _banner(
+    failure: Failure,
+    *,
+    what: str | None = None,
+    reason: str | None = None,
+    target: str | None = None,
+    since: datetime | None = None,
+    url: str | None = None,
+    link: str = "",
+) -> Banner:
+    said = FAILING[failure]
+    happened = what or said.happened.removesuffix(".")
+    if target is not None:
+        happened = f"{single_line(target, 80)}: {happened[:1].lower()}{happened[1:]}"
+    return Banner(
+        name=failure.value if target is None else f"{failure.value}-{single_line(target, 80)}",
+        what=happened if reason is None else f"{happened}: {single_line(reason, 300)}",
+        meaning=said.meaning,
+        remedy=said.to_do,
+        commands=tuple(NOWHERE.command(command) for command in said.commands),
+        since=since,
+        url=url,
+        link=link,
+    )

@@ -1,4 +1,4 @@
-"""What the pages show of deliveries: pure functions, as in `present.py`."""
+"""What the pages show of deliveries: pure functions, as in `jobs.py`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ FAILED_FIRST = ("failed", "pending", "sent")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryRow:
-    """One event to one target, and what came of it."""
+    """One event to one target, and whether it arrived. `text` is the message as it was sent, while it is kept."""
 
     id: int
     badge: Badge
@@ -31,6 +31,7 @@ class DeliveryRow:
     sent: datetime | None
     next: datetime | None
     error: Remark | None
+    text: str | None = None
 
 
 def delivery(one: Json, name: str | None = None) -> DeliveryRow:
@@ -40,6 +41,7 @@ def delivery(one: Json, name: str | None = None) -> DeliveryRow:
     return DeliveryRow(
         id=one["id"],
         badge=words.of_state(state),
+        text=one.get("text"),
         what=single_line(kind_of(one["kind"]).traits.label),
         event=one["event"],
         job_id=one["job_id"],

@@ -1,4 +1,4 @@
-"""What the page of one job shows, beside what the list shows of it: pure functions, as in `present.py`."""
+"""What the page of one job shows in addition to what the list shows of it: pure functions, as in `jobs.py`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from gemwatch.web.pages.timeline import Timeline, timeline
 from gemwatch.web.pages.words import MISSING, Badge, Remark
 
 Json = Mapping[str, Any]
-_MOST_RUNS = 20  # beside this one: the latest
+_MOST_RUNS = 20  # in addition to this one: the latest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +28,7 @@ class Fact:
     code: bool = False
     at: datetime | None = None
     how: str = "moment"
+    copied: bool = False  # there is a button to copy the text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +44,9 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runs:
-    """This run beside earlier ones. Without rows there is nothing to compare."""
+    """This run next to earlier ones. Without rows there is nothing to compare."""
 
-    heading: str = "Beside earlier runs of the same input"
+    heading: str = "Compared with earlier runs of the same input"
     words: str = ""
     plots: tuple[Plot, ...] = ()
     rows: tuple[RunRow, ...] = ()
@@ -82,7 +83,7 @@ def job_page(job: Json, now: datetime) -> JobPage:
         badge=row.badge,
         ended=row.ended,
         since=row.since,
-        since_word="seen ended" if job["finished"] else f"first seen {_in_a_sentence(row.badge)}",
+        since_word="seen finished" if job["finished"] else f"first seen {_in_a_sentence(row.badge)}",
         remarks=row.remarks,
         headline=_headline(details),
         match=row.match,
@@ -111,8 +112,10 @@ def _headline(details: JobDetails | None) -> str | None:
 
 
 def _facts(job: Json, details: JobDetails | None) -> Iterator[Fact]:
-    yield Fact(label="Job id", text=str(job["job_id"]), code=True)
+    yield Fact(label="Job id", text=str(job["job_id"]), code=True, copied=True)
     yield Fact(label="Status", text=single_line(job["status"], 64) if job["status"] else "not seen yet", code=True)
+    for reason in job.get("failure") or ():
+        yield Fact(label="GEM", text=single_line(str(reason), 300))
     if details is not None:
         yield from _said(details)
     for label, key in (("Last poll", "last_polled_at"), ("Next poll", "next_poll_at")):
@@ -136,7 +139,7 @@ def _said(details: JobDetails) -> Iterator[Fact]:
     )
     for label, text, code in texts:
         if text:
-            yield Fact(label=label, text=single_line(text, 300), code=code)
+            yield Fact(label=label, text=single_line(text, 300), code=code, copied=code)
     if details.requested_at is not None:
         yield Fact(label="Requested", at=details.requested_at)
     statistics = details.statistics
@@ -178,9 +181,9 @@ def _this_run(job: Json, details: JobDetails | None) -> Json | None:
 
 
 def _compared(before: Json, this: Json | None) -> str:
-    """What is different from the last time, in one sentence."""
+    """What differs from the previous run, in one sentence."""
     if this is None:
-        return "What earlier runs gave."
+        return "The results of earlier runs."
     parts = []
     if this["matched"] is not None and before["matched"] is not None:
         points = 100 * (this["matched"] - before["matched"])
@@ -189,7 +192,7 @@ def _compared(before: Json, this: Json | None) -> str:
         if this[key] is not None and before[key]:
             change = 100 * (this[key] - before[key]) / before[key]
             parts.append(f"{one} {change:+.1f} %".replace("-", "−"))  # noqa: RUF001
-    return f"Against the last one: {', '.join(parts)}." if parts else ""
+    return f"Compared with the previous run: {', '.join(parts)}." if parts else ""
 
 
 def _plots(runs: Sequence[tuple[Json, bool]]) -> Iterator[Plot]:

@@ -97,17 +97,20 @@ def row(job: Json, now: datetime) -> Row:
 
 
 def badge(job: Json) -> Badge:
-    """How a job is: its status, unless its result needs review."""
+    """How a job is: its status, unless its result needs review or the API does not know the job."""
     if job["status"] == Status.SUCCESS and job.get("needs_review"):
         return words.NEEDS_REVIEW
+    if job.get("not_found"):
+        return words.NOT_FOUND
     return words.of_status(job["status"])
 
 
 def outcome(job: Json) -> str | None:
     """What there is to say about a job that has neither a bar nor a share."""
     if job["status"] == Status.FAILED:
-        return "Ended with an error; the API does not say which"
-    return "Ended; the API gave no statistics" if is_end(job["status"]) else None
+        reasons = [f"GEM: {single_line(str(reason), 300)}" for reason in job.get("failure") or ()]
+        return " ".join(reasons) or "The API gives no reason"
+    return "Finished; the API gives no statistics" if is_end(job["status"]) else None
 
 
 def details_of(job: Json) -> JobDetails | None:
@@ -131,7 +134,7 @@ def remarks(job: Json) -> Iterator[Remark]:
         return
     if job["misses"]:
         times = formatting.counted(job["misses"], "time", "times in a row")
-        yield Remark(text=f"Not found {times}: the API knows no such job", tone="bad")
+        yield Remark(text=f"The API answered {times} that there is no such job (404)", tone="bad")
     elif job["last_error"]:
         yield Remark(text=f"Last poll: {single_line(job['last_error'], 300)}")
     if not job["watched"]:
@@ -160,12 +163,12 @@ def match(statistics: Statistics) -> Match | None:
 
 
 def progress(job: Json, details: JobDetails | None, now: datetime) -> Outlook | None:
-    """Elapsed beside expected, with the span in which eight runs in ten end."""
+    """Elapsed time next to the expected one, with the span in which eight runs in ten finish."""
     if job["status"] is None:
         return None
     estimate: Json | None = job.get("estimate")
     if estimate is None:
-        return Outlook(words="No estimate yet", detail="it takes three finished runs of its kind")
+        return Outlook(words="No estimate", detail=_why_no_estimate(job, details))
     end, earliest, latest = (words.time(estimate[key]) for key in ("ends_at", "earliest", "latest"))
     start = (details.requested_at if details else None) or words.time(job["status_since"])
     if end is None or earliest is None or latest is None or start is None or start >= max(latest, now):
@@ -191,12 +194,22 @@ def progress(job: Json, details: JobDetails | None, now: datetime) -> Outlook | 
     )
 
 
+def _why_no_estimate(job: Json, details: JobDetails | None) -> str:
+    if job["status"] not in (Status.REQUESTED, Status.IN_PROGRESS):
+        return "gemwatch does not know what follows this status"
+    if job["status"] == Status.REQUESTED and (details is None or details.requested_at is None):
+        return "the API does not say when the job was requested"
+    if job["status"] == Status.IN_PROGRESS and job.get("running_since") is None:
+        return "gemwatch did not see the job start"
+    return "it takes three finished runs of the same input, release or type"
+
+
 def _expectation(end: datetime, latest: datetime, now: datetime, *, overdue: bool) -> str:
     if overdue:
         late = f" by {formatting.span(now - latest)}" if now - latest >= timedelta(minutes=1) else ""
-        return f"Overdue{late}: nearly all earlier runs had ended by now"
+        return f"Overdue{late}: nearly all earlier runs had finished by now"
     if end - now < timedelta(minutes=1):
-        return "Expected to end any moment"
+        return "Expected to finish any moment"
     return f"About {formatting.span(end - now)} left"
 
 

@@ -4,23 +4,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
-from gemwatch.adapters.store.json_shapes import UNSEEN
+from gemwatch.adapters.store.json_shapes import NEEDS_REVIEW, NOT_FOUND, UNSEEN
 from gemwatch.core.job import Status
 from gemwatch.web.pages import words
 from gemwatch.web.pages.words import Badge
 
 ROWS = 100  # on one page
 _LONGEST_SEARCH, _LONGEST_STATUS, _LAST_PAGE = 200, 64, 1_000_000
-NEWEST_FIRST = "status_since"
-_FALLING_FIRST = ("status_since", "last_polled_at")  # what one wants first of a time is the latest
+PROBLEMS_FIRST = "problems"
+_DESCENDING_FIRST = ("status_since", "last_polled_at", "duration")  # the latest and the longest first
 _COLUMNS = (
     ("Status", "c-status", "status"),
     ("Since", "c-since", "status_since"),
     ("Job", "c-job", "name"),
-    ("Progress and result", "c-progress", None),
+    ("Progress and result", "c-progress", "matched"),
     ("Polls", "c-polls", "next_poll_at"),
 )
+_STATES = {UNSEEN: words.UNSEEN, NOT_FOUND: words.NOT_FOUND, NEEDS_REVIEW: words.NEEDS_REVIEW}
 _ORDERS = {
+    "problems": "problems first",
+    "expected_end": "by expected end",
+    "matched": "by matched share",
+    "duration": "by execution time",
     "status": "by status",
     "status_since": "by the time of their last change",
     "name": "by name",
@@ -32,13 +37,12 @@ _ORDERS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListQuery:
-    """What the list of jobs shows. What an address asks for in vain is left out, not complained about."""
+    """What the list of jobs shows. `state` is a status, or a word in place of one: see `Views.states`."""
 
     search: str = ""
-    status: str | None = None
-    needs_review: bool = False
-    sort: str = NEWEST_FIRST
-    descending: bool = True
+    state: str | None = None
+    sort: str = PROBLEMS_FIRST
+    descending: bool = False
     page: int = 1
 
     @property
@@ -56,8 +60,7 @@ class ListQuery:
     def _parameters(self) -> list[tuple[str, str]]:
         found = [
             ("q", self.search),
-            ("status", self.status or ""),
-            ("needs_review", "true" if self.needs_review else ""),
+            ("status", self.state or ""),
         ]
         usual = ListQuery()
         if (self.sort, self.descending) != (usual.sort, usual.descending):
@@ -101,15 +104,20 @@ class Pager:
     previous: str | None
     next: str | None
 
+    @property
+    def missing(self) -> bool:
+        """Whether there is no such page."""
+        return self.number > self.last
+
 
 def query(asked: Mapping[str, str]) -> ListQuery:
     usual = ListQuery()
     sort = asked.get("sort", "")
     known = sort in _ORDERS
+    state = asked.get("status", "")[:_LONGEST_STATUS] or None
     return ListQuery(
         search=" ".join(asked.get("q", "")[:_LONGEST_SEARCH].split()),
-        status=asked.get("status", "")[:_LONGEST_STATUS] or None,
-        needs_review=asked.get("needs_review") == "true",
+        state=NEEDS_REVIEW if asked.get("needs_review") == "true" else state,
         sort=sort if known else usual.sort,
         descending=asked.get("order") == "descending" if known else usual.descending,
         page=page_number(asked),
@@ -122,26 +130,34 @@ def page_number(asked: Mapping[str, str]) -> int:
     return min(max(1, int(text)), _LAST_PAGE) if digits else 1
 
 
-def chips(asked: ListQuery, counts: Mapping[str, int], doubtful: int) -> tuple[Chip, ...]:
-    """All, then each status that there is, in the order of a job's life, then the successes that need a look."""
-    everything = replace(asked, status=None, needs_review=False, page=1)
-    current = asked.status is None and not asked.needs_review
-    first = Chip(word="All", count=sum(counts.values()), url=everything.url(), current=current)
-    chosen = (first, *_status_chips(asked, counts))
-    if not doubtful and not asked.needs_review:
-        return chosen
-    poll_once = replace(everything, needs_review=True)
-    return (*chosen, _chip(words.NEEDS_REVIEW, doubtful, poll_once, current=asked.needs_review))
+def chips(asked: ListQuery, counts: Mapping[str, int]) -> tuple[Chip, ...]:
+    """All, then each state that there is, problems first. Each job counts once, among those that fit the search."""
+    everything = replace(asked, state=None, page=1)
+    first = Chip(word="All", count=sum(counts.values()), url=everything.url(), current=asked.state is None)
+    return (first, *_state_chips(asked, counts))
 
 
-def _status_chips(asked: ListQuery, counts: Mapping[str, int]) -> Iterator[Chip]:
-    usual = [UNSEEN, *Status]
-    others = sorted(status for status in {*counts, asked.status or UNSEEN} if status not in usual)
-    for status in (UNSEEN, Status.REQUESTED, Status.IN_PROGRESS, *others, Status.SUCCESS, Status.FAILED):
-        count, current = counts.get(status, 0), asked.status == status
+def badge_of(state: str) -> Badge:
+    return _STATES.get(state) or words.of_status(state)
+
+
+def _state_chips(asked: ListQuery, counts: Mapping[str, int]) -> Iterator[Chip]:
+    usual = [*_STATES, *Status]
+    others = sorted(state for state in counts if state not in usual)
+    order = (
+        Status.FAILED,
+        NEEDS_REVIEW,
+        NOT_FOUND,
+        UNSEEN,
+        Status.REQUESTED,
+        Status.IN_PROGRESS,
+        *others,
+        Status.SUCCESS,
+    )
+    for state in order:
+        count, current = counts.get(state, 0), asked.state == state
         if count or current:
-            badge = words.UNSEEN if status == UNSEEN else words.of_status(status)
-            yield _chip(badge, count, replace(asked, status=str(status), needs_review=False, page=1), current=current)
+            yield _chip(badge_of(state), count, replace(asked, state=str(state), page=1), current=current)
 
 
 def _chip(badge: Badge, count: int, leads_to: ListQuery, *, current: bool) -> Chip:
@@ -156,7 +172,7 @@ def _column(asked: ListQuery, word: str, kind: str, sort: str | None) -> Column:
     if sort is None:
         return Column(word=word, kind=kind)
     sorted_by = asked.sort == sort
-    descending = not asked.descending if sorted_by else sort in _FALLING_FIRST
+    descending = not asked.descending if sorted_by else sort in _DESCENDING_FIRST
     order = ("descending" if asked.descending else "ascending") if sorted_by else None
     return Column(
         word=word, kind=kind, order=order, url=replace(asked, sort=sort, descending=descending, page=1).url()
@@ -164,7 +180,22 @@ def _column(asked: ListQuery, word: str, kind: str, sort: str | None) -> Column:
 
 
 def order_words(asked: ListQuery) -> str:
+    if asked.sort == PROBLEMS_FIRST:
+        return _ORDERS[PROBLEMS_FIRST]
     return f"{_ORDERS[asked.sort]}, {'descending' if asked.descending else 'ascending'}"
+
+
+def orders(asked: ListQuery) -> tuple[Chip, ...]:
+    """Orders that no column's head offers."""
+    return tuple(
+        Chip(
+            word=_ORDERS[sort].capitalize(),
+            count=0,
+            url=replace(asked, sort=sort, descending=sort in _DESCENDING_FIRST, page=1).url(),
+            current=asked.sort == sort,
+        )
+        for sort in ("problems", "expected_end", "duration")
+    )
 
 
 def pager(asked: ListQuery, total: int) -> Pager:
@@ -190,7 +221,7 @@ def _pager(number: int, total: int, before: str, after: str) -> Pager:
         total=total,
         first_row=min(total, (number - 1) * ROWS + 1),
         last_row=min(total, number * ROWS),
-        previous=before if number > 1 else None,
+        previous=before if 1 < number <= last else None,
         next=after if number < last else None,
     )
 

@@ -33,6 +33,7 @@ def _environment() -> jinja2.Environment:
         moment=words.moment,
         distance=words.distance,
         grouped=words.grouped,
+        nobreak=words.nobreak,
         counted=formatting.counted,
     )
     return environment

@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from gemwatch.adapters.store.database import StoreError
-from gemwatch.adapters.store.views import Views
+from gemwatch.adapters.store.views import MOST, Views
 from gemwatch.core.clock import Clock
 from gemwatch.core.job import Status
 from gemwatch.core.text import formatting
@@ -21,9 +21,10 @@ from gemwatch.web.pages import query as asking
 from gemwatch.web.pages import words
 from gemwatch.web.pages.banners import banners, store_banner
 from gemwatch.web.pages.deliveries import FAILED_FIRST, delivery
+from gemwatch.web.pages.exports import badge_svg, jobs_csv
 from gemwatch.web.pages.job import job_page
 from gemwatch.web.pages.jobs import row
-from gemwatch.web.pages.query import ROWS, Chip
+from gemwatch.web.pages.query import ROWS, Chip, ListQuery, Pager
 from gemwatch.web.pages.rendering import Renderer, static_files
 
 Json = Mapping[str, Any]
@@ -31,51 +32,94 @@ Json = Mapping[str, Any]
 
 class Pages:
     def __init__(
-        self, *, state: State, views: Views, renderer: Renderer, clock: Clock, log_out: bool = False
+        self,
+        *,
+        state: State,
+        views: Views,
+        renderer: Renderer,
+        clock: Clock,
+        log_out: bool = False,
+        badge: str = "login",
     ) -> None:
-        """`log_out`: offer it, since users had to log in."""
+        """`log_out`: offer it, since users had to log in. `badge` "open": other sites may show it."""
         self._state = state
         self._views = views
         self._renderer = renderer
         self._clock = clock
         self._log_out = log_out
+        self._badge_is_private = badge != "open"
 
     def routes(self, shared: SharedAnswers) -> list[Route]:
         return [
             Route("/", shared(self._safely(self._jobs))),
             Route("/jobs/{job_id}", shared(self._safely(self._job))),
             Route("/deliveries", shared(self._safely(self._deliveries))),
+            Route("/jobs.csv", shared(self._safely(self._csv))),
+            Route("/badge.svg", shared(self._badge)),
             static_files().route(),
         ]
 
     async def _jobs(self, request: Request) -> Response:
         asked = asking.query(request.query_params)
         service = await self._views.service()
+        counts = await self._views.states(search=asked.search or None)
         found = await self._views.jobs(
             search=asked.search or None,
-            status=[asked.status] if asked.status else (),
-            needs_review=asked.needs_review or None,
+            state=asked.state,
             watched=True,
             sort=asked.sort,
             descending=asked.descending,
             limit=ROWS,
             offset=asked.offset,
         )
-        now, counts = self._clock.now(), service["jobs"]
+        now, pages = self._clock.now(), asking.pager(asked, found["total"])
         return self._page(
             "jobs.html",
             service,
             now,
+            status=404 if pages.missing else 200,
             here="jobs",
-            heading=_heading(counts),
-            summary=_summary(counts),
-            watched=sum(counts.values()),
+            heading=_heading(service["jobs"]),
+            summary=_summary(service["jobs"]),
+            watched=sum(service["jobs"].values()),
             query=asked,
-            chips=asking.chips(asked, counts, service["needs_review"]),
+            chips=asking.chips(asked, counts),
+            orders=asking.orders(asked),
             columns=asking.columns(asked),
             order_words=asking.order_words(asked),
             rows=[row(job, now) for job in found["jobs"]],
-            pages=asking.pager(asked, found["total"]),
+            nothing=_nothing(asked, pages, service["jobs"]),
+            pages=pages,
+        )
+
+    async def _csv(self, request: Request) -> Response:
+        """All jobs that the list shows for the same address, not only one page of them."""
+        asked = asking.query(request.query_params)
+        jobs: list[Json] = []
+        while True:
+            found = await self._views.jobs(
+                search=asked.search or None,
+                state=asked.state,
+                watched=True,
+                sort=asked.sort,
+                descending=asked.descending,
+                limit=MOST,
+                offset=len(jobs),
+            )
+            jobs += found["jobs"]
+            if not found["jobs"] or len(jobs) >= found["total"]:
+                break
+        name = {"Content-Disposition": 'attachment; filename="gemwatch-jobs.csv"'}
+        return Response(jobs_csv(jobs), media_type="text/csv", headers=name)
+
+    async def _badge(self, _: Request) -> Response:
+        try:
+            service, states = await self._views.service(), await self._views.states()
+        except StoreError as error:
+            service, states = {"store_trouble": str(error)}, {}
+        headers = {} if self._badge_is_private else {"Cross-Origin-Resource-Policy": "cross-origin"}
+        return Response(
+            badge_svg(service, states, self._state.stalled()), media_type="image/svg+xml", headers=headers
         )
 
     async def _job(self, request: Request) -> Response:
@@ -89,8 +133,9 @@ class Pages:
                 service,
                 now,
                 status=404,
-                heading="This job is not known here",
-                words="gemwatch knows the jobs that it watches, and for a while those that it watched. To watch it:",
+                heading="gemwatch does not know this job",
+                words="gemwatch knows the jobs that it watches and, for some time, those that it used to watch. "
+                "To watch this one, run:",
                 command=f"gemwatch watch {job_id or 'JOB_ID'}",
             )
         return self._page("job.html", service, now, job=job_page(found, now))
@@ -103,20 +148,23 @@ class Pages:
         shown, counts = await self._some_deliveries(state, (number - 1) * ROWS)
         names = await self._views.names({one["job_id"] for one in shown if one["job_id"] is not None})
         total = sum(counts.values()) if state is None else counts[state]
+        pages = asking.delivery_pager(state, number, total)
+        nothing = f"No delivery is {state}" if state else "Nothing has been sent yet"
         return self._page(
             "deliveries.html",
             service,
             self._clock.now(),
+            status=404 if pages.missing else 200,
             here="deliveries",
             heading="Deliveries",
             chips=_state_chips(state, counts),
             deliveries=[delivery(one, names.get(one["job_id"])) for one in shown],
-            nothing=f"Nothing is {state}" if state else "Nothing has been told yet",
-            pages=asking.delivery_pager(state, number, total),
+            nothing=_no_page(pages) if pages.missing else nothing,
+            pages=pages,
         )
 
     async def _some_deliveries(self, state: str | None, offset: int) -> tuple[list[Json], dict[str, int]]:
-        """One page of them, those first that need somebody, and how many there are of each state."""
+        """One page of them, those first that somebody has to act on, and how many there are of each state."""
         shown: list[Json] = []
         counts: dict[str, int] = {}
         for one in FAILED_FIRST:
@@ -129,15 +177,15 @@ class Pages:
 
     def _page(self, template: str, service: Json, now: datetime, *, status: int = 200, **shown: Any) -> Response:
         """With what stands on every page."""
-        troubles = banners(service, self._state.stalled())
+        problems = banners(service, self._state.stalled())
         mood = "running" if service["jobs"].get(Status.IN_PROGRESS) else "calm"
         text = self._renderer.draw(
             template,
-            banners=troubles,
+            banners=problems,
             failed=service["deliveries"]["failed"],
             follows=True,
             log_out=self._log_out,
-            mood="trouble" if troubles else mood,
+            mood="trouble" if problems else mood,
             now=now,
             version=service["version"],
             **shown,
@@ -158,7 +206,7 @@ class Pages:
                     mood="trouble",
                     now=self._clock.now(),
                     heading="There is nothing to show right now",
-                    words="This page comes back by itself once the store works again.",
+                    words="This page comes back by itself once the store has recovered.",
                     command=None,
                 )
                 return HTMLResponse(text, 503)
@@ -174,8 +222,22 @@ def _job_id(text: str) -> int | None:
         return None
 
 
+def _no_page(pages: Pager) -> str:
+    there = "there is only one page" if pages.last == 1 else f"the last page is {pages.last:,}"
+    return f"There is no page {pages.number:,}: {there}"
+
+
+def _nothing(asked: ListQuery, pages: Pager, counts: Mapping[str, int]) -> str:
+    """Why no job is shown."""
+    if pages.missing:
+        return _no_page(pages)
+    if asked.state is not None and not asked.search and asked.state not in counts:
+        return f"No watched job has the status {asking.badge_of(asked.state).word}"
+    return "No job matches"
+
+
 def _heading(counts: Mapping[str, int]) -> str:
-    """For the browser's tab: what one looks for there."""
+    """For the browser's tab: what readers want to see there."""
     running = counts.get(Status.IN_PROGRESS, 0)
     return f"{running:,} running" if running else "Jobs"
 

@@ -1,5 +1,6 @@
-"""The small things that every page shows: statuses with colour and icon, remarks, times, numbers."""
+"""The small things that every page shows: statuses with color and icon, remarks, times, numbers."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -28,7 +29,9 @@ class Remark:
 
 
 UNSEEN = Badge(word="Not seen yet", tone="wait", icon="odd")
+NOT_FOUND = Badge(word="Not found", tone="bad", icon="odd")
 NEEDS_REVIEW = Badge(word="Needs review", tone="warn", icon="warn")
+_NUMBER_AND_UNIT = re.compile(r"(?<=\d) (?=(?:s|min|h|d|km|%|points?|roads?|runs?|jobs?|times?)\b|%)")
 _STATUSES = {
     Status.REQUESTED: Badge(word="Waiting", tone="wait", icon="wait"),
     Status.IN_PROGRESS: Badge(word="Running", tone="run", icon="run"),
@@ -37,6 +40,7 @@ _STATUSES = {
 }
 _STATES = {
     "failed": Badge(word="Failed", tone="bad", icon="bad"),
+    "rerouted": Badge(word="Rerouted", tone="warn", icon="warn"),
     "pending": Badge(word="Pending", tone="wait", icon="wait"),
     "sent": Badge(word="Sent", tone="good", icon="good"),
 }
@@ -48,6 +52,11 @@ def of_status(status: str | None) -> Badge:
         return UNSEEN
     known = _STATUSES.get(status)  # type: ignore[call-overload]  # a StrEnum's member is found by its text
     return known or Badge(word=single_line(status, 40), tone="odd", icon="odd")
+
+
+def nobreak(text: str) -> str:
+    """The same with its numbers kept on one line with their units."""
+    return _NUMBER_AND_UNIT.sub("\N{NO-BREAK SPACE}", text)
 
 
 def of_state(state: str) -> Badge:

@@ -1,5 +1,6 @@
 // Follows the server's events: when something has changed, the same address is asked again and the difference shown.
 
+import { reveal } from "./copy.js";
 import { morph } from "./morph.js";
 import { showTimes } from "./times.js";
 
@@ -86,6 +87,7 @@ function take(text) {
   const fresh = new DOMParser().parseFromString(text, "text/html");
   if (!fresh.getElementById("main")) return;
   showTimes(fresh);
+  reveal(fresh);
   const before = jobs(document), focused = document.activeElement;
   morph(document.body, fresh.body);
   document.title = fresh.title;

@@ -21,7 +21,7 @@ from support.filled import add, seen
 from support.terminal import INTERRUPT, Terminal
 from support.waiting import wait_until
 
-SERVICE = {"login": "ok", "api": "ok", "token_expires_at": None}
+SERVICE = {"login": "ok", "api": "ok", "token_expires_at": None, "config": "ok"}
 
 
 @pytest.fixture

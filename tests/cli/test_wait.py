@@ -546,3 +546,38 @@ def test_numbers_that_json_does_not_know_do_not_spoil_the_document(
     done = installation.run("wait", "1", "--json")
     said = json.loads(done.stdout, parse_constant=pytest.fail)
     assert (done.returncode, said["jobs"][0]["details"]["long"], said["jobs"][0]["details"]["odd"]) == (0, None, None)
+
+
+def test_unknown_status_ends_a_wait_only_if_asked(installation: Installation, gem: ScriptedGem) -> None:
+    gem.answers(1, "CANCELLED", "CANCELLED", "SUCCESS")
+    gem.answers(2, "CANCELLED")
+    installation.configure()
+    assert ended(installation, "1")[0] == 0
+    code, said, words = ended(installation, "2", "--unknown-status", "end")
+    assert (code, said["outcome"], said["jobs"][0]["status"]) == (6, "unknown-status", "CANCELLED")
+    assert "job 2 has status CANCELLED, which gemwatch does not know" in words
+    assert installation.run("wait", "2", "--unknown-status", "never").returncode == 2
+
+
+def test_reason_of_a_failure_is_shown(installation: Installation, gem: ScriptedGem) -> None:
+    gem.answers(1, {**document(1, "FAILED"), "message": "Validation failed: column 'geometry'"})
+    installation.configure()
+    done = installation.run("wait", "1")
+    assert done.returncode == 1
+    assert "\tGEM: Validation failed: column 'geometry'" in done.stdout
+    assert ended(installation, "1")[1]["jobs"][0]["failure"] == ["Validation failed: column 'geometry'"]
+
+
+def test_store_that_hangs_holds_up_neither_time_limit_nor_signal(
+    installation: Installation, gem: ScriptedGem
+) -> None:
+    gem.answers(1, "IN_PROGRESS")
+    gem.answers(2, "SUCCESS")
+    os.mkfifo(installation.folder / "gemwatch.db")  # to open it waits for a writer, as a dead file server would
+    installation.configure()
+    assert ended(installation, "1", "--timeout", "1s")[0] == 124
+    assert ended(installation, "2")[0] == 0
+    with waiting(installation, "1") as wait:
+        wait_until(lambda: wait.says("IN_PROGRESS"), "the first poll")
+        wait.process.send_signal(signal.SIGINT)
+        assert wait.end() == 130

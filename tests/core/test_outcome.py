@@ -84,3 +84,12 @@ def test_0_is_never_said_while_anything_is_amiss_or_open(known: list[Outcome | N
     assert (over(known, ALL) is S) == (set(known) == {S})
     assert (over(known, FAST) is S) == (set(known) == {S})
     assert (over(known, ALL) is None) == (None in known)
+
+
+def test_unknown_status_counts_before_success_and_after_failures() -> None:
+    unknown = Outcome.UNKNOWN_STATUS
+    assert EXIT_CODES[unknown] == 6
+    assert over([unknown, Outcome.SUCCESS, Outcome.NEEDS_REVIEW], Terms()) is unknown
+    assert over([unknown, Outcome.NOT_FOUND], Terms()) is Outcome.NOT_FOUND
+    assert over([unknown, None], Terms()) is None
+    assert over([unknown, None], Terms(any_one=True)) is unknown

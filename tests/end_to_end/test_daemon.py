@@ -56,7 +56,14 @@ def test_jobs_run_through_their_lives_and_each_end_is_told_once(
         "limits_passed",
         "previous",
     }
-    assert installation.json("status")["service"] == {"login": "ok", "api": "ok", "token_expires_at": None}
+    assert installation.json("status")["service"] == {
+        "login": "ok",
+        "api": "ok",
+        "token_expires_at": None,
+        "login_since": None,
+        "api_since": None,
+        "config": "ok",
+    }
     deliveries = installation.json("deliveries")
     assert [(row["job_id"], row["target"], row["state"], row["attempts"]) for row in deliveries] in (
         [(1, "team", "sent", 1), (2, "team", "sent", 1)],

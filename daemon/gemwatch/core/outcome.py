@@ -13,6 +13,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
     NOT_FOUND = "not-found"
     LOGIN_REFUSED = "login-refused"
+    UNKNOWN_STATUS = "unknown-status"  # a status that gemwatch does not know, where that ends a wait
     TIMED_OUT = "timed-out"
     INTERRUPTED = "interrupted"
     TERMINATED = "terminated"
@@ -24,6 +25,7 @@ EXIT_CODES: Mapping[Outcome, int] = {
     Outcome.NEEDS_REVIEW: 3,
     Outcome.LOGIN_REFUSED: 4,
     Outcome.NOT_FOUND: 5,
+    Outcome.UNKNOWN_STATUS: 6,
     Outcome.TIMED_OUT: 124,  # as with timeout(1)
     Outcome.INTERRUPTED: 130,  # 128 and the signal's number, as shells have it
     Outcome.TERMINATED: 143,
@@ -35,19 +37,24 @@ _WORST_FIRST = (
     Outcome.NOT_FOUND,
     Outcome.LOGIN_REFUSED,
     Outcome.TIMED_OUT,
+    Outcome.UNKNOWN_STATUS,
     Outcome.NEEDS_REVIEW,
     Outcome.SUCCESS,
 )
-_ENDED = frozenset({Outcome.SUCCESS, Outcome.NEEDS_REVIEW, Outcome.FAILED})
+_ENDED = frozenset({Outcome.SUCCESS, Outcome.NEEDS_REVIEW, Outcome.FAILED, Outcome.UNKNOWN_STATUS})
 _WENT_WRONG = frozenset({Outcome.FAILED, Outcome.NOT_FOUND, Outcome.LOGIN_REFUSED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """When a wait is over. `any_one`: once a job has ended; `fail_fast`: once anything has gone wrong for good."""
+    """When a wait is over. `any_one`: once a job has ended; `fail_fast`: once anything has gone wrong for good.
+
+    `unknown_ends`: a status that is not known ends the wait for its job.
+    """
 
     any_one: bool = False
     fail_fast: bool = False
+    unknown_ends: bool = False
 
 
 def over(outcomes: Sequence[Outcome | None], terms: Terms) -> Outcome | None:

@@ -74,7 +74,7 @@ def reliable(told: Told, now: datetime) -> bool:
     return not (told.refused or told.misses or late)
 
 
-def after_word(standing: Standing, told: Told) -> Standing:
+def after_word(standing: Standing, told: Told, *, unknown_ends: bool = False) -> Standing:
     """The standing after the daemon's word. What one has seen later than the daemon stays."""
     wait = replace(
         standing,
@@ -98,12 +98,17 @@ def after_word(standing: Standing, told: Told) -> Standing:
         job=told.job,
         answer=told.answer,
         needs_review=told.needs_review,
-        outcome=_outcome(told.status, told.needs_review),
+        outcome=_outcome(told.status, told.needs_review, unknown_ends=unknown_ends),
     )
 
 
 def after_look(
-    standing: Standing, seen: Observation, *, not_found_after: int, needs_review: tuple[str, ...] = ()
+    standing: Standing,
+    seen: Observation,
+    *,
+    not_found_after: int,
+    needs_review: tuple[str, ...] = (),
+    unknown_ends: bool = False,
 ) -> Standing:
     """The standing after a look of one's own. `needs_review`: what a person should look at, if it saw a SUCCESS."""
     asked = replace(standing, source=Source.API)
@@ -122,7 +127,7 @@ def after_look(
                 refusals=0,
                 failures=0,
                 trouble=None,
-                outcome=_outcome(job.status, needs_review),
+                outcome=_outcome(job.status, needs_review, unknown_ends=unknown_ends),
                 needs_review=needs_review,
                 estimate=None,
             )
@@ -156,11 +161,13 @@ def next_pause(
             return poll_pause(standing.failures, roll)
 
 
-def _outcome(status: str | None, needs_review: tuple[str, ...]) -> Outcome | None:
+def _outcome(status: str | None, needs_review: tuple[str, ...], *, unknown_ends: bool) -> Outcome | None:
     match status:
         case Status.SUCCESS:
             return Outcome.NEEDS_REVIEW if needs_review else Outcome.SUCCESS
         case Status.FAILED:
             return Outcome.FAILED
-        case _:
+        case None | Status.REQUESTED | Status.IN_PROGRESS:
             return None
+        case _:
+            return Outcome.UNKNOWN_STATUS if unknown_ends else None

@@ -105,7 +105,7 @@ class Waiting:
         self._asked_daemon = now
         self._known = await self._daemon(self._open())
         for job_id, word in self._known.items():
-            self._standings[job_id] = after_word(self._standings[job_id], word)
+            self._standings[job_id] = after_word(self._standings[job_id], word, unknown_ends=self._terms.unknown_ends)
             self._due.pop(job_id, None)  # should the daemon end, one's own first look is due at once
 
     def _open(self) -> list[int]:
@@ -146,7 +146,11 @@ class Waiting:
     def _take(self, job_id: int, seen: Observation, why: tuple[str, ...]) -> None:
         now = self._clock.monotonic()
         standing = after_look(
-            self._standings[job_id], seen, not_found_after=self._poll_settings.not_found_after, needs_review=why
+            self._standings[job_id],
+            seen,
+            not_found_after=self._poll_settings.not_found_after,
+            needs_review=why,
+            unknown_ends=self._terms.unknown_ends,
         )
         waited = timedelta(seconds=now - self._began)
         pause = next_pause(standing, seen, waited=waited, every=self._poll_settings.every, roll=self._roll())

@@ -78,6 +78,9 @@ def status_json(jobs: Sequence[JobRow], service: ServiceState) -> dict[str, Any]
             "login": service.login.value,
             "api": service.api.value,
             "token_expires_at": as_text(service.token_expires_at, timespec="seconds"),
+            "login_since": as_text(service.login_since),
+            "api_since": as_text(service.api_since),
+            "config": "refused" if service.config_refused else "ok",
         },
     }
 

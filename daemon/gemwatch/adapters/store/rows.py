@@ -122,6 +122,7 @@ class ServiceState:
     api: ApiState = ApiState.UNKNOWN
     api_since: datetime | None = None
     token_expires_at: datetime | None = None
+    config_refused: bool = False
     jobs: Mapping[str | None, int] = field(default_factory=dict)
     needs_review: int = 0
     pending: int = 0
@@ -203,6 +204,7 @@ def service_state(
         api=ApiState(notes.get("api") or ApiState.UNKNOWN),
         api_since=_time(notes.get("api_since")),
         token_expires_at=_time(notes.get("token_expires_at")),
+        config_refused=(notes.get("config") or {}).get("refused") is True,
         jobs=jobs or {},
         needs_review=needs_review,
         pending=by_state.get(DeliveryState.PENDING.value, 0),

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,6 +39,19 @@ AnyOne = Annotated[
 FailFast = Annotated[
     bool, typer.Option("--fail-fast", help="Return at once when a job FAILED, is not found or is refused.")
 ]
+
+
+class Unknown(StrEnum):
+    wait = "wait"
+    end = "end"
+
+
+UnknownStatus = Annotated[
+    Unknown,
+    typer.Option(
+        "--unknown-status", metavar="end|wait", help="Whether a status that gemwatch does not know is an end."
+    ),
+]
 Timeout = Annotated[
     timedelta | None,
     typer.Option(
@@ -57,6 +71,7 @@ def wait(
     *,
     any_one: AnyOne = False,
     fail_fast: FailFast = False,
+    unknown_status: UnknownStatus = Unknown.wait,
     timeout: Timeout = None,
     as_json: Json = False,
 ) -> None:
@@ -75,6 +90,7 @@ def wait(
         5  a job is not found
         4  the login is refused
       124  --timeout has passed
+        6  a status that gemwatch does not know, with --unknown-status end
         3  SUCCESS, but a result needs review
         0  SUCCESS
         2  wrong usage or configuration
@@ -83,7 +99,7 @@ def wait(
     _before_the_loop()
     jobs = list(dict.fromkeys(job_ids))
     settings = _settings(context, config)
-    terms = Terms(any_one=any_one, fail_fast=fail_fast)
+    terms = Terms(any_one=any_one, fail_fast=fail_fast, unknown_ends=unknown_status is Unknown.end)
     standings, outcome = _waited(settings, jobs, terms, timeout, as_json=as_json)
     from gemwatch.cli.wait.output import document, explain, put
 

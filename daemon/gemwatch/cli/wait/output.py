@@ -37,8 +37,8 @@ _CUT_SHORT = {
 }
 _WELL = (Outcome.SUCCESS, Outcome.NEEDS_REVIEW)
 _LOGIN_REMEDY = (
-    "Renew the login (az login, unless the configuration says otherwise) and check the API key; "
-    "gemwatch token shows whether the login works"
+    "Log in again (az login, unless the configuration names another way) and check the API key. "
+    "To see whether the login works, run: gemwatch token"
 )
 
 
@@ -118,14 +118,18 @@ class Failures:
 def explain(standings: Sequence[Standing], outcome: Outcome) -> None:
     """On standard error: what the exit code alone does not say, and what to do."""
     for standing in standings:
-        if standing.outcome is Outcome.NOT_FOUND:
+        if standing.outcome is Outcome.UNKNOWN_STATUS:
+            streams.complain(
+                f"job {standing.job_id} has status {single_line(standing.status or '', 64)}, which gemwatch does not "
+                "know. Look at the job in TomTom's API; a newer gemwatch may know the status"
+            )
+        elif standing.outcome is Outcome.NOT_FOUND:
             streams.complain(f"job {standing.job_id} is not found: check the id, and that this account may see it")
     refused = [standing for standing in standings if standing.outcome is Outcome.LOGIN_REFUSED]
     if refused:
         why = single_line(refused[0].trouble or "refused", 500).rstrip(".")
-        streams.complain(
-            f"login: {why}. How {_ids(refused)} will end cannot be seen. {refused[0].remedy or _LOGIN_REMEDY}"
-        )
+        remedy = refused[0].remedy or _LOGIN_REMEDY
+        streams.complain(f"login: {why}. The end of {_ids(refused)} cannot be seen. {remedy}")
     left = [standing for standing in standings if standing.outcome is None]
     if left and outcome in _CUT_SHORT:
         streams.complain(f"{_CUT_SHORT[outcome]}; not finished yet: {_ids(left)}")
@@ -168,6 +172,7 @@ def _job(standing: Standing) -> dict[str, Any]:
         "status_since": as_text(standing.status_since),
         "finished": is_end(standing.status),
         "outcome": standing.outcome and standing.outcome.value,
+        "failure": list(standing.job.failure) if standing.job else [],
         "needs_review": list(standing.needs_review),
         "source": standing.source and standing.source.value,
         "last_seen_at": as_text(standing.seen_at),
@@ -191,10 +196,11 @@ def _remark(standing: Standing) -> str:
 
 
 def _result(standing: Standing) -> Iterator[str]:
-    """What there is to say of a job that has ended."""
+    """What a person should know about a job that has ended."""
     job = standing.job
     if not is_end(standing.status) or job is None:
         return
+    yield from (f"GEM: {said}" for said in job.failure)
     if job.statistics is not None and job.statistics.matched is not None:
         yield f"matched {formatting.share(job.statistics.matched)}"
     if job.result_filename:

@@ -495,7 +495,7 @@ def test_on_a_terminal_a_table_shows_each_job(installation: Installation, gem: S
 
 @pytest.mark.parametrize(
     ("job_id", "words"),
-    [(1, "take the result over"), (2, "there will be no result"), (9, "there will be no result")],
+    [(1, "publish the result"), (2, "there is no result"), (9, "there is no result")],
 )
 def test_the_guides_script_does_what_it_says(
     installation: Installation, gem: ScriptedGem, job_id: int, words: str

@@ -239,7 +239,7 @@ def test_a_timeout_ends_with_124_and_says_what_is_left(
         code, said, stderr = ended(installation, "1", "2", "--timeout", "5s")
     assert (code, said["outcome"]) == (124, "timed-out")
     assert [job["outcome"] for job in said["jobs"]] == [None, "success"]
-    assert "not yet at an end: job 1\n" in stderr
+    assert "not finished yet: job 1\n" in stderr
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -252,7 +252,7 @@ def test_a_signal_ends_it_with_the_code_that_shells_know(
         wait_until(lambda: wait.says("IN_PROGRESS"), "the first look")
         wait.process.send_signal(number)
         assert wait.end() == code
-        assert "not yet at an end: job 1" in wait.stderr
+        assert "not finished yet: job 1" in wait.stderr
         assert "Traceback" not in wait.stderr
 
 

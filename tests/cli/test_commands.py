@@ -111,7 +111,7 @@ def test_before_the_first_run_the_store_is_said_to_be_missing(installation: Inst
 def test_check_says_what_would_be_watched_or_everything_that_is_wrong(installation: Installation) -> None:
     installation.configure(watch=[1, 2])
     done = installation.run("check")
-    assert (done.returncode, done.stdout) == (0, f"{installation.config}: in order: 2 watches, 1 target\n")
+    assert (done.returncode, done.stdout) == (0, f"{installation.config}: OK (2 watches, 1 target)\n")
     installation.config.write_text("api: {key: k, tokn: 1}\npoll: {every: 10 minutes}\nwatch: [1, 1]\n")
     for command in ("check", "run"):
         done = installation.run(command)

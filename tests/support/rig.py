@@ -106,7 +106,7 @@ class Rig:
             metrics=self.metrics,
             notes=self.housekeeping.notes(),
             experience=self.experience,
-            edited=configuration.edited if configuration is not None else lambda: False,
+            edited=configuration.edited if configuration is not None else not_edited,
             read=read or (configuration.read if configuration is not None else _no_configuration),
             prepare=factory.rebuild,
             retire=factory.retire,
@@ -171,6 +171,10 @@ async def running(
 def reloader(rig: Rig, configuration: Configuration, read: Callable[..., Any] | None = None) -> Reloader:
     """What brings edits of a configuration into the rig's engine; `read` in place of the configuration's own."""
     return rig.loops(configuration=configuration, read=read).reloader
+
+
+async def not_edited() -> bool:
+    return False
 
 
 async def _no_configuration() -> Loaded:

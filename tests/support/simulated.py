@@ -86,7 +86,7 @@ class Life:
             metrics=metrics,
             notes=notes,
             experience=load_experience(self.engine),
-            edited=lambda: False,
+            edited=self._no_edit,
             read=self._read,
             prepare=lambda active, settings: replace(active, settings=settings),
             retire=self._retire,
@@ -103,6 +103,9 @@ class Life:
         work = (loops.poller.run(), loops.lister.run(), loops.dispatcher.run(), loops.maintenance.run())
         self._tasks = [asyncio.create_task(one) for one in work]
         await self._loops.reloader.reload()
+
+    async def _no_edit(self) -> bool:
+        return False
 
     async def edit(self, edited: Loaded) -> None:
         self._edited = edited

@@ -80,7 +80,8 @@ async def _one(  # noqa: PLR0917 (all that an edit touches)
     broken = number % 3 == 1
     what = author.spoil() if broken else author.spoil_an_entry() if number % 9 == 2 else author.mend()
     tally.ways[what] += 1
-    if not any(configuration.edited() for _ in range(2)):
+    noticed = [await configuration.edited() for _ in range(2)]
+    if not any(noticed):
         tally.faults.append(f"{number}: {what} was not noticed")
     await reloader.reload()
     tally.reloads += 1

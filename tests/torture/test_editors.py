@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from gemwatch.adapters.config.edit import EditRefused, add_watch, remove_watch
+from gemwatch.adapters.config.edit import EditRefusedError, add_watches, remove_watches
 from gemwatch.adapters.config.file import load
 from gemwatch.core.settings import Watch
 from support.gem import KEY, TOKEN
@@ -52,15 +52,15 @@ def test_a_file_that_is_replaced_while_it_is_read_is_one_version_or_the_other(tm
 def test_commands_side_by_side_lose_none_of_their_changes(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(f"# ours\n{yaml.safe_dump(_document())}")
-    refused: list[EditRefused] = []
+    refused: list[EditRefusedError] = []
 
     def change(first: int) -> None:
         for job_id in range(first, first + 12):
             try:
-                add_watch(path, Watch(job_id=job_id), {}, _no_problem)
+                add_watches(path, [Watch(job_id=job_id)], {}, _no_problem)
                 if job_id % 3 == 0:
-                    remove_watch(path, job_id, {}, _no_problem)
-            except EditRefused as error:
+                    remove_watches(path, [job_id], {}, _no_problem)
+            except EditRefusedError as error:
                 refused.append(error)
 
     threads = [threading.Thread(target=change, args=(first,)) for first in (100, 200, 300, 400)]
@@ -74,30 +74,3 @@ def test_commands_side_by_side_lose_none_of_their_changes(tmp_path: Path) -> Non
     assert {watch.job_id for watch in settings.watches} == wanted | {1}
     assert refused == []
     assert path.read_text().startswith("# ours\n")
-
-
-def test_a_command_beside_an_editor_keeps_what_the_editor_saved_or_says_that_it_did_nothing(tmp_path: Path) -> None:
-    path, done = tmp_path / "config.yaml", threading.Event()
-    path.write_text(yaml.safe_dump(_document()))
-    saved = 0
-
-    def edit() -> None:
-        nonlocal saved
-        while not done.wait(0.002):
-            text = path.read_text()
-            if path.read_text() == text:  # as editors do, which say that a file has changed on disk
-                _replace(path, f"{text}# saved {saved}\n")
-                saved += 1
-
-    editor = threading.Thread(target=edit)
-    editor.start()
-    for job_id in range(100, 200):
-        try:
-            add_watch(path, Watch(job_id=job_id), {}, _no_problem)
-        except EditRefused as error:
-            assert "changed meanwhile" in str(error)  # noqa: PT017 (either way is fine, but not silence)
-    done.set()
-    editor.join()
-    lines = path.read_text().splitlines()
-    lost = [number for number in range(saved) if f"# saved {number}" not in lines]
-    assert lost == []

@@ -11,7 +11,10 @@ from gemwatch.adapters.notify.urls import url_problem
 
 
 class Configuration:
-    """Reads in a thread of its own: a long watch list or a slow disk must not hold up the polls."""
+    """Reads and looks at files in a thread of its own: many watch files or a slow disk must not delay polls.
+
+    Only the first read, before anything runs, is made in the caller's thread.
+    """
 
     def __init__(self, path: Path, environ: Mapping[str, str]) -> None:
         self.path = path
@@ -21,18 +24,21 @@ class Configuration:
         self.first = self._read()
         self._watch = FileWatch(self.first.sources)
 
-    def edited(self) -> bool:
+    async def edited(self) -> bool:
         """Whether the files have changed since they were read, and are no longer being written."""
-        return self._watch.changed()
+        return await asyncio.wrap_future(self._thread.submit(self._watch.changed))
 
     async def read(self) -> LoadedFile:
         """Read and check everything again."""
-        loaded = await asyncio.wrap_future(self._thread.submit(self._read))
-        self._watch.watch(loaded.sources)
-        return loaded
+        return await asyncio.wrap_future(self._thread.submit(self._read_again))
 
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _read_again(self) -> LoadedFile:
+        loaded = self._read()
+        self._watch.watch(loaded.sources)
+        return loaded
 
     def _read(self) -> LoadedFile:
         loaded = load(self.path, self._environ, url_problem=url_problem, previous=self._good)

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from gemwatch.adapters.gem.client import GemApi
-from gemwatch.adapters.http.heartbeat import secret_parts
 from gemwatch.adapters.login.credentials import Credentials
 from gemwatch.adapters.notify.targets import Targets
 from gemwatch.app.metrics import Metrics
@@ -72,14 +71,7 @@ class ComponentFactory:
         return Pace(self._clock, at_once=api.max_in_flight, rate=api.max_rate, turns=turns)
 
     def _learn(self, settings: Settings) -> None:
-        if (azure := settings.api.token.azure) is not None:
-            self._secrets.add(azure.client_secret)
-        if settings.heartbeat is not None:
-            self._secrets.add(*secret_parts(settings.heartbeat.url))
-        self._secrets.add(settings.api.key, settings.api.token.value, settings.web.token)
-        self._secrets.publish(*(target.name for target in settings.targets))
-        for target in settings.targets:
-            self._secrets.add_url(target.url)
+        self._secrets.learn(settings)
         self._metrics.targets(target.name for target in settings.targets)
 
 

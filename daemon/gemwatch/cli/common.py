@@ -17,7 +17,6 @@ from gemwatch.core.job_id import NOT_A_JOB_ID, job_id_of
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from gemwatch.core.secrets import Secrets
     from gemwatch.core.settings import Problem, Settings
 
 FAILED, MISUSED = 1, 2
@@ -51,7 +50,7 @@ def duration(text: str) -> timedelta:
 
     try:
         return values.duration(text)
-    except values.BadValue as error:
+    except values.BadValueError as error:
         raise typer.BadParameter(str(error)) from None
 
 
@@ -128,23 +127,14 @@ def settings_of(path: Path) -> "Settings":
     return loaded.settings
 
 
-def secrets_of(settings: "Settings") -> "Secrets":
-    """What a failing token command, say, must not be quoted with."""
-    from gemwatch.core.secrets import Secrets
-
-    secrets = Secrets()
-    secrets.add(settings.api.key, settings.api.token.value)
-    return secrets
-
-
 def store_of(path: Path) -> str:
     """The store's URL. Of the configuration only `store.url` counts: secrets need not be at hand."""
-    from gemwatch.adapters.config.store import store_url
+    from gemwatch.adapters.config.file import load_sections
 
-    url = store_url(path, os.environ)
-    if isinstance(url, str):
-        return url
-    say_problems(url)
+    loaded = load_sections(path, os.environ, ("store.url",))
+    if loaded.settings is not None:
+        return loaded.settings.store.url
+    say_problems(loaded.problems)
     say_access(path)
     raise typer.Exit(MISUSED)
 

@@ -69,15 +69,15 @@ def _jobs(path: Path, *, unfinished: bool = False) -> Iterator[tuple[str, str]]:
 def _rows(path: Path) -> list[tuple[str, str | None, str | None]]:
     import sqlalchemy as sa
 
-    from gemwatch.adapters.config.store import store_url
+    from gemwatch.adapters.config.file import load_sections
     from gemwatch.adapters.store.database import open_to_read
     from gemwatch.adapters.store.tables import watches
 
-    url = store_url(path, os.environ)
-    if not isinstance(url, str):
+    settings = load_sections(path, os.environ, ("store.url",)).settings
+    if settings is None:
         return []
     query = sa.select(watches.c.job_id, watches.c.name, watches.c.status).where(watches.c.watched)
-    with open_to_read(url).begin() as connection:
+    with open_to_read(settings.store.url).begin() as connection:
         rows = connection.execute(query.order_by(watches.c.job_id)).all()
     return [(str(row.job_id), row.name, row.status) for row in rows]
 

@@ -1,13 +1,12 @@
 """`gemwatch deliveries`: what was sent to whom, what is pending, and retrying failed ones."""
 
-import os
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
-from gemwatch.cli.common import Config, Json, config_path, delivery_id, fail, open_store, print_json
+from gemwatch.cli.common import Config, Json, config_path, delivery_id, fail, open_store, print_json, store_of
 from gemwatch.cli.help import Command
 from gemwatch.cli.tables import Cell, Column, Kind
 
@@ -70,15 +69,13 @@ def retry(context: typer.Context, ids: Ids = None, config: Config = None) -> Non
     """
     import sqlalchemy as sa
 
-    from gemwatch.adapters.config.store import store_url
     from gemwatch.adapters.store.database import open_to_write
     from gemwatch.adapters.store.housekeeping import Housekeeping
     from gemwatch.core.text.formatting import counted
 
     path = config_path(context, config)
     open_store(path).dispose()  # says what is wrong where there is no store of this version
-    url = store_url(path, os.environ)
-    engine = open_to_write(str(url), checkpoints=False)
+    engine = open_to_write(store_of(path), checkpoints=False)
     try:
         back = Housekeeping(engine).retry_failed(ids or [], datetime.now(UTC))
     except sa.exc.OperationalError as error:

@@ -144,11 +144,11 @@ def _parsed(text: str, folder: Path) -> Any:
         return None
     if not isinstance(listen, str) or "$" not in listen:
         return listen
-    from gemwatch.adapters.config.references import BadReference, References
+    from gemwatch.adapters.config.references import BadReferenceError, References
 
     try:
         return References(folder, os.environ).expand(listen)
-    except BadReference:
+    except BadReferenceError:
         return None
 
 

@@ -32,10 +32,11 @@ def run(context: typer.Context, config: Config = None) -> None:
     if settings is None:
         say_problems(configuration.first.problems)
         fail("the configuration is refused, nothing was started. Try it with: gemwatch check", MISUSED)
-    secrets = Secrets()
-    secrets.add(settings.api.key, settings.api.token.value, settings.web.token)
+    secrets = Secrets.of(settings)
     logging = logs.configure(settings.log.level, settings.log.format, secrets)
     log = structlog.get_logger()
+    for warning in configuration.first.warnings:
+        log.warning("config_warning", reason=str(warning))
     try:
         with WriterLock(settings.store.url) as lock:
             wait_for_writers(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from gemwatch.cli.common import Config, config_path, fail, secrets_of, settings_of
+from gemwatch.cli.common import Config, config_path, fail, settings_of
 
 if TYPE_CHECKING:
     from gemwatch.core.login import Token
@@ -20,9 +20,10 @@ def token(context: typer.Context, config: Config = None) -> None:
     from gemwatch.adapters.login.credentials import Credentials
     from gemwatch.app.system_clock import SystemClock
     from gemwatch.core.login import LoginError
+    from gemwatch.core.secrets import Secrets
 
     settings, clock = settings_of(config_path(context, config)), SystemClock()
-    credentials = Credentials(settings.api.token, clock, secrets_of(settings), retry=False)
+    credentials = Credentials(settings.api.token, clock, Secrets.of(settings), retry=False)
     try:
         fetched = asyncio.run(credentials.token())
     except LoginError as error:

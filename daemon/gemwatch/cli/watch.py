@@ -1,49 +1,106 @@
 """`gemwatch watch` and `unwatch`: edit the watch list in the configuration file."""
 
 import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gemwatch.cli.common import MISUSED, Config, config_path, fail, job_id
+from gemwatch.cli.common import MISUSED, Config, config_path, fail, job_id, open_store
 
-JobId = Annotated[int, typer.Argument(metavar="JOB_ID", parser=job_id, help="The GEM job's number.")]
-Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help="What to call the job in messages.")]
-Notify = Annotated[
-    list[str] | None, typer.Option("--notify", metavar="TARGET", help="Notify only this target; may be repeated.")
+STANDARD_INPUT = "-"
+
+JobIds = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="JOB_ID", help="The jobs; - reads ids from standard input.", show_default=False),
 ]
+Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help="What messages call the job.")]
+Notify = Annotated[
+    list[str] | None, typer.Option("--notify", metavar="TARGET", help="Notify only this target. Can be repeated.")
+]
+Finished = Annotated[bool, typer.Option("--finished", help="All jobs that have ended.")]
 
 
 def watch(
-    context: typer.Context, job: JobId, name: Name = None, notify: Notify = None, config: Config = None
+    context: typer.Context, jobs: JobIds = None, name: Name = None, notify: Notify = None, config: Config = None
 ) -> None:
-    """Add a job to the watch list.
+    """Add jobs to the watch list.
 
-    A running daemon applies it within 5 s.
+    A running daemon applies the change within 5 s. A job that is watched already is reported and left as it is.
+    If one id is wrong, nothing is changed.
+
+    Examples: gemwatch watch 123456789 --name "Netherlands weekly"; cut -f1 jobs.txt | gemwatch watch -
     """
-    from gemwatch.adapters.config.edit import EditRefused, add_watch
+    from gemwatch.adapters.config.edit import EditRefusedError, add_watches
     from gemwatch.adapters.notify.urls import url_problem
     from gemwatch.core.settings import Watch
 
+    ids = _ids(jobs or [])
+    if name is not None and len(ids) > 1:
+        raise typer.BadParameter("a name is for one job; leave it out or name one job", param_hint="--name")
     path = config_path(context, config)
-    entry = Watch(job_id=job, name=name, notify=tuple(notify) if notify else None)
+    to = tuple(notify) if notify else None
     try:
-        add_watch(path, entry, os.environ, url_problem)
-    except EditRefused as error:
+        there = add_watches(path, [Watch(job_id=one, name=name, notify=to) for one in ids], os.environ, url_problem)
+    except EditRefusedError as error:
         fail(str(error), MISUSED)
-    typer.echo(f"{path}: job {job} is on the watch list. A running daemon takes it within 5 s.")
+    for entry in there:
+        typer.echo(f"{entry.place}: job {entry.job_id} is watched already")
+    new = [one for one in ids if one not in {entry.job_id for entry in there}]
+    for one in new:
+        typer.echo(f"{path}: job {one} is on the watch list")
+    if new:
+        typer.echo("A running daemon applies the change within 5 s.")
 
 
-def unwatch(context: typer.Context, job: JobId, config: Config = None) -> None:
-    """Remove a job from the watch list.
+def unwatch(
+    context: typer.Context, jobs: JobIds = None, config: Config = None, *, finished: Finished = False
+) -> None:
+    """Remove jobs from the watch list.
 
-    Its history is kept.
+    Their history is kept. If one id is wrong or is not watched, nothing is changed.
     """
-    from gemwatch.adapters.config.edit import EditRefused, remove_watch
+    from gemwatch.adapters.config.edit import EditRefusedError, remove_watches
     from gemwatch.adapters.notify.urls import url_problem
 
+    if finished and jobs:
+        raise typer.BadParameter("name jobs or use --finished, not both", param_hint="--finished")
+    given = [] if finished else _ids(jobs or [])
+    path = config_path(context, config)
     try:
-        edited = remove_watch(config_path(context, config), job, os.environ, url_problem)
-    except EditRefused as error:
+        ids = given or _finished(path)
+        if not ids:
+            typer.echo("No job on the watch list has ended.")
+            return
+        removed = remove_watches(path, ids, os.environ, url_problem)
+    except EditRefusedError as error:
         fail(str(error), MISUSED)
-    typer.echo(f"{edited}: job {job} is off the watch list. Its history is kept.")
+    for entry in removed:
+        typer.echo(f"{entry.file}: job {entry.job_id} is off the watch list")
+    typer.echo("A running daemon applies the change within 5 s. The history is kept.")
+
+
+def _ids(words: Sequence[str]) -> list[int]:
+    """The ids, each once, in their order. One wrong id ends the command with code 2."""
+    given = [one for word in words for one in (sys.stdin.read().split() if word == STANDARD_INPUT else [word])]
+    if not given:
+        raise typer.BadParameter("name at least one job", param_hint="JOB_ID")
+    return list(dict.fromkeys(map(job_id, given)))
+
+
+def _finished(path: Path) -> list[int]:
+    """The jobs on the watch list that have ended, by the store."""
+    from gemwatch.adapters.config.edit import watched
+    from gemwatch.adapters.notify.urls import url_problem
+    from gemwatch.adapters.store.records import Records
+    from gemwatch.core.job import is_end
+
+    engine = open_store(path)
+    try:
+        jobs = Records(engine).status()["jobs"]
+    finally:
+        engine.dispose()
+    listed = watched(path, os.environ, url_problem)
+    return [job["job_id"] for job in jobs if job["job_id"] in listed and is_end(job["status"])]

@@ -4,26 +4,49 @@ import re
 from base64 import b64encode
 from collections.abc import Iterable
 from threading import Lock
+from typing import Self
 from urllib.parse import unquote, urlsplit
+
+from gemwatch.core.settings import Settings
 
 MASK = "***"
 _SHORTEST = 6  # masking shorter pieces would blot out ordinary words and protect nothing
 _NO_WORD = 12  # characters
+_LONG = 16  # characters: no word of a log is as long
 _MOST = 2000  # pieces remembered; tokens are renewed for months, so the oldest are let go
 
 
 class Secrets:
     """Remembers secrets and masks them in texts that come from outside our own code.
 
-    Our own code never puts a secret into a text. This is the second line, for what libraries, the token
+    Our own code never puts a secret into a text. This is the second line of defence, for what libraries, the token
     command and servers say.
     """
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The secrets in a configuration."""
+        secrets = cls()
+        secrets.learn(settings)
+        return secrets
 
     def __init__(self) -> None:
         self._pieces: dict[str, None] = {}
         self._public: set[str] = set()
         self._lock = Lock()  # log lines are masked in a thread of their own
         self._pattern: re.Pattern[str] | None = None
+
+    def learn(self, settings: Settings) -> None:
+        """Remember the secrets of a configuration, and that names of targets are none."""
+        token = settings.api.token
+        self.add(
+            settings.api.key, token.value, token.azure.client_secret if token.azure else None, settings.web.token
+        )
+        if settings.heartbeat is not None:
+            self.add(*_made_up_parts(settings.heartbeat.url))
+        self.publish(*(target.name for target in settings.targets))
+        for target in settings.targets:
+            self.add_url(target.url)
 
     def add(self, *secrets: str | None) -> None:
         """Remember secrets (keys, tokens, passwords) as they are."""
@@ -71,6 +94,15 @@ class Secrets:
             while len(self._pieces) > _MOST:
                 del self._pieces[next(iter(self._pieces))]
             self._pattern = None  # made when it is next needed: configurations add many at once
+
+
+def _made_up_parts(url: str) -> Iterable[str]:
+    """The URL of a heartbeat, and what in it looks made up by a machine.
+
+    Not each word of it: a log without `status`, which is in Uptime Kuma's URLs, could not be read.
+    """
+    words = re.split(r"[/:@?&=#,;]", url.partition("://")[2])
+    return [url, *(word for word in words if "." not in word and (len(word) >= _LONG or re.search("[0-9]", word)))]
 
 
 def parts_of_url(url: str) -> Iterable[str]:

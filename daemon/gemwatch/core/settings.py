@@ -156,12 +156,19 @@ class Settings:
     name: str = "gemwatch"
 
 
+class Severity(StrEnum):
+    """What a problem does: an error refuses the configuration or one entry, a warning is only shown."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """One mistake in the configuration, with its place. Line and column count from 1.
 
-    `entry` problems concern one entry of the watch list: that entry is set aside and the rest is applied.
-    Every other problem refuses the whole configuration.
+    `entry` errors are about one entry of the watch list: that entry is skipped and the rest is applied. Every other
+    error refuses the whole configuration.
     """
 
     file: Path
@@ -170,9 +177,11 @@ class Problem:
     where: str
     what: str
     entry: bool = False
+    severity: Severity = Severity.ERROR
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {self.where}: {self.what}"
+        severity = "warning: " if self.severity is Severity.WARNING else ""
+        return f"{self.file}:{self.line}:{self.column}: {severity}{self.where}: {self.what}"
 
 
 READ_AT_START = ("name", "store", "web", "log")
@@ -181,10 +190,14 @@ READ_AT_START = ("name", "store", "web", "log")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """A configuration as read. `settings` None: it is refused; else `problems` are about entries that are skipped."""
+    """A configuration as read. `settings` None: it is refused; else `problems` are about entries that are skipped.
+
+    `warnings` are about what is allowed but unwise.
+    """
 
     settings: Settings | None
     problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,7 +47,7 @@ def build_loops(
     metrics: Metrics,
     notes: Mapping[str, Any],
     experience: Experience,
-    edited: Callable[[], bool],
+    edited: Callable[[], Awaitable[bool]],
     read: Callable[[], Awaitable[Loaded]],
     prepare: Callable[[ActiveConfig, Settings], ActiveConfig],
     retire: Callable[[ActiveConfig, ActiveConfig], Awaitable[None]],

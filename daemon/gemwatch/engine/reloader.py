@@ -31,7 +31,7 @@ class Reloader:
         database: Database,
         clock: Clock,
         metrics: Metrics,
-        edited: Callable[[], bool],
+        edited: Callable[[], Awaitable[bool]],
         read: Callable[[], Awaitable[Loaded]],
         prepare: Callable[[ActiveConfig, Settings], ActiveConfig],
         retire: Callable[[ActiveConfig, ActiveConfig], Awaitable[None]],
@@ -71,7 +71,7 @@ class Reloader:
     async def run(self) -> None:
         while True:
             await self.wake_up.wait(within=2)
-            if self._forced or self._edited():
+            if self._forced or await self._edited():
                 self._forced = False
                 with self._around():
                     await self.reload()

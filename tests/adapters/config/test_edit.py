@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemwatch.adapters.config.edit import EditRefused, add_watch, remove_watch
+from gemwatch.adapters.config.edit import EditRefusedError, Entry, add_watches, remove_watches
 from gemwatch.adapters.config.file import load
 from gemwatch.core.settings import Watch
 
@@ -31,12 +31,14 @@ def write(folder: Path, text: str, name: str = "config.yaml") -> Path:
 
 
 def add(path: Path, watch: Watch) -> str:
-    add_watch(path, watch, {}, no_problem)
+    assert add_watches(path, [watch], {}, no_problem) == ()
     return path.read_bytes().decode()
 
 
 def remove(path: Path, job_id: int) -> str:
-    return remove_watch(path, job_id, {}, no_problem).read_bytes().decode()
+    removed = remove_watches(path, [job_id], {}, no_problem)
+    assert {entry.job_id for entry in removed} == {job_id}
+    return removed[0].file.read_bytes().decode()
 
 
 def watched(path: Path) -> tuple[Watch, ...]:
@@ -47,7 +49,7 @@ def watched(path: Path) -> tuple[Watch, ...]:
 
 def refusal(path: Path, watch: Watch) -> str:
     before = path.read_bytes()
-    with pytest.raises(EditRefused) as refused:
+    with pytest.raises(EditRefusedError) as refused:
         add(path, watch)
     assert path.read_bytes() == before
     assert sorted(p.name for p in path.parent.iterdir() if p.name.startswith(".")) == []
@@ -138,7 +140,7 @@ def test_every_name_is_written_so_that_it_reads_back_or_is_refused(
     watch = Watch(job_id=9, name=name)
     try:
         add(path, watch)
-    except EditRefused:
+    except EditRefusedError:
         assert path.read_text() == LEAST
     else:
         assert watched(path) == (watch,)
@@ -185,13 +187,13 @@ def test_an_entry_is_removed_with_its_lines_and_all_else_stays(tmp_path: Path, b
         ("# mine\n- 9 # nine\n", "# mine\n[]\n"),
         ("- 9", "[]\n"),
         ("[9]\n", "[]\n"),
-        ("- ${NINE:-9}\n- 1\n", "- 1\n"),
     ],
 )
 def test_an_entry_in_a_watch_file_is_removed_there(tmp_path: Path, before: str, after: str) -> None:
     more = write(tmp_path, before, "w/a.yaml")
     path = write(tmp_path, LEAST + "watch_files: [w/*.yaml]\n")
-    assert remove_watch(path, 9, {}, no_problem) == more
+    [removed] = remove_watches(path, [9], {}, no_problem)
+    assert removed.file == more
     assert more.read_text() == after
     assert path.read_text() == LEAST + "watch_files: [w/*.yaml]\n"
 
@@ -203,21 +205,63 @@ def test_what_was_added_can_be_removed_again_without_a_trace(tmp_path: Path) -> 
     assert remove(path, 9) == text
 
 
-def test_a_job_that_is_watched_already_is_refused_with_its_place(tmp_path: Path) -> None:
-    write(tmp_path, "- {job: '9'}\n", "w/a.yaml")
+def test_watched_job_is_reported_and_left_as_it_is(tmp_path: Path) -> None:
+    more = write(tmp_path, "- {job: '9'}\n", "w/a.yaml")
     path = write(tmp_path, LEAST + "watch_files: [w/*.yaml]\n")
-    assert refusal(path, Watch(job_id=9)) == "job 9 is watched already, at w/a.yaml:1:3; change it there"
+    there = add_watches(path, [Watch(job_id=9), Watch(job_id=8)], {}, no_problem)
+    assert there == (Entry(job_id=9, file=more, index=0, place=f"{more}:1:3"),)
+    assert path.read_text() == LEAST + "watch_files: [w/*.yaml]\nwatch:\n  - 8\n"
+
+
+def test_several_jobs_are_added_together_or_not_at_all(tmp_path: Path) -> None:
+    path = write(tmp_path, TARGETS + "watch: # mine\n  - 1\n")
+    watches = [Watch(job_id=n, notify=("mail",)) for n in (5, 6)]
+    assert add_watches(path, watches, {}, no_problem) == ()
+    added = TARGETS + "watch: # mine\n  - 1\n  - {job: 5, notify: [mail]}\n  - {job: 6, notify: [mail]}\n"
+    assert path.read_text() == added
+    with pytest.raises(EditRefusedError, match='no target is named "mial"'):
+        add_watches(path, [Watch(job_id=7), Watch(job_id=8, notify=("mial",))], {}, no_problem)
+    assert path.read_text() == added
+
+
+def test_several_jobs_are_removed_together_or_not_at_all(tmp_path: Path) -> None:
+    more = write(tmp_path, "- 9\n- 2 # two\n", "a.yaml")
+    path = write(tmp_path, LEAST + "watch: [9, 1, 3]\nwatch_files: [a.yaml]\n")
+    with pytest.raises(EditRefusedError, match=r"^jobs 7, 8 are not watched in .*config\.yaml$"):
+        remove_watches(path, [9, 8, 7], {}, no_problem)
+    assert "[9, 1, 3]" in path.read_text()
+    removed = remove_watches(path, [9, 3], {}, no_problem)
+    assert [(entry.job_id, entry.file) for entry in removed] == [(9, path), (3, path), (9, more)]
+    assert path.read_text() == LEAST + "watch: [1]\nwatch_files: [a.yaml]\n"
+    assert more.read_text() == "- 2 # two\n"
+
+
+def test_lock_that_another_process_holds_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path, LEAST)
+    hold = "import fcntl, os, sys; fcntl.flock(os.open(sys.argv[1], 0), fcntl.LOCK_EX)"
+    hold += "\nprint('held', flush=True)\ninput()"
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        assert (
+            refusal(path, Watch(job_id=9))
+            == f"process {other.pid} holds the lock on {tmp_path}; wait for it or end it"
+        )
+        other.communicate("\n")
+    assert add(path, Watch(job_id=9)).endswith("- 9\n")
 
 
 def test_an_edit_that_would_be_a_mistake_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, TARGETS)
     assert refusal(path, Watch(job_id=9, notify=("mial",))) == (
-        "nothing was changed, since it would be a mistake:\n"
+        "nothing was changed, because the result would be wrong:\n"
         'config.yaml:4:23: watch[0].notify[0]: no target is named "mial"; did you mean "mail"?'
     )
     assert "is not a job id" in refusal(path, Watch(job_id=0))
     assert refusal(path, Watch(job_id=9, name="a\nb")) == "a name must be a single line of text"
-    assert "is no name for a target" in refusal(path, Watch(job_id=9, notify=("\udcff",)))
+    assert "is not a name for a target" in refusal(path, Watch(job_id=9, notify=("\udcff",)))
 
 
 def test_what_is_wrong_already_does_not_stand_in_the_way(tmp_path: Path) -> None:
@@ -228,7 +272,7 @@ def test_what_is_wrong_already_does_not_stand_in_the_way(tmp_path: Path) -> None
 
 def test_a_file_that_cannot_be_read_as_yaml_is_to_be_mended_first(tmp_path: Path) -> None:
     path = write(tmp_path, "api: [\n")
-    assert refusal(path, Watch(job_id=9)).startswith("mend this first:\nconfig.yaml:2:1: YAML: ")
+    assert refusal(path, Watch(job_id=9)).startswith("fix this first:\nconfig.yaml:2:1: YAML: ")
 
 
 @pytest.mark.parametrize(
@@ -240,14 +284,7 @@ def test_a_form_that_is_not_edited_is_left_to_its_author(tmp_path: Path, text: s
 
 def test_a_job_that_is_not_watched_cannot_be_removed(tmp_path: Path) -> None:
     path = write(tmp_path, LEAST + "watch: [1]\n")
-    with pytest.raises(EditRefused, match=r"^job 9 is not watched in .*config\.yaml$"):
-        remove(path, 9)
-
-
-def test_a_job_in_two_files_is_left_to_their_author(tmp_path: Path) -> None:
-    write(tmp_path, "- 9\n", "a.yaml")
-    path = write(tmp_path, LEAST + "watch: [9]\nwatch_files: [a.yaml]\n")
-    with pytest.raises(EditRefused, match="stands in several files"):
+    with pytest.raises(EditRefusedError, match=r"^job 9 is not watched in .*config\.yaml$"):
         remove(path, 9)
 
 
@@ -277,8 +314,8 @@ def test_a_change_that_comes_in_between_is_not_overwritten(tmp_path: Path) -> No
     def edited_meanwhile(_: str) -> None:
         path.write_text(LEAST + "# someone else was here\n")
 
-    with pytest.raises(EditRefused, match="was changed meanwhile and is left as it is; try again"):
-        add_watch(path, Watch(job_id=9), {}, edited_meanwhile)
+    with pytest.raises(EditRefusedError, match="was changed in the meantime, so nothing was written; try again"):
+        add_watches(path, [Watch(job_id=9)], {}, edited_meanwhile)
     assert path.read_text() == LEAST + "# someone else was here\n"
 
 
@@ -313,8 +350,8 @@ def test_a_file_that_is_mounted_by_itself_is_not_truncated_but_refused(tmp_path:
     path = write(tmp_path, LEAST)
     code = (
         "import sys; from pathlib import Path; from gemwatch.core.settings import Watch\n"
-        "from gemwatch.adapters.config.edit import add_watch\n"
-        "add_watch(Path(sys.argv[1]), Watch(job_id=9), {}, lambda url: None)"
+        "from gemwatch.adapters.config.edit import add_watches\n"
+        "add_watches(Path(sys.argv[1]), [Watch(job_id=9)], {}, lambda url: None)"
     )
     done = in_a_namespace('mount --bind "$1" "$1"; "$2" -c "$3" "$1"', str(path), sys.executable, code)
     assert "is mounted by itself, so it cannot be replaced; mount its folder" in done.stderr

@@ -156,12 +156,12 @@ def test_the_example_file_loads_without_problems() -> None:
 
 
 SQLITE_WANTED = "only a SQLite file is supported; write sqlite:///gemwatch.db or sqlite:////absolute/path.db"
-CALL_WANTED = "is not an http or https URL to call; write the one that the dead man's switch shows"
+CALL_WANTED = "is not an http or https URL to call; write the one that the monitoring service shows"
 UNCLOSED = "has a quote or a backslash that is not closed; write it as a list instead"
 BROKEN = [
     ("", "1:1: file: is empty"),
     (" \n\n", "1:1: file: is empty"),
-    ("# nothing\n", "1:1: file: holds nothing but comments"),
+    ("# nothing\n", "1:1: file: has nothing but comments"),
     (b"\x00\x01\n", "1:1: file: is not plain text: it holds U+0000 in line 1"),
     (b"api: {key: k}\n# \x1b\n", "1:1: file: is not plain text: it holds U+001B in line 2"),
     (b"api: {key: k}\n# \xff\n", "1:1: file: is not UTF-8 (line 2); save it as UTF-8"),
@@ -199,34 +199,34 @@ BROKEN = [
     (LEAST + "poll: {every: 99999d}\n", "2:15: poll.every: is longer than 36500d"),
     (
         LEAST + "poll: {not_found_after: yes}\n",
-        '2:25: poll.not_found_after: "yes" is not a whole number; write one from 1 to 1000000, without quotes',
+        '2:25: poll.not_found_after: "yes" is not an integer; write one from 1 to 1000000, without quotes',
     ),
     (LEAST + "poll: {not_found_after: 0}\n", "2:25: poll.not_found_after: must be from 1 to 1000000"),
     (
         "api: {key: k, max_in_flight: '16'}\n",
-        '1:30: api.max_in_flight: "16" is not a whole number; write one from 1 to 1000, without quotes',
+        '1:30: api.max_in_flight: "16" is not an integer; write one from 1 to 1000, without quotes',
     ),
     (
         "api: {key: k, max_in_flight: 16.0}\n",
-        "1:30: api.max_in_flight: 16.0 is not a whole number; write one from 1 to 1000, without quotes",
+        "1:30: api.max_in_flight: 16.0 is not an integer; write one from 1 to 1000, without quotes",
     ),
     ("api: {key: k, max_in_flight: 1001}\n", "1:30: api.max_in_flight: must be from 1 to 1000"),
     (
         "api: {key: k, max_rate: -1}\n",
-        "1:25: api.max_rate: -1 is not a rate; write requests a second such as 10 or 0.5, or 0 for no limit",
+        "1:25: api.max_rate: -1 is not a rate; write requests per second such as 4 or 0.5, or 0 for no limit",
     ),
     (
         "api: {key: k, max_rate: true}\n",
-        "1:25: api.max_rate: true is not a rate; write requests a second such as 10 or 0.5, or 0 for no limit",
+        "1:25: api.max_rate: true is not a rate; write requests per second such as 4 or 0.5, or 0 for no limit",
     ),
     (
         "api: {key: k, max_rate: .inf}\n",
-        '1:25: api.max_rate: ".inf" is not a rate; write requests a second such as 10 or 0.5, or 0 for no limit',
+        '1:25: api.max_rate: ".inf" is not a rate; write requests per second such as 4 or 0.5, or 0 for no limit',
     ),
     ("api: {key: 815}\n", "1:12: api.key: must be text; put it in quotes"),
     (
         "api: {key: 'a b'}\n",
-        "1:12: api.key: may hold only letters, digits and signs of ASCII, without spaces or line breaks",
+        "1:12: api.key: may hold only ASCII letters, digits and signs, without spaces and line breaks",
     ),
     ("api: {key: ''}\n", "1:12: api.key: is empty; give it a value or take the key out"),
     ("api: {key: []}\n", "1:12: api.key: must be text, not a list"),
@@ -266,7 +266,7 @@ BROKEN = [
     (LEAST + "notify: {a: json}\n", "2:13: notify.a.url: is not a URL that Apprise can read"),
     (
         LEAST + "notify: {a: {url: 'json://x', on: [needs-look]}}\n",
-        "2:36: notify.a.on[0]: needs-look is now called needs-review; write needs-review",
+        '2:36: notify.a.on[0]: "needs-look" is not known here; it is now called needs-review',
     ),
     (
         LEAST + "notify: {a: {url: 'json://x', format: htm}}\n",
@@ -312,7 +312,7 @@ BROKEN = [
     (LEAST + "notify: {a: {url: x}}\n", "2:19: notify.a.url: is not a URL that Apprise can read"),
     (
         LEAST + "notify: {a b: {url: 'json://x'}}\n",
-        "2:10: notify: is no name for a target; use up to 64 letters, digits, '.', '_' and '-'",
+        "2:10: notify: is not a name for a target; use up to 64 letters, digits, '.', '_' and '-'",
     ),
     (LEAST + "notify: {1: {url: 'json://x'}}\n", "2:10: notify: this key is not plain text; put it in quotes"),
     (
@@ -381,7 +381,10 @@ BROKEN = [
         LEAST + "web: {listen: false}\n",
         "2:15: web.listen: false is not an address to listen on; write HOST:PORT, [IPv6]:PORT or off",
     ),
-    (LEAST + "web: {listen: '[1.2.3.4]:1'}\n", "2:15: web.listen: this text holds no IPv6 address; write [::1]:PORT"),
+    (
+        LEAST + "web: {listen: '[1.2.3.4]:1'}\n",
+        "2:15: web.listen: this text is not an IPv6 address and a port; write [::1]:PORT",
+    ),
     *(
         (
             LEAST + f"web: {{listen: '{address}', metrics: token}}\n",
@@ -397,11 +400,11 @@ BROKEN = [
     (LEAST + "web: {metrics: close}\n", '2:16: web.metrics: "close" is not known here; write one of open, token'),
     (
         LEAST + "web: {hosts: ['http://h', ok.example.com]}\n",
-        "2:15: web.hosts[0]: is no host name; write it without scheme and port, as gemwatch.example.com",
+        "2:15: web.hosts[0]: is not a host name; write it without scheme and port, such as gemwatch.example.com",
     ),
     (
         LEAST + "web: {hosts: ['h:80']}\n",
-        "2:15: web.hosts[0]: is no host name; write it without scheme and port, as gemwatch.example.com",
+        "2:15: web.hosts[0]: is not a host name; write it without scheme and port, such as gemwatch.example.com",
     ),
     (LEAST + "log: {level: infos}\n", '2:14: log.level: "infos" is not known here; did you mean "info"?'),
     (LEAST + "log: {format: xml}\n", '2:15: log.format: "xml" is not known here; write one of auto, console, json'),
@@ -490,8 +493,8 @@ poll: {}
         "config.yaml:7:15: poll.every: must be longer than 0",
         'config.yaml:7:31: poll.alert_after: "x" is not a duration; write 90s, 10m, 2h or 7d',
         'config.yaml:8:1: top level: duplicate key "poll"; first at line 7',
-        f"more.yaml:1:3: watch[0]: 0 {ID_WANTED}",
-        'more.yaml:2:12: watch[1]: unknown key "nam"; did you mean "name"?',
+        f"more.yaml:1:3: watch[0]: {ID_WANTED}",
+        'more.yaml:2:12: watch[1]: unknown key; did you mean "name"?',
     ]
 
 
@@ -499,8 +502,8 @@ def test_of_two_watches_on_one_id_the_second_is_the_bad_one_across_files_too(fol
     folder.write("- 5\n- '5'\n- 6\n", "more.yaml")
     loaded = folder.load(LEAST + "watch:\n- {job: 5, name: first}\nwatch_files: [more.yaml]\n")
     assert folder.problems() == [
-        "more.yaml:1:3: watch[0]: job 5 is watched already; first at config.yaml:3:3",
-        "more.yaml:2:3: watch[1]: job 5 is watched already; first at config.yaml:3:3",
+        "more.yaml:1:3: watch[0]: this job is watched already; first at config.yaml:3:3",
+        "more.yaml:2:3: watch[1]: this job is watched already; first at config.yaml:3:3",
     ]
     assert loaded.settings is not None
     assert loaded.settings.watches == (Watch(job_id=5, name="first"), Watch(job_id=6))
@@ -517,7 +520,7 @@ def test_a_bad_entry_does_not_keep_a_good_one_on_the_same_id_out(folder: Folder)
     ("text", "problem"),
     [
         ("", "1:1: file: is empty"),
-        ("# none\n", "1:1: file: holds nothing but comments"),
+        ("# none\n", "1:1: file: has nothing but comments"),
         ("watch: [1]\n", "1:1: watch: must be a list of watches; write [] for none"),
         ("~\n", "1:1: watch: must be a list of watches; write [] for none"),
         ("- [\n", None),

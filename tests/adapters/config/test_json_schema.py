@@ -5,15 +5,14 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 from socket import gethostname
-from typing import Any, get_args, is_typeddict
+from typing import Any
 
 import pytest
-from typing_extensions import get_type_hints
-from typing_extensions import is_typeddict as is_backported
 
-from gemwatch.adapters.config import schema as config_schema
-from gemwatch.adapters.config.json_schema import json_schema
+from gemwatch.adapters.config import build, rules
+from gemwatch.adapters.config.json_schema import json_schema, table
 from gemwatch.adapters.config.strict_yaml import read
+from gemwatch.adapters.config.validation import check, check_watch
 from gemwatch.core.settings import ApiSettings, HeartbeatSettings, Settings, StoreSettings
 from support.daemon import GEMWATCH
 from support.json_schema import complaints
@@ -28,9 +27,10 @@ def is_valid(document: Any) -> bool:
 
 
 def is_accepted(document: dict[str, Any]) -> bool:
-    keys, misfits = config_schema.check(document, lambda url: None)
+    keys, _ = check(document, None)
     entries = document.get("watch") or []
-    return keys is not None and not misfits and not any(config_schema.check_watch(entry)[1] for entry in entries)
+    good = keys is not None and not any(rules.misfits({"api": None, **document}))
+    return good and all(check_watch(entry)[0] is not None for entry in entries)
 
 
 def test_the_committed_file_is_what_the_command_prints() -> None:
@@ -50,38 +50,31 @@ def test_the_example_names_the_schema_and_meets_it() -> None:
     assert not is_valid(document)
 
 
-def keys_in(hint: Any) -> Any:
-    """The mapping's keys that a type holds, if it holds any."""
-    if is_typeddict(hint) or is_backported(hint):
-        return hint
-    return next((found for part in get_args(hint) if (found := keys_in(part)) is not None), None)
+def defined(node: dict[str, Any]) -> dict[str, Any]:
+    """A node, or the definition that it refers to."""
+    return SCHEMA["$defs"][node["$ref"].removeprefix("#/$defs/")] if "$ref" in node else node
 
 
-def assert_same_keys(keys: Any, node: dict[str, Any]) -> None:
-    assert node["properties"].keys() == keys.__annotations__.keys()
-    assert set(node.get("required", ())) == keys.__required_keys__
-    assert node["additionalProperties"] is False
-    for key, hint in get_type_hints(keys).items():
-        part, below = node["properties"][key], keys_in(hint)
-        assert "description" in part or "$ref" in part or "anyOf" in part
-        if below is not None:
-            assert_same_keys(below, mapping_in(part))
-        else:
-            assert "properties" not in part
-
-
-def mapping_in(node: dict[str, Any]) -> dict[str, Any]:
-    """The node that lists the keys: itself, what each name of it holds, or one of several shapes."""
+def mapping_in(node: dict[str, Any]) -> dict[str, Any] | None:
+    """The mapping that a key may have, itself or for each of its names or items."""
+    node = defined(node)
     if "properties" in node:
         return node
-    node = node.get("additionalProperties", node)
-    shapes = [node] if "properties" in node else node["anyOf"]
-    return next(shape for shape in shapes if "properties" in shape)
+    inner = [*node.get("anyOf", ()), *(node[key] for key in ("additionalProperties", "items") if node.get(key))]
+    return next((found for part in inner if (found := mapping_in(part)) is not None), None)
 
 
-def test_it_has_the_keys_that_the_program_knows_and_no_others() -> None:
-    assert_same_keys(config_schema.Keys, SCHEMA)
-    assert_same_keys(config_schema.WatchKeys, SCHEMA["properties"]["watch"]["items"]["anyOf"][1])
+def test_each_key_has_a_description() -> None:
+    mappings = [SCHEMA, *SCHEMA["$defs"].values()]
+    assert len(mappings) == 13
+    for mapping in mappings:
+        assert mapping["additionalProperties"] is False
+        assert all(part["description"].endswith(".") for part in mapping["properties"].values())
+
+
+def test_table_in_the_documentation_is_the_generated_one() -> None:
+    text = (ROOT / "docs/configuration.md").read_text()
+    assert f"<!-- keys -->\n{table()}<!-- /keys -->" in text, "gemwatch schema --table"
 
 
 def defaults(node: dict[str, Any]) -> dict[str, Any]:
@@ -90,7 +83,7 @@ def defaults(node: dict[str, Any]) -> dict[str, Any]:
     for key, part in node.get("properties", {}).items():
         if "default" in part:
             found[key] = part["default"]
-        elif below := defaults(part):
+        elif key not in ("notify", "watch", "azure") and (inner := mapping_in(part)) and (below := defaults(inner)):
             found[key] = below
     return found
 
@@ -101,19 +94,19 @@ def test_its_defaults_are_the_programs() -> None:
     document["heartbeat"]["url"] = "https://switch.example/1"
     assert {"timeout", "max_rate", "token", "base_url"} <= document["api"].keys()
     assert is_valid(document)
-    keys, misfits = config_schema.check(document, lambda url: None)
-    assert keys is not None, misfits
-    assert config_schema.settings(keys, Path("/srv"), ()) == Settings(
+    keys, misfits = check(document, None)
+    assert keys is not None, list(misfits)
+    assert build.settings(keys, Path("/srv"), ()) == Settings(
         name=gethostname(),
         api=ApiSettings(key="k"),
         store=StoreSettings(path=Path("/srv/gemwatch.db")),
         heartbeat=HeartbeatSettings(url="https://switch.example/1"),
     )
-    target = {"url": "json://h", **defaults(mapping_in(SCHEMA["properties"]["notify"]))}
-    keys, _ = config_schema.check({"api": API, "notify": {"a": target, "b": {"url": "json://h"}}}, lambda url: None)
+    target = {"url": "json://h", **defaults(SCHEMA["$defs"]["TargetKeys"])}
+    keys, _ = check({"api": API, "notify": {"a": target, "b": {"url": "json://h"}}}, None)
     assert keys is not None
     assert "time_zone" in target
-    first, second = config_schema.settings(keys, Path("/srv"), ()).targets
+    first, second = build.settings(keys, Path("/srv"), ()).targets
     assert first == replace(second, name="a")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from gemwatch.adapters.http.heartbeat import call, secret_parts
+from gemwatch.adapters.http.heartbeat import call
 from gemwatch.app.factory import ComponentFactory
 from gemwatch.app.metrics import Metrics
 from gemwatch.core.secrets import Secrets
@@ -125,8 +125,8 @@ async def test_a_url_that_cannot_be_asked_for_is_a_reason(url: str) -> None:
 
 
 def test_tokens_of_a_url_are_masked_and_words_of_it_are_not(secrets: Secrets) -> None:
-    secrets.add(*secret_parts("https://kuma.example.com" + PATH))
-    secrets.add(*secret_parts("https://hc-ping.com/aBcDeFgHiJkLmNoPqRsTuV/gemwatch"))
+    secrets.learn(settings_with(HeartbeatSettings(url="https://kuma.example.com" + PATH)))
+    secrets.learn(settings_with(HeartbeatSettings(url="https://hc-ping.com/aBcDeFgHiJkLmNoPqRsTuV/gemwatch")))
     said = "t0ken4711 aBcDeFgHiJkLmNoPqRsTuV status kuma.example.com hc-ping.com gemwatch push"
     assert secrets.mask(said) == "*** *** status kuma.example.com hc-ping.com gemwatch push"
 

@@ -1,18 +1,20 @@
-"""One file of the configuration, read and parsed, that can say where in it a mistake stands."""
+"""One file of the configuration, read and parsed, that can say where in it a mistake is."""
 
 import glob
 import os
-from collections.abc import Iterable, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gemwatch.adapters.config.problems import Problems
 from gemwatch.adapters.config.references import References
 from gemwatch.adapters.config.sources import (
+    LIMIT,
+    MOST_FILES,
     Sources,
     Stamp,
-    Unreadable,
+    UnreadableError,
     closed_folder,
     expand,
     is_pattern,
@@ -23,13 +25,28 @@ from gemwatch.adapters.config.strict_yaml import NOTHING, Flaw, Place, Plain, re
 from gemwatch.adapters.config.values import quoted
 from gemwatch.core.settings import Problem
 
+MAIN_LIST: Place = ("watch",)
+"""Where the watch list of the main file is; in a watch file it is the whole document, `()`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """What is wrong with the value at a place; with `key`, the key itself is wrong.
+
+    `bare` says it without a word of the file, where `what` has one.
+    """
+
+    at: Place
+    what: str
+    bare: str | None = None
+    key: bool = False
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A parsed file. `list_at` is where its watch list stands: under `watch`, or, in a watch file, at the top.
+    """A parsed file, and the indexes of its watch list's entries that have a flaw, which is reported already.
 
-    `unresolved` are the places whose text could not be had: their values mean nothing. `flawed` are the indexes of
-    the list's entries with a mistake. The problems of both are noted already.
+    A watch file may be written by others, or be a link to any file: nothing that is said of it repeats a word of it.
     """
 
     file: Path
@@ -42,27 +59,54 @@ class Document:
         return self.plain.value
 
     @property
-    def unresolved(self) -> AbstractSet[Place]:
-        return self.plain.unresolved
+    def is_watch_file(self) -> bool:
+        return not self.list_at
 
     def is_unresolved(self, at: Place) -> bool:
-        """Whether a value, or what it stands in, could not be had; a target's URL may stand for the target."""
-        return any(at[:length] in self.unresolved for length in range(len(at) + 1))
+        """Whether the value at a place, or one around it, could not be read: it means nothing then."""
+        unresolved = self.plain.unresolved
+        return bool(unresolved) and any(at[:length] in unresolved for length in range(len(at) + 1))
 
-    def problem(self, at: Place, what: str, *, key: bool = False) -> Problem:
-        """What is wrong with the value at a place, or with its key."""
-        line, column = self.plain.find(at, key=key)
-        return _problem(self.file, self.list_at, Flaw(at[:-1] if key else at, line, column, what))
+    def problem(self, misfit: Misfit) -> Problem:
+        line, column = self.plain.find(misfit.at, key=misfit.key)
+        at = misfit.at[:-1] if misfit.key else misfit.at
+        what = misfit.bare if self.is_watch_file and misfit.bare is not None else misfit.what
+        return self._problem(Flaw(at, line, column, what), _where(self._full(at)))
+
+    def flaw(self, flaw: Flaw, where: str | None = None) -> Problem:
+        at = flaw.at
+        if self.is_watch_file:  # further steps may be words of the file
+            at = at[:1] if self.entry(at) is not None else ()
+        return self._problem(flaw, where or _where(self._full(at)))
 
     def place(self, at: Place) -> str:
         line, column = self.plain.find(at)
         return f"{self.file}:{line}:{column}"
 
+    def entry(self, at: Place) -> int | None:
+        """The index of the watch list's entry that a place is in."""
+        size = len(self.list_at)
+        index = at[size] if len(at) > size and at[:size] == self.list_at else None
+        return index if isinstance(index, int) else None
+
+    def _full(self, at: Place) -> Place:
+        return (*MAIN_LIST, *at) if self.is_watch_file else at
+
+    def _problem(self, flaw: Flaw, where: str) -> Problem:
+        return Problem(
+            file=self.file,
+            line=flaw.line,
+            column=flaw.column,
+            where=where,
+            what=flaw.what,
+            entry=self.entry(flaw.at) is not None,
+        )
+
 
 class Reader:
-    """Reads the files of one configuration; notes what it looked at and what was wrong with it.
+    """Reads the files of one configuration; remembers their state and collects what is wrong with them.
 
-    `previous` and `instead` as in `config_file.load`.
+    `previous` and `instead` as in `file.load`.
     """
 
     def __init__(
@@ -73,7 +117,7 @@ class Reader:
         previous: Mapping[Path, str] | None = None,
         instead: Mapping[Path, str] | None = None,
     ) -> None:
-        self.problems: list[Problem] = []
+        self.problems = Problems()
         self.texts: dict[Path, str] = {}
         self._folder = folder
         self._references = References(folder, environ)
@@ -82,6 +126,7 @@ class Reader:
         self._seen: dict[Path, Stamp | None] = {}
         self._patterns: list[str] = []
         self._matched: set[Path] = set()  # known by a pattern alone
+        self._room = LIMIT  # bytes that the watch files may still have together
 
     @property
     def variables(self) -> frozenset[str]:
@@ -93,18 +138,34 @@ class Reader:
         named = tuple(path for path in seen if path not in self._matched)
         return Sources(files=named, patterns=tuple(self._patterns), seen=seen)
 
+    def report(self, document: Document, misfits: Iterable[Misfit]) -> bool:
+        """Collect what is wrong, except with values that could not be read. Whether there was anything."""
+        found = False
+        for misfit in misfits:
+            if document.is_unresolved(misfit.at):
+                continue
+            found = True
+            entry = document.entry(misfit.at) is not None
+            if self.problems.room(entry=entry):
+                self.problems.add(document.problem(misfit))
+            else:
+                self.problems.count(1, entry=entry)
+        return found
+
     def watch_files(self, main: Document, names: Iterable[object]) -> list[Path]:
         """The further lists that `watch_files` names, each once, in the order of the names."""
         found: dict[Path, None] = {}
         for index, name in enumerate(names):
             at = ("watch_files", index)
-            if at in main.unresolved or not isinstance(name, str) or not name:
+            if main.is_unresolved(at) or not isinstance(name, str) or not name:
                 continue
             paths, complaint = self._expand(name)
             if any(path == main.file for path in paths):
                 complaint = "matches the configuration file itself; put the lists into a folder of their own"
+            if len(found) + len(paths) > MOST_FILES:
+                complaint = f"there are more than {MOST_FILES:,} watch files; put more watches into each"
             if complaint:
-                self.problems.append(main.problem(at, complaint))
+                self.report(main, [Misfit(at, complaint)])
             else:
                 found.update(dict.fromkeys(paths))
         return list(found)
@@ -125,44 +186,56 @@ class Reader:
         return matches, f"the folder {closed} may not be read; permit it" if closed else None
 
     def _note(self, file: Path) -> None:
-        """Remember a file as it is before it is read."""
+        """Remember a file's state before it is read."""
         if file not in self._seen:
             self._seen[file] = stamp(file)
 
-    def document(self, file: Path, list_at: Place) -> Document | None:
-        """The parsed file, or None where there is nothing to go on with."""
+    def document(self, file: Path, list_at: Place, names: Collection[str] | None = None) -> Document | None:
+        """The parsed file, or None where there is nothing to continue with.
+
+        `names`: the sections, or keys such as `store.url`, whose flaws count. None: all.
+        """
         self._note(file)
         try:
-            text = self.texts[file] = self._text(file)
-            found = self._found(text)
-        except Unreadable as unreadable:
-            self.problems.append(Problem(file=file, line=1, column=1, where="file", what=str(unreadable)))
+            plain = self._plain(file, watch_file=not list_at)
+        except UnreadableError as error:
+            self.problems.add(Problem(file=file, line=1, column=1, where="file", what=str(error)))
             return None
-        self.problems.extend(_problem(file, list_at, flaw) for flaw in found.flaws)
-        if found.broken:
-            self.problems.append(_problem(file, list_at, found.broken, where="YAML"))
+        document = Document(file=file, list_at=list_at, plain=plain, flawed=frozenset())
+        flawed = frozenset(i for at in plain.flawed if (i := document.entry(at)) is not None)
+        for flaw in plain.flaws:
+            if names is None or _is_asked_for(flaw.at, names):
+                self.problems.add(document.flaw(flaw))
+        if names is None:  # those that are not kept are about entries if all places are in entries
+            self.problems.count(plain.more, entry=all(document.entry(at) is not None for at in plain.flawed))
+        if plain.broken:
+            self.problems.add(document.flaw(plain.broken, where="YAML"))
             return None
-        return Document(
-            file=file,
-            list_at=list_at,
-            plain=found,
-            flawed=frozenset(i for flaw in found.flaws if (i := _entry(list_at, flaw.at)) is not None),
-        )
+        return Document(file=file, list_at=list_at, plain=plain, flawed=flawed)
 
-    def _text(self, file: Path) -> str:
-        text = self._instead[file] if file in self._instead else read_text(file)
+    def _plain(self, file: Path, *, watch_file: bool) -> Plain:
+        text = self.texts[file] = self._text(file, watch_file=watch_file)
+        found = read(text, None if watch_file else self._references.expand)
+        if found.value is NOTHING and not found.broken:
+            raise UnreadableError("has nothing but comments")
+        return found
+
+    def _text(self, file: Path, *, watch_file: bool) -> str:
+        if file in self._instead:
+            text = self._instead[file]
+        elif watch_file:
+            text = read_text(
+                file, self._room, too_large=f"makes the watch files larger than {LIMIT // 1024} KiB together"
+            )
+            self._room -= len(text.encode())
+        else:
+            text = read_text(file)
         if not text.strip():
-            raise Unreadable("is empty")
+            raise UnreadableError("is empty")
         if cut_short(self._previous.get(file, ""), text):
             line = text.count("\n") + 1
-            raise Unreadable(f"looks cut short in line {line}: saved halfway? If it is complete, end that line")
+            raise UnreadableError(f"looks cut short in line {line}: saved halfway? If it is complete, end that line")
         return text
-
-    def _found(self, text: str) -> Plain:
-        found = read(text, self._references.expand)
-        if found.value is NOTHING and not found.broken:
-            raise Unreadable("holds nothing but comments")
-        return found
 
 
 def cut_short(previous: str, now: str) -> bool:
@@ -172,22 +245,8 @@ def cut_short(previous: str, now: str) -> bool:
     return not now.endswith(("\n", "\r")) and previous[len(now)] not in "\r\n"
 
 
-def _problem(file: Path, list_at: Place, flaw: Flaw, *, where: str | None = None) -> Problem:
-    return Problem(
-        file=file,
-        line=flaw.line,
-        column=flaw.column,
-        where=where or _where(flaw.at if list_at else ("watch", *flaw.at)),
-        what=flaw.what,
-        entry=_entry(list_at, flaw.at) is not None,
-    )
-
-
-def _entry(list_at: Place, at: Place) -> int | None:
-    """The index of the watch list's entry that a place is in."""
-    size = len(list_at)
-    index = at[size] if len(at) > size and at[:size] == list_at else None
-    return index if isinstance(index, int) else None
+def _is_asked_for(at: Place, names: Collection[str]) -> bool:
+    return at[:1] != () and (str(at[0]) in names or ".".join(map(str, at[:2])) in names)
 
 
 def _where(at: Place) -> str:

@@ -1,120 +1,158 @@
-"""`gemwatch watch` and `unwatch`: one entry more or less in the user's own YAML, everything else untouched."""
+"""`gemwatch watch` and `unwatch`: more or fewer entries in the user's own YAML, everything else untouched."""
 
 import codecs
 import contextlib
-import ctypes
 import errno
 import fcntl
 import os
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gemwatch.adapters.config.file import LoadedFile, UrlProblem, load
-from gemwatch.adapters.config.lines import NotByLines, entry_text, with_entry, without_entry
+from gemwatch.adapters.config.file import LoadedFile, load
+from gemwatch.adapters.config.lines import NotByLinesError, entry_text, with_entry, without_entry
 from gemwatch.adapters.config.references import References
-from gemwatch.adapters.config.schema import watched_id
 from gemwatch.adapters.config.strict_yaml import read
-from gemwatch.adapters.config.values import BadValue, target_name, watch_name
+from gemwatch.adapters.config.validation import UrlProblem, watched_id
+from gemwatch.adapters.config.values import BadValueError, single_line, target_name
 from gemwatch.core.settings import Watch
 
-_MEANWHILE = "{} was changed meanwhile and is left as it is; try again"
+_PATIENCE = 5.0  # seconds that an edit waits for another one
+_CHANGED = "{} was changed in the meantime, so nothing was written; try again"
 
 
-class EditRefused(Exception):  # noqa: N818 (it says what became of the edit)
-    """The file is as it was. The message says why and what to do."""
-
-
-def add_watch(path: Path, watch: Watch, environ: Mapping[str, str], url_problem: UrlProblem) -> None:
-    """Append an entry to the `watch` list of the configuration. Raises `EditRefused`."""
-    _check_words(watch)
-    with _alone(path.parent):
-        before = _loaded(path, environ, url_problem)
-        for entry in _entries(before, path, environ, watch.job_id):
-            raise EditRefused(f"job {watch.job_id} is watched already, at {entry.place}; change it there")
-        text = before.texts[path]
-        line = entry_text(watch)
-        try:
-            edited = with_entry(text, line)
-        except NotByLines:
-            raise EditRefused(f"the watch list of {path} has a form that is not edited; add {line} by hand") from None
-        old, new = _raw(text), _raw(edited)
-        if new != {**old, "watch": [*(old.get("watch") or []), _raw(line)]}:
-            raise EditRefused(f"{path} has a form that is not edited safely; add {line} to watch by hand")
-        _check(before, load(path, environ, url_problem=url_problem, instead={path: edited}))
-        _replace(path, text, edited)
-
-
-def remove_watch(path: Path, job_id: int, environ: Mapping[str, str], url_problem: UrlProblem) -> Path:
-    """Take the entries for a job out of the file that holds them, and tell which one. Raises `EditRefused`."""
-    with _alone(path.parent):
-        before = _loaded(path, environ, url_problem)
-        entries = list(_entries(before, path, environ, job_id))
-        if not entries:
-            raise EditRefused(f"job {job_id} is not watched in {path}")
-        if len({entry.file for entry in entries}) > 1:
-            places = " and ".join(entry.place for entry in entries)
-            raise EditRefused(f"job {job_id} stands in several files, at {places}; take it out by hand")
-        file, text = entries[0].file, before.texts[entries[0].file]
-        edited = text
-        try:
-            for entry in reversed(entries):
-                edited = without_entry(edited, entry.index, whole=file != path)
-        except NotByLines:
-            raise EditRefused(f"{entries[0].place} has a form that is not edited; take it out by hand") from None
-        gone = {entry.index for entry in entries}
-        kept = [value for index, value in enumerate(_list_of(_raw(text))) if index not in gone]
-        if _list_of(_raw(edited)) != kept or _rest_of(_raw(edited)) != _rest_of(_raw(text)):
-            raise EditRefused(f"{entries[0].place} has a form that is not edited safely; take it out by hand")
-        _check(before, load(path, environ, url_problem=url_problem, instead={file: edited}))
-        _replace(file, text, edited)
-        return file
+class EditRefusedError(Exception):
+    """No file was changed. The message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Entry:
+class Entry:
+    """An entry of the watch list, good or bad. `place` is FILE:LINE:COLUMN."""
+
+    job_id: int
     file: Path
     index: int
     place: str
 
 
+def add_watches(
+    path: Path, watches: Sequence[Watch], environ: Mapping[str, str], url_problem: UrlProblem
+) -> tuple[Entry, ...]:
+    """Append entries to the `watch` list of the configuration, except for jobs that have one.
+
+    Returns the entries of those. Raises `EditRefusedError`.
+    """
+    for watch in watches:
+        _check_words(watch)
+    with _alone(path.parent):
+        before = _loaded(path, environ, url_problem)
+        there = {entry.job_id: entry for entry in _entries(before, path, environ)}
+        new = {watch.job_id: watch for watch in watches if watch.job_id not in there}
+        text = before.texts[path]
+        edited = text
+        for watch in new.values():
+            edited = _with(path, edited, watch)
+        if new:
+            _check(before, load(path, environ, url_problem=url_problem, instead={path: edited}))
+            _replace(path, text, edited)
+    wanted = dict.fromkeys(watch.job_id for watch in watches)
+    return tuple(there[job_id] for job_id in wanted if job_id in there)
+
+
+def remove_watches(
+    path: Path, job_ids: Collection[int], environ: Mapping[str, str], url_problem: UrlProblem
+) -> tuple[Entry, ...]:
+    """Remove the entries of jobs from the files that hold them, and return them. Raises `EditRefusedError`."""
+    with _alone(path.parent):
+        before = _loaded(path, environ, url_problem)
+        entries = tuple(entry for entry in _entries(before, path, environ) if entry.job_id in job_ids)
+        missing = sorted(set(job_ids) - {entry.job_id for entry in entries})
+        if missing:
+            jobs = f"job{'' if len(missing) == 1 else 's'} {', '.join(map(str, missing))}"
+            raise EditRefusedError(f"{jobs} {'is' if len(missing) == 1 else 'are'} not watched in {path}")
+        by_file = defaultdict(list)
+        for entry in entries:
+            by_file[entry.file].append(entry)
+        edited = {file: _without(before.texts[file], found, whole=file != path) for file, found in by_file.items()}
+        _check(before, load(path, environ, url_problem=url_problem, instead=edited))
+        for file, text in edited.items():
+            _replace(file, before.texts[file], text)
+        return entries
+
+
+def watched(path: Path, environ: Mapping[str, str], url_problem: UrlProblem) -> frozenset[int]:
+    """The jobs that have an entry, good or bad. Raises `EditRefusedError` where a file cannot be read."""
+    return frozenset(entry.job_id for entry in _entries(_loaded(path, environ, url_problem), path, environ))
+
+
 def _check_words(watch: Watch) -> None:
-    """What comes from a command line may hold characters that no YAML can."""
+    """What comes from a command line may hold characters that YAML cannot."""
     try:
         if watch.name is not None:
-            watch_name(watch.name)
+            single_line(watch.name)
         for name in watch.notify or ():
             target_name(name)
-    except BadValue as bad:
-        raise EditRefused(f"a name {bad}") from None
+    except BadValueError as error:
+        raise EditRefusedError(f"a name {error}") from None
+
+
+def _with(path: Path, text: str, watch: Watch) -> str:
+    line = entry_text(watch)
+    try:
+        edited = with_entry(text, line)
+    except NotByLinesError:
+        raise EditRefusedError(
+            f"the watch list of {path} has a form that gemwatch does not edit; add {line} by hand"
+        ) from None
+    old, new = _raw(text), _raw(edited)
+    if new != {**old, "watch": [*(old.get("watch") or []), _raw(line)]}:
+        raise EditRefusedError(f"{path} has a form that gemwatch cannot edit safely; add {line} to watch by hand")
+    return edited
+
+
+def _without(text: str, entries: Sequence[Entry], *, whole: bool) -> str:
+    edited, place = text, entries[0].place
+    try:
+        for entry in reversed(entries):
+            edited = without_entry(edited, entry.index, whole=whole)
+    except NotByLinesError:
+        raise EditRefusedError(f"{place} has a form that gemwatch does not edit; remove it by hand") from None
+    gone = {entry.index for entry in entries}
+    kept = [value for index, value in enumerate(_list_of(_raw(text))) if index not in gone]
+    if _list_of(_raw(edited)) != kept or _rest_of(_raw(edited)) != _rest_of(_raw(text)):
+        raise EditRefusedError(f"{place} has a form that gemwatch cannot edit safely; remove it by hand")
+    return edited
 
 
 def _loaded(path: Path, environ: Mapping[str, str], url_problem: UrlProblem) -> LoadedFile:
-    """The configuration as it is. Mistakes in its values do not stand in the way of an edit, unreadable files do:
-    nobody could tell what is watched."""
+    """The configuration as it is. Wrong values do not prevent an edit; files that cannot be read do, since nobody
+    knows then what is watched."""
     loaded = load(path, environ, url_problem=url_problem)
     broken = [str(problem) for problem in loaded.problems if problem.where in ("file", "YAML")]
     if broken:
-        raise EditRefused("\n".join(["mend this first:", *broken]))
+        raise EditRefusedError("\n".join(["fix this first:", *broken]))
     return loaded
 
 
-def _entries(loaded: LoadedFile, path: Path, environ: Mapping[str, str], job_id: int) -> Iterator[_Entry]:
-    """The entries for a job, good or bad, in all files."""
+def _entries(loaded: LoadedFile, path: Path, environ: Mapping[str, str]) -> Iterator[Entry]:
+    """The entries in all files that name a job."""
     references = References(path.parent, environ)
     for file, text in loaded.texts.items():
-        found = read(text, references.expand)
+        found = read(text, references.expand if file == path else None)
         for index, value in enumerate(_list_of(found.value)):
-            if watched_id(value) == job_id:
+            job_id = watched_id(value)
+            if job_id is not None:
                 line, column = found.find((index,) if file != path else ("watch", index))
-                yield _Entry(file=file, index=index, place=f"{file}:{line}:{column}")
+                yield Entry(job_id=job_id, file=file, index=index, place=f"{file}:{line}:{column}")
 
 
 def _raw(text: str) -> Any:
-    """What a text says, references as they stand."""
+    """What a text says, with references as they are written."""
     return read(text, str).value
 
 
@@ -132,66 +170,72 @@ def _check(before: LoadedFile, after: LoadedFile) -> None:
         return
     known = {(problem.file, problem.where, problem.what) for problem in before.problems}
     new = [str(p) for p in after.problems if (p.file, p.where, p.what) not in known]
-    raise EditRefused("\n".join(["nothing was changed, since it would be a mistake:", *new]))
+    raise EditRefusedError("\n".join(["nothing was changed, because the result would be wrong:", *new]))
 
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """One edit at a time. Where a folder cannot be locked, `_replace` still sees what came in between."""
+    """One edit at a time. Where a folder cannot be locked, `_replace` still notices another edit."""
     with contextlib.ExitStack() as stack:
-        with contextlib.suppress(OSError):
+        try:
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError:
+            descriptor = None
+        if descriptor is not None:
             stack.callback(os.close, descriptor)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _lock(folder, descriptor)
         yield
 
 
+def _lock(folder: Path, descriptor: int) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                who = _holder(os.fstat(descriptor).st_ino)
+                raise EditRefusedError(f"{who} holds the lock on {folder}; wait for it or end it") from None
+            time.sleep(0.05)
+        except OSError:
+            return None  # a file system without locks
+
+
+def _holder(inode: int) -> str:
+    """Who has locked a file, by the kernel's list: `1: FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE START END`."""
+    with contextlib.suppress(OSError), Path("/proc/locks").open() as locks:
+        for line in locks:
+            fields = line.split()
+            if len(fields) > 5 and fields[1] == "FLOCK" and fields[5].endswith(f":{inode}"):  # noqa: PLR2004
+                return f"process {fields[4]}"
+    return "another process"
+
+
 def _replace(path: Path, old: str, new: str) -> None:
-    """Put a new text in the place of the old one, at once and for good; a link stays a link."""
+    """Put a new text in the place of the old one in one step; a link stays a link."""
     real = Path(os.path.realpath(path))
     try:
         before = real.read_bytes()
         if before.decode("utf-8-sig") != old:
-            raise EditRefused(_MEANWHILE.format(path))
+            raise EditRefusedError(_CHANGED.format(path))
         bom = codecs.BOM_UTF8 if before.startswith(codecs.BOM_UTF8) else b""
         with _temporary(real, bom + new.encode()) as temporary:
-            if Path(os.path.realpath(path)) != real or not _put_in_place(temporary, real, before, bom + new.encode()):
-                raise EditRefused(_MEANWHILE.format(path))
+            if real.read_bytes() != before:  # writing to the disk took a moment
+                raise EditRefusedError(_CHANGED.format(path))
+            temporary.replace(real)
         _sync_folder(real.parent)
     except OSError as error:
         if error.errno == errno.EBUSY:
-            raise EditRefused(f"{path} is mounted by itself, so it cannot be replaced; mount its folder") from None
-        remedy = "do this as the owner of the file and its folder"
-        raise EditRefused(f"{path} cannot be replaced: {error.strerror}; {remedy}") from None
-
-
-def _put_in_place(temporary: Path, real: Path, before: bytes, new: bytes) -> bool:
-    """Exchange the two files. Whether what came out is what we had read; what somebody else saved is put back."""
-    if real.read_bytes() != before:
-        return False
-    if not _exchanged(temporary, real):
-        temporary.replace(real)
-        return True
-    put, expected = new, before
-    while (came := temporary.read_bytes()) != expected:
-        _exchanged(temporary, real)
-        put, expected = came, put
-    return put == new
-
-
-def _exchanged(one: Path, other: Path) -> bool:
-    """Swap two names in one step, so that nothing is lost between a look and a replacement; not all systems can."""
-    try:
-        swap = ctypes.CDLL(None).renameat2
-    except AttributeError:
-        return False
-    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
-    return bool(swap(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0)
+            raise EditRefusedError(
+                f"{path} is mounted by itself, so it cannot be replaced; mount its folder"
+            ) from None
+        remedy = "run this as the owner of the file and its folder"
+        raise EditRefusedError(f"{path} cannot be replaced: {error.strerror}; {remedy}") from None
 
 
 @contextlib.contextmanager
 def _temporary(real: Path, content: bytes) -> Iterator[Path]:
-    """A file beside the real one with the same owner and mode, on the disk before it is used."""
+    """A file next to the real one with the same owner and mode, on the disk before it is used."""
     like = real.stat()
     # A leading dot keeps it out of what `*.yaml` matches.
     descriptor, name = tempfile.mkstemp(prefix=f".{real.name}.", dir=real.parent)
@@ -211,7 +255,7 @@ def _temporary(real: Path, content: bytes) -> Iterator[Path]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the new name survive a power cut. The edit itself is done, so a file system that cannot is no error."""
+    """Make the new name survive a power cut. The edit is done, so a file system that cannot is no error."""
     with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         stack.callback(os.close, descriptor)

@@ -1,17 +1,29 @@
 """The configuration file and its watch files become `Settings`, or every mistake with its place."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from gemwatch.adapters.config import schema
-from gemwatch.adapters.config.document import Reader
+from gemwatch.adapters.config import build, rules, values
+from gemwatch.adapters.config.document import MAIN_LIST, Document, Misfit, Reader
 from gemwatch.adapters.config.sources import Sources
+from gemwatch.adapters.config.validation import UrlProblem, check
 from gemwatch.adapters.config.watches import WatchEntries
-from gemwatch.core.settings import Loaded, Settings
+from gemwatch.core.settings import (
+    DEFAULT_TOKEN_COMMAND,
+    ApiSettings,
+    Loaded,
+    Problem,
+    Settings,
+    Severity,
+    TokenSource,
+    Watch,
+)
 
-UrlProblem = Callable[[str], str | None]
-"""Tells what is wrong with an Apprise URL, without the URL, or None."""
+KEY, BASE_URL = "TOMTOM_API_KEY", "GEMWATCH_BASE_URL"
+
+_NO_KEY = "unused"  # stands for api.key where that section is not asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,39 +45,105 @@ def load(
     previous: Mapping[Path, str] | None = None,
     instead: Mapping[Path, str] | None = None,
 ) -> LoadedFile:
-    """Read the configuration. Never raises for what stands in it or is missing from it.
+    """Read the configuration. Never raises for what it holds or lacks.
 
-    `previous` holds the texts of the last good one: a file that is cut short against them is refused.
-    `instead` holds texts to take for the files', so that an edit can be tried before it is made.
+    `previous` has the texts of the last good one: a file that is cut short against them is refused. `instead` has
+    texts to take for the files', so that an edit can be tried before it is made.
     """
     reader = Reader(path.parent, environ, previous=previous, instead=instead)
-    settings = _read(path, reader, url_problem)
-    refused = any(not problem.entry for problem in reader.problems)
+    main = _main(path, reader)
+    if main is None:
+        return _loaded(path, reader, None)
+    keys, misfits = check(main.value, url_problem)
+    refused = reader.report(main, misfits) | reader.report(main, rules.misfits(main.value))
+    watches = _watches(main, reader)
+    if keys is None or refused or reader.problems.refused:
+        return _loaded(path, reader, None)
+    settings = build.settings(keys, path.parent.absolute(), watches, reader.variables)
+    warnings = [main.problem(misfit) for misfit in rules.warnings(main.value, settings, path)]
+    return _loaded(path, reader, settings, warnings)
+
+
+def load_sections(path: Path, environ: Mapping[str, str], names: Collection[str]) -> LoadedFile:
+    """Only these sections, or keys such as `store.url`: nothing else in the file is checked or needs to be there.
+
+    For commands whose users need not have every secret at hand. In `settings` all other sections have their defaults
+    and `api`, unless it is named, an unusable key. With `watch`, mistakes in the watch list skip entries only.
+    """
+    reader = Reader(path.parent, environ)
+    main = _main(path, reader, names)
+    if main is None:
+        return _loaded(path, reader, None)
+    wanted = _part(main.value, names)
+    if not any(name.partition(".")[0] == "api" for name in names):
+        wanted["api"] = {"key": _NO_KEY}
+    keys, misfits = check(wanted, None)
+    refused = reader.report(main, misfits) | reader.report(main, rules.misfits(wanted)) | reader.problems.refused
+    if keys is None or refused:
+        return _loaded(path, reader, None)
+    settings = build.settings(keys, path.parent.absolute(), (), reader.variables)
+    if "watch" in names:
+        settings = replace(settings, watches=_watches(main, reader))
+    return _loaded(path, reader, settings)
+
+
+def api_from_environment(environ: Mapping[str, str]) -> ApiSettings:
+    """The API's settings where there is no file. Raises `BadValueError`, which names the variable."""
+    named: dict[str, Any] = {}
+    for variable, key, read in ((KEY, "key", values.secret), (BASE_URL, "base_url", values.http_url)):
+        if variable in environ:
+            try:
+                named[key] = read(environ[variable])
+            except values.BadValueError as error:
+                raise values.BadValueError(f"{variable} {error}") from None
+    if "key" not in named:
+        raise values.BadValueError(f"{KEY} is not set")
+    token = TokenSource(command=DEFAULT_TOKEN_COMMAND, withheld=frozenset({KEY}))
+    return ApiSettings(**named, token=token)
+
+
+def _loaded(path: Path, reader: Reader, settings: Settings | None, warnings: Collection[Problem] = ()) -> LoadedFile:
     return LoadedFile(
-        settings=None if refused else settings,
-        problems=tuple(sorted(reader.problems, key=lambda p: (str(p.file), p.line, p.column))),
+        settings=settings,
+        problems=reader.problems.all(path),
+        warnings=tuple(replace(warning, severity=Severity.WARNING) for warning in warnings),
         sources=reader.sources(),
         texts=reader.texts,
     )
 
 
-def _read(path: Path, reader: Reader, url_problem: UrlProblem) -> Settings | None:
-    main = reader.document(path, ("watch",))
-    if main is None:
+def _main(path: Path, reader: Reader, names: Collection[str] | None = None) -> Document | None:
+    main = reader.document(path, MAIN_LIST, names)
+    if main is not None and not isinstance(main.value, dict):
+        reader.report(main, [Misfit((), "must be a mapping with the sections api, poll, notify, watch, ...")])
         return None
-    if not isinstance(main.value, dict):
-        reader.problems.append(main.problem((), "must be a mapping with the sections api, poll, notify, watch, ..."))
-        return None
-    keys, misfits = schema.check(main.value, url_problem)
-    reader.problems.extend(main.problem(m.at, m.what, key=m.key) for m in misfits if not main.is_unresolved(m.at))
+    return main
+
+
+def _part(document: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name in names:
+        section, _, key = name.partition(".")
+        value = document.get(section)
+        if section == "watch" or section not in document:
+            continue
+        if not key or not isinstance(value, dict):
+            found[section] = value
+        elif key in value:
+            found.setdefault(section, {})[key] = value[key]
+    return found
+
+
+def _watches(main: Document, reader: Reader) -> tuple[Watch, ...]:
     targets, entries, names = (main.value.get(section) for section in ("notify", "watch", "watch_files"))
-    collected = WatchEntries(targets if isinstance(targets, dict) else ())
+    collected = WatchEntries(reader, targets if isinstance(targets, dict) else {})
     collected.add(main, entries if isinstance(entries, list) else ())
     for file in reader.watch_files(main, names if isinstance(names, list) else ()):
         document = reader.document(file, ())
-        if document is not None and not isinstance(document.value, list):
-            reader.problems.append(document.problem((), "must be a list of watches; write [] for none"))
-        elif document is not None:
+        if document is None:
+            continue
+        if isinstance(document.value, list):
             collected.add(document, document.value)
-    reader.problems.extend(collected.problems)
-    return keys and schema.settings(keys, path.parent.absolute(), tuple(collected.watches), reader.variables)
+        else:
+            reader.report(document, [Misfit((), "must be a list of watches; write [] for none")])
+    return tuple(collected.watches)

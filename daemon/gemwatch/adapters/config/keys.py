@@ -1,151 +1,364 @@
-"""The keys of a configuration and what each takes. Defaults live in the core's settings."""
+"""The keys of a configuration, each declared once: what it takes and what it means.
 
+The checks, the JSON Schema and the table of keys in the documentation come from these types. Defaults are those of
+the core's settings.
+"""
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Required
 
-from pydantic import BeforeValidator, ConfigDict, PlainValidator, ValidationInfo, WrapValidator, with_config
+from pydantic import ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, with_config
+from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypedDict  # pydantic cannot read typing's own before Python 3.12
 
 from gemwatch.adapters.config import values
-from gemwatch.adapters.config import web as config_web
+from gemwatch.adapters.config import web_values as web
 from gemwatch.core.events import Missed, TargetFormat
-from gemwatch.core.gate import Bar
+from gemwatch.core.gate import OFF, Bar
+from gemwatch.core.job_id import MAX_JOB_ID
+from gemwatch.core.kinds import EventKind
 from gemwatch.core.limits import Word
-from gemwatch.core.settings import AzureCredential, WebSettings
+from gemwatch.core.settings import DEFAULT_TOKEN_COMMAND, AzureCredential, WebSettings
 
-_STRICT = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
+Schema = dict[str, Any]
 
-
-def _target_url(value: Any, info: ValidationInfo) -> str:
-    url = values.text(value)
-    if problem := info.context(url):  # type: ignore[misc]  # the context is `url_problem`
-        raise values.BadValue(problem)
-    return url
+REFERENCE: Schema = {"type": "string", "pattern": r"\$\{"}  # only the program sees its value
+_TEXT: Schema = {"type": "string", "minLength": 1}
 
 
-_Duration = Annotated[timedelta, PlainValidator(values.duration)]
-_Limit = Annotated[timedelta | Word, PlainValidator(values.limit)]
-_TargetName = Annotated[str, PlainValidator(values.target_name)]
-_NullIsEmptyMapping = BeforeValidator(lambda value: {} if value is None else value)
-_NullIsNone = WrapValidator(lambda value, validate: None if value is None else validate(value))
-_TextIsUrl = BeforeValidator(lambda value: {"url": value} if isinstance(value, str) else value)
-_NullIsEmptyList = BeforeValidator(lambda value: [] if value is None else value)
+@dataclass(frozen=True, slots=True)
+class Takes:
+    """How a value is read, and what an editor accepts for it."""
+
+    read: Callable[[Any], Any]
+    schema: Schema
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.read)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> Schema:
+        return dict(self.schema)
 
 
-@with_config(_STRICT)
+@dataclass(frozen=True, slots=True)
+class OrElse:
+    """A key may also have `schema`, which `read` turns into what its type takes. None: editors need not know."""
+
+    read: Callable[[Any], Any]
+    schema: Schema | None
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.read, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> Schema:
+        return handler(schema) if self.schema is None else {"anyOf": [handler(schema), self.schema]}
+
+
+@dataclass(frozen=True, slots=True)
+class _TargetUrl:
+    """Only the adapter of the targets knows Apprise: its check comes in as the validation's context."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def read(value: Any, info: core_schema.ValidationInfo) -> str:
+            url = values.own_text(value)
+            if info.context and (problem := info.context(url)):
+                raise values.BadValueError(problem)
+            return url
+
+        return core_schema.with_info_plain_validator_function(read)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> Schema:
+        return dict(_TEXT)
+
+
+def _or_reference(*shapes: Schema) -> Schema:
+    return {"anyOf": [*shapes, REFERENCE]}
+
+
+def _pattern(pattern: str) -> Schema:
+    return {"type": "string", "pattern": pattern}
+
+
+def _integer(low: int, high: int) -> Takes:
+    return Takes(values.integer(low, high), _or_reference({"type": "integer", "minimum": low, "maximum": high}))
+
+
+def _share(most: float) -> Takes:
+    number = {"type": "number", "minimum": 0, "maximum": most}
+    return Takes(values.share(most), _or_reference(number, {"const": OFF}))
+
+
+def _one_of(*words: str) -> Takes:
+    return Takes(values.one_of(*words), _or_reference({"enum": list(words)}))
+
+
+def _about(description: str, *, default: str | None = None) -> Any:
+    """What a key means. `default`: as people write it, where the core holds it in another form."""
+    return Field(description=description, json_schema_extra=None if default is None else {"default": default})
+
+
+def _config(**schema: Any) -> ConfigDict:
+    return ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True, json_schema_extra=schema)
+
+
+_DURATIONS = ({"type": "integer", "minimum": 1}, _pattern(r"^[1-9][0-9]{0,11}[smhd]?$"))
+_DURATION = Takes(values.duration, _or_reference(*_DURATIONS))
+_LIMIT = Takes(values.limit, _or_reference({"enum": list(Word)}, *_DURATIONS))
+_JOB_ID = Takes(
+    values.job_id,
+    _or_reference({"type": "integer", "minimum": 1, "maximum": MAX_JOB_ID}, _pattern(r"^[1-9][0-9]{0,18}$")),
+)
+_HEADER_TEXT = Takes(values.header_text, _or_reference(_pattern(r"^[\x21-\x7e]+$")))
+_SECRET = Takes(values.secret, _HEADER_TEXT.schema)
+_WEB_TOKEN = Takes(web.web_token, _or_reference(_pattern(r"^[\x21-\x7e]{16,}$")))
+_PLAIN_TEXT = Takes(values.text, _TEXT)
+_NAME = Takes(values.single_line, {**_pattern(r"^[^\r\n]*\S[^\r\n]*$"), "maxLength": 200})
+_HTTP_URL = Takes(values.http_url, _or_reference(_pattern(r"^https?://[^@?#\s]+$")))
+_CALLED_URL = Takes(values.heartbeat_url, _or_reference(_pattern(r"^https?://[^#\s]+$")))
+_COMMAND = Takes(values.command, {"anyOf": [_TEXT, {"type": "array", "items": {"type": "string"}, "minItems": 1}]})
+_CREDENTIAL = _one_of(*AzureCredential)
+_EVENT = Takes(values.event, _or_reference({"enum": [*EventKind, "all"]}))
+_EVENT_LIST = OrElse(values.event_list, _or_reference({"const": "all"}))
+_DATABASE = Takes(values.sqlite_path, _or_reference(_pattern(r"^sqlite:///(?!.*(:memory:|\?\w+=[^/]*)$).*[^/]$")))
+_ADDRESS = _pattern(r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9][A-Za-z0-9._-]*):[0-9]{1,5}$")
+_LISTEN = Takes(web.listen, _or_reference({"const": "off"}, _ADDRESS))
+_HOST = Takes(
+    web.host_name, _or_reference(_pattern(r"^(\[?[0-9A-Fa-f:.]+\]?|[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)$"))
+)
+_NETWORK = Takes(web.network, _or_reference(_pattern(r"^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$")))
+_OR_NOTHING = OrElse(lambda value: {} if value is None else value, {"type": "null"})
+_OR_NONE = OrElse(lambda value: [] if value is None else value, {"type": "null"})
+
+
+@with_config(_config())
 class AzureKeys(TypedDict, total=False):
-    credential: Required[Annotated[str, PlainValidator(values.one_of(*AzureCredential))]]
-    tenant_id: Annotated[str, PlainValidator(values.header_text)]
-    client_id: Annotated[str, PlainValidator(values.header_text)]
-    client_secret: Annotated[str, PlainValidator(values.text)]
-    scope: Annotated[str, PlainValidator(values.header_text)]
+    credential: Required[Annotated[str, _CREDENTIAL, _about("Who logs in.")]]
+    tenant_id: Annotated[str, _HEADER_TEXT, _about("By default from AZURE_TENANT_ID.")]
+    client_id: Annotated[str, _HEADER_TEXT, _about("By default from AZURE_CLIENT_ID.")]
+    client_secret: Annotated[
+        str, Takes(values.own_text, _TEXT), _about("By default from AZURE_CLIENT_SECRET. Best as ${VAR}.")
+    ]
+    scope: Annotated[str, _HEADER_TEXT, _about("What the token is for.")]
 
 
-@with_config(_STRICT)
+@with_config(_config(minProperties=1, maxProperties=1))
 class TokenKeys(TypedDict, total=False):
-    command: Annotated[tuple[str, ...], PlainValidator(values.command)]
-    file: Annotated[Path, PlainValidator(values.file_path)]
-    value: Annotated[str, PlainValidator(values.header_text)]
-    azure: Annotated[AzureKeys, BeforeValidator(values.azure)]
+    command: Annotated[
+        tuple[str, ...],
+        _COMMAND,
+        _about(
+            "A program that prints a token: one line, split as a shell would (no shell runs it), or a list of words.",
+            default=shlex.join(DEFAULT_TOKEN_COMMAND),
+        ),
+    ]
+    file: Annotated[
+        Path,
+        Takes(values.file_path, _TEXT),
+        _about("A file that holds the token. It is read again when a token is needed."),
+    ]
+    value: Annotated[str, _SECRET, _about("The token itself, best as ${VAR}.")]
+    azure: Annotated[
+        AzureKeys,
+        OrElse(values.azure, _CREDENTIAL.schema),
+        _about("A login without the Azure CLI: the name of a credential, or a mapping."),
+    ]
 
 
-@with_config(_STRICT)
+@with_config(_config())
 class ApiKeys(TypedDict, total=False):
-    base_url: Annotated[str, PlainValidator(values.base_url)]
-    key: Required[Annotated[str, PlainValidator(values.header_text)]]
-    token: Annotated[TokenKeys, _NullIsEmptyMapping]
-    timeout: _Duration
-    max_in_flight: Annotated[int, PlainValidator(values.integer(1, 1000))]
-    max_rate: Annotated[float, PlainValidator(values.rate)]
+    base_url: Annotated[str, _HTTP_URL, _about("Where the GEM API is: http or https, no user, query or fragment.")]
+    key: Required[Annotated[str, _SECRET, _about("The TomTom API key, best as ${TOMTOM_API_KEY}.")]]
+    token: Annotated[TokenKeys, _OR_NOTHING, _about("Where the bearer token comes from: exactly one of its keys.")]
+    timeout: Annotated[timedelta, _DURATION, _about("For a whole request, body included.")]
+    max_in_flight: Annotated[int, _integer(1, 1000), _about("Requests at a time, from 1 to 1000.")]
+    max_rate: Annotated[
+        float,
+        Takes(values.rate, _or_reference({"type": "number", "minimum": 0})),
+        _about("Requests per second over all jobs: 0.5 for one in two seconds, 0 for no limit."),
+    ]
 
 
-@with_config(_STRICT)
+@with_config(_config())
 class PollKeys(TypedDict, total=False):
-    every: _Duration
-    not_found_after: Annotated[int, PlainValidator(values.integer(1, 1_000_000))]
-    alert_after: _Duration
-    list_every: _Duration
-    adaptive: Annotated[bool, PlainValidator(values.flag)]
-    sweep: Annotated[bool, PlainValidator(values.sweep)]
+    every: Annotated[timedelta, _DURATION, _about("How often a job is polled until it ends.")]
+    not_found_after: Annotated[
+        int, _integer(1, 1_000_000), _about("After this many 404 answers in a row, not-found is sent.")
+    ]
+    alert_after: Annotated[
+        timedelta, _DURATION, _about("After this long without a good answer from the API, api is sent.")
+    ]
+    list_every: Annotated[timedelta, _DURATION, _about("How often the list of jobs is read for discovery.")]
+    adaptive: Annotated[
+        bool,
+        Takes(values.flag, {"type": "boolean"}),
+        _about("true: poll rarely while a job is far from its expected end. See polling.md."),
+    ]
+    sweep: Annotated[
+        bool,
+        Takes(values.sweep, {"enum": ["auto", "off"]}),
+        _about("auto: read a list of jobs to learn which of many have changed. See polling.md.", default="off"),
+    ]
 
 
-@with_config(_STRICT)
+@with_config(_config())
 class TargetKeys(TypedDict, total=False):
-    url: Required[Annotated[str, PlainValidator(_target_url)]]
-    on: Annotated[list[Annotated[str, PlainValidator(values.event)]], BeforeValidator(values.event_list)]
-    format: Annotated[str, PlainValidator(values.one_of(*TargetFormat))]
-    time_zone: Annotated[str, PlainValidator(values.time_zone)]
-    fallback: Annotated[str, PlainValidator(values.text)]
-    missed: Annotated[str, PlainValidator(values.one_of(*Missed))]
+    url: Required[Annotated[str, _TargetUrl(), _about("An Apprise URL: one recipient or channel, best as ${VAR}.")]]
+    on: Annotated[
+        list[Annotated[str, _EVENT]], _EVENT_LIST, _about("The events that go there: all, or a list of events.")
+    ]
+    format: Annotated[
+        str, _one_of(*TargetFormat), _about("The form of messages. auto: the richest that the service shows.")
+    ]
+    time_zone: Annotated[
+        str,
+        Takes(values.time_zone, _TEXT),
+        _about("An IANA name such as Europe/Amsterdam. Times are given in UTC too."),
+    ]
+    fallback: Annotated[str, _PLAIN_TEXT, _about("The target that receives the messages while this one is down.")]
+    missed: Annotated[
+        str, _one_of(*Missed), _about("What this target receives of those messages when it is up again.")
+    ]
 
 
-@with_config(_STRICT)
+@with_config(_config())
 class LimitKeys(TypedDict, total=False):
-    queued: _Limit
-    running: _Limit
-    min_running: _Limit
+    queued: Annotated[timedelta | Word, _LIMIT, _about("Waiting for longer than this: queued-too-long is sent.")]
+    running: Annotated[timedelta | Word, _LIMIT, _about("Running for longer than this: running-too-long is sent.")]
+    min_running: Annotated[
+        timedelta | Word, _LIMIT, _about("SUCCESS in less time than this: finished-too-fast is sent.")
+    ]
 
 
-@with_config(_STRICT)
+@with_config(_config())
 class GateKeys(TypedDict, total=False):
-    matched_min: Annotated[Bar, PlainValidator(values.bar(1))]
-    matched_drop_max: Annotated[Bar, PlainValidator(values.bar(1))]
-    roads_change_max: Annotated[Bar, PlainValidator(values.bar(1000))]
+    matched_min: Annotated[Bar, _share(1), _about("The least share of roads that must be matched: 0.8 for 80 %.")]
+    matched_drop_max: Annotated[
+        Bar, _share(1), _about("How far that share may be below the previous run on the same input.")
+    ]
+    roads_change_max: Annotated[
+        Bar, _share(1000), _about("How much the number of roads may differ from that run, as a share of it.")
+    ]
 
 
-@with_config(_STRICT)
+@with_config(_config())
 class WatchKeys(TypedDict, total=False):
-    job: Required[Annotated[int, PlainValidator(values.job_id)]]
-    name: Annotated[str, PlainValidator(values.watch_name)]
-    notify: list[Annotated[str, PlainValidator(values.text)]]
-    every: _Duration
-    limits: Annotated[LimitKeys, _NullIsEmptyMapping]
-    gate: Annotated[GateKeys, _NullIsEmptyMapping]
+    job: Required[Annotated[int, _JOB_ID, _about("The id of the GEM job.")]]
+    name: Annotated[str, _NAME, _about("What the job is called in messages and tables.")]
+    notify: Annotated[
+        list[Annotated[str, _PLAIN_TEXT]],
+        _about("The targets that receive messages about the job. []: none. By default all."),
+    ]
+    every: Annotated[timedelta, _DURATION, _about("Instead of poll.every. In a watch file 30s at least.")]
+    limits: Annotated[LimitKeys, _OR_NOTHING, _about("Instead of the general limits, key by key.")]
+    gate: Annotated[GateKeys, _OR_NOTHING, _about("Instead of the general gate, key by key.")]
 
 
-@with_config(_STRICT)
-class StoreKeys(TypedDict, total=False):
-    url: Annotated[Path, PlainValidator(values.sqlite_path)]
-    keep: _Duration
-
-
-@with_config(_STRICT)
-class WebKeys(TypedDict, total=False):
-    listen: Annotated[WebSettings, PlainValidator(values.listen)]
-    token: Annotated[str, PlainValidator(config_web.web_token)]
-    metrics: Annotated[str, PlainValidator(values.one_of("open", "token"))]
-    hosts: Annotated[list[Annotated[str, PlainValidator(config_web.host_name)]], _NullIsEmptyList]
-    public_url: Annotated[str, PlainValidator(values.base_url)]
-    proxies: Annotated[list[Annotated[config_web.Network, PlainValidator(config_web.network)]], _NullIsEmptyList]
-    badge: Annotated[str, PlainValidator(values.one_of("login", "open"))]
-
-
-@with_config(_STRICT)
+@with_config(_config())
 class HeartbeatKeys(TypedDict, total=False):
-    url: Required[Annotated[str, PlainValidator(values.heartbeat_url)]]
-    every: _Duration
+    url: Required[Annotated[str, _CALLED_URL, _about("The URL to call, best as ${VAR}.")]]
+    every: Annotated[timedelta, _DURATION, _about("How often gemwatch calls it.")]
 
 
-@with_config(_STRICT)
+@with_config(_config())
+class StoreKeys(TypedDict, total=False):
+    url: Annotated[
+        Path,
+        _DATABASE,
+        _about(
+            "The database file, from the configuration's folder. An absolute path has four slashes.",
+            default="sqlite:///gemwatch.db",
+        ),
+    ]
+    keep: Annotated[
+        timedelta,
+        _DURATION,
+        _about("How long finished jobs that are no longer watched are kept, with their history."),
+    ]
+
+
+@with_config(_config())
+class WebKeys(TypedDict, total=False):
+    listen: Annotated[
+        WebSettings,
+        _LISTEN,
+        _about(
+            "HOST:PORT, [IPv6]:PORT (port 0: any free one), or off. Where other machines reach it, set web.token.",
+            default=f"{WebSettings().host}:{WebSettings().port}",
+        ),
+    ]
+    token: Annotated[
+        str, _WEB_TOKEN, _about("What pages and API ask for, 16 characters at least: openssl rand -hex 24.")
+    ]
+    metrics: Annotated[str, _one_of("open", "token"), _about("token: /metrics asks for the token too.")]
+    hosts: Annotated[
+        list[Annotated[str, _HOST]],
+        _OR_NONE,
+        _about("More names that people use for it, without port, such as a reverse proxy's."),
+    ]
+    public_url: Annotated[
+        str, _HTTP_URL, _about("Where people reach the pages, for links in messages. Its host is one of web.hosts.")
+    ]
+    proxies: Annotated[
+        list[Annotated[web.Network, _NETWORK]],
+        _OR_NONE,
+        _about("Networks whose X-Forwarded-For is believed, such as 10.0.0.0/8."),
+    ]
+    badge: Annotated[str, _one_of("login", "open"), _about("open: /badge.svg needs no token.")]
+
+
+@with_config(_config())
 class LogKeys(TypedDict, total=False):
-    level: Annotated[str, PlainValidator(values.one_of("debug", "info", "warning", "error"))]
-    format: Annotated[str, PlainValidator(values.one_of("auto", "console", "json"))]
+    level: Annotated[
+        str, _one_of("debug", "info", "warning", "error"), _about("The least severe lines that are written.")
+    ]
+    format: Annotated[
+        str,
+        _one_of("auto", "console", "json"),
+        _about("auto: console on a terminal and in the systemd journal, else json."),
+    ]
 
 
-@with_config(_STRICT)
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """An entry of the watch list: validated later, by itself, since a bad one spoils only itself."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_wrap_validator_function(lambda value, _: value, handler.generate_schema(WatchKeys))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> Schema:
+        return {"anyOf": [dict(_JOB_ID.schema), handler(schema)]}
+
+
+@with_config(_config())
 class Keys(TypedDict, total=False):
-    """The whole document. The entries of `watch` are read one by one, since a bad one spoils only itself."""
-
-    name: Annotated[str, PlainValidator(values.watch_name)]
-    api: Required[Annotated[ApiKeys, _NullIsEmptyMapping]]
-    poll: Annotated[PollKeys, _NullIsEmptyMapping]
-    notify: Annotated[dict[_TargetName, Annotated[TargetKeys, _TextIsUrl]], _NullIsEmptyMapping]
-    watch: Annotated[list[Any], _NullIsEmptyList]
-    watch_files: Annotated[list[Annotated[str, PlainValidator(values.text)]], _NullIsEmptyList]
-    limits: Annotated[LimitKeys, _NullIsEmptyMapping]
-    gate: Annotated[GateKeys, _NullIsEmptyMapping]
-    heartbeat: Annotated[HeartbeatKeys, _NullIsNone]
-    store: Annotated[StoreKeys, _NullIsEmptyMapping]
-    web: Annotated[WebKeys, _NullIsEmptyMapping]
-    log: Annotated[LogKeys, _NullIsEmptyMapping]
+    name: Annotated[
+        str, _NAME, _about("This instance, in messages and pages. By default the host name. Needs a restart.")
+    ]
+    api: Required[Annotated[ApiKeys, OrElse(_OR_NOTHING.read, None), _about("How gemwatch calls the GEM API.")]]
+    poll: Annotated[PollKeys, _OR_NOTHING, _about("How often jobs are polled.")]
+    notify: Annotated[
+        dict[
+            Annotated[str, Takes(values.target_name, {"type": "string"})],
+            Annotated[TargetKeys, OrElse(values.target, _TEXT)],
+        ],
+        _OR_NOTHING,
+        _about("The targets, each under its name. NAME: URL is short for NAME: {url: URL}."),
+    ]
+    watch: Annotated[list[Annotated[Any, _Entry()]], _OR_NONE, _about("The jobs to watch: an id, or a mapping.")]
+    watch_files: Annotated[
+        list[Annotated[str, _PLAIN_TEXT]],
+        _OR_NONE,
+        _about("Paths and patterns (*, ?, [a-z]) of more lists, from the configuration's folder."),
+    ]
+    limits: Annotated[LimitKeys, _OR_NOTHING, _about("How long a job may wait and run. See limits.md.")]
+    gate: Annotated[GateKeys, _OR_NOTHING, _about("What a SUCCESS must look like. See quality.md.")]
+    heartbeat: Annotated[
+        HeartbeatKeys | None, _about("A URL that is called while gemwatch works, so that its silence is noticed.")
+    ]
+    store: Annotated[StoreKeys, _OR_NOTHING, _about("The database. Needs a restart.")]
+    web: Annotated[WebKeys, _OR_NOTHING, _about("Pages, API, health and metrics. Needs a restart.")]
+    log: Annotated[LogKeys, _OR_NOTHING, _about("What is logged. Needs a restart.")]

@@ -1,7 +1,7 @@
-"""A watch more or less in the text of a YAML file, all other characters left as they are.
+"""One watch more or less in the text of a YAML file, with all other characters as they are.
 
-The edits follow the positions of the parsed nodes. They are small on purpose and do not try to understand every
-form that YAML has: `config_edit` compares what the text says before and after, and refuses what went wrong.
+The edits follow the positions of the parsed nodes. They do not know every form that YAML has: `edit` compares what
+the text says before and after, and refuses a wrong result.
 """
 
 import json
@@ -17,8 +17,8 @@ from gemwatch.core.settings import Watch
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.]*(?:[ -][A-Za-z0-9_.]+)*")
 
 
-class NotByLines(Exception):  # noqa: N818 (it says how the text cannot be edited)
-    """The text has a form that is left to its author."""
+class NotByLinesError(Exception):
+    """The text has a form that only its author can edit."""
 
 
 def entry_text(watch: Watch) -> str:
@@ -39,7 +39,7 @@ def with_entry(text: str, entry: str) -> str:
     """The text of a configuration with a further entry at the end of its `watch` list."""
     root = _composed(text)
     if not isinstance(root, yaml.MappingNode):
-        raise NotByLines
+        raise NotByLinesError
     pair = _pair(root)
     if pair is None:
         return _with_section(text, root, entry)
@@ -49,7 +49,7 @@ def with_entry(text: str, entry: str) -> str:
     if isinstance(watch, yaml.SequenceNode) and (watch.value or root.flow_style or "#" in _source(text, watch)):
         return _with_item(text, watch, entry)
     if isinstance(watch, yaml.ScalarNode) and (watch.style or resolve(watch.value) is not None):
-        raise NotByLines
+        raise NotByLinesError
     return _with_first_line(text, root, watch, entry)
 
 
@@ -59,7 +59,7 @@ def without_entry(text: str, index: int, *, whole: bool) -> str:
     pair = _pair(root) if isinstance(root, yaml.MappingNode) else None
     entries = root if whole else pair and pair[1]
     if not isinstance(entries, yaml.SequenceNode):
-        raise NotByLines
+        raise NotByLinesError
     if entries.flow_style:
         return _without_item(text, entries.value, index)
     start, end = _lines(text, entries, index)
@@ -68,11 +68,11 @@ def without_entry(text: str, index: int, *, whole: bool) -> str:
 
 
 def _composed(text: str) -> yaml.Node | None:
-    """The nodes of a text, which `config_yaml.read` has found neither broken nor too deep for the C composer."""
+    """The nodes of a text, which `strict_yaml.read` has found neither broken nor too deep for the C composer."""
     try:
         return yaml.compose(text, Loader=LOADER)
     except yaml.YAMLError:  # anchors and aliases can be wrong in ways of their own
-        raise NotByLines from None
+        raise NotByLinesError from None
 
 
 def _pair(root: yaml.MappingNode) -> tuple[yaml.Node, yaml.Node] | None:
@@ -123,7 +123,7 @@ def _lines(text: str, entries: yaml.SequenceNode, index: int) -> tuple[int, int]
     dash = re.compile(rf"^ {{{entries.start_mark.column}}}-(?=\s|$)", re.MULTILINE)
     found = list(dash.finditer(text, floor, items[index].start_mark.index + 1))
     if not found:
-        raise NotByLines
+        raise NotByLinesError
     return found[-1].start(), _line_end(text, _end(text, items[index]))
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from gemwatch.adapters.config.sources import Stamp, Unreadable, read_text, stamp
+from gemwatch.adapters.config.sources import Stamp, UnreadableError, read_text, stamp
 
 _REFERENCE = re.compile(r"\$\$|\$\{([^}]*)(\}?)")
 _VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
@@ -18,8 +18,8 @@ class Substituted(str):
     __slots__ = ()
 
 
-class BadReference(Exception):  # noqa: N818 (it says what the string holds)
-    """A reference that leads nowhere; the message names the variable or the file and holds no value."""
+class BadReferenceError(Exception):
+    """A reference that cannot be resolved. The message names the variable or the file, and no value."""
 
 
 class References:
@@ -33,10 +33,10 @@ class References:
         self.variables: set[str] = set()  # that have been referred to
         self._folder = folder
         self._environ = environ
-        self._files: dict[Path, str | Unreadable] = {}
+        self._files: dict[Path, str | UnreadableError] = {}
 
     def expand(self, text: str) -> str:
-        """The text with its references replaced, a `Substituted` if there were any. Raises `BadReference`."""
+        """The text with its references replaced, a `Substituted` if there were any. Raises `BadReferenceError`."""
         complaints: list[str] = []
         substituted = False
 
@@ -47,31 +47,31 @@ class References:
             substituted = True
             try:
                 return self._value(match[1], closed=bool(match[2]))
-            except BadReference as bad:
+            except BadReferenceError as bad:
                 complaints.append(str(bad))
                 return ""
 
         expanded = _REFERENCE.sub(replace, text)
         if complaints:
-            raise BadReference("; ".join(complaints))
+            raise BadReferenceError("; ".join(complaints))
         return Substituted(expanded) if substituted else expanded
 
     def _value(self, body: str, *, closed: bool) -> str:
         if "${" in body:
-            raise BadReference("a reference inside a reference is not supported")
+            raise BadReferenceError("a reference inside a reference is not supported")
         if not closed:
-            raise BadReference("${ without a closing }; " + _FORMS)
+            raise BadReferenceError("${ without a closing }; " + _FORMS)
         if body.startswith("file:"):
             return self._file(body.removeprefix("file:").replace("$$", "$"))
         if not (parts := _VARIABLE.fullmatch(body)):
-            raise BadReference("${...} holds no variable name; " + _FORMS)
+            raise BadReferenceError("${...} holds no variable name; " + _FORMS)
         name, default = parts[1], parts[2]
         self.variables.add(name)
         value = self._environ.get(name)
         if default is not None:
             return value or default.replace("$$", "$")
         if value is None:
-            raise BadReference(f"variable {name} is not set; set it, or write ${{{name}:-default}}")
+            raise BadReferenceError(f"variable {name} is not set; set it, or write ${{{name}:-default}}")
         return value
 
     def _file(self, name: str) -> str:
@@ -80,9 +80,9 @@ class References:
             self.seen[path] = stamp(path)
             try:
                 self._files[path] = read_text(path, _LONGEST_FILE)
-            except Unreadable as unreadable:
+            except UnreadableError as unreadable:
                 self._files[path] = unreadable
         text = self._files[path]
-        if isinstance(text, Unreadable):
-            raise BadReference(f'file "{path}" {text}')
+        if isinstance(text, UnreadableError):
+            raise BadReferenceError(f'file "{path}" {text}')
         return text.removesuffix("\n").removesuffix("\r")

@@ -1,4 +1,4 @@
-"""Which files a configuration is read from, their text, and what a change of them looks like from outside."""
+"""Which files a configuration is read from, their text, and how a change of them is noticed."""
 
 import glob
 import os
@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-LIMIT = 16 * 1024 * 1024  # bytes; a list of 100 000 watches has a few million
+LIMIT = (
+    16 * 1024 * 1024
+)  # bytes, of the main file and of all watch files together; 100,000 watches have a few million
+MOST_FILES = 1000  # watch files
 
 # What YAML allows in a text at all, and so what none of our files may hold.
 _NO_TEXT = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -20,9 +23,8 @@ Stamp = tuple[int, int, int, int, int]
 class Sources:
     """What a configuration was read from, and so what can change it.
 
-    `files` are looked at whether they exist or not, `patterns` are expanded anew each time. `seen` holds the stamp
-    that each file had just *before* it was read: an edit that comes while the rest is still being read differs
-    from it and is noticed later.
+    `files` count whether they exist or not, `patterns` are expanded each time. `seen` has the stamp that each file
+    had *before* it was read: an edit that comes while the rest is being read differs from it and is noticed later.
     """
 
     files: tuple[Path, ...]
@@ -35,12 +37,12 @@ class Sources:
         return {path: stamp(path) for path in (*self.files, *expanded)}
 
 
-class Unreadable(Exception):  # noqa: N818 (it says what the file is)
-    """The file is no text that a person could have written here; the message says why and what to do."""
+class UnreadableError(Exception):
+    """The file is not text that a person could have written. The message says why and what to do."""
 
 
 def stamp(path: Path) -> Stamp | None:
-    """What distinguishes one state of a file from the next without reading it; None if it cannot be looked at."""
+    """What tells one state of a file from the next without reading it; None for a file that cannot be found."""
     try:
         s = path.stat()
     except (OSError, ValueError):
@@ -53,12 +55,13 @@ def is_pattern(text: str) -> bool:
 
 
 def expand(pattern: str) -> list[Path]:
-    """The files that match now, in order of their names."""
-    return [Path(match) for match in sorted(glob.glob(pattern))]  # noqa: PTH207 (Path.glob takes no absolute pattern)
+    """The files that match now, in the order of their names: one too many where they are too many."""
+    matches = sorted(glob.glob(pattern))  # noqa: PTH207 (Path.glob takes no absolute pattern)
+    return [Path(match) for match in matches[: MOST_FILES + 1]]
 
 
 def closed_folder(pattern: Path) -> Path | None:
-    """The folder that keeps us from seeing what a pattern matches: to `expand` it would seem empty."""
+    """The folder whose permissions hide what a pattern matches; to `expand` it would seem empty."""
     folder, needed = pattern.parent, os.R_OK | os.X_OK
     while is_pattern(folder.name):
         folder = folder.parent
@@ -72,28 +75,28 @@ def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)
 
 
-def read_text(path: Path, limit: int = LIMIT) -> str:
-    """The text of a regular UTF-8 file, its line ends as they are and without a byte order mark.
+def read_text(path: Path, limit: int = LIMIT, *, too_large: str | None = None) -> str:
+    """The text of a regular UTF-8 file with its line ends and without a byte order mark.
 
-    Raises `Unreadable`.
+    `limit` is in bytes. Raises `UnreadableError`, with `too_large` for more than these.
     """
     try:
         with open(path, "rb", opener=_without_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise Unreadable("is not a regular file")
+                raise UnreadableError("is not a regular file")
             raw = file.read(limit + 1)
     except OSError as error:
-        raise Unreadable(f"cannot be read: {error.strerror or type(error).__name__}") from None
+        raise UnreadableError(f"cannot be read: {error.strerror or type(error).__name__}") from None
     except ValueError:
-        raise Unreadable("cannot be read: its name holds characters that no file name can") from None
+        raise UnreadableError("cannot be read: its name holds characters that no file name can") from None
     if len(raw) > limit:
-        raise Unreadable(f"is larger than {limit // 1024} KiB")
+        raise UnreadableError(too_large or f"is larger than {limit // 1024} KiB")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise Unreadable(f"is not UTF-8 (line {line}); save it as UTF-8") from None
+        raise UnreadableError(f"is not UTF-8 (line {line}); save it as UTF-8") from None
     if odd := _NO_TEXT.search(text):
         line = text.count("\n", 0, odd.start()) + 1
-        raise Unreadable(f"is not plain text: it holds U+{ord(odd.group()):04X} in line {line}")
+        raise UnreadableError(f"is not plain text: it holds U+{ord(odd.group()):04X} in line {line}")
     return text

@@ -1,21 +1,24 @@
-"""YAML without its surprises: a small, bounded subset becomes plain values, each mistake with its place.
+"""YAML without its surprises: a small, bounded subset becomes plain values, and each mistake has its place.
 
-`on` is a word, `0123` is no number, a key stands once, and anchors, aliases and tags are refused.
+`on` is a word, `0123` is not a number, and duplicate keys, anchors, aliases and tags are refused.
 """
 
 import re
 from array import array
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
-from gemwatch.adapters.config.references import BadReference
+from gemwatch.adapters.config.references import BadReferenceError
 from gemwatch.adapters.config.values import quoted
 
 DEEPEST = 40
 MOST_NODES = 2_000_000
+MOST_FLAWS = 100  # that are kept; the others are counted
+MOST_KEYS = 50  # of one mapping in a text that others write
+MOST_ITEMS = 200  # of a list inside an entry of such a text
 
 Place = tuple[str | int, ...]
 """The way to a value: keys and indexes from the top of its document."""
@@ -47,166 +50,185 @@ class Flaw:
     what: str
 
 
-@dataclass(slots=True)
-class Plain:
-    """What a text holds: plain values, and the flaws met on the way.
+class Items(list[Any]):
+    """A list that knows where its items begin.
 
-    `unresolved` are the places of values that could not be had, each with its flaw. `broken` is where reading had
-    to stop; then `value` is `NOTHING`.
+    A mark is the line in the upper and the column in the lower 32 bits, both from 0. Few and small objects: a list of
+    a million values is read as easily as a short one.
     """
 
-    value: Any
-    flaws: list[Flaw]
-    unresolved: set[Place]
-    marks: "_Marks"
+    __slots__ = ("marks",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.marks = array("Q")
+
+
+class Fields(dict[str, Any]):
+    """A mapping that knows where its keys and values begin: the marks of each key and its value in turn."""
+
+    __slots__ = ("marks",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.marks = array("Q")
+
+
+@dataclass(slots=True)
+class Plain:
+    """What a text holds: plain values, and the flaws found on the way.
+
+    The first `flaws` are kept, the `more` only counted; `flawed` has the places of all. What stands at one of them
+    means nothing where it is also `unresolved`. `broken` is where reading had to stop; then `value` is `NOTHING`.
+    """
+
+    value: Any = NOTHING
+    flaws: list[Flaw] = field(default_factory=list)
+    more: int = 0
+    flawed: set[Place] = field(default_factory=set)
+    unresolved: set[Place] = field(default_factory=set)
     broken: Flaw | None = None
+    root: int = 0
 
     def find(self, at: Place, *, key: bool = False) -> tuple[int, int]:
-        """Line and column of a value, or of its key; of the nearest thing around it if it is not there itself."""
-        value, mark = self.value, self.marks.root
+        """Line and column of a value, or of its key; of the nearest thing around it if there is no such place."""
+        value, mark = self.value, self.root
         for step, part in enumerate(at, 1):
-            if isinstance(value, dict) and part in value:
-                index = 2 * list(value).index(part)
-                key_mark, mark, value = *self.marks.of(value)[index : index + 2], value[part]
-                if key and step == len(at):
-                    mark = key_mark
-            elif isinstance(value, list) and isinstance(part, int) and part < len(value):
-                mark, value = self.marks.of(value)[part], value[part]
+            if isinstance(value, Fields) and part in value:
+                index = 2 * list(value).index(str(part))
+                mark = value.marks[index if key and step == len(at) else index + 1]
+                value = value[str(part)]
+            elif isinstance(value, Items) and isinstance(part, int) and part < len(value):
+                mark, value = value.marks[part], value[part]
             else:
                 break
         return (mark >> 32) + 1, (mark & 0xFFFF_FFFF) + 1
 
 
-class _Marks:
-    """Where values stand, in few and small objects: a list of a million values is held as well as a short one.
+def read(text: str, expand: Callable[[str], str] | None, loader: Any = LOADER) -> Plain:
+    """The values of a text. `expand` resolves the references in each string and may raise `BadReferenceError`.
 
-    For each list the marks of its items, for each mapping those of its keys and values in turn. A mark is the line
-    in the upper and the column in the lower 32 bits.
-    """
+    `expand` None: the text is written by others. `$` is a plain character in it, no flaw repeats a word of it, and
+    its mappings and inner lists are bounded.
 
-    def __init__(self) -> None:
-        self.root = 0
-        self._of: dict[int, array[int]] = {}
-
-    def begin(self, container: list[Any] | dict[str, Any]) -> "array[int]":
-        """Fresh marks for a fresh container, also where one that was let go had the same id."""
-        marks = self._of[id(container)] = array("Q")
-        return marks
-
-    def of(self, container: list[Any] | dict[str, Any]) -> "array[int]":
-        return self._of[id(container)]
-
-
-def read(text: str, expand: Callable[[str], str], loader: Any = LOADER) -> Plain:
-    """The values of a text; `expand` resolves the references in each string and may raise `BadReference`.
-
-    Made from the parser's events and not from its nodes: deep nesting kills the process in the C composer, which
-    recurses, aliases make small texts endless, and a large list of nodes keeps the garbage collector busy for
-    seconds.
+    Reads the parser's events and not its nodes: deep nesting kills the process in the C composer, which recurses,
+    aliases make small texts endless, and a large list of nodes keeps the garbage collector busy for seconds.
     """
     walk = _Walk(yaml.parse(text, Loader=loader), expand)
     try:
-        return Plain(walk.document(), walk.flaws, walk.unresolved, walk.marks)
-    except _TooMuch as error:
-        broken = error.flaw
+        walk.found.value = walk.document()
+    except _TooMuchError as error:
+        walk.found.broken = error.flaw
     except yaml.YAMLError as error:
-        broken = _syntax_flaw(error, text)
-    return Plain(NOTHING, walk.flaws, walk.unresolved, walk.marks, broken)
+        walk.found.broken = _syntax_flaw(error, text)
+    return walk.found
 
 
-class _TooMuch(Exception):  # noqa: N818 (it says what the text holds)
+class _TooMuchError(Exception):
     def __init__(self, event: yaml.Event, what: str) -> None:
-        self.flaw = _flaw_at(event, what, ())
+        self.flaw = Flaw((), *_line_and_column(event), what)
 
 
 class _Walk:
     """One pass over the events of a text."""
 
-    def __init__(self, events: Iterator[Any], expand: Callable[[str], str]) -> None:
-        self.flaws: list[Flaw] = []
-        self.unresolved: set[Place] = set()
-        self.marks = _Marks()
+    def __init__(self, events: Iterator[Any], expand: Callable[[str], str] | None) -> None:
+        self.found = Plain()
         self._events = events
         self._expand = expand
-        self._depth = self._nodes = 0
+        self._bounded = expand is None
+        self._nodes = 0
 
     def document(self) -> Any:
         value = NOTHING
         for event in self._events:
             if isinstance(event, yaml.NodeEvent):
-                self.marks.root = _mark(event)
+                self.found.root = _mark(event)
                 value = self._value(event, ())
             elif isinstance(event, yaml.DocumentStartEvent) and value is not NOTHING:
-                raise _TooMuch(event, "a second document begins here; a file holds one")
+                raise _TooMuchError(event, "a second document begins here; a file holds one")
         return value
 
     def _value(self, event: Any, at: Place) -> Any:
         self._nodes += 1
         if self._nodes > MOST_NODES:
-            raise _TooMuch(event, f"more than {MOST_NODES} values in one file")
+            raise _TooMuchError(event, f"more than {MOST_NODES} values in one file")
         if event.anchor is not None or event.tag is not None:
             self._refuse(event, _unsupported(event), at)
         if isinstance(event, yaml.ScalarEvent):
             return self._scalar(event, at)
         if isinstance(event, yaml.AliasEvent):
             return ""
-        self._depth += 1
-        if self._depth > DEEPEST:
-            raise _TooMuch(event, f"nested deeper than {DEEPEST} levels")
-        value = self._sequence(at) if isinstance(event, yaml.SequenceStartEvent) else self._mapping(at)
-        self._depth -= 1
-        return value
+        if len(at) >= DEEPEST:
+            raise _TooMuchError(event, f"nested deeper than {DEEPEST} levels")
+        return self._sequence(event, at) if isinstance(event, yaml.SequenceStartEvent) else self._mapping(event, at)
 
     def _scalar(self, event: Any, at: Place) -> object:
         value = _scalar_value(event)
         if not isinstance(value, str):
             return value
-        if "$" in value:
+        if "$" in value and self._expand is not None:
             try:
                 value = self._expand(value)
-            except BadReference as bad:
-                return self._refuse(event, str(bad), at)
+            except BadReferenceError as error:
+                return self._refuse(event, str(error), at)
         if _CONTROL.search(value):
             return self._refuse(event, "holds a control character", at)
         return value
 
+    def _flaw(self, event: yaml.Event, at: Place, what: Callable[[], str]) -> None:
+        self.found.flawed.add(at)
+        if len(self.found.flaws) < MOST_FLAWS:
+            self.found.flaws.append(Flaw(at, *_line_and_column(event), what()))
+        else:
+            self.found.more += 1
+
     def _refuse(self, event: yaml.Event, what: str, at: Place) -> str:
-        self.flaws.append(_flaw_at(event, what, at))
-        self.unresolved.add(at)
+        self._flaw(event, at, lambda: what)
+        self.found.unresolved.add(at)
         return ""
 
-    def _sequence(self, at: Place) -> list[Any]:
-        items: list[Any] = []
-        marks = self.marks.begin(items)
+    def _sequence(self, start: Any, at: Place) -> Items:
+        items = Items()
         for event in self._events:
             if isinstance(event, yaml.SequenceEndEvent):
                 break
-            marks.append(_mark(event))
-            items.append(self._value(event, (*at, len(items))))
+            full = self._bounded and at and len(items) >= MOST_ITEMS
+            value = self._value(event, (*at, len(items)))
+            if not full:
+                items.marks.append(_mark(event))
+                items.append(value)
+            elif at not in self.found.flawed:
+                self._flaw(start, at, lambda: f"has more than {MOST_ITEMS} items")
         return items
 
-    def _mapping(self, at: Place) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        marks = self.marks.begin(found)
+    def _mapping(self, start: Any, at: Place) -> Fields:
+        found = Fields()
         for event in self._events:
             if isinstance(event, yaml.MappingEndEvent):
                 break
             key = self._key(event, at)
             value_event = next(self._events)
-            value = self._value(value_event, at if key is None else (*at, key))
+            value = self._value(value_event, (*at, "") if key is None else (*at, key))
             if key in found:
-                first = (marks[2 * list(found).index(key)] >> 32) + 1
-                self.flaws.append(_flaw_at(event, f"duplicate key{quoted(key)}; first at line {first}", at))
+                self._flaw(event, at, lambda k=key: self._duplicate(found, k))  # type: ignore[misc]
+            elif self._bounded and len(found) >= MOST_KEYS:
+                if at not in self.found.flawed:
+                    self._flaw(start, at, lambda: f"has more than {MOST_KEYS} keys")
             elif key is not None:
                 found[key] = value
-                marks.extend((_mark(event), _mark(value_event)))
+                found.marks.extend((_mark(event), _mark(value_event)))
         return found
 
+    def _duplicate(self, found: Fields, key: str) -> str:
+        line = (found.marks[2 * list(found).index(key)] >> 32) + 1
+        return f"duplicate key{'' if self._bounded else quoted(key)}; first at line {line}"
+
     def _key(self, event: Any, at: Place) -> str | None:
-        key = _scalar_value(event) if isinstance(event, yaml.ScalarEvent) else self._value(event, at)
+        key = _scalar_value(event) if isinstance(event, yaml.ScalarEvent) else self._value(event, (*at, ""))
         if isinstance(key, str) and event.anchor is None and event.tag is None:
             return key
-        self.flaws.append(_flaw_at(event, "this key is not plain text; put it in quotes", at))
+        self._flaw(event, at, lambda: "this key is not plain text; put it in quotes")
         return None
 
 
@@ -218,13 +240,13 @@ def _unsupported(event: Any) -> str:
     return "anchors (&name) are not supported; put text that begins with & in quotes"
 
 
+def _line_and_column(event: Any) -> tuple[int, int]:
+    return event.start_mark.line + 1, event.start_mark.column + 1
+
+
 def _mark(event: Any) -> int:
     start = event.start_mark
     return int(start.line << 32 | start.column)
-
-
-def _flaw_at(event: Any, what: str, at: Place) -> Flaw:
-    return Flaw(at, event.start_mark.line + 1, event.start_mark.column + 1, what)
 
 
 def _syntax_flaw(error: yaml.YAMLError, text: str) -> Flaw:

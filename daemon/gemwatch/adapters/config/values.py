@@ -1,11 +1,9 @@
 """Single values of a configuration: each function takes what YAML gave and returns what the core wants.
 
-They raise `BadValue` with what is wrong and what to write instead. No message shows text from a reference, nor
-anything of a key, a token or a URL.
+They raise `BadValueError` with what is wrong and what to write instead.
 """
 
 import difflib
-import ipaddress
 import math
 import re
 import shlex
@@ -23,27 +21,41 @@ from gemwatch.core.gate import OFF
 from gemwatch.core.job_id import NOT_A_JOB_ID, job_id_of
 from gemwatch.core.kinds import EventKind
 from gemwatch.core.limits import Word
-from gemwatch.core.settings import WebSettings
 
 LONGEST = timedelta(days=36_500)
+LONGEST_NAME = 200  # characters
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _DURATION = re.compile(r"([1-9][0-9]{0,11})([smhd]?)")
 _DIGITS = re.compile(r"0|[1-9][0-9]{0,29}")
 _NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,15})?")
 _TARGET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_HARMLESS = re.compile(r"[\w .:+-]{1,40}")
+_SHOWABLE = re.compile(r"[\w .:+-]{1,40}")
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
-_LISTEN = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9][A-Za-z0-9._-]*)):(?P<port>[0-9]{1,5})")
 _LINE_BREAKERS = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_EXAMPLES = re.compile(r"(?<![A-Za-z0-9])(?:token[abc](?![A-Za-z0-9])|replace-me)", re.IGNORECASE)
+_EMPTY = "is empty; give it a value or take the key out"
+_OPTIONS = re.compile(r"\?\w+=[^/]*$")
+_LONGEST_GUESS = 64  # characters; comparing longer words takes long and finds nothing
+
+# Words that older versions knew, and what they are called now.
+_RENAMED = {"needs-look": "needs-review"}
 
 
-class BadValue(ValueError):  # noqa: N818 (it says what the value is)
-    """A value that cannot be used; the message says why and what to write."""
+class BadValueError(ValueError):
+    """A value that cannot be used: `what` is wrong with it, and what to write.
+
+    The text begins with the value where one is given that may be repeated. `what` alone is for messages that must not
+    repeat anything. Neither holds what came from a reference, nor anything of a key, a token or a URL.
+    """
+
+    def __init__(self, what: str, value: object = ...) -> None:
+        self.what = what
+        super().__init__(what if value is ... else f"{shown(value)} {what}")
 
 
 def shown(value: object) -> str:
-    """A value as a message may repeat it: short and harmless ones only, never what came from a reference."""
+    """A value as a message may repeat it: short plain ones only, never one that came from a reference."""
     if value is None:
         return "an empty value"
     if isinstance(value, bool):
@@ -56,35 +68,62 @@ def shown(value: object) -> str:
 
 
 def quoted(word: str) -> str:
-    """A word in quotes with a space before it, or nothing where it may be something pasted in a wrong place."""
-    return f' "{word}"' if _HARMLESS.fullmatch(word) and not isinstance(word, Substituted) else ""
+    """A word in quotes after a space, or nothing where it may be something that was pasted in the wrong place."""
+    return f' "{word}"' if _SHOWABLE.fullmatch(word) and not isinstance(word, Substituted) else ""
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, known, 1) if isinstance(word, str) else []
+    if not isinstance(word, str) or len(word) > _LONGEST_GUESS:
+        return ""
+    if word in _RENAMED:
+        return f"; it is now called {_RENAMED[word]}"
+    close = difflib.get_close_matches(word, known, 1)
     return f'; did you mean "{close[0]}"?' if close else ""
 
 
 def text(value: Any) -> str:
     """Any string that is not empty."""
     if value is None or value == "":
-        raise BadValue("is empty; give it a value or take the key out")
+        raise BadValueError(_EMPTY)
     if isinstance(value, str):
         return value
     if isinstance(value, bool | int | float):
-        raise BadValue("must be text; put it in quotes")
-    raise BadValue(f"must be text, not {shown(value)}")
+        raise BadValueError("must be text; put it in quotes")
+    raise BadValueError(f"must be text, not {shown(value)}")
+
+
+def not_an_example(value: str) -> str:
+    """What is not one of the placeholders in our own examples."""
+    if _EXAMPLES.search(value):
+        raise BadValueError("is a placeholder from the examples; put your own value there")
+    return value
+
+
+def own_text(value: Any) -> str:
+    return not_an_example(text(value))
+
+
+def header_text(value: Any) -> str:
+    """What can go into an HTTP header."""
+    if not _VISIBLE.fullmatch(text(value)):
+        raise BadValueError("may hold only ASCII letters, digits and signs, without spaces and line breaks")
+    return str(value)
+
+
+def secret(value: Any) -> str:
+    """A key or a token."""
+    return not_an_example(header_text(value))
 
 
 def duration(value: Any) -> timedelta:
     raw = str(value) if type(value) is int else value
     if isinstance(raw, str) and raw in ("0", "0s", "0m", "0h", "0d"):
-        raise BadValue("must be longer than 0")
+        raise BadValueError("must be longer than 0")
     if not isinstance(raw, str) or not (parts := _DURATION.fullmatch(raw)):
-        raise BadValue(f"{shown(value)} is not a duration; write 90s, 10m, 2h or 7d")
+        raise BadValueError("is not a duration; write 90s, 10m, 2h or 7d", value)
     seconds = int(parts[1]) * _UNITS[parts[2]]
     if seconds > LONGEST.total_seconds():
-        raise BadValue(f"is longer than {LONGEST.days}d")
+        raise BadValueError(f"is longer than {LONGEST.days}d")
     return timedelta(seconds=seconds)
 
 
@@ -94,19 +133,20 @@ def limit(value: Any) -> timedelta | Word:
         return Word(value)
     try:
         return duration(value)
-    except BadValue as problem:
-        raise BadValue(f"{problem}; or write auto or off") from None
+    except BadValueError as error:
+        hint = f"{error.what}; or write auto or off"
+        raise (BadValueError(hint) if str(error) == error.what else BadValueError(hint, value)) from None
 
 
 def job_id(value: Any) -> int:
     found = job_id_of(value)
     if found is None:
-        raise BadValue(f"{shown(value)} {NOT_A_JOB_ID}")
+        raise BadValueError(NOT_A_JOB_ID, value)
     return found
 
 
 def integer(low: int, high: int) -> Callable[[Any], int]:
-    """What reads a whole number within bounds; text counts only where a reference put it."""
+    """What reads an integer within bounds. Text counts only where a reference put it."""
 
     def read(value: Any) -> int:
         if isinstance(value, Substituted) and _DIGITS.fullmatch(value):
@@ -114,16 +154,16 @@ def integer(low: int, high: int) -> Callable[[Any], int]:
         elif type(value) is int:
             number = value
         else:
-            raise BadValue(f"{shown(value)} is not a whole number; write one from {low} to {high}, without quotes")
+            raise BadValueError(f"is not an integer; write one from {low} to {high}, without quotes", value)
         if not low <= number <= high:
-            raise BadValue(f"must be from {low} to {high}")
+            raise BadValueError(f"must be from {low} to {high}")
         return number
 
     return read
 
 
-def bar(most: float) -> Callable[[Any], float | str]:
-    """What reads a part of one, such as 0.8 for 80 %, or `off`."""
+def share(most: float) -> Callable[[Any], float | str]:
+    """What reads a share, such as 0.8 for 80 %, or `off`."""
 
     def read(value: Any) -> float | str:
         if value == OFF:
@@ -131,7 +171,7 @@ def bar(most: float) -> Callable[[Any], float | str]:
         if isinstance(value, Substituted) and _NUMBER.fullmatch(value):
             value = float(value)
         if type(value) not in (int, float) or not 0 <= value <= most:
-            raise BadValue(f"{shown(value)} is not a number from 0 to {most:g}; write 0.8 for 80 %, or off")
+            raise BadValueError(f"is not a number from 0 to {most:g}; write 0.8 for 80 %, or off", value)
         return float(value)
 
     return read
@@ -141,7 +181,7 @@ def rate(value: Any) -> float:
     if isinstance(value, Substituted) and _NUMBER.fullmatch(value):
         value = float(value)
     if type(value) not in (int, float) or not 0 <= value < math.inf:
-        raise BadValue(f"{shown(value)} is not a rate; write requests a second such as 10 or 0.5, or 0 for no limit")
+        raise BadValueError("is not a rate; write requests per second such as 4 or 0.5, or 0 for no limit", value)
     return float(value)
 
 
@@ -149,7 +189,7 @@ def one_of(*words: str) -> Callable[[Any], str]:
     def read(value: Any) -> str:
         if value not in words:
             hint = did_you_mean(value, words) or f"; write one of {', '.join(words)}"
-            raise BadValue(f"{shown(value)} is not known here{hint}")
+            raise BadValueError(f"is not known here{hint}", value)
         return str(value)
 
     return read
@@ -157,7 +197,7 @@ def one_of(*words: str) -> Callable[[Any], str]:
 
 def flag(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise BadValue(f"{shown(value)} is neither true nor false")
+        raise BadValueError("is neither true nor false", value)
     return value
 
 
@@ -165,37 +205,40 @@ def sweep(value: Any) -> bool:
     return one_of("auto", "off")(value) == "auto"
 
 
-def watch_name(value: Any) -> str:
+def single_line(value: Any) -> str:
+    """The name of a job or of this instance."""
     name = text(value)
     if not name.strip():
-        raise BadValue("is empty; give it a value or take the key out")
-    if len(name) > 200:  # noqa: PLR2004 (said in the message)
-        raise BadValue("is longer than 200 characters")
+        raise BadValueError(_EMPTY)
+    if len(name) > LONGEST_NAME:
+        raise BadValueError(f"is longer than {LONGEST_NAME} characters")
     if any(unicodedata.category(c) in _LINE_BREAKERS for c in name):
-        raise BadValue("must be a single line of text")
+        raise BadValueError("must be a single line of text")
     return name
 
 
 def target_name(value: Any) -> str:
     """The key of a target. What is no name is not repeated: it may be a URL in the wrong place."""
     if not _TARGET_NAME.fullmatch(text(value)):
-        raise BadValue("is no name for a target; use up to 64 letters, digits, '.', '_' and '-'")
+        raise BadValueError("is not a name for a target; use up to 64 letters, digits, '.', '_' and '-'")
     return str(value)
 
 
+def target(value: Any) -> Any:
+    """A mapping, also where only the URL is given. Its keys are not checked here."""
+    return {"url": value} if isinstance(value, str) else value
+
+
 def event_list(value: Any) -> list[Any]:
-    """The list of events as it stands there, with `all` spelt out; its items are not looked at."""
+    """The list of events as it is, with `all` spelt out. Its items are not checked here."""
     if value == "all" or (isinstance(value, list) and "all" in value):
         return list(EventKind)
     if not isinstance(value, list):
-        raise BadValue(f"{shown(value)} is not a list of events; write all, or a list such as [success, failed]")
+        raise BadValueError("is not a list of events; write all, or a list such as [success, failed]", value)
     return value
 
 
-def event(value: Any) -> str:
-    if value == "needs-look":
-        raise BadValue("needs-look is now called needs-review; write needs-review")
-    return one_of(*EventKind)(value)
+event = one_of(*EventKind)
 
 
 def time_zone(value: Any) -> str:
@@ -203,28 +246,23 @@ def time_zone(value: Any) -> str:
     try:
         return ZoneInfo(name).key
     except (ValueError, OSError, ZoneInfoNotFoundError):
-        raise BadValue(f"{shown(value)} is not a time zone; write an IANA name such as Europe/Amsterdam") from None
-
-
-def header_text(value: Any) -> str:
-    """What can go into an HTTP header: a key or a token."""
-    if not _VISIBLE.fullmatch(text(value)):
-        raise BadValue("may hold only letters, digits and signs of ASCII, without spaces or line breaks")
-    return str(value)
+        raise BadValueError("is not a time zone; write an IANA name such as Europe/Amsterdam", value) from None
 
 
 def command(value: Any) -> tuple[str, ...]:
     """A program and its arguments: one string, split as a shell would, or a list."""
     if isinstance(value, list):
         if not value or not all(isinstance(word, str) for word in value) or not value[0]:
-            raise BadValue("must list a program and its arguments, each as text; put numbers in quotes")
+            raise BadValueError("must list a program and its arguments, each as text; put numbers in quotes")
         return tuple(str(word) for word in value)
     try:
         words = shlex.split(text(value))
+    except BadValueError:
+        raise
     except ValueError:
-        raise BadValue("has a quote or a backslash that is not closed; write it as a list instead") from None
+        raise BadValueError("has a quote or a backslash that is not closed; write it as a list instead") from None
     if not words:
-        raise BadValue("is empty; give it a value or take the key out")
+        raise BadValueError(_EMPTY)
     return tuple(words)
 
 
@@ -236,9 +274,9 @@ def azure_is_installed() -> bool:
 
 
 def azure(value: Any) -> Any:
-    """A mapping, also where only the credential's name is given; its keys are not looked at."""
+    """A mapping, also where only the credential's name is given. Its keys are not checked here."""
     if not azure_is_installed():
-        raise BadValue("needs azure-identity, which is not installed; pip install 'gemwatch[azure]'")
+        raise BadValueError("needs azure-identity, which is not installed; pip install 'gemwatch[azure]'")
     return {"credential": value} if isinstance(value, str) else value
 
 
@@ -246,53 +284,42 @@ def file_path(value: Any) -> Path:
     return Path(text(value))
 
 
-def base_url(value: Any) -> str:
+def http_url(value: Any) -> str:
+    """A URL of a server, without a slash at its end."""
     url = text(value)
     wanted = "write https://HOST/PATH"
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        raise BadValue(f"is not a URL; {wanted}") from None
+        raise BadValueError(f"is not a URL; {wanted}") from None
     if parts.scheme not in ("http", "https") or not host or not _VISIBLE.fullmatch(url):
-        raise BadValue(f"is not an http or https URL with a host; {wanted}")
+        raise BadValueError(f"is not an http or https URL with a host; {wanted}")
     if "@" in parts.netloc:
-        raise BadValue(f"must not hold a user or password; {wanted}")
+        raise BadValueError(f"must not hold a user or password; {wanted}")
     if "?" in url or "#" in url:
-        raise BadValue(f"must not hold a query (?) or fragment (#); {wanted}")
+        raise BadValueError(f"must not hold a query (?) or fragment (#); {wanted}")
     return url.rstrip("/")
 
 
 def heartbeat_url(value: Any) -> str:
-    url = text(value)
+    url = own_text(value)
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
         host = None
     if not host or parts.scheme not in ("http", "https") or "#" in url or not _VISIBLE.fullmatch(url):
-        raise BadValue("is not an http or https URL to call; write the one that the dead man's switch shows")
+        raise BadValueError("is not an http or https URL to call; write the one that the monitoring service shows")
     return url
 
 
 def sqlite_path(value: Any) -> Path:
-    """The file of a `sqlite:///` URL, relative as it stands there."""
+    """The file of a `sqlite:///` URL as it is written: no character of it means more than itself."""
     url = text(value)
     path = url.removeprefix("sqlite:///")
-    if path == url or not path or path.endswith((":memory:", "/")) or "?" in path or "#" in path:
-        raise BadValue("only a SQLite file is supported; write sqlite:///gemwatch.db or sqlite:////absolute/path.db")
+    if path == url or not path or path.endswith((":memory:", "/")) or _OPTIONS.search(path):
+        raise BadValueError(
+            "only a SQLite file is supported; write sqlite:///gemwatch.db or sqlite:////absolute/path.db"
+        )
     return Path(path)
-
-
-def listen(value: Any) -> WebSettings:
-    if value == "off":
-        return WebSettings(host=None)
-    parts = _LISTEN.fullmatch(value) if isinstance(value, str) else None
-    if parts is None or int(parts["port"]) > 65_535:  # noqa: PLR2004 (the largest port)
-        raise BadValue(f"{shown(value)} is not an address to listen on; write HOST:PORT, [IPv6]:PORT or off")
-    if parts["six"]:
-        try:
-            ipaddress.IPv6Address(parts["six"])
-        except ValueError:
-            raise BadValue(f"{shown(value)} holds no IPv6 address; write [::1]:PORT") from None
-    return WebSettings(host=parts["six"] or parts["host"], port=int(parts["port"]))

@@ -1,45 +1,62 @@
-"""The watch list: the entries of all files in their order, each id once, bad entries set aside."""
+"""The watch list: the entries of all files in their order, each id once, without the bad ones."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
-from gemwatch.adapters.config.document import Document
-from gemwatch.adapters.config.schema import Misfit, check_watch, watched_id
-from gemwatch.adapters.config.values import did_you_mean, quoted
-from gemwatch.core.settings import Problem, Watch
+from gemwatch.adapters.config import build
+from gemwatch.adapters.config.document import Document, Misfit, Reader
+from gemwatch.adapters.config.rules import unknown_target
+from gemwatch.adapters.config.validation import check_watch, watched_id
+from gemwatch.core.settings import Watch
+
+MOST_WATCHES = 100_000
+SHORTEST_IN_WATCH_FILE = timedelta(seconds=30)
 
 
 class WatchEntries:
-    """Grows file by file: `watches` are the good entries, `problems` say what is wrong with the others."""
+    """Collects the entries of one file after the other. Its problems go to the reader's."""
 
-    def __init__(self, targets: Collection[str]) -> None:
+    def __init__(self, reader: Reader, targets: Mapping[str, Any]) -> None:
         self.watches: list[Watch] = []
-        self.problems: list[Problem] = []
+        self._reader = reader
         self._targets = targets
         self._first: dict[int, tuple[Document, int]] = {}
+        self._entries = 0
 
     def add(self, document: Document, entries: Sequence[Any]) -> None:
+        self._entries += len(entries)
+        if self._entries > MOST_WATCHES:
+            self._reader.report(document, [Misfit((), f"there are more than {MOST_WATCHES:,} watches")])
+            return
         for index, entry in enumerate(entries):
-            watch, misfits = check_watch(entry)
-            misfits = [*misfits, *self._repeated(entry), *self._unknown_targets(entry)]
-            if watch is not None and not misfits and index not in document.flawed:
+            keys, wrong = check_watch(entry)
+            watch = None if keys is None else build.watch(keys)
+            misfits = self._misfits(document, entry, watch, wrong)
+            placed = (_inside((*document.list_at, index), misfit) for misfit in misfits)
+            bad = self._reader.report(document, placed) or index in document.flawed
+            if watch is not None and not bad:
                 self._first[watch.job_id] = document, index
                 self.watches.append(watch)
-            for misfit in misfits:
-                at = (*document.list_at, index, *misfit.at)
-                if at not in document.unresolved:
-                    self.problems.append(document.problem(at, misfit.what, key=misfit.key))
 
-    def _repeated(self, entry: object) -> Iterator[Misfit]:
+    def _misfits(
+        self, document: Document, entry: object, watch: Watch | None, wrong: Iterator[Misfit]
+    ) -> Iterator[Misfit]:
+        yield from wrong
         job_id = watched_id(entry)
         if job_id in self._first:
-            document, index = self._first[job_id]
-            place = document.place((*document.list_at, index))
-            yield Misfit((), f"job {job_id} is watched already; first at {place}")
-
-    def _unknown_targets(self, entry: object) -> Iterator[Misfit]:
+            first, index = self._first[job_id]
+            bare = f"is watched already; first at {first.place((*first.list_at, index))}"
+            yield Misfit((), f"job {job_id} {bare}", f"this job {bare}")
         names = entry.get("notify") if isinstance(entry, dict) else None
-        for index, name in enumerate(names if isinstance(names, list) else ()):
+        for position, name in enumerate(names if isinstance(names, list) else ()):
             if isinstance(name, str) and name and name not in self._targets:
-                hint = did_you_mean(name, self._targets) or "; name one from notify"
-                yield Misfit(("notify", index), f"no target is named{quoted(name)}{hint}")
+                bare = "no target has this name; name one from notify"
+                yield Misfit(("notify", position), unknown_target(name, self._targets), bare)
+        if document.is_watch_file and watch is not None and watch.every and watch.every < SHORTEST_IN_WATCH_FILE:
+            shortest = SHORTEST_IN_WATCH_FILE.total_seconds()
+            yield Misfit(("every",), f"must be {shortest:g}s at least in a watch file")
+
+
+def _inside(at: tuple[str | int, ...], misfit: Misfit) -> Misfit:
+    return Misfit((*at, *misfit.at), misfit.what, misfit.bare, misfit.key)

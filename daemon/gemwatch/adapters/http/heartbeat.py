@@ -1,7 +1,6 @@
 """One call to a dead man's switch: taken, or why not."""
 
 import asyncio
-import re
 from http import HTTPStatus
 
 import aiohttp
@@ -12,8 +11,6 @@ from gemwatch import __version__
 from gemwatch.adapters.http.session import NoAnswerError, fault, open_session, os_reason
 
 LIMIT = 10.0  # seconds for all of it
-_LONG = 16  # characters: no word that is any use in a log
-_DIGIT = re.compile(r"[0-9]")
 
 
 async def call(url: str, limit: float = LIMIT) -> str | None:
@@ -57,12 +54,3 @@ def _reason(status: int) -> str | None:
     if status < HTTPStatus.BAD_REQUEST:
         return f"{named}, a redirect, is not followed: write the URL that it leads to"
     return named
-
-
-def secret_parts(url: str) -> list[str]:
-    """The URL, and what in it looks made up by a machine.
-
-    Not each word of it: a log without `status`, which is in Uptime Kuma's URLs, could not be read.
-    """
-    words = re.split(r"[/:@?&=#,;]", url.partition("://")[2])
-    return [url, *(word for word in words if "." not in word and (len(word) >= _LONG or _DIGIT.search(word)))]

@@ -38,7 +38,7 @@ def doctor(context: typer.Context, config: Config = None, *, offline: Offline = 
     path, secrets = config_path(context, config), Secrets()
     loaded = load(path, os.environ, url_problem=url_problem)
     if loaded.settings is not None:
-        _remember(loaded.settings, secrets)
+        secrets.learn(loaded.settings)
     found = []
     if not (as_json or on_terminal()):
         print(record(["State", "Check", "Found", "Remedy"]), flush=True)
@@ -65,14 +65,14 @@ def doctor(context: typer.Context, config: Config = None, *, offline: Offline = 
 
 def _findings(path: Path, loaded: "LoadedFile", secrets: "Secrets", *, online: bool) -> "Iterator[Finding]":
     """Each as soon as it is known: a token can take a minute. Of a refused configuration, what can be known."""
-    from gemwatch.adapters.config.store import store_url
+    from gemwatch.adapters.config.file import load_sections
     from gemwatch.adapters.store.info import writer_of
     from gemwatch.cli.doctor import configuration, machine, store, targets, web
 
     yield from configuration.findings(path, loaded)
-    url = store_url(path, os.environ)
-    if isinstance(url, str):
-        yield from store.findings(url)
+    found = load_sections(path, os.environ, ("store.url",)).settings
+    if found is not None:
+        yield from store.findings(found.store.url)
     yield from machine.findings(os.environ)
     settings = loaded.settings
     if settings is None:
@@ -93,14 +93,6 @@ def _login_and_api(settings: "Settings", secrets: "Secrets", *, online: bool) ->
         yield program
     if online:
         yield from asyncio.run(gathered())
-
-
-def _remember(settings: "Settings", secrets: "Secrets") -> None:
-    token = settings.api.token
-    secrets.add(settings.api.key, token.value, token.azure.client_secret if token.azure else None)
-    secrets.publish(*(target.name for target in settings.targets))
-    for target in settings.targets:
-        secrets.add_url(target.url)
 
 
 def _fit_to_show(finding: "Finding", secrets: "Secrets") -> "Finding":

@@ -43,6 +43,9 @@ def _mistakes(path: Path, loaded: LoadedFile) -> Iterator[Finding]:
         yield problem(
             "watch list", f"an entry is skipped: {mistake}", "Fix that entry and save, then run: gemwatch check"
         )
+    for unwise in loaded.warnings:
+        found, _, remedy = str(unwise).rpartition("; ")
+        yield warning("configuration", found, remedy[0].upper() + remedy[1:])
     if settings.watches:
         yield ok("watch list", f"jobs: {len(settings.watches)}")
     elif not loaded.problems:

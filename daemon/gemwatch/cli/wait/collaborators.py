@@ -9,7 +9,6 @@ from signal import Signals
 from threading import Thread
 from typing import TypeVar
 
-from gemwatch.adapters.config.wait import WaitSettings
 from gemwatch.adapters.gem.client import GemApi
 from gemwatch.adapters.gem.server_clock import ServerTime, server_time
 from gemwatch.adapters.login.credentials import Credentials
@@ -21,6 +20,7 @@ from gemwatch.core.clock import Clock
 from gemwatch.core.job import JobDetails
 from gemwatch.core.outcome import Outcome, Terms
 from gemwatch.core.secrets import Secrets
+from gemwatch.core.settings import Settings
 from gemwatch.core.waiting import Standing, Told
 from gemwatch.engine.pace import Pace
 from gemwatch.engine.waiting import Asking, Waiting
@@ -31,7 +31,8 @@ _PATIENCE = 2.0  # seconds for one read of the store
 
 
 async def waited(
-    settings: WaitSettings,
+    settings: Settings,
+    store_url: str | None,
     jobs: Mapping[int, str | None],
     terms: Terms,
     limit: timedelta | None,
@@ -39,10 +40,13 @@ async def waited(
     shown: Shown,
     signals: Mapping[Signals, Outcome],
 ) -> tuple[Sequence[Standing], Outcome]:
-    """How the jobs stand at the end, and what it has come to: for a signal, what `signals` says."""
+    """How the jobs stand at the end, and the outcome: for a signal, what `signals` says.
+
+    `store_url` None: there is no store.
+    """
     loop, stopped_by = asyncio.get_running_loop(), list[Outcome]()
     async with AsyncExitStack() as stack:
-        waiting = _build(stack, settings, shown, jobs=jobs, terms=terms, limit=limit)
+        waiting = _build(stack, settings, store_url, shown, jobs=jobs, terms=terms, limit=limit)
         running = asyncio.create_task(waiting.run())
 
         def stop(outcome: Outcome) -> None:
@@ -57,22 +61,20 @@ async def waited(
 
 def _build(
     stack: AsyncExitStack,
-    settings: WaitSettings,
+    settings: Settings,
+    store_url: str | None,
     shown: Shown,
     *,
     jobs: Mapping[int, str | None],
     terms: Terms,
     limit: timedelta | None,
 ) -> Waiting:
-    clock, secrets, failures = SystemClock(), Secrets(), Failures(shown)
-    secrets.add(settings.api.key, settings.api.token.value)
-    if settings.api.token.azure is not None:
-        secrets.add(settings.api.token.azure.client_secret)
+    clock, failures = SystemClock(), Failures(shown)
     api = GemApi(settings.api, clock)
     stack.push_async_callback(api.close)
-    credentials = Credentials(settings.api.token, clock, secrets)
+    credentials = Credentials(settings.api.token, clock, Secrets.of(settings))
     stack.push_async_callback(credentials.close)
-    store = _Store(settings, clock)
+    store = _Store(settings, store_url, clock)
 
     async def unreachable() -> str | None:
         answer = await server_time(settings.api, clock)
@@ -103,11 +105,11 @@ class _Store:
     Threads of a pool would be waited for when the program ends, and a file system that hangs never returns.
     """
 
-    def __init__(self, settings: WaitSettings, clock: Clock) -> None:
-        own = {watch.job_id: watch.gate for watch in settings.watches.values() if watch.gate is not None}
-        self._gate = StoreGate(settings.store_url, settings.gate, own)
+    def __init__(self, settings: Settings, store_url: str | None, clock: Clock) -> None:
+        own = {watch.job_id: watch.gate for watch in settings.watches if watch.gate is not None}
+        self._gate = StoreGate(store_url, settings.gate, own)
         self._gate_alone = StoreGate(None, settings.gate, own)
-        self._status = None if settings.store_url is None else DaemonStatus(settings.store_url)
+        self._status = None if store_url is None else DaemonStatus(store_url)
         self._clock = clock
         self._hanging: Future[object] | None = None
 

@@ -17,7 +17,7 @@ from gemwatch.cli.common import MISUSED, Config, Json, config_option, duration, 
 from gemwatch.core.outcome import EXIT_CODES, Outcome, Terms
 
 if TYPE_CHECKING:
-    from gemwatch.adapters.config.wait import WaitSettings
+    from gemwatch.core.settings import Settings
     from gemwatch.core.waiting import Standing
 
 _SIGNALS = {signal.SIGINT: Outcome.INTERRUPTED, signal.SIGTERM: Outcome.TERMINATED}
@@ -98,9 +98,9 @@ def wait(
     """  # noqa: D301 (click keeps the lines that follow a real backspace)
     _before_the_loop()
     jobs = list(dict.fromkeys(job_ids))
-    settings = _settings(context, config)
+    settings, store_url = _settings(context, config)
     terms = Terms(any_one=any_one, fail_fast=fail_fast, unknown_ends=unknown_status is Unknown.end)
-    standings, outcome = _waited(settings, jobs, terms, timeout, as_json=as_json)
+    standings, outcome = _waited(settings, store_url, jobs, terms, timeout, as_json=as_json)
     from gemwatch.cli.wait.output import document, explain, put
 
     if as_json:
@@ -119,11 +119,12 @@ def _before_the_loop() -> None:
         signal.signal(one, stop)
 
 
-def _settings(context: typer.Context, config: Path | None) -> "WaitSettings":
-    """From the configuration file; from the environment where none is named and none is found."""
+def _settings(context: typer.Context, config: Path | None) -> "tuple[Settings, str | None]":
+    """The settings and the store's URL; from the environment, and without a store, where there is no file."""
+    from gemwatch.adapters.config.file import api_from_environment, load_sections
     from gemwatch.adapters.config.places import VARIABLE, NoConfigError, find
-    from gemwatch.adapters.config.values import BadValue
-    from gemwatch.adapters.config.wait import WaitSettings, from_environment, from_file
+    from gemwatch.adapters.config.values import BadValueError
+    from gemwatch.core.settings import Settings, StoreSettings
 
     named = config_option(context, config) or os.environ.get(VARIABLE)
     path, missing = None, "there is no configuration file that this user may read"
@@ -133,29 +134,36 @@ def _settings(context: typer.Context, config: Path | None) -> "WaitSettings":
         missing = str(error)
     # The system's file may be for the service only. Then the environment counts, as if there were none.
     if path is not None and (named or os.access(path, os.R_OK)):
-        settings = from_file(path, os.environ)
-        if isinstance(settings, WaitSettings):
-            return settings
-        say_problems(settings)
+        loaded = load_sections(path, os.environ, ("api", "poll", "gate", "store", "watch"))
+        if loaded.settings is not None:
+            return loaded.settings, loaded.settings.store.url
+        say_problems(loaded.problems)
         say_access(path)
         raise typer.Exit(MISUSED)
     try:
-        return from_environment(os.environ)
-    except BadValue as error:
+        return Settings(api=api_from_environment(os.environ), store=StoreSettings(path=Path())), None
+    except BadValueError as error:
         fail(f"{missing}\nA wait also works without a file, with the key in the environment; but {error}", MISUSED)
 
 
 def _waited(
-    settings: "WaitSettings", jobs: list[int], terms: Terms, limit: timedelta | None, *, as_json: bool
+    settings: "Settings",
+    store_url: str | None,
+    jobs: list[int],
+    terms: Terms,
+    limit: timedelta | None,
+    *,
+    as_json: bool,
 ) -> "tuple[Sequence[Standing], Outcome]":
     import asyncio
 
     from gemwatch.cli.wait.collaborators import waited
     from gemwatch.cli.wait.output import Lines, Nothing, Table
 
-    named = {job_id: watch.name if (watch := settings.watches.get(job_id)) else None for job_id in jobs}
+    names = {watch.job_id: watch.name for watch in settings.watches}
+    named = {job_id: names.get(job_id) for job_id in jobs}
     shown = Nothing() if as_json else Table() if sys.stdout.isatty() else Lines()
     try:
-        return asyncio.run(waited(settings, named, terms, limit, shown=shown, signals=_SIGNALS))
+        return asyncio.run(waited(settings, store_url, named, terms, limit, shown=shown, signals=_SIGNALS))
     finally:
         shown.finish()

@@ -18,6 +18,7 @@ CONTRACT = {
     "gemwatch_transitions_total",
     "gemwatch_deliveries_total",
     "gemwatch_deliveries_pending",
+    "gemwatch_target_up",
     "gemwatch_delivery_oldest_pending_seconds",
     "gemwatch_last_good_answer_timestamp_seconds",
     "gemwatch_token_expiry_timestamp_seconds",
@@ -25,7 +26,7 @@ CONTRACT = {
     "gemwatch_config_last_reload_success_timestamp_seconds",
     "gemwatch_build_info",
 }
-BEYOND = {"gemwatch_job_events_total", "gemwatch_sweeps_total"}
+BEYOND = {"gemwatch_job_events_total", "gemwatch_sweeps_total", "gemwatch_web_login_failures_total"}
 
 
 class Scrape:

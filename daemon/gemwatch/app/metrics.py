@@ -71,6 +71,10 @@ class Metrics:
             registry=registry,
         )
         self._delivery: dict[str, dict[str, Counter]] = {}
+        self._target_up = Gauge(
+            "gemwatch_target_up", "1: the target accepts messages. 0: it is down.", ["target"], registry=registry
+        )
+        self._shown: set[str] = set()  # targets of the configuration
         self._reload_ok = Gauge(
             "gemwatch_config_last_reload_successful", "1: the last configuration was applied.", registry=registry
         )
@@ -108,12 +112,21 @@ class Metrics:
             self._events[kind].inc()
 
     def targets(self, names: Iterable[str]) -> None:
-        """Show these targets from now on, although nothing has been delivered to them yet."""
-        for name in names:
+        """Show these targets from now on, even before the first delivery, and no longer whether others are up."""
+        wanted = set(names)
+        for name in wanted:
             self._outcomes(name)
+        for name in wanted - self._shown:
+            self._target_up.labels(name).set(1)
+        for name in self._shown - wanted:
+            self._target_up.remove(name)
+        self._shown = wanted
 
     def delivery(self, target: str, outcome: str) -> None:
         self._outcomes(target)[outcome].inc()
+
+    def target_up(self, target: str, *, up: bool) -> None:
+        self._target_up.labels(target).set(up)
 
     def reload(self, ok: bool, at: datetime) -> None:  # noqa: FBT001 (called once, with a named result)
         self._reload_ok.set(ok)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from gemwatch.core.facts import Facts
+from gemwatch.core.facts import Facts, TargetFacts
 from gemwatch.core.kinds import DEFAULT_EVENTS, EventKind, Kind, Scope
 
 
@@ -67,7 +67,13 @@ def audience(event: Event, targets: Iterable[Target], narrowed: Iterable[str] | 
     """The names of the targets that receive an event.
 
     `narrowed` is the watch's own `notify`: it chooses among the targets that list the event's kind.
-    Events about the service are never narrowed, nor is an event about a job whose kind is `login`.
+    Events about the service are never narrowed, nor is an event about a job whose kind is `login`. A target does
+    not receive events about itself.
     """
     chosen = None if narrowed is None or event.kind.traits.scope is not Scope.JOB else frozenset(narrowed)
-    return tuple(t.name for t in targets if t.accepts(event.kind) and (chosen is None or t.name in chosen))
+    about = event.facts.target if isinstance(event.facts, TargetFacts) else None
+    return tuple(
+        one.name
+        for one in targets
+        if one.accepts(event.kind) and one.name != about and (chosen is None or one.name in chosen)
+    )

@@ -98,16 +98,21 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """What goes to one target next, oldest first: one delivery, or more than MANY for a summary."""
+    """What goes to one target next, oldest first: one delivery, or several for a summary.
+
+    `missed`: it went to the fallback while the target was down, and all of it is one message.
+    """
 
     target: str
     deliveries: tuple[Delivery, ...]
+    missed: bool = False
 
 
 class DeliveryState(StrEnum):
     PENDING = "pending"
     SENT = "sent"
     FAILED = "failed"
+    REROUTED = "rerouted"  # the fallback has the event instead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,12 +11,14 @@ from gemwatch.core.backoff import DELIVERY_FIRST
 from gemwatch.core.clock import Clock
 from gemwatch.core.events import Event
 from gemwatch.core.message_ids import message_ids
+from gemwatch.core.target_health import Aftermath, SentText
 from gemwatch.core.text.compose import compose
 from gemwatch.core.text.rendering import Format, render
 from gemwatch.core.text.summary import fitting, summarise
 from gemwatch.core.work import Bundle, Delivery, DeliveryState, NotSent, Outcome, Sent, Settled, postpone, settle
 from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.ports import Database, Metrics, Store, Targets
+from gemwatch.engine.target_states import TargetStates
 from gemwatch.engine.wake_up import WakeUp
 
 log = structlog.get_logger()
@@ -46,11 +48,13 @@ class Dispatcher:
         self._progress = progress
         self.wake_up = WakeUp()
         self._busy: dict[str, asyncio.Task[None]] = {}
+        self._states = TargetStates(active=active, clock=clock, metrics=metrics)
         self._proven: set[str] = set()  # targets that accepted the last message
         self._stopping = False
 
     async def run(self) -> None:
         """Deliver until stopped. An unexpected error ends it, and with it the program."""
+        self._states.load(await self._database(self._store.target_health))
         async with asyncio.TaskGroup() as group:
             while not self._stopping:
                 await self._claim(group)
@@ -76,11 +80,13 @@ class Dispatcher:
         return not self._busy
 
     async def _claim(self, group: asyncio.TaskGroup) -> None:
-        targets = self._active.targets
-        idle = [name for name in targets.names if name not in self._busy]
-        if not idle:
+        targets, now = self._active.targets, self._clock.now()
+        self._states.follow_edits()
+        free = [name for name in targets.names if name not in self._busy and not self._states.held(name, now)]
+        fallbacks = self._states.fallbacks(now)
+        if not free and not fallbacks:
             return
-        bundles = await self._database(self._store.claim_deliveries, self._clock.now(), idle, LEASE)
+        bundles = await self._database(self._store.claim_deliveries, now, free, LEASE, fallbacks)
         for bundle in bundles:
             self._busy[bundle.target] = group.create_task(self._deliver(bundle, targets))
 
@@ -100,9 +106,12 @@ class Dispatcher:
         give_back_at = rest[0].claim + BUNDLE_TIME
         while rest:
             if self._stopping or self._clock.now() > give_back_at:
-                await self._settle(bundle.target, [postpone(one, self._clock.now()) for one in rest])
+                now = self._clock.now()
+                await self._database(self._store.settle, [postpone(one, now) for one in rest], now=now)
                 return
-            size = 1 if len(rest) == 1 else fitting(_letters(rest), targets.body_limit(bundle.target))
+            size = len(rest)
+            if size > 1 and not bundle.missed:  # what was missed is one message; what does not fit is counted
+                size = fitting(_letters(rest), targets.body_limit(bundle.target))
             part, rest = rest[:size], rest[size:]
             if not await self._send(bundle.target, part, rest, targets):
                 return
@@ -116,25 +125,37 @@ class Dispatcher:
         else:
             message = summarise(_letters(part), now=now)
         ids = message_ids(target, part, self._active.settings.name)
-        outcome = await targets.send(target, render(message, Format.TEXT, limit), ids)
+        rendered = render(message, Format.TEXT, limit)
+        outcome = await targets.send(target, rendered, ids)
         settled = [settle(one, outcome, clock.now()) for one in part]
         for delivery, one in zip(part, settled, strict=True):
-            self._say(target, delivery, one, outcome)
+            self._log(target, delivery, one, outcome)
+        carried = tuple(one.id for one in part)
+        text = SentText(carried=carried, title=rendered.title, body=rendered.body, format=Format.TEXT)
+        aftermath = self._states.after(target, outcome, text)
         if isinstance(outcome, Sent):
-            await self._settle(target, settled, works_again=target not in self._proven)
+            recovered = target if target not in self._proven else None
+            await self._record(settled, aftermath, outcome, recovered)
             self._proven.add(target)
             return True
         self._proven.discard(target)
         again = max((one.due_at for one in settled if one.due_at), default=clock.now() + DELIVERY_FIRST)
-        await self._settle(target, [*settled, *(postpone(one, again) for one in rest)])
+        await self._record([*settled, *(postpone(one, again) for one in rest)], aftermath, outcome)
         return False
 
-    async def _settle(self, target: str, settled: Sequence[Settled], *, works_again: bool = False) -> None:
-        await self._database(
-            self._store.settle, settled, pull_forward=target if works_again else None, now=self._clock.now()
+    async def _record(
+        self, settled: Sequence[Settled], aftermath: Aftermath, outcome: Outcome, recovered: str | None = None
+    ) -> None:
+        """Settle deliveries with what the attempt means for their target. `recovered`: what waits for it is due."""
+        told = await self._database(
+            self._store.settle, settled, aftermath=aftermath, pull_forward=recovered, now=self._clock.now()
         )
+        self._states.take(aftermath, outcome)
+        for one in told:
+            self._metrics.event(one.event.kind)
+            log.info("event", event_id=f"gw-{one.event_id}", kind=one.event.kind.value, targets=one.targets)
 
-    def _say(self, target: str, delivery: Delivery, settled: Settled, outcome: Outcome) -> None:
+    def _log(self, target: str, delivery: Delivery, settled: Settled, outcome: Outcome) -> None:
         about = {
             "delivery_id": delivery.id,
             "event_id": f"gw-{delivery.event_id}",

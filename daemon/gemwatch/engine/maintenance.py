@@ -113,6 +113,7 @@ class Maintenance:
     async def _prune(self) -> None:
         before = self._clock.now() - self._active.settings.store.keep
         deleted = await self._database(self._housekeeping.prune, before)
+        await self._database(self._housekeeping.prune_texts, self._clock.now())
         await self._database(self._housekeeping.checkpoint)
         log.info("retention_applied", jobs_deleted=deleted, older_than=before)
 

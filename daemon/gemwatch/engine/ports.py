@@ -11,8 +11,9 @@ from gemwatch.core.listing import Listed, Listing, Swept
 from gemwatch.core.login import LoginError, Token
 from gemwatch.core.message_ids import MessageIds
 from gemwatch.core.settings import Applied, Watch
+from gemwatch.core.target_health import Aftermath, TargetHealth
 from gemwatch.core.text.rendering import Rendered
-from gemwatch.core.work import Bundle, Outcome, Recorded, Report, Settled, WatchClaim
+from gemwatch.core.work import Bundle, Outcome, Recorded, Report, Settled, Told, WatchClaim
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,9 +42,20 @@ class Store(Protocol):
 
     def pull_forward(self, target: str, now: datetime) -> None: ...
 
-    def claim_deliveries(self, now: datetime, targets: Iterable[str], lease: timedelta) -> list[Bundle]: ...
+    def claim_deliveries(
+        self, now: datetime, targets: Iterable[str], lease: timedelta, fallbacks: Mapping[str, str]
+    ) -> list[Bundle]: ...
 
-    def settle(self, settled: Sequence[Settled], *, pull_forward: str | None = None, now: datetime) -> None: ...
+    def settle(
+        self,
+        settled: Sequence[Settled],
+        *,
+        aftermath: Aftermath | None = None,
+        pull_forward: str | None = None,
+        now: datetime,
+    ) -> Sequence[Told]: ...
+
+    def target_health(self) -> Mapping[str, TargetHealth]: ...
 
 
 class Api(Protocol):
@@ -113,6 +125,8 @@ class Metrics(Protocol):
 
     def delivery(self, target: str, outcome: str) -> None: ...
 
+    def target_up(self, target: str, *, up: bool) -> None: ...
+
     def reload(self, ok: bool, at: datetime) -> None: ...  # noqa: FBT001 (called with its name)
 
 
@@ -128,6 +142,8 @@ class Housekeeping(Protocol):
     def shift_schedule(self, by: timedelta, written_by: datetime = ...) -> None: ...
 
     def prune(self, before: datetime) -> int: ...
+
+    def prune_texts(self, now: datetime) -> None: ...
 
     def note(self, notes: Mapping[str, Any]) -> None: ...
 

@@ -159,6 +159,7 @@ async def test_the_service_says_how_it_is_and_how_much_there_is(store: str) -> N
         "api": "down",
         "api_since": None,
         "token_expires_at": "2026-03-01T13:00:00Z",
+        "targets_down": [],
         "deliveries": {"pending": 1, "failed": 1},
         "jobs": {UNSEEN: 1, "REQUESTED": 1, "IN_PROGRESS": 1, "PAUSED?": 1, "FAILED": 1},
         "needs_review": 0,

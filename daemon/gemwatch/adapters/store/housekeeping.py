@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gemwatch.adapters.store.recording import write_notes
+from gemwatch.adapters.store.rerouting import prune_texts
 from gemwatch.adapters.store.tables import deliveries, events, service, watches
 from gemwatch.core.job import ENDS
 from gemwatch.core.work import KEEP_TRYING, DeliveryState
@@ -84,6 +85,11 @@ class Housekeeping:
             deleted = connection.execute(sa.delete(watches).where(old_jobs)).rowcount
             connection.execute(sa.delete(events).where(old_events))
         return deleted
+
+    def prune_texts(self, now: datetime) -> None:
+        """Delete the texts of messages after 30 days. The deliveries stay."""
+        with self._engine.begin() as connection:
+            prune_texts(connection, now)
 
     def retry_failed(self, ids: Sequence[int], now: datetime) -> list[int]:
         """Put failed deliveries (all of them where no id is given) back for another 48 h; those it did."""

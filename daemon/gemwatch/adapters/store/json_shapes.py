@@ -81,6 +81,7 @@ def status_json(jobs: Sequence[JobRow], service: ServiceState) -> dict[str, Any]
             "login_since": as_text(service.login_since),
             "api_since": as_text(service.api_since),
             "config": "refused" if service.config_refused else "ok",
+            "targets_down": targets_down_json(service),
         },
     }
 
@@ -93,12 +94,22 @@ def service_json(service: ServiceState, *, version: str, store_trouble: str | No
         "login": service.login.value,
         "api": service.api.value,
         "token_expires_at": as_text(service.token_expires_at, timespec="seconds"),
+        "targets_down": targets_down_json(service),
         "login_since": as_text(service.login_since),
         "api_since": as_text(service.api_since),
         "deliveries": {DeliveryState.PENDING.value: service.pending, DeliveryState.FAILED.value: service.failed},
         "jobs": {status or UNSEEN: number for status, number in service.jobs.items()},
         "needs_review": service.needs_review,
     }
+
+
+def targets_down_json(service: ServiceState) -> list[dict[str, Any]]:
+    """The targets that do not accept messages."""
+    return [
+        {"target": name, "since": as_text(health.down_since), "reason": health.reason}
+        for name, health in sorted(service.targets.items())
+        if health.down
+    ]
 
 
 def estimate_json(estimate: Estimate) -> dict[str, Any]:

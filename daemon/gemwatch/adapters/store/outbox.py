@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from gemwatch.adapters.store.facts_codec import from_json, to_json
 from gemwatch.adapters.store.tables import deliveries, events, watches
-from gemwatch.core.events import Event, Target, audience
+from gemwatch.core.events import Event, Missed, Target, audience
 from gemwatch.core.work import (
     KEEP_TRYING,
     MANY,
@@ -20,6 +20,8 @@ from gemwatch.core.work import (
     Settled,
     Told,
 )
+
+MOST_MISSED = 500  # deliveries in the one message about what a target missed
 
 _bind = sa.bindparam
 
@@ -33,6 +35,7 @@ _DUE = (
         deliveries.c.event_id,
         deliveries.c.attempts,
         deliveries.c.expires_at,
+        deliveries.c.missed,
         events.c.kind,
         events.c.at,
         events.c.job_id,
@@ -42,8 +45,9 @@ _DUE = (
     .join(events, events.c.id == deliveries.c.event_id)
     .where(deliveries.c.target == _bind("target"), deliveries.c.due_at <= _bind("now"))
     .order_by(deliveries.c.due_at, deliveries.c.id)
-    .limit(MOST_IN_SUMMARY)
 )
+_DUE_FIRST = _DUE.limit(MOST_IN_SUMMARY)
+_DUE_MISSED = _DUE.where(deliveries.c.missed == Missed.SUMMARY.value).limit(MOST_MISSED)
 _CLAIM = (
     sa.update(deliveries)
     .where(deliveries.c.id.in_(_bind("ids", expanding=True)))
@@ -96,13 +100,19 @@ def tell(connection: sa.Connection, happened: Sequence[Event], targets: Iterable
 
 
 def claim(connection: sa.Connection, target: str, now: datetime, lease: timedelta) -> Bundle | None:
-    """What goes to a target next: one delivery, or a bundle where more than MANY wait."""
-    rows = connection.execute(_DUE, {"target": target, "now": now}).all()
+    """What goes to a target next: one delivery, or a bundle where more than MANY wait or it missed some."""
+    rows = connection.execute(_DUE_FIRST, {"target": target, "now": now}).all()
     if not rows:
         return None
-    taken = rows if len(rows) > MANY else rows[:1]
+    missed = any(row.missed == Missed.SUMMARY for row in rows)
+    taken = connection.execute(_DUE_MISSED, {"target": target, "now": now}).all() if missed else _next(rows)
     connection.execute(_CLAIM, {"ids": [row.id for row in taken], "ticket": now, "until": now + lease})
-    return Bundle(target=target, deliveries=tuple(_delivery(row, now) for row in taken))
+    return Bundle(target=target, deliveries=tuple(_delivery(row, now) for row in taken), missed=missed)
+
+
+def _next(rows: Sequence[Any]) -> Sequence[Any]:
+    usual = [row for row in rows if row.missed is None]
+    return usual if rows[0].missed is None and len(usual) > MANY else rows[:1]
 
 
 def settle(connection: sa.Connection, settled: Sequence[Settled]) -> None:

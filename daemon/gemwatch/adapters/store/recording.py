@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.store import outbox
+from gemwatch.adapters.store import outbox, rerouting
 from gemwatch.adapters.store.database import relaxed
 from gemwatch.adapters.store.details import replace_details
 from gemwatch.adapters.store.runs import add_news
@@ -18,6 +18,7 @@ from gemwatch.core.events import Event, Target
 from gemwatch.core.gate import Gate
 from gemwatch.core.limits import Limits
 from gemwatch.core.runs import Run
+from gemwatch.core.target_health import Aftermath, TargetHealth
 from gemwatch.core.work import Bundle, Recorded, Report, Settled, Told, WatchClaim
 
 _MEMORY = tuple(field.name for field in fields(Memory))
@@ -148,18 +149,54 @@ class Store:
         news = tuple(report for report in standing if _is_news(report))
         return Recorded(reports=news, told=(*told, *of_jobs), runs=tuple(runs))
 
-    def claim_deliveries(self, now: datetime, targets: Iterable[str], lease: timedelta) -> list[Bundle]:
-        """For each of these targets what goes out next: one delivery, or a bundle where more than MANY wait."""
-        with self._relaxed.begin() as connection:
+    def claim_deliveries(
+        self, now: datetime, targets: Iterable[str], lease: timedelta, fallbacks: Mapping[str, str] | None = None
+    ) -> list[Bundle]:
+        """For each of these targets what is sent next: one delivery, or a bundle where more than MANY wait.
+
+        `fallbacks`: by targets that are down, where what waits for them goes first.
+        """
+        with (self._engine if fallbacks else self._relaxed).begin() as connection:
+            for down, fallback in (fallbacks or {}).items():
+                rerouting.reroute(connection, down, fallback, now)
             bundles = [outbox.claim(connection, target, now, lease) for target in targets]
         return [bundle for bundle in bundles if bundle is not None]
 
-    def settle(self, settled: Sequence[Settled], *, pull_forward: str | None = None, now: datetime) -> None:
-        """Record how attempts ended. `pull_forward` names a target that works again: what waits for it is due."""
+    def settle(
+        self,
+        settled: Sequence[Settled],
+        *,
+        aftermath: Aftermath | None = None,
+        pull_forward: str | None = None,
+        now: datetime,
+    ) -> list[Told]:
+        """Record how attempts ended, and what that means for the target. The events that it gave.
+
+        `pull_forward` names a target that has recovered: what waits for it is due.
+        """
         with self._engine.begin() as connection:
             outbox.settle(connection, settled)
+            told = [] if aftermath is None else self._record_aftermath(connection, aftermath, now)
             if pull_forward is not None:
                 outbox.pull_forward(connection, pull_forward, now)
+        return told
+
+    def target_health(self) -> dict[str, TargetHealth]:
+        """The health of every target that has failed before."""
+        with self._engine.begin() as connection:
+            return rerouting.read_health(connection)
+
+    def _record_aftermath(self, connection: sa.Connection, aftermath: Aftermath, now: datetime) -> list[Told]:
+        target = aftermath.target
+        if aftermath.health is not None:
+            rerouting.write_health(connection, target, aftermath.health)
+        if aftermath.text is not None:
+            rerouting.keep_text(connection, aftermath.text, now)
+        if aftermath.recovered_from is not None:
+            rerouting.give_back(connection, target, aftermath.missed, aftermath.recovered_from, now)
+        if aftermath.fallback is not None:
+            rerouting.reroute(connection, target, aftermath.fallback, now)
+        return outbox.tell(connection, aftermath.events, self._targets)
 
     def pull_forward(self, target: str, now: datetime) -> None:
         """What waits for a target is due now, since there is reason to think that it works again."""

@@ -9,9 +9,11 @@ import sqlalchemy as sa
 
 from gemwatch.adapters.store import json_shapes
 from gemwatch.adapters.store.details import WITH_DETAILS
+from gemwatch.adapters.store.rerouting import read_health, text_of
 from gemwatch.adapters.store.rows import TRANSITION, delivery_row, job_row, service_state, transition_row
 from gemwatch.adapters.store.runs import Learner
 from gemwatch.adapters.store.tables import deliveries, events, service, transitions, watches
+from gemwatch.core.target_health import SentText
 from gemwatch.core.work import DeliveryState
 
 
@@ -40,7 +42,8 @@ class Records:
             past = self._learner.past(connection, now or datetime.now(UTC))
             jobs = [job_row(row, past) for row in connection.execute(query)]
             notes = {row.name: row.value for row in connection.execute(sa.select(service))}
-        return json_shapes.status_json(jobs, service_state(notes))
+            health = read_health(connection)
+        return json_shapes.status_json(jobs, service_state(notes, targets=health))
 
     def history(self, job_id: int | None = None) -> list[dict[str, Any]]:
         """Transitions, oldest first."""
@@ -61,6 +64,11 @@ class Records:
             query = query.where(deliveries.c.state == state)
         with self._engine.begin() as connection:
             return [json_shapes.delivery_json(delivery_row(row)) for row in connection.execute(query)]
+
+    def delivery_text(self, delivery: int) -> SentText | None:
+        """The message that carried a delivery, as it was sent; None where none is kept."""
+        with self._engine.begin() as connection:
+            return text_of(connection, delivery)
 
     def knows(self, job_id: int) -> bool:
         with self._engine.begin() as connection:

@@ -13,6 +13,7 @@ from gemwatch.core.health import ApiState, Login
 from gemwatch.core.job import JobDetails, Status, is_end
 from gemwatch.core.kinds import Kind, kind_of
 from gemwatch.core.runs import Run
+from gemwatch.core.target_health import TargetHealth
 from gemwatch.core.work import DeliveryState
 
 T = TypeVar("T")
@@ -115,7 +116,10 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceState:
-    """How the service is, as it noted itself, and how much there is. `jobs`: watched ones by status, None: unseen."""
+    """How the service is, as it noted itself, and how much there is. `jobs`: watched ones by status, None: unseen.
+
+    `targets`: the health of those that have failed before, by name.
+    """
 
     login: Login = Login.UNKNOWN
     login_since: datetime | None = None
@@ -127,6 +131,7 @@ class ServiceState:
     needs_review: int = 0
     pending: int = 0
     failed: int = 0
+    targets: Mapping[str, TargetHealth] = field(default_factory=dict)
 
 
 def job_row(row: Any, past: Past) -> JobRow:
@@ -196,6 +201,7 @@ def service_state(
     jobs: Mapping[str | None, int] | None = None,
     needs_review: int = 0,
     deliveries: Mapping[str, int] | None = None,
+    targets: Mapping[str, TargetHealth] | None = None,
 ) -> ServiceState:
     by_state = deliveries or {}
     return ServiceState(
@@ -209,6 +215,7 @@ def service_state(
         needs_review=needs_review,
         pending=by_state.get(DeliveryState.PENDING.value, 0),
         failed=by_state.get(DeliveryState.FAILED.value, 0),
+        targets=targets or {},
     )
 
 

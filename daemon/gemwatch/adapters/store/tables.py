@@ -196,17 +196,50 @@ deliveries = sa.Table(
     sa.Column("id", _Id, primary_key=True),
     sa.Column("event_id", sa.BigInteger, sa.ForeignKey("events.id", ondelete="CASCADE"), nullable=False),
     sa.Column("target", sa.Text, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),  # pending | sent | failed
+    sa.Column("state", sa.Text, nullable=False),  # pending | sent | failed | rerouted
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("expires_at", Time, nullable=False),
     sa.Column("due_at", Time),  # NULL once it is sent or failed
     sa.Column("claim", Time),
     sa.Column("sent_at", Time),
     sa.Column("last_error", sa.Text),
+    sa.Column("rerouted_from", sa.Text),  # the target that this event was meant for: a fallback's rows go no further
+    sa.Column("rerouted_at", Time),
+    sa.Column("missed", sa.Text),  # summary | each: the target is up again and catches up on what was rerouted
+    sa.Column("message_id", sa.BigInteger),  # the text as sent, while it is kept
     sa.UniqueConstraint("event_id", "target"),
     sa.Index(None, "target", "due_at", sqlite_where=sa.text("due_at IS NOT NULL")),
     sa.Index(None, "state"),
     sqlite_autoincrement=True,
+)
+
+messages = sa.Table(
+    "messages",
+    metadata,
+    # The texts as sent, kept for 30 days; a summary is one message of many deliveries.
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("at", Time, nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("format", sa.Text, nullable=False),
+    sa.Index(None, "at"),
+    sqlite_autoincrement=True,  # a delivery whose text was deleted must not find another one
+)
+
+target_health = sa.Table(
+    "target_health",
+    metadata,
+    # Targets that have failed at least once: core/target_health.py.
+    sa.Column("target", sa.Text, primary_key=True),
+    sa.Column("failing_since", Time),
+    sa.Column("refused_at", Time),
+    sa.Column("down_since", Time),
+    sa.Column("reason", sa.Text),
+    sa.Column("probes", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("probe_at", Time),
+    sa.Column("hold_until", Time),
+    sa.Column("announced_at", Time),
+    sa.Column("announced", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
 service = sa.Table(

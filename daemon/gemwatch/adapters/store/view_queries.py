@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from gemwatch.adapters.store import tables
 from gemwatch.adapters.store.details import WITH_DETAILS, details_of
 from gemwatch.adapters.store.json_shapes import NEEDS_REVIEW, NOT_FOUND, UNSEEN
+from gemwatch.adapters.store.rerouting import read_health
 from gemwatch.adapters.store.rows import (
     TRANSITION,
     DeliveryRow,
@@ -237,6 +238,7 @@ def service_now(connection: sa.Connection) -> ServiceState:
         jobs={row[0]: row[1] for row in connection.execute(by_status)},
         needs_review=connection.execute(doubtful).scalar_one(),
         deliveries={row[0]: row[1] for row in connection.execute(by_state)},
+        targets=read_health(connection),
     )
 
 

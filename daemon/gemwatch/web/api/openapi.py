@@ -206,6 +206,11 @@ def _happenings() -> Node:
         "api": {"enum": list(ApiState)},
         "api_since": _or_null(_TIME),
         "token_expires_at": _or_null(_TIME),
+        "targets_down": {
+            "type": "array",
+            "description": "Targets that do not accept messages",
+            "items": _object({"target": _TEXT, "since": _TIME, "reason": _or_null(_TEXT)}),
+        },
         "deliveries": _object({"pending": _COUNT, "failed": _COUNT}),
         "jobs": {
             "type": "object",

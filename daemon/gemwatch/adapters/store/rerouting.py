@@ -1,0 +1,96 @@
+"""Targets that are down: their state, and their deliveries' way to the fallback and back. Within a transaction."""
+
+from dataclasses import fields
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from gemwatch.adapters.store.tables import deliveries, events, messages, target_health
+from gemwatch.core.events import Missed
+from gemwatch.core.kinds import EventKind
+from gemwatch.core.target_health import SentText, TargetHealth
+from gemwatch.core.work import KEEP_TRYING, DeliveryState
+
+KEEP_TEXTS = timedelta(days=30)
+_STATE = tuple(field.name for field in fields(TargetHealth))
+
+
+def read_health(connection: sa.Connection) -> dict[str, TargetHealth]:
+    """By the target's name. Targets that never failed are missing."""
+    rows = connection.execute(sa.select(target_health))
+    return {row.target: TargetHealth(**{name: getattr(row, name) for name in _STATE}) for row in rows}
+
+
+def write_health(connection: sa.Connection, target: str, health: TargetHealth) -> None:
+    values: dict[str, Any] = {name: getattr(health, name) for name in _STATE}
+    mine = target_health.c.target == target
+    if not connection.execute(sa.update(target_health).where(mine).values(values)).rowcount:
+        connection.execute(sa.insert(target_health), {"target": target, **values})
+
+
+def reroute(connection: sa.Connection, target: str, fallback: str, now: datetime) -> None:
+    """What waits for `target` goes to `fallback` instead, unless that has the event already.
+
+    What was rerouted to `target` itself goes no further, nor do events about targets. An event whose delivery to the
+    fallback failed keeps waiting here.
+    """
+    other = deliveries.alias()
+    there = sa.select(other.c.id).where(other.c.event_id == deliveries.c.event_id, other.c.target == fallback)
+    about_targets = sa.select(events.c.id).where(
+        events.c.id == deliveries.c.event_id, events.c.kind == EventKind.TARGET.value
+    )
+    waiting = sa.and_(
+        deliveries.c.target == target,
+        deliveries.c.due_at.is_not(None),
+        deliveries.c.claim.is_(None),
+        deliveries.c.rerouted_from.is_(None),
+        ~about_targets.exists(),
+    )
+    constants = {
+        "target": sa.literal(fallback),
+        "state": sa.literal(DeliveryState.PENDING.value),
+        "expires_at": sa.literal(now + KEEP_TRYING, deliveries.c.expires_at.type),
+        "due_at": sa.literal(now, deliveries.c.due_at.type),
+        "rerouted_from": sa.literal(target),
+    }
+    copies = sa.select(deliveries.c.event_id, *constants.values()).where(waiting, ~there.exists())
+    connection.execute(sa.insert(deliveries).from_select(["event_id", *constants], copies))
+    taken_over = there.where(other.c.state.in_([DeliveryState.PENDING.value, DeliveryState.SENT.value]))
+    done = {"state": DeliveryState.REROUTED.value, "due_at": None, "rerouted_at": now, "missed": None}
+    connection.execute(sa.update(deliveries).where(waiting, taken_over.exists()).values(done))
+
+
+def give_back(connection: sa.Connection, target: str, missed: Missed, since: datetime, now: datetime) -> None:
+    """The target is up again: what was rerouted `since` it went down is due there, as `missed` says."""
+    if missed is Missed.NONE:
+        return
+    rerouted = sa.and_(
+        deliveries.c.target == target,
+        deliveries.c.state == DeliveryState.REROUTED.value,
+        deliveries.c.rerouted_at >= since,
+    )
+    due = {"due_at": now, "expires_at": now + KEEP_TRYING, "missed": missed.value}
+    connection.execute(sa.update(deliveries).where(rerouted).values(state=DeliveryState.PENDING.value, **due))
+
+
+def keep_text(connection: sa.Connection, text: SentText, now: datetime) -> None:
+    values = {"at": now, "title": text.title, "body": text.body, "format": text.format}
+    number = connection.execute(sa.insert(messages).values(values)).inserted_primary_key
+    assert number is not None  # noqa: S101 (for mypy: a single row)
+    connection.execute(sa.update(deliveries).where(deliveries.c.id.in_(text.carried)).values(message_id=number[0]))
+
+
+def text_of(connection: sa.Connection, delivery: int) -> SentText | None:
+    """The message that carried a delivery, while it is kept."""
+    query = sa.select(messages).join(deliveries, deliveries.c.message_id == messages.c.id)
+    row = connection.execute(query.where(deliveries.c.id == delivery)).first()
+    if row is None:
+        return None
+    carried = connection.execute(sa.select(deliveries.c.id).where(deliveries.c.message_id == row.id)).scalars()
+    return SentText(carried=tuple(carried), title=row.title, body=row.body, format=row.format)
+
+
+def prune_texts(connection: sa.Connection, now: datetime) -> None:
+    """Delete texts that have been kept long enough. Their deliveries stay."""
+    connection.execute(sa.delete(messages).where(messages.c.at < now - KEEP_TEXTS))

@@ -1,0 +1,160 @@
+"""Whether a target accepts messages: a state per target that every attempt moves, and that outlives restarts."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from gemwatch.core.events import Event, Missed
+from gemwatch.core.facts import TargetFacts
+from gemwatch.core.work import Failure, NotSent, Outcome, Sent, retry_pause
+
+REFUSALS_APART = timedelta(minutes=1)  # two permanent refusals this far apart: the target is down
+FAILS_FOR = timedelta(minutes=10)  # no accepted message for this long, while there were attempts: likewise
+PAIR_EVERY = timedelta(minutes=10)  # at most one pair of `target` events in this time
+PROBE_FIRST, PROBE_MOST = timedelta(minutes=1), timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetHealth:
+    """`failing_since`: the first failed attempt since the last accepted message.
+
+    `refused_at`: the first permanent refusal since then. While the target is down (`down_since`), its messages go to
+    the fallback; from `probe_at` on, the next one is tried here first. `hold_until`: the service asked to wait.
+    `announced_at`: when the last `target` event about a failure was recorded, `announced`: whether that was about
+    the present one.
+    """
+
+    failing_since: datetime | None = None
+    refused_at: datetime | None = None
+    down_since: datetime | None = None
+    reason: str | None = None
+    probes: int = 0
+    probe_at: datetime | None = None
+    hold_until: datetime | None = None
+    announced_at: datetime | None = None
+    announced: bool = False
+
+    @property
+    def down(self) -> bool:
+        return self.down_since is not None
+
+    def held(self, now: datetime) -> bool:
+        """Whether nothing may be sent now."""
+        return self.hold_until is not None and now < self.hold_until
+
+    def probes_now(self, now: datetime) -> bool:
+        """Whether the next message of a target that is down is tried here first."""
+        return self.probe_at is None or now >= self.probe_at
+
+    def retried(self) -> "TargetHealth":
+        """After the target's URL has changed: the next message shows whether that helped."""
+        return replace(self, probe_at=None, hold_until=None, probes=0)
+
+
+HEALTHY = TargetHealth()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthStep:
+    """A target's health after an attempt. `recovered_from`: since when it had been down, if it was."""
+
+    health: TargetHealth
+    events: tuple[Event, ...] = ()
+    recovered_from: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentText:
+    """A message as it was sent, in the format that the service received, and the deliveries that it carried."""
+
+    carried: tuple[int, ...]
+    title: str
+    body: str
+    format: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aftermath:
+    """What an attempt changes besides its deliveries, recorded in the same transaction.
+
+    `health` None: as before. `recovered_from`: the target had been down since then, and `missed` says what it
+    receives of what was rerouted. `fallback`: what waits for the target goes there. `text`: to be kept.
+    """
+
+    target: str
+    health: TargetHealth | None = None
+    events: tuple[Event, ...] = ()
+    recovered_from: datetime | None = None
+    missed: Missed = Missed.NONE
+    fallback: str | None = None
+    text: SentText | None = None
+
+
+def after(
+    health: TargetHealth, target: str, outcome: Outcome, now: datetime, *, others_fail: bool, fallback: str | None
+) -> HealthStep:
+    """What an attempt to send means for its target.
+
+    `others_fail`: every other target fails as well, so the network is at fault and nothing is declared.
+    `fallback`: where the target's messages go while it is down.
+    """
+    if isinstance(outcome, Sent):
+        return _accepted(health, target, now)
+    if outcome.failure is Failure.REMOVED:
+        return HealthStep(health=health)
+    failing = _failing(health, outcome, now)
+    if not failing.down:
+        if others_fail or not _is_down(failing, outcome, now):
+            return HealthStep(health=failing)
+        failing = replace(failing, down_since=now, announced=False)
+    probes = failing.probes + 1
+    failing = replace(failing, probes=probes, probe_at=now + _probe_pause(probes))
+    if failing.announced or not _may_announce(failing, now):
+        return HealthStep(health=failing)
+    since, reason = failing.failing_since, outcome.reason
+    event = Event(at=now, facts=TargetFacts(over=False, since=since, reason=reason, target=target, fallback=fallback))
+    return HealthStep(health=replace(failing, announced=True, announced_at=now), events=(event,))
+
+
+def others_fail(target: str, healths: Mapping[str, TargetHealth], targets: Iterable[str]) -> bool:
+    """Whether there are other targets that are not down, and all of them fail at the moment."""
+    others = [healths.get(name, HEALTHY) for name in targets if name != target]
+    alive = [health for health in others if not health.down]
+    return bool(alive) and all(health.failing_since is not None for health in alive)
+
+
+def _accepted(health: TargetHealth, target: str, now: datetime) -> HealthStep:
+    fresh = TargetHealth(announced_at=health.announced_at)
+    if not health.announced:
+        return HealthStep(health=fresh, recovered_from=health.down_since)
+    event = Event(at=now, facts=TargetFacts(over=True, since=health.down_since, target=target))
+    return HealthStep(health=fresh, events=(event,), recovered_from=health.down_since)
+
+
+def _failing(health: TargetHealth, outcome: NotSent, now: datetime) -> TargetHealth:
+    """Times in the future are from before the clock was set back: they count from now on."""
+    refused = outcome.failure is Failure.REFUSED
+    first_refusal = min(health.refused_at or now, now) if refused or health.refused_at else None
+    hold = now + retry_pause(1, outcome) if outcome.failure is Failure.THROTTLED else None
+    return replace(
+        health,
+        failing_since=min(health.failing_since or now, now),
+        refused_at=first_refusal,
+        reason=outcome.reason,
+        hold_until=hold,
+    )
+
+
+def _is_down(failing: TargetHealth, outcome: NotSent, now: datetime) -> bool:
+    refused = outcome.failure is Failure.REFUSED and failing.refused_at is not None
+    if refused and failing.refused_at is not None and now - failing.refused_at >= REFUSALS_APART:
+        return True
+    return failing.failing_since is not None and now - failing.failing_since >= FAILS_FOR
+
+
+def _may_announce(health: TargetHealth, now: datetime) -> bool:
+    return health.announced_at is None or not health.announced_at <= now < health.announced_at + PAIR_EVERY
+
+
+def _probe_pause(probes: int) -> timedelta:
+    return min(PROBE_MOST, PROBE_FIRST * (1 << min(probes - 1, 10)))

@@ -1,0 +1,101 @@
+"""Which targets accept messages: what the dispatcher remembers, and what each attempt changes."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import structlog
+
+from gemwatch.core.clock import Clock
+from gemwatch.core.events import Missed, Target
+from gemwatch.core.target_health import HEALTHY, Aftermath, SentText, TargetHealth, after, others_fail
+from gemwatch.core.work import NotSent, Outcome, Sent
+from gemwatch.engine.active_config import ActiveConfig
+from gemwatch.engine.ports import Metrics
+
+log = structlog.get_logger()
+
+
+class TargetStates:
+    """Loaded from the store at the start and written back with each attempt that changes something."""
+
+    def __init__(self, *, active: ActiveConfig, clock: Clock, metrics: Metrics) -> None:
+        self._active = active
+        self._clock = clock
+        self._metrics = metrics
+        self._health: dict[str, TargetHealth] = {}
+        self._targets: dict[str, Target] = {}
+
+    def load(self, health: Mapping[str, TargetHealth]) -> None:
+        self._health = dict(health)
+        self.follow_edits()
+
+    def follow_edits(self) -> None:
+        """A target whose URL has changed is tried at once, whatever is known of the old URL."""
+        targets = {target.name: target for target in self._active.settings.targets}
+        if targets == self._targets:
+            return
+        for name, target in targets.items():
+            before = self._targets.get(name)
+            if before is not None and before.url != target.url and name in self._health:
+                self._health[name] = self._health[name].retried()
+            self._metrics.target_up(name, up=not self._of(name).down)
+        self._targets = targets
+
+    def held(self, target: str, now: datetime) -> bool:
+        """Whether the service has asked to wait, and the time is not over."""
+        return self._of(target).held(now)
+
+    def fallbacks(self, now: datetime) -> dict[str, str]:
+        """By targets that are down and not to be tried now: where what waits for them goes."""
+        return {
+            name: fallback
+            for name in self._targets
+            if (health := self._of(name)).down
+            and not health.probes_now(now)
+            and (fallback := self._fallback(name)) is not None
+        }
+
+    def after(self, target: str, outcome: Outcome, text: SentText) -> Aftermath:
+        """What an attempt changes. To be recorded, and then `take`n."""
+        now, settings = self._clock.now(), self._targets.get(target)
+        step = after(
+            self._of(target),
+            target,
+            outcome,
+            now,
+            others_fail=others_fail(target, self._health, self._targets),
+            fallback=None if settings is None else settings.fallback,
+        )
+        arrived = isinstance(outcome, Sent) or outcome.unknown
+        return Aftermath(
+            target=target,
+            health=None if step.health == self._of(target) else step.health,
+            events=step.events,
+            recovered_from=step.recovered_from,
+            missed=Missed.NONE if settings is None else settings.missed,
+            fallback=self._fallback(target) if step.health.down else None,
+            text=text if arrived else None,
+        )
+
+    def take(self, aftermath: Aftermath, outcome: Outcome) -> None:
+        """Remember what was recorded."""
+        if aftermath.health is None:
+            return
+        target, before = aftermath.target, self._of(aftermath.target)
+        self._health[target] = aftermath.health
+        if aftermath.health.down and not before.down:
+            self._metrics.target_up(target, up=False)
+            reason = outcome.reason if isinstance(outcome, NotSent) else None
+            log.error("target_down", target=target, reason=reason, fallback=aftermath.fallback)
+        elif before.down and not aftermath.health.down:
+            self._metrics.target_up(target, up=True)
+            log.info("target_recovered", target=target, missed=aftermath.missed.value)
+
+    def _of(self, target: str) -> TargetHealth:
+        return self._health.get(target, HEALTHY)
+
+    def _fallback(self, target: str) -> str | None:
+        """Where the messages of a target go, unless that is down as well: then they wait."""
+        fallback = self._targets[target].fallback if target in self._targets else None
+        usable = fallback is not None and fallback in self._targets and not self._of(fallback).down
+        return fallback if usable else None

@@ -42,7 +42,7 @@ PARTS: dict[str, Part] = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all if none is named")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; default: all")
     parser.add_argument(
         "--quick", action="store_true", help="fewer and shorter rounds: for tuning, not for reporting"
     )

@@ -41,7 +41,7 @@ class World:
     port: int = 0
     ends_next: int = 0
     ended: set[int] = field(default_factory=set)
-    told: dict[int, float] = field(default_factory=dict)  # job: when the answer that it has ended was sent
+    ended_at: dict[int, float] = field(default_factory=dict)  # job: when the answer that it has ended was sent
     polls: dict[int, list[float]] = field(default_factory=dict)
     messages: list[Message] = field(default_factory=list)
 
@@ -66,7 +66,7 @@ class World:
         now = time.monotonic()
         self.polls.setdefault(job, []).append(now)
         if job in self.ended:
-            self.told.setdefault(job, now)
+            self.ended_at.setdefault(job, now)
 
 
 class _Connection(asyncio.Protocol):

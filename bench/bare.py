@@ -1,4 +1,4 @@
-"""The bare loop: so many workers, one shared client, request after request, and nothing done with the answers.
+"""The bare loop: fifty workers, one shared client, request after request, and nothing done with the answers.
 
 python -m bench.bare aiohttp URL    httpx with the transport that the daemon uses
 python -m bench.bare httpx URL      httpx on its own connection pool

@@ -1,4 +1,4 @@
-"""How many requests the adaptive cadence saves, and at what delay: a simulation, beside fixed intervals.
+"""How many requests the adaptive cadence saves, and at what delay: a simulation, compared with fixed intervals.
 
     python -m bench.cadence [--store gemwatch.db]
 
@@ -120,7 +120,7 @@ def main() -> None:
     every = looked(fixed(EVERY.total_seconds()))
     usual = fmean(one.polls for one in every)
     print(f"{len(every)} runs; from a run's end to the look that finds it:\n")
-    print(f"{'interval':<18}{'looks a run':>12}{'saved':>9}{'mean delay':>14}{'p95':>12}{'most':>12}")
+    print(f"{'interval':<18}{'polls a run':>12}{'saved':>9}{'mean delay':>14}{'p95':>12}{'most':>12}")
     print(_row("adaptive, 60 s", looked(adaptive), usual))
     for seconds in FIXED:
         print(_row(f"fixed, {seconds} s", looked(fixed(seconds)), usual))

@@ -51,10 +51,10 @@ def single(folder: Path, quick: bool) -> Iterator[list[Figure]]:  # noqa: FBT001
 
 def _one_end(world: World) -> float:
     """Let the job that is asked for next have ended; the seconds from that answer to the message."""
-    known, messages = len(world.told), len(world.messages)
+    known, messages = len(world.ended_at), len(world.messages)
     world.ends_next = 1
-    wait_for(lambda: len(world.told) > known, "the next poll", every=0.002)
-    job, at = next(reversed(world.told.items()))
+    wait_for(lambda: len(world.ended_at) > known, "the next poll", every=0.002)
+    job, at = next(reversed(world.ended_at.items()))
     wait_for(lambda: any(str(job) in one.text for one in world.messages[messages:]), "the message")
     time.sleep(0.1)
     return next(one.at for one in world.messages[messages:] if str(job) in one.text) - at
@@ -70,19 +70,19 @@ def storm(folder: Path, quick: bool) -> Iterator[list[Figure]]:  # noqa: ARG001,
             time.sleep(2 * _EVERY)  # the burst of the start has spread
             before, end = buckets_of(daemon.metrics(), _LATENESS), time.monotonic()
             world.ended.update(jobs(_ENDS))
-            wait_for(lambda: len(_ids_told(world)) >= _ENDS, "every end to be reported", every=0.2)
+            wait_for(lambda: len(_ids_sent(world)) >= _ENDS, "every end to be reported", every=0.2)
             last = world.messages[-1].at
             time.sleep(2)  # for what should not come any more
             late = between(before, buckets_of(daemon.metrics(), _LATENESS))
     yield _storm_figures(world, end, last, late)
 
 
-def _ids_told(world: World) -> set[str]:
+def _ids_sent(world: World) -> set[str]:
     return {job for message in list(world.messages) for job in _ID.findall(message.text)}
 
 
 def _storm_figures(world: World, end: float, last: float, late: dict[float, float]) -> list[Figure]:
-    part, seen = f"{_ENDS} jobs end at once", max(world.told.values())
+    part, seen = f"{_ENDS} jobs end at once", max(world.ended_at.values())
     events = [event for message in world.messages for event in _EVENT.findall(message.text)]
     others = [world.polls[job] for job in range(FIRST_JOB + _ENDS, FIRST_JOB + _ENDS + _OTHERS)]
     pauses = [b - a for times in others for a, b in itertools.pairwise(times) if end <= b <= last]
@@ -90,7 +90,7 @@ def _storm_figures(world: World, end: float, last: float, late: dict[float, floa
         Figure(part=part, what="the last message after", value=last - end, unit="s", most=30, scales="wall"),
         Figure(part=part, what="of that until the last end was seen", value=seen - end, unit="s"),
         Figure(part=part, what="messages", value=len(world.messages)),
-        Figure(part=part, what="ends reported", value=len(_ids_told(world)), least=_ENDS),
+        Figure(part=part, what="ends reported", value=len(_ids_sent(world)), least=_ENDS),
         Figure(part=part, what="events sent twice", value=len(events) - len(set(events)), most=0),
         Figure(
             part=part,

@@ -1,6 +1,6 @@
 """A GEM API that is never the bottleneck: nginx, which answers for any job id, and draws each answer's status.
 
-A status is drawn anew for every request, by a hash of nginx's random request id: with a share p of IN_PROGRESS
+A status is drawn for every request, by a hash of nginx's random request id: with a share p of IN_PROGRESS
 and the rest REQUESTED, a job's status differs from its last one in 2p(1-p) of the polls.
 """
 
@@ -63,7 +63,7 @@ class Nginx:
             return int(page.read().split()[9])
 
     def moments(self) -> list[float]:
-        """When each request about a job came in, by the clock on the wall; for a server that was told to note it."""
+        """When each request about a job came in, by the wall clock; for a server with `noting`."""
         return [float(line) for line in (self.folder / "moments.log").read_text().split()]
 
     def lists(self) -> int:
@@ -95,7 +95,7 @@ def nginx(folder: Path, *, transitions: float = 0.0, noting: bool = False) -> It
         )
     )
     command = [program, "-c", str(config), "-e", str(folder / "error.log")]
-    with running(pinned(command, beside=True), folder / "nginx.out") as process:
+    with running(pinned(command, aside=True), folder / "nginx.out") as process:
         server = Nginx(url=f"http://127.0.0.1:{port}", folder=folder)
         wait_for(lambda: process.poll() is not None or _listens(port), "nginx to listen")
         if process.poll() is not None:

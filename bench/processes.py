@@ -13,7 +13,7 @@ from typing import TypeVar
 PATIENCE = 600.0  # seconds: when the bench gives up on something that ought to come
 T = TypeVar("T")
 _TICKS = os.sysconf("SC_CLK_TCK")
-_MEASURED, _BESIDE = "0", "1"  # cores
+_MEASURED, _ASIDE = "0", "1"  # cores
 
 
 def cpu_seconds(pid: int) -> float:
@@ -27,11 +27,11 @@ def rss_kib(pid: int) -> int:
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
 
 
-def pinned(command: Sequence[str], *, beside: bool = False) -> list[str]:
-    """The command, kept to one core where there are two: racers on the first, what is `beside` them on the other."""
+def pinned(command: Sequence[str], *, aside: bool = False) -> list[str]:
+    """The command, kept to one core where there are two: racers on the first, everything `aside` on the other."""
     if len(os.sched_getaffinity(0)) < 2 or shutil.which("taskset") is None:
         return list(command)
-    return ["taskset", "--cpu-list", _BESIDE if beside else _MEASURED, *command]
+    return ["taskset", "--cpu-list", _ASIDE if aside else _MEASURED, *command]
 
 
 def others_cores(before: float, ours: float, seconds: float) -> float:

@@ -48,7 +48,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """One field of racers: so many watched jobs, such a share of transitions among the polls; `plain`: httpx on its
+    """One field of racers: a number of watched jobs, a share of transitions among the polls; `plain`: httpx on its
     own pool runs too."""
 
     jobs: int
@@ -59,7 +59,7 @@ class Course:
 
     @property
     def full(self) -> bool:
-        """Whether so many jobs, each due every second, are more than can be polled: else speed shows nothing."""
+        """Whether more jobs are due every second than can be polled: otherwise speed shows nothing."""
         return self.jobs >= 10_000
 
     @property
@@ -68,7 +68,7 @@ class Course:
 
 
 def race(folder: Path, course: Course) -> list[Figure]:
-    """Polls a second and CPU for 1 000 polls, beside both bare loops."""
+    """Polls a second and CPU for 1 000 polls, next to both bare loops."""
     with ExitStack() as stack:
         server = stack.enter_context(nginx(folder / "nginx", transitions=course.transitions))
         installation = Installation(folder / "daemon", server.url)

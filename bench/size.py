@@ -1,4 +1,4 @@
-"""What a long watch list costs: memory, the start, and a reload while polls go on."""
+"""What a long watch list costs: memory, the start, and a reload during polling."""
 
 import itertools
 import os
@@ -19,7 +19,7 @@ _FEW, _MANY, _LONG, _BUSY = 5, 10_000, 100_000, 2_000
 
 def size(folder: Path, quick: bool) -> Iterator[list[Figure]]:  # noqa: FBT001 (the shape of a part)
     """Resident memory with a few watches, and for each further one, once all were seen; the start and the reload with
-    100 000 watches in the file, 2 000 of which keep it busy meanwhile."""
+    100 000 watches in the file, 2 000 of which keep it busy."""
     with nginx(folder / "nginx", noting=True) as server:
         few = _rss_with(folder / "few", server, _FEW)
         yield [Figure(part="memory", what=f"with {_FEW} watches", value=few / 1024, unit="MiB", most=130)]

@@ -34,7 +34,7 @@ def test_a_quantile_is_one_of_the_values() -> None:
     assert math.isnan(quantile([], 0.5))
 
 
-def test_a_bucket_quantile_is_the_edge_that_it_does_not_exceed() -> None:
+def test_bucket_quantile_is_the_edge_it_does_not_exceed() -> None:
     buckets = buckets_of(samples(PAGE), "late_seconds")
     assert [bucket_quantile(buckets, q) for q in (0.5, 0.51, 0.99, 1)] == [0.1, 0.5, 0.5, math.inf]
     assert math.isnan(bucket_quantile({}, 0.5))

@@ -167,7 +167,7 @@ def test_a_console_value_cannot_pass_for_another_field(pipe: Reader) -> None:
     assert line.endswith(r"""name='a" job="8' plain=word empty= path=a\b""")
 
 
-def test_a_console_traceback_is_indented_so_that_it_forges_no_line(pipe: Reader) -> None:
+def test_console_traceback_is_indented(pipe: Reader) -> None:
     log = pipe.configure("console")
     try:
         fail(FORGED)
@@ -194,7 +194,7 @@ def test_auto_is_json_into_a_pipe(pipe: Reader) -> None:
 
 
 @pytest.mark.parametrize(("environ", "coloured"), [({}, True), ({"NO_COLOR": ""}, True), ({"NO_COLOR": "1"}, False)])
-def test_auto_is_console_on_a_terminal_and_coloured_unless_told_not_to(
+def test_auto_is_console_with_colour_on_a_terminal(
     terminal: Reader, environ: dict[str, str], *, coloured: bool
 ) -> None:
     terminal.configure("auto", environ=environ).info("hello", job=7)
@@ -208,7 +208,7 @@ def test_console_into_a_pipe_has_no_colour(pipe: Reader) -> None:
     assert "\x1b" not in pipe.text()
 
 
-def test_the_journal_gets_a_priority_with_every_line_and_no_time(pipe: Reader) -> None:
+def test_journal_gets_a_priority_per_line_and_no_time(pipe: Reader) -> None:
     log = pipe.configure("auto", "debug", environ=pipe.journal)
     for level in ("debug", "info", "warning", "error", "critical"):
         getattr(log, level)("hello")
@@ -239,7 +239,7 @@ def test_an_inherited_journal_variable_does_not_count(pipe: Reader) -> None:
     assert pipe.records()[0]["event"] == "hello"
 
 
-def test_libraries_are_heard_from_warning_on_in_the_same_lines(pipe: Reader) -> None:
+def test_libraries_log_from_warning_on(pipe: Reader) -> None:
     pipe.configure(level="debug")
     logging.getLogger("httpx").info("GET https://example.com/secret")
     logging.getLogger("apscheduler.scheduler").warning("job %s missed", "tick")
@@ -273,7 +273,7 @@ def test_after_the_end_lines_are_lost_and_harm_nothing(pipe: Reader, capfd: pyte
 
 
 @pytest.mark.parametrize("ended", [False, True])
-def test_a_reader_that_stops_blocks_nobody_and_is_told_what_it_missed(pipe: Reader, *, ended: bool) -> None:
+def test_stopped_reader_blocks_nothing_and_gets_a_count(pipe: Reader, *, ended: bool) -> None:
     log = pipe.configure()
     for number in range(12_000):
         log.info("flood", number=number, padding="." * 100)
@@ -312,7 +312,7 @@ print("ended")
 """
 
 
-def test_a_program_whose_standard_error_is_stuck_still_ends_well() -> None:
+def test_program_with_stuck_standard_error_still_ends() -> None:
     out, inward = os.pipe()
     result = subprocess.run(
         [sys.executable, "-c", STUCK], stdout=subprocess.PIPE, stderr=inward, timeout=30, check=False
@@ -333,7 +333,7 @@ log.close()
 """
 
 
-def test_warnings_of_python_and_mistakes_of_libraries_are_log_lines() -> None:
+def test_python_warnings_are_log_lines() -> None:
     result = subprocess.run([sys.executable, "-c", OTHERS], capture_output=True, timeout=30, check=True)
     warning, mistake = (json.loads(line) for line in result.stderr.splitlines())
     assert (warning["level"], warning["logger"]) == ("warning", "py.warnings")

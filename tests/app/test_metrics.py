@@ -50,7 +50,7 @@ def metrics() -> Metrics:
     return Metrics("1.2.3")
 
 
-def test_every_name_is_there_from_the_start_and_nothing_else_of_ours(metrics: Metrics) -> None:
+def test_every_metric_is_there_from_the_start(metrics: Metrics) -> None:
     metrics.targets(["team-slack"])
     ours = {n for n in Scrape(metrics).names() if n.startswith("gemwatch_")}
     histograms = {"gemwatch_poll_seconds", "gemwatch_poll_lateness_seconds"}
@@ -89,7 +89,7 @@ def test_a_clock_set_back_is_no_negative_lateness(metrics: Metrics) -> None:
     assert scrape.value("gemwatch_poll_lateness_seconds_count") == 2
 
 
-def test_whatever_statuses_the_api_sends_the_labels_stay_the_same(metrics: Metrics) -> None:
+def test_labels_stay_the_same_for_any_status(metrics: Metrics) -> None:
     before = Scrape(metrics)
     for number in range(100):
         metrics.transition(f"NEW_{number}")
@@ -126,7 +126,7 @@ def test_a_word_that_is_no_outcome_is_a_mistake(metrics: Metrics) -> None:
         metrics.delivery("team-slack", "snet")
 
 
-def test_a_refused_reload_keeps_the_time_of_the_last_good_one(metrics: Metrics) -> None:
+def test_refused_reload_keeps_the_time_of_the_last_success(metrics: Metrics) -> None:
     ok, at = "gemwatch_config_last_reload_successful", "gemwatch_config_last_reload_success_timestamp_seconds"
     metrics.reload(ok=True, at=AT)
     assert (Scrape(metrics).value(ok), Scrape(metrics).value(at)) == (1, AT.timestamp())
@@ -143,7 +143,7 @@ def test_gauges_show_the_snapshot(metrics: Metrics) -> None:
     assert scrape.value("gemwatch_token_expiry_timestamp_seconds") == AT.timestamp()
 
 
-def test_never_answered_is_long_ago_and_an_unknown_expiry_is_no_number(metrics: Metrics) -> None:
+def test_no_answer_is_zero_and_unknown_expiry_is_nan(metrics: Metrics) -> None:
     scrape = Scrape(metrics)
     assert scrape.value("gemwatch_last_good_answer_timestamp_seconds") == 0
     assert math.isnan(scrape.value("gemwatch_token_expiry_timestamp_seconds"))

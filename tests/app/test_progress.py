@@ -25,7 +25,7 @@ def test_a_loop_that_beats_is_never_stalled() -> None:
         progress.beat("polls")
 
 
-def test_a_silent_loop_is_named_with_the_time_it_has_been_silent() -> None:
+def test_silent_loop_is_named_with_its_silence() -> None:
     clock = Clock()
     progress = Progress(clock)
     progress.expect("polls", within=60)

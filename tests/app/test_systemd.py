@@ -12,7 +12,7 @@ from gemwatch.app.systemd import NotifySocket
 
 
 class Systemd:
-    """Receives what a service says, in order."""
+    """Receives the messages of a service, in order."""
 
     def __init__(self, name: str) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

@@ -71,7 +71,7 @@ async def client(gem: Gem) -> AsyncIterator[Client]:
         yield one
 
 
-async def test_a_job_goes_through_every_status_from_the_first_look_on(client: Client, clock: FakeClock) -> None:
+async def test_demo_job_goes_through_every_status(client: Client, clock: FakeClock) -> None:
     statuses = []
     for _ in range(11):
         statuses.append((await client.job(ROADS.job_id))["status"])
@@ -79,7 +79,7 @@ async def test_a_job_goes_through_every_status_from_the_first_look_on(client: Cl
     assert statuses == ["REQUESTED"] * 4 + ["IN_PROGRESS"] * 6 + ["SUCCESS"]
 
 
-async def test_a_job_can_fail_and_can_have_ended_before_anybody_looks(client: Client, clock: FakeClock) -> None:
+async def test_demo_job_can_fail_or_have_ended_before(client: Client, clock: FakeClock) -> None:
     await client.job(LANES.job_id)
     clock.advance(2)
     assert (await client.job(LANES.job_id))["status"] == "FAILED"
@@ -191,7 +191,7 @@ async def _answers(clock: FakeClock, seed: int) -> list[int]:
     return [answer.status_code for answer in answers]
 
 
-async def test_now_and_then_a_500_comes_as_a_page_and_at_the_same_places_for_the_same_seed(clock: FakeClock) -> None:
+async def test_demo_500s_are_the_same_for_the_same_seed(clock: FakeClock) -> None:
     first = await _answers(clock, 1)
     assert set(first) == {200, 500}
     assert await _answers(clock, 1) == first
@@ -204,9 +204,9 @@ def test_what_a_message_tells_is_read_from_its_words() -> None:
         (2, event_of(EventKind.NOT_FOUND, at=START, job_id=8)),
         (3, event_of(EventKind.FAILED, at=START, job_id=9, name="Roads (job 5)")),
     ]
-    told = {("SUCCESS", 7), ("NOT FOUND", 8), ("FAILED", 9)}
+    expected = {("SUCCESS", 7), ("NOT FOUND", 8), ("FAILED", 9)}
     messages = [render(compose(number, event, now=START), Format.TEXT) for number, event in events]
-    alone = [Letter(target="chat", title=m.title, body=m.body, tone="info").told for m in messages]
-    assert {one for letter in alone for one in letter} == told
+    alone = [Letter(target="chat", title=m.title, body=m.body, tone="info").outcomes for m in messages]
+    assert {one for letter in alone for one in letter} == expected
     summary = render(summarise(events, now=START), Format.TEXT)
-    assert set(Letter(target="chat", title=summary.title, body=summary.body, tone="info").told) == told
+    assert set(Letter(target="chat", title=summary.title, body=summary.body, tone="info").outcomes) == expected

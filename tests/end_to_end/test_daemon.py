@@ -15,9 +15,7 @@ from support.inbox import Inbox
 from support.waiting import wait_until
 
 
-def test_jobs_run_through_their_lives_and_each_end_is_told_once(
-    installation: Installation, gem: ScriptedGem, inbox: Inbox
-) -> None:
+def test_each_end_of_a_job_is_reported_once(installation: Installation, gem: ScriptedGem, inbox: Inbox) -> None:
     gem.answers(1, "REQUESTED", "IN_PROGRESS", "SUCCESS")
     gem.answers(2, "REQUESTED", "IN_PROGRESS", "FAILED")
     gem.answers(3, "REQUESTED")
@@ -88,9 +86,7 @@ def test_an_edit_is_taken_while_it_runs(installation: Installation, gem: Scripte
     assert installation.history(2) == ["IN_PROGRESS"]
 
 
-def test_a_bad_edit_is_told_with_its_place_and_the_last_good_configuration_goes_on(
-    installation: Installation, gem: ScriptedGem, inbox: Inbox
-) -> None:
+def test_bad_edit_is_reported_with_its_place(installation: Installation, gem: ScriptedGem, inbox: Inbox) -> None:
     gem.answers(1, "IN_PROGRESS")
     installation.configure(watch=[1])
     good = installation.config.read_text()
@@ -123,7 +119,7 @@ def test_a_bad_entry_is_set_aside_and_the_others_are_watched(
     assert sorted(inbox.titles()) == ["SUCCESS: job 2", "gemwatch: 1 watch entry skipped"]
 
 
-def test_a_target_that_was_down_gets_its_messages_and_others_get_theirs_at_once(
+def test_target_that_was_down_gets_its_messages_later(
     installation: Installation, gem: ScriptedGem, inbox: Inbox
 ) -> None:
     gem.answers(1, "SUCCESS")
@@ -143,7 +139,7 @@ def test_a_target_that_was_down_gets_its_messages_and_others_get_theirs_at_once(
 
 
 @pytest.mark.parametrize("taken", [False, True], ids=["before the send", "while it is being sent"])
-def test_a_kill_between_the_transition_and_the_send_loses_nothing(
+def test_kill_between_transition_and_send_loses_nothing(
     installation: Installation, gem: ScriptedGem, inbox: Inbox, *, taken: bool
 ) -> None:
     gem.answers(1, "SUCCESS")
@@ -166,9 +162,7 @@ def test_a_kill_between_the_transition_and_the_send_loses_nothing(
     assert gem.asked(1) == 1
 
 
-def test_a_token_that_expires_is_renewed_by_the_command_and_a_broken_login_is_told_once(
-    installation: Installation, gem: ScriptedGem, inbox: Inbox
-) -> None:
+def test_expired_token_is_renewed_by_the_command(installation: Installation, gem: ScriptedGem, inbox: Inbox) -> None:
     token, script = installation.folder / "token", installation.folder / "login.sh"
     script.write_text(f'#!/bin/sh\nprintf \'{{"accessToken": "%s"}}\' "$(cat {token})"\n')
     script.chmod(0o755)
@@ -215,7 +209,7 @@ def test_a_storm_is_told_as_one(installation: Installation, gem: ScriptedGem, in
     assert all(f"gw-{number}" in text for number in range(1, 41))
 
 
-def test_a_hanging_job_delays_no_other_and_a_stop_does_not_wait_for_it(
+def test_hanging_request_delays_no_other_and_no_stop(
     installation: Installation, gem: ScriptedGem, inbox: Inbox
 ) -> None:
     released = threading.Event()
@@ -242,9 +236,7 @@ def test_a_second_signal_ends_it_at_once(installation: Installation, gem: Script
     released.set()
 
 
-def test_a_store_that_is_locked_for_a_while_stops_the_polls_and_loses_nothing(
-    installation: Installation, gem: ScriptedGem, inbox: Inbox
-) -> None:
+def test_store_locked_for_a_while_loses_nothing(installation: Installation, gem: ScriptedGem, inbox: Inbox) -> None:
     gem.answers(1, "IN_PROGRESS")
     installation.configure(watch=[1])
     with installation.daemon() as daemon:
@@ -261,9 +253,7 @@ def test_a_store_that_is_locked_for_a_while_stops_the_polls_and_loses_nothing(
     assert inbox.titles() == ["SUCCESS: job 1"]
 
 
-def test_a_second_daemon_on_the_same_store_ends_and_names_the_first(
-    installation: Installation, gem: ScriptedGem, inbox: Inbox
-) -> None:
+def test_second_daemon_ends_and_names_the_first(installation: Installation, gem: ScriptedGem, inbox: Inbox) -> None:
     installation.configure()
     with installation.daemon() as daemon:
         second = installation.run("run")
@@ -282,9 +272,7 @@ def test_a_port_in_use_ends_the_start_with_a_sentence(
     assert "Traceback" not in done.stderr
 
 
-def test_a_section_that_is_read_at_the_start_only_is_said_to_need_a_restart(
-    installation: Installation, gem: ScriptedGem, inbox: Inbox
-) -> None:
+def test_edit_of_a_start_section_needs_a_restart(installation: Installation, gem: ScriptedGem, inbox: Inbox) -> None:
     installation.configure()
     with installation.daemon() as daemon:
         installation.configure(store={"url": "sqlite:///other.db"})

@@ -125,16 +125,16 @@ def ended(folders: Path, going_on: Demo) -> Iterator[Ended]:
         demo.kill()
 
 
-def test_it_ends_by_itself_and_well(ended: Ended) -> None:
+def test_demo_ends_with_success(ended: Ended) -> None:
     assert ended.code == 0, ended.output
 
 
 @pytest.mark.parametrize("title", ENDS)
 def test_each_end_arrives_as_a_message(ended: Ended, title: str) -> None:
     assert len(re.findall(rf"^╭─ {re.escape(title)} ─", ended.output, re.MULTILINE)) == 1
-    heard_twice = not title.startswith("NOT FOUND") and "Poland" not in title
-    told_again = re.findall(rf"^\d\d:\d\d  also to [\w-]+: {re.escape(title)}$", ended.output, re.MULTILINE)
-    assert len(told_again) == heard_twice
+    expected_twice = not title.startswith("NOT FOUND") and "Poland" not in title
+    sent_again = re.findall(rf"^\d\d:\d\d  also to [\w-]+: {re.escape(title)}$", ended.output, re.MULTILINE)
+    assert len(sent_again) == expected_twice
 
 
 def test_routing_shows(ended: Ended) -> None:
@@ -147,14 +147,14 @@ def test_a_start_tells_when_the_end_is_expected(ended: Ended) -> None:
     assert "6 runs of the same input" in " ".join(started.replace("│", " ").split())[:400]
 
 
-def test_a_job_that_takes_far_longer_than_before_is_told_and_its_end_too(ended: Ended) -> None:
+def test_demo_reports_a_slow_job_and_its_end(ended: Ended) -> None:
     late, _, rest = ended.output.partition("RUNNING TOO LONG: Italy roads (job 123456711)")
     assert rest
     assert "SUCCESS: Italy roads" not in late
     assert "SUCCESS: Italy roads" in rest
 
 
-def test_a_success_that_matched_less_than_before_says_why_it_needs_a_look(ended: Ended) -> None:
+def test_demo_shows_why_a_success_needs_review(ended: Ended) -> None:
     _, _, poll_once = ended.output.partition("SUCCESS, needs review: Greece roads")
     assert "matched 71.0 %, below the floor of 80.0 %" in poll_once[:600]
 
@@ -173,13 +173,13 @@ def test_a_success_that_matched_less_than_before_says_why_it_needs_a_look(ended:
         "-m gemwatch watch 123456708 --name 'Luxembourg roads' --config",
         "daemon: configuration applied, 11 jobs on the watch list",
         "HTTP 500 Internal Server Error",
-        "login: all sessions are cut off",
+        "login: all sessions end",
         "GEM API: a token was refused with HTTP 401",
-        "login: a new token was given",
+        "login: issued a new token",
         "daemon: stopped",
     ],
 )
-def test_what_happens_is_told_as_it_happens(ended: Ended, line: str) -> None:
+def test_demo_shows_what_happens(ended: Ended, line: str) -> None:
     assert re.search(rf"^\d\d:\d\d  .*{re.escape(line)}", ended.output, re.MULTILINE)
 
 
@@ -187,11 +187,11 @@ def test_what_happens_is_told_as_it_happens(ended: Ended, line: str) -> None:
 def test_the_table_has_each_job_with_its_end(ended: Ended, life: Life) -> None:
     table = ended.output.partition("Messages\n")[2]
     row = next(line for line in table.splitlines() if line.startswith(str(life.job_id)))
-    end = "NEEDS A LOOK" if life.matched else life.told.traits.outcome
+    end = "NEEDS REVIEW" if life.matched else life.event.traits.outcome
     assert re.search(rf" {end} +[1-4]$", row)
 
 
-def test_it_says_what_to_do_next(ended: Ended) -> None:
+def test_demo_shows_what_to_do_next(ended: Ended) -> None:
     *_, init, run = ended.output.splitlines()
     assert init == f"  {sys.executable} -m gemwatch init"
     assert run.endswith(" -m gemwatch run")
@@ -210,8 +210,8 @@ def test_nothing_is_left_of_it(ended: Ended) -> None:
     assert running_in(ended.folder) == []
 
 
-def test_it_goes_on_until_it_is_interrupted(ended: Ended, going_on: Demo) -> None:
-    going_on.read_until("The daemon goes on until Ctrl-C")
+def test_demo_runs_until_it_is_interrupted(ended: Ended, going_on: Demo) -> None:
+    going_on.read_until("The daemon keeps running until Ctrl-C")
     page = re.search(r"http://127\.0\.0\.1:\d+/$", going_on.output, re.MULTILINE)
     assert page
     with urllib.request.urlopen(page[0]) as answer:
@@ -233,7 +233,7 @@ def test_an_interruption_ends_everything_in_order(folders: Path) -> None:
     finally:
         demo.kill()
     assert "daemon: stopped" in demo.output
-    assert "stopped before everything was told" in demo.output
+    assert "stopped before every message had arrived" in demo.output
     assert "Traceback" not in demo.output
     assert list(demo.folder.iterdir()) == []
     assert running_in(demo.folder) == []
@@ -250,7 +250,7 @@ def test_it_ends_in_order_when_nobody_reads_any_more(folders: Path) -> None:
     assert running_in(demo.folder) == []
 
 
-def test_a_daemon_that_dies_is_told_with_its_log_and_the_folder_is_kept(folders: Path) -> None:
+def test_demo_shows_the_log_of_a_dead_daemon(folders: Path) -> None:
     demo = start(folders, "died")
     try:
         demo.read_until("first seen, REQUESTED")
@@ -262,7 +262,7 @@ def test_a_daemon_that_dies_is_told_with_its_log_and_the_folder_is_kept(folders:
         assert demo.exit_code() == 1
     finally:
         demo.kill()
-    assert "The demo failed: the daemon ended by itself with exit code -9" in demo.output
+    assert "The demo failed: the daemon ended with exit code -9" in demo.output
     assert '"event": "config_applied"' in demo.output
     assert f"Configuration and store are kept in {config.parent}" in demo.output
     assert config.exists()

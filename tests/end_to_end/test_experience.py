@@ -26,9 +26,7 @@ def everything(inbox: Inbox) -> dict[str, object]:
     return {"team": {"url": inbox.target_url("team"), "on": "all"}}
 
 
-def test_a_job_is_told_with_its_expected_end_and_again_when_it_runs_too_long(
-    installation: Installation, gem: ScriptedGem, inbox: Inbox
-) -> None:
+def test_job_is_reported_when_it_runs_too_long(installation: Installation, gem: ScriptedGem, inbox: Inbox) -> None:
     seed(installation)
     gem.answers(7, "REQUESTED", "IN_PROGRESS")
     installation.configure(
@@ -63,9 +61,7 @@ def test_a_job_is_told_with_its_expected_end_and_again_when_it_runs_too_long(
     assert installation.job(7)["previous"]["matched"] == 0.861
 
 
-def test_a_success_under_the_floor_is_told_as_one_that_needs_a_look(
-    installation: Installation, gem: ScriptedGem, inbox: Inbox
-) -> None:
+def test_success_under_the_floor_needs_review(installation: Installation, gem: ScriptedGem, inbox: Inbox) -> None:
     seed(installation)
     poor = {**STATISTICS, "roads_matched_ratio": 0.7, "execution_time_sec": 20}
     gem.answers(7, "IN_PROGRESS", document(7, "SUCCESS", statistics=poor))

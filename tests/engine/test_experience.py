@@ -15,7 +15,7 @@ from support.rig import running, settings_for
 HOUR = timedelta(hours=1)
 
 
-async def test_the_fourth_job_is_told_with_what_the_first_three_taught(
+async def test_fourth_job_is_reported_with_learned_durations(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     for job_id in (1, 2, 3):
@@ -29,7 +29,7 @@ async def test_the_fourth_job_is_told_with_what_the_first_three_taught(
         assert "3 runs of the same input" in inbox.messages[0].body.splitlines()[0]
 
 
-async def test_a_job_that_is_looked_at_rarely_is_looked_at_when_a_limit_passes(
+async def test_rarely_polled_job_is_polled_when_a_limit_passes(
     gem: ScriptedGem, clock: FakeClock, tmp_path: Path
 ) -> None:
     gem.answers(1, "IN_PROGRESS")

@@ -47,9 +47,7 @@ def listing(status: str) -> Answer:
     return Answer(body=json.dumps({"jobs": jobs}).encode())
 
 
-async def test_a_list_stands_for_the_looks_at_all_jobs_but_those_whose_turn_it_is(
-    gem: ScriptedGem, clock: FakeClock, tmp_path: Path
-) -> None:
+async def test_list_replaces_all_polls_but_those_in_turn(gem: ScriptedGem, clock: FakeClock, tmp_path: Path) -> None:
     async with sweeping(gem, tmp_path, clock) as rig:
         before = polls(gem)
         for _ in JOBS:
@@ -64,7 +62,7 @@ def ended(rig: Rig) -> int:
 
 
 @pytest.mark.parametrize("own", [None, 90, 120, 300])
-async def test_a_list_that_is_never_up_to_date_delays_an_end_and_does_not_lose_it(
+async def test_stale_list_delays_an_end_and_does_not_lose_it(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path, own: int | None
 ) -> None:
     async with sweeping(gem, tmp_path, clock, inbox) as rig:
@@ -78,7 +76,7 @@ async def test_a_list_that_is_never_up_to_date_delays_an_end_and_does_not_lose_i
     assert inbox.titles() == ["SUCCESS: job 3"]
 
 
-async def test_each_job_has_its_turn_however_the_number_of_jobs_changes_meanwhile(
+async def test_each_job_has_its_turn_while_jobs_come_and_go(
     gem: ScriptedGem, clock: FakeClock, tmp_path: Path
 ) -> None:
     async with sweeping(gem, tmp_path, clock) as rig:
@@ -93,7 +91,7 @@ async def test_each_job_has_its_turn_however_the_number_of_jobs_changes_meanwhil
 
 
 @pytest.mark.parametrize("every", [EVERY, 40 * EVERY, 180 * EVERY], ids=str)
-async def test_once_two_ends_were_found_a_list_that_hides_them_is_trusted_no_more(
+async def test_list_that_hides_two_known_ends_is_not_trusted(
     gem: ScriptedGem, clock: FakeClock, tmp_path: Path, every: timedelta
 ) -> None:
     async with sweeping(gem, tmp_path, clock, every=every) as rig:
@@ -110,7 +108,7 @@ async def test_once_two_ends_were_found_a_list_that_hides_them_is_trusted_no_mor
         assert seen[-1] == len(JOBS)
 
 
-async def test_a_single_job_that_was_started_again_is_no_sign_of_an_old_list(
+async def test_single_restarted_job_does_not_discredit_a_list(
     gem: ScriptedGem, clock: FakeClock, tmp_path: Path
 ) -> None:
     async with sweeping(gem, tmp_path, clock) as rig:
@@ -138,7 +136,7 @@ async def test_a_list_may_be_behind_by_an_interval(gem: ScriptedGem, clock: Fake
         assert gem.listed() == 3
 
 
-async def test_a_job_that_is_watched_anew_is_looked_at_although_the_list_says_that_it_ended_as_before(
+async def test_job_watched_again_is_polled_despite_the_list(
     gem: ScriptedGem, clock: FakeClock, tmp_path: Path
 ) -> None:
     async with sweeping(gem, tmp_path, clock) as rig:
@@ -152,7 +150,7 @@ async def test_a_job_that_is_watched_anew_is_looked_at_although_the_list_says_th
         assert gem.asked(3) == before + 1
 
 
-async def test_lists_do_not_hide_that_the_looks_at_what_changed_fail(
+async def test_lists_do_not_hide_failing_polls(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     async with sweeping(gem, tmp_path, clock, inbox) as rig:
@@ -221,7 +219,7 @@ async def test_where_there_is_no_list_each_job_is_looked_at(
     assert inbox.messages == []
 
 
-async def test_a_list_that_was_refused_is_not_asked_for_again_at_once(
+async def test_refused_list_is_not_requested_again_at_once(
     gem: ScriptedGem, clock: FakeClock, tmp_path: Path
 ) -> None:
     async with sweeping(gem, tmp_path, clock) as rig:

@@ -12,7 +12,7 @@ from support.rig import EVERY, running, settings_for
 
 
 @pytest.mark.parametrize("jump", [timedelta(hours=1), timedelta(days=1), timedelta(hours=-1), timedelta(days=-1)])
-async def test_after_a_clock_jump_polls_go_on_at_their_pace_without_storm_or_silence(
+async def test_polls_keep_their_pace_after_a_clock_jump(
     gem: ScriptedGem, clock: FakeClock, tmp_path: Path, jump: timedelta
 ) -> None:
     for job_id in (1, 2, 3):

@@ -90,7 +90,7 @@ async def test_a_watch_narrows_who_hears_of_it(
     assert sorted(inbox.titles("mail")) == ["SUCCESS: Weekly (job 8)", "SUCCESS: job 7"]
 
 
-async def test_a_job_that_is_not_found_is_told_once_and_its_end_when_it_turns_up(
+async def test_missing_job_is_reported_once_and_its_end_later(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     async with running(settings_for(gem, tmp_path, [team(inbox)], [7]), clock) as rig:
@@ -131,7 +131,7 @@ async def test_no_other_answer_changes_a_job(
     assert inbox.titles() == ["SUCCESS: job 7"]
 
 
-async def test_a_refused_login_is_told_once_probed_once_a_minute_and_its_end_is_told_once(
+async def test_refused_login_is_reported_once_and_probed(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     for job_id in range(1, 21):
@@ -156,7 +156,7 @@ async def test_a_refused_login_is_told_once_probed_once_a_minute_and_its_end_is_
     assert inbox.titles() == ["gemwatch: login refused", "gemwatch: login recovered"]
 
 
-async def test_a_token_that_ends_in_mid_run_is_renewed_and_no_poll_is_missed(
+async def test_expired_token_is_renewed_and_no_poll_is_missed(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     file = tmp_path / "token"
@@ -176,7 +176,7 @@ async def test_a_token_that_ends_in_mid_run_is_renewed_and_no_poll_is_missed(
     assert sent == ["Bearer first-token", "Bearer first-token", "Bearer second-token", "Bearer second-token"]
 
 
-async def test_without_any_token_nothing_is_asked_and_the_login_is_told(
+async def test_without_a_token_nothing_is_polled_and_login_is_sent(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     gem.answers(7, "SUCCESS")
@@ -191,7 +191,7 @@ async def test_without_any_token_nothing_is_asked_and_the_login_is_told(
     assert inbox.titles() == ["gemwatch: login refused", "gemwatch: login recovered", "SUCCESS: job 7"]
 
 
-async def test_a_login_that_was_told_before_a_restart_is_not_told_again(
+async def test_login_event_is_not_repeated_after_a_restart(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     gem.for_all = Answer(status=401)
@@ -204,7 +204,7 @@ async def test_a_login_that_was_told_before_a_restart_is_not_told_again(
 
 
 @pytest.mark.parametrize("numbers", [(1, 1), (10, 1), (1, 2), (3, 3), (30, 5)])
-async def test_jobs_that_alone_are_refused_are_each_told_once_and_do_not_slow_the_others(
+async def test_refused_jobs_are_reported_and_slow_no_others(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path, numbers: tuple[int, int]
 ) -> None:
     good, forbidden = numbers
@@ -226,7 +226,7 @@ async def test_jobs_that_alone_are_refused_are_each_told_once_and_do_not_slow_th
     assert text.count("login refused") + text.count("login recovered") == forbidden + 1
 
 
-async def test_an_answer_that_was_under_way_when_the_login_broke_does_not_mend_it(
+async def test_answer_from_before_a_refusal_is_no_recovery(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     for job_id in range(1, 6):
@@ -267,7 +267,7 @@ async def test_an_api_that_only_hangs_is_told_too(
 
 
 @pytest.mark.parametrize("jump", [timedelta(days=-1), timedelta(days=30)])
-async def test_silence_is_timed_whatever_the_clock_on_the_wall_does(
+async def test_silence_is_timed_whatever_the_wall_clock_does(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path, jump: timedelta
 ) -> None:
     gem.answers(1, "IN_PROGRESS")
@@ -283,7 +283,7 @@ async def test_silence_is_timed_whatever_the_clock_on_the_wall_does(
         assert [row["kind"] for row in rig.records.deliveries()] == ["api"]
 
 
-async def test_one_failure_and_then_nothing_to_ask_for_is_no_trouble(
+async def test_one_failure_and_then_no_polls_is_no_api_event(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     gem.answers(1, Answer(status=500))
@@ -309,7 +309,7 @@ async def test_an_api_that_asks_to_wait_is_asked_less_and_less(
         assert len(rig.records.history()) == 100
 
 
-async def test_an_api_that_does_not_answer_is_told_once_and_again_when_it_does(
+async def test_silent_api_is_reported_once_and_its_recovery(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     gem.answers(7, "IN_PROGRESS")
@@ -326,7 +326,7 @@ async def test_an_api_that_does_not_answer_is_told_once_and_again_when_it_does(
     assert inbox.titles() == ["gemwatch: the GEM API does not answer", "gemwatch: the GEM API answers again"]
 
 
-async def test_a_removed_watch_is_asked_for_no_more_and_added_again_tells_nothing_old(
+async def test_removed_watch_is_not_polled_and_repeats_nothing(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     gem.answers(7, "IN_PROGRESS", "SUCCESS")

@@ -83,7 +83,7 @@ async def test_each_mistake_is_told_once_and_their_end_once(edits: Open, inbox: 
 @pytest.mark.parametrize(
     "text", ["", "# nothing\n", "watch: [1, 2", "\twatch: []", "poll: {every: 1s}", "- 1\n", "a: &a [*a]\n", "\x00"]
 )
-async def test_a_file_that_cannot_be_taken_whole_is_refused_and_the_last_good_one_goes_on(
+async def test_refused_file_leaves_the_last_good_one_in_force(
     edits: Open, inbox: Inbox, gem: ScriptedGem, text: str
 ) -> None:
     gem.answers(1, "IN_PROGRESS")
@@ -101,9 +101,7 @@ async def test_a_file_that_cannot_be_taken_whole_is_refused_and_the_last_good_on
     assert inbox.titles() == ["gemwatch: configuration refused", "gemwatch: configuration fixed"]
 
 
-async def test_what_was_told_of_the_configuration_is_not_told_again_after_a_restart(
-    edits: Open, inbox: Inbox
-) -> None:
+async def test_config_event_is_not_repeated_after_a_restart(edits: Open, inbox: Inbox) -> None:
     async with edits() as it:
         await it.save(watch=[1, "one"])
         await it.rig.deliver()
@@ -133,7 +131,7 @@ async def test_an_edit_of_the_api_is_used_from_the_next_look_on(edits: Open, inb
     assert inbox.titles() == ["SUCCESS: job 1"]
 
 
-async def test_an_edit_that_changes_nothing_keeps_every_part_that_runs(edits: Open) -> None:
+async def test_edit_without_changes_keeps_every_component(edits: Open) -> None:
     async with edits() as it:
         active = it.rig.active
         before = (active.api, active.credentials, active.targets, active.pace)
@@ -141,9 +139,7 @@ async def test_an_edit_that_changes_nothing_keeps_every_part_that_runs(edits: Op
         assert (active.api, active.credentials, active.targets, active.pace) == before
 
 
-async def test_a_removed_target_keeps_what_waits_for_it_until_it_is_named_again(
-    edits: Open, inbox: Inbox, gem: ScriptedGem
-) -> None:
+async def test_removed_target_keeps_its_pending_deliveries(edits: Open, inbox: Inbox, gem: ScriptedGem) -> None:
     gem.answers(1, "SUCCESS")
     inbox.fails_with = 503
     async with edits() as it:
@@ -158,9 +154,7 @@ async def test_a_removed_target_keeps_what_waits_for_it_until_it_is_named_again(
     assert inbox.titles("team") == ["SUCCESS: job 1"]
 
 
-async def test_an_end_that_was_being_looked_at_during_an_edit_is_told_to_who_is_named_now(
-    edits: Open, inbox: Inbox, gem: ScriptedGem
-) -> None:
+async def test_end_polled_during_an_edit_goes_to_the_new_target(edits: Open, inbox: Inbox, gem: ScriptedGem) -> None:
     slow = threading.Event()
     gem.answers(1, Answer(hold=slow, body=json.dumps(document(1, "SUCCESS")).encode()))
     async with edits() as it:
@@ -191,7 +185,7 @@ async def test_no_token_goes_to_a_host_that_it_was_not_made_for(edits: Open, inb
     assert sent == {("another-key", "Bearer another-token")}
 
 
-async def test_a_login_that_an_edit_has_replaced_is_not_held_against_the_new_one(
+async def test_replaced_login_does_not_count_against_the_new_one(
     edits: Open, inbox: Inbox, gem: ScriptedGem, tmp_path: Path
 ) -> None:
     gem.answers(1, "IN_PROGRESS")
@@ -212,9 +206,7 @@ async def test_a_login_that_an_edit_has_replaced_is_not_held_against_the_new_one
         assert it.rig.records.deliveries() == []
 
 
-async def test_a_target_whose_url_was_mended_gets_what_waits_for_it_at_once(
-    edits: Open, inbox: Inbox, gem: ScriptedGem
-) -> None:
+async def test_fixed_target_url_gets_pending_deliveries_at_once(edits: Open, inbox: Inbox, gem: ScriptedGem) -> None:
     gem.answers(1, "SUCCESS")
     inbox.fails_with = 404
     async with edits() as it:
@@ -226,7 +218,7 @@ async def test_a_target_whose_url_was_mended_gets_what_waits_for_it_at_once(
     assert inbox.titles("mended") == ["SUCCESS: job 1"]
 
 
-async def test_sections_that_need_a_restart_stay_as_they_run_and_are_said_once(edits: Open) -> None:
+async def test_sections_that_need_a_restart_are_reported_once(edits: Open) -> None:
     async with edits() as it:
         running_store = it.rig.active.settings.store
         for keep in ("1d", "1d", "2d"):

@@ -117,15 +117,13 @@ def test_a_night_without_an_answer_does_not_end_a_wait(world: World, loop: Virtu
     assert len(world.asked) < 300
 
 
-def test_without_a_network_there_is_no_token_and_that_is_no_refused_login(world: World, loop: VirtualLoop) -> None:
+def test_token_failure_without_network_is_no_refused_login(world: World, loop: VirtualLoop) -> None:
     world.network = world.login = lambda t: not HOUR < t < 9 * HOUR
     world.status = lambda t: "IN_PROGRESS" if t < 9 * HOUR else "SUCCESS"
     assert loop.run_until_complete(world.waits(7).run()) is Outcome.SUCCESS
 
 
-def test_a_login_that_ends_with_the_network_there_ends_the_wait_within_two_looks(
-    world: World, loop: VirtualLoop
-) -> None:
+def test_login_failure_with_network_ends_the_wait(world: World, loop: VirtualLoop) -> None:
     world.login = lambda t: t < HOUR
     waiting = world.waits(7)
     assert loop.run_until_complete(waiting.run()) is Outcome.LOGIN_REFUSED
@@ -144,7 +142,7 @@ def test_a_job_that_turns_up_within_seconds_is_found(world: World, loop: Virtual
     assert loop.run_until_complete(world.waits(7).run()) is Outcome.SUCCESS
 
 
-def test_looks_begin_quickly_and_never_come_more_often_than_the_daemons(world: World, loop: VirtualLoop) -> None:
+def test_polls_begin_quickly_and_never_exceed_the_interval(world: World, loop: VirtualLoop) -> None:
     world.status = lambda t: "IN_PROGRESS" if t < 10 * HOUR else "FAILED"
     assert loop.run_until_complete(world.waits(7).run()) is Outcome.FAILED
     times = [at for at, _ in world.asked]
@@ -168,7 +166,7 @@ def test_the_time_is_measured_by_a_clock_that_nobody_sets(world: World, loop: Vi
     assert world.passed == pytest.approx(8 * HOUR, abs=1)
 
 
-def test_a_daemon_that_comes_and_goes_is_heard_while_it_is_there(world: World, loop: VirtualLoop) -> None:
+def test_daemon_that_comes_and_goes_is_used_while_it_runs(world: World, loop: VirtualLoop) -> None:
     world.daemon = lambda t: HOUR < t < 3 * HOUR
     world.status = lambda t: "REQUESTED" if t < 2 * HOUR else "IN_PROGRESS" if t < 4 * HOUR else "SUCCESS"
     waiting = world.waits(7)

@@ -1,4 +1,4 @@
-"""Faults of the API, seen from the whole engine: no status changes, nobody is told, the other jobs are on time."""
+"""Faults of the API, in the whole engine: no status changes, nothing is sent, other jobs are polled on time."""
 
 import json
 import resource
@@ -75,7 +75,7 @@ def release() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_an_answer_that_makes_no_sense_changes_nothing_and_delays_no_other_job(
+async def test_senseless_answer_changes_nothing_and_delays_nothing(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, settings: Settings, fault: str
 ) -> None:
     for job_id in (1, *OTHERS):
@@ -99,7 +99,7 @@ async def test_an_answer_that_makes_no_sense_changes_nothing_and_delays_no_other
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_a_redirect_takes_neither_the_request_nor_the_secrets_to_another_host(
+async def test_redirect_takes_no_secrets_to_another_host(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, settings: Settings, status: int
 ) -> None:
     with ScriptedGem() as other:
@@ -111,7 +111,7 @@ async def test_a_redirect_takes_neither_the_request_nor_the_secrets_to_another_h
         assert other.requests == []
 
 
-async def test_an_api_that_flaps_is_observed_whenever_it_answers_and_nobody_is_disturbed(
+async def test_flapping_api_is_observed_and_sends_no_event(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, settings: Settings
 ) -> None:
     down = [Answer(status=503), FAULTS["is HTML"](), Answer(status=404), raw()]
@@ -125,7 +125,7 @@ async def test_an_api_that_flaps_is_observed_whenever_it_answers_and_nobody_is_d
         assert inbox.titles() == ["SUCCESS: job 1"]
 
 
-async def test_hours_of_401_are_one_message_a_probe_a_minute_and_one_message_when_they_end(
+async def test_hours_of_401_are_two_messages_and_a_probe_per_minute(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, settings: Settings
 ) -> None:
     for job_id in (1, *OTHERS):
@@ -150,7 +150,7 @@ def _expired(ca: trustme.CA) -> trustme.LeafCert:
 
 
 @pytest.mark.parametrize("how", ["self-signed", "expired", "of another host"])
-async def test_a_certificate_that_proves_nothing_gets_no_secret_and_is_told_as_an_api_that_is_down(
+async def test_bad_certificate_gets_no_secret_and_is_an_api_failure(
     inbox: Inbox, clock: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     ca = trustme.CA()
@@ -177,7 +177,7 @@ async def test_a_certificate_that_proves_nothing_gets_no_secret_and_is_told_as_a
     assert inbox.titles() == ["gemwatch: the GEM API does not answer"]
 
 
-async def test_a_host_that_has_no_address_is_told_as_an_api_that_is_down(
+async def test_host_without_an_address_is_an_api_failure(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, settings: Settings
 ) -> None:
     lost = replace(settings, api=replace(settings.api, base_url="http://gem.invalid", key=KEY))

@@ -32,7 +32,7 @@ def zone(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @JUMPS
-async def test_a_jump_is_neither_a_storm_of_polls_nor_a_silence(
+async def test_clock_jump_causes_no_storm_and_no_silence(
     gem: ScriptedGem, clock: FakeClock, tmp_path: Path, jump: int
 ) -> None:
     for job_id in JOBS:
@@ -49,7 +49,7 @@ async def test_a_jump_is_neither_a_storm_of_polls_nor_a_silence(
 
 
 @JUMPS
-async def test_a_message_that_fails_right_after_a_jump_is_tried_again_in_seconds(
+async def test_message_that_fails_after_a_jump_is_retried_in_seconds(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path, jump: int
 ) -> None:
     gem.answers(1, "IN_PROGRESS", "SUCCESS")
@@ -66,7 +66,7 @@ async def test_a_message_that_fails_right_after_a_jump_is_tried_again_in_seconds
 
 
 @JUMPS
-async def test_a_login_that_works_again_after_a_jump_is_noticed_at_once(
+async def test_login_recovery_after_a_jump_is_noticed_at_once(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path, jump: int
 ) -> None:
     for job_id in JOBS:
@@ -86,7 +86,7 @@ async def test_a_login_that_works_again_after_a_jump_is_noticed_at_once(
 
 
 @pytest.mark.parametrize("night", NIGHTS, ids=["spring", "autumn"])
-async def test_the_nights_when_local_time_is_changed_are_like_any_other(
+async def test_daylight_saving_nights_change_nothing(
     gem: ScriptedGem, tmp_path: Path, zone: str, night: datetime
 ) -> None:
     clock = FakeClock(night)

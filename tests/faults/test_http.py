@@ -67,7 +67,7 @@ def test_strange_requests_and_silent_clients_disturb_nothing(
     assert not daemon.logged("loop_failed")
 
 
-def test_scrapes_while_the_store_is_locked_do_not_hide_what_health_says(
+def test_scrapes_during_a_locked_store_do_not_hide_health(
     installation: Installation, gem: ScriptedGem, inbox: Inbox
 ) -> None:
     installation.configure(watch=[1])

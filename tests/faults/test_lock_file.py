@@ -14,7 +14,7 @@ def lock_of(installation: Installation) -> Path:
     return installation.folder / "gemwatch.db.lock"
 
 
-def test_a_deleted_lock_is_taken_anew_and_a_second_daemon_is_still_kept_out(
+def test_deleted_lock_still_keeps_a_second_daemon_out(
     installation: Installation, gem: ScriptedGem, inbox: Inbox
 ) -> None:
     installation.configure(watch=[1])
@@ -30,7 +30,7 @@ def test_a_deleted_lock_is_taken_anew_and_a_second_daemon_is_still_kept_out(
         assert daemon.stop() == 0
 
 
-def test_where_a_second_daemon_was_quicker_the_first_ends_with_a_sentence_and_every_end_is_told_once(
+def test_first_daemon_ends_if_a_second_one_took_the_lock(
     installation: Installation, gem: ScriptedGem, inbox: Inbox, tmp_path: Path
 ) -> None:
     store = installation.folder / "gemwatch.db"
@@ -43,7 +43,7 @@ def test_where_a_second_daemon_was_quicker_the_first_ends_with_a_sentence_and_ev
         wait_until(installation.records.history, "the first look")
         second = rival.daemon()
         stack.push(second.__exit__)
-        with held(store):  # which keeps the first from mending its lock
+        with held(store):  # so the first cannot restore its lock
             lock_of(installation).unlink()
             second.start()
             wait_until(lambda: second.logged("store_locked"), "the second to have the lock")

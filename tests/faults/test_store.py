@@ -1,4 +1,4 @@
-"""Trouble with the store: nothing is polled or decided without it, health says so, and work goes on afterwards."""
+"""Failures of the store: nothing is polled or decided without it, health shows it, and work resumes afterwards."""
 
 import contextlib
 import json
@@ -25,7 +25,7 @@ def healthy(daemon: WarmDaemon) -> bool:
     return daemon.get("/healthz")[0] == 200
 
 
-def test_a_store_that_is_locked_by_another_process_pauses_everything_and_nothing_is_lost(
+def test_locked_store_pauses_everything_and_loses_nothing(
     installation: Installation, gem: ScriptedGem, inbox: Inbox
 ) -> None:
     gem.answers(1, "IN_PROGRESS")
@@ -80,13 +80,15 @@ def test_a_full_disk_stops_nothing_for_good(
                 gem.answers(job_id, "SUCCESS")
             filler.unlink()
             wait_until(lambda: healthy(daemon) and inbox.messages, "the ends")
-            wait_until(lambda: "pending" not in daemon.get("/healthz")[1] and told(inbox) == set(jobs), "every end")
+            wait_until(
+                lambda: "pending" not in daemon.get("/healthz")[1] and reported(inbox) == set(jobs), "every end"
+            )
             assert daemon.stop() == 0
         with contextlib.closing(sqlite3.connect(small / "gemwatch.db")) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
-def test_a_store_that_becomes_read_only_while_it_is_open_pauses_everything_until_it_is_writable_again(
+def test_read_only_store_pauses_everything_until_writable(
     installation: Installation, gem: ScriptedGem, inbox: Inbox
 ) -> None:
     gem.answers(1, "IN_PROGRESS")
@@ -105,13 +107,13 @@ def test_a_store_that_becomes_read_only_while_it_is_open_pauses_everything_until
     assert [row["to"] for row in installation.records.history(1)] == ["IN_PROGRESS", "SUCCESS"]
 
 
-def told(inbox: Inbox) -> set[int]:
+def reported(inbox: Inbox) -> set[int]:
     text = "\n".join(f"{message.title}\n{message.body}" for message in inbox.messages)
     return {job_id for job_id in range(1, 9) if f"SUCCESS: job {job_id}" in text}
 
 
 @pytest.mark.parametrize("replaced", [False, True], ids=["deleted", "replaced"])
-def test_a_store_that_is_taken_away_is_missed_and_used_again_when_it_is_back(
+def test_missing_store_is_used_again_when_it_is_back(
     installation: Installation, gem: ScriptedGem, inbox: Inbox, *, replaced: bool
 ) -> None:
     store, aside = installation.folder / "gemwatch.db", installation.folder / "aside.db"
@@ -159,7 +161,7 @@ def test_a_store_of_a_newer_version_is_left_alone(installation: Installation, ge
     assert "schema 9999, which a newer gemwatch made" in done.stderr
 
 
-def test_a_store_that_cannot_be_written_ends_the_start_with_a_sentence(
+def test_unwritable_store_ends_the_start_with_a_sentence(
     installation: Installation, gem: ScriptedGem, inbox: Inbox, tmp_path: Path
 ) -> None:
     kept = tmp_path / "kept"
@@ -173,7 +175,7 @@ def test_a_store_that_cannot_be_written_ends_the_start_with_a_sentence(
     assert f"cannot write in {kept}" in done.stderr
 
 
-def test_a_crash_in_the_middle_of_a_migration_leaves_a_store_that_starts(
+def test_crash_during_a_migration_leaves_a_store_that_starts(
     installation: Installation, gem: ScriptedGem, inbox: Inbox
 ) -> None:
     gem.answers(1, "SUCCESS")

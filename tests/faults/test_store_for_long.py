@@ -1,4 +1,4 @@
-"""Trouble with the store that lasts longer than the daemon's patience: told once, directly, and its end once."""
+"""A store failure that lasts longer than the daemon's patience: sent once, directly, and its end once."""
 
 import contextlib
 from collections.abc import Callable
@@ -13,16 +13,16 @@ from support.waiting import wait_until
 from support.warm import WarmDaemon
 
 DOWN, UP = "gemwatch: the store is failing", "gemwatch: the store has recovered"
-Trouble = Callable[[Path, int], AbstractContextManager[None]]
+Failure = Callable[[Path, int], AbstractContextManager[None]]
 
 
 class House:
-    """A daemon with an API, an inbox and trouble of its own."""
+    """A daemon with an API, an inbox and store failure of its own."""
 
-    def __init__(self, stack: contextlib.ExitStack, folder: Path, trouble: Trouble, reason: str) -> None:
+    def __init__(self, stack: contextlib.ExitStack, folder: Path, failure: Failure, reason: str) -> None:
         folder.mkdir()
         self.gem, self.inbox = stack.enter_context(ScriptedGem()), stack.enter_context(Inbox())
-        self.trouble, self.reason = trouble, reason
+        self.failure, self.reason = failure, reason
         self.installation = Installation(folder, self.gem, self.inbox)
         for job_id in (1, 2):
             self.gem.answers(job_id, "IN_PROGRESS")
@@ -33,7 +33,7 @@ class House:
 
     def begin(self, stack: contextlib.ExitStack) -> None:
         store = self.installation.folder / "gemwatch.db"
-        stack.enter_context(self.trouble(store, self.daemon.process.pid))
+        stack.enter_context(self.failure(store, self.daemon.process.pid))
         wait_until(self.says_so, f"the log and health to say: {self.reason}")
         self.asked = len(self.gem.requests)
         self.gem.answers(1, "SUCCESS")
@@ -44,18 +44,18 @@ class House:
         return status == 503 and f"the store does not work: {self.reason}" in text and said == [self.reason]
 
     def bears_it(self) -> None:
-        """The trouble lasts: it has been told, nothing else has, and nothing is asked."""
+        """The failure lasts: it has been sent, nothing else has, and nothing is polled."""
         assert self.inbox.titles() == [DOWN]
         assert f"Reason: {self.reason}" in self.inbox.messages[0].body
         assert len(self.gem.requests) <= self.asked + 2  # what was under way when it began
         assert self.says_so()
 
     def goes_on(self) -> None:
-        """The cause is gone, and nobody has done anything else."""
-        wait_until(lambda: len(self.inbox.messages) >= 3, "the end of the job, and of the trouble")
+        """The cause is gone, and nothing else was done."""
+        wait_until(lambda: len(self.inbox.messages) >= 3, "the end of the job, and of the failure")
         wait_until(lambda: self.daemon.get("/healthz") == (200, '{"status":"ok"}'), "health to be good again")
         before = self.gem.asked(2)
-        wait_until(lambda: self.gem.asked(2) >= before + 2, "polls that go on")
+        wait_until(lambda: self.gem.asked(2) >= before + 2, "further polls")
         assert self.daemon.stop() == 0
         assert sorted(self.inbox.titles()) == sorted([DOWN, UP, "SUCCESS: job 1"])
         assert [row["to"] for row in self.records.history(1)] == ["IN_PROGRESS", "SUCCESS"]
@@ -64,16 +64,16 @@ class House:
         assert self.records.status()["service"]["api"] == "ok"
 
 
-def test_a_store_in_trouble_for_long_is_told_once_pauses_everything_and_is_used_again_by_itself(
+def test_long_store_failure_is_reported_once_and_recovers(
     tmp_path: Path,
 ) -> None:
-    troubles: dict[str, tuple[Trouble, str]] = {
+    failures: dict[str, tuple[Failure, str]] = {
         "locked": (lambda store, _: held_elsewhere(store), "database is locked"),
         "unwritable": (unwritable, "disk I/O error"),
     }
     with contextlib.ExitStack() as stack:
-        # Side by side, since each waits out the half minute after which the daemon tells of it.
-        houses = [House(stack, tmp_path / name, *trouble) for name, trouble in troubles.items()]
+        # In parallel, since each waits out the half minute after which the daemon reports it.
+        houses = [House(stack, tmp_path / name, *failure) for name, failure in failures.items()]
         with contextlib.ExitStack() as bad_time:
             for house in houses:
                 house.begin(bad_time)
@@ -84,7 +84,7 @@ def test_a_store_in_trouble_for_long_is_told_once_pauses_everything_and_is_used_
             house.goes_on()
 
 
-def test_a_start_waits_for_another_program_that_writes_to_the_store(
+def test_start_waits_for_another_writer_of_the_store(
     installation: Installation, gem: ScriptedGem, inbox: Inbox
 ) -> None:
     gem.answers(1, "SUCCESS")

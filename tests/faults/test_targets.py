@@ -55,7 +55,7 @@ async def ended(rig: Rig, gem: ScriptedGem, *job_ids: int) -> None:
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 410, 429, 500, 502, 503])
-async def test_a_target_that_answers_no_gets_each_message_once_it_says_yes_and_the_other_at_once(
+async def test_refusing_target_gets_each_message_after_recovery(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path, status: int
 ) -> None:
     with Inbox() as other:
@@ -75,7 +75,7 @@ async def test_a_target_that_answers_no_gets_each_message_once_it_says_yes_and_t
 @pytest.mark.parametrize(
     "url", ["json://nowhere.invalid/x", f"json://127.0.0.1:{closed_port()}/x"], ids=["DNS", "refused"]
 )
-async def test_a_target_that_cannot_be_reached_holds_up_nobody_and_nothing_is_given_up(
+async def test_unreachable_target_delays_no_other(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path, url: str
 ) -> None:
     targets = [Target(name="gone", url=url), Target(name="team", url=inbox.target_url())]
@@ -89,7 +89,7 @@ async def test_a_target_that_cannot_be_reached_holds_up_nobody_and_nothing_is_gi
         assert inbox.titles() == ["SUCCESS: job 1"]
 
 
-async def test_a_target_that_is_dead_for_two_days_gets_all_that_ended_meanwhile_once(
+async def test_target_down_for_two_days_gets_everything_once(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     jobs = range(1, 25)
@@ -126,7 +126,7 @@ class Moody(MailServer):
 
 
 @pytest.mark.parametrize("drops", [False, True], ids=["refuses", "drops"])
-async def test_a_mail_server_that_turns_away_in_mid_session_gets_the_mail_in_the_end(
+async def test_mail_server_that_fails_in_mid_session_gets_the_mail(
     gem: ScriptedGem, clock: FakeClock, tmp_path: Path, authority: trustme.CA, *, drops: bool
 ) -> None:
     with Moody(tls=server_side(authority)) as server:
@@ -162,7 +162,7 @@ def slack(authority: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> Iterator[li
     assert [json.loads(body)["attachments"][0]["title"] for body in taken] == ["SUCCESS: job 1"]
 
 
-async def test_slack_over_tls_gets_a_message_once_whatever_it_answers_first(
+async def test_slack_gets_a_message_once_despite_errors(
     gem: ScriptedGem, clock: FakeClock, tmp_path: Path, slack: list[tuple[int, bytes]]
 ) -> None:
     slack += [(429, b"rate_limited"), (200, b"no_text"), (302, b"")]

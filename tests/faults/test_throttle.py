@@ -1,4 +1,4 @@
-"""A storm of 429s: nothing is asked before the time that the API named, nothing false is told, and jobs go on."""
+"""A storm of 429s: no poll before the time that the API named, nothing false is sent, jobs are polled again."""
 
 import random
 import re
@@ -61,7 +61,7 @@ def without_a_word(answered: int) -> tuple[dict[str, str], float]:
 
 
 @pytest.mark.parametrize("ask", [in_seconds, by_date, without_a_word])
-def test_no_request_comes_before_the_time_that_a_429_names_and_every_end_is_told_once_afterwards(
+def test_no_request_before_the_time_that_a_429_names(
     installation: Installation, gem: ScriptedGem, inbox: Inbox, ask: Callable[[int], tuple[dict[str, str], float]]
 ) -> None:
     for job_id in JOBS:
@@ -82,12 +82,12 @@ def test_no_request_comes_before_the_time_that_a_429_names_and_every_end_is_told
         assert daemon.stop() == 0
     assert storm.early(gem.requests) == []
     text = "\n".join(f"{message.title}\n{message.body}" for message in inbox.messages)
-    told = Counter(re.findall(r"SUCCESS: job (\d+)\b", text))  # each by itself, or several in a summary
-    assert told == {str(job_id): 1 for job_id in JOBS}
+    sent = Counter(re.findall(r"SUCCESS: job (\d+)\b", text))  # each alone, or several in a summary
+    assert sent == {str(job_id): 1 for job_id in JOBS}
     assert {row["kind"] for row in installation.records.deliveries()} == {"success"}
 
 
-def test_a_429_among_many_requests_under_way_is_the_last_answer_until_the_time_it_names(
+def test_one_429_among_many_requests_stops_all_of_them(
     installation: Installation, gem: ScriptedGem, inbox: Inbox
 ) -> None:
     at_once = 4
@@ -111,9 +111,7 @@ def test_a_429_among_many_requests_under_way_is_the_last_answer_until_the_time_i
 
 
 @pytest.mark.parametrize("pause", [30, 600, None], ids=["of half a minute", "of ten minutes", "without a time"])
-def test_an_hour_of_429s_is_few_requests_one_message_and_one_when_it_is_over(
-    tmp_path: Path, quiet_log: None, pause: int | None
-) -> None:
+def test_hour_of_429s_is_few_requests_and_two_messages(tmp_path: Path, quiet_log: None, pause: int | None) -> None:
     (tmp_path / "store").mkdir()
     new_store(tmp_path / "store")
     loop = VirtualLoop()
@@ -139,8 +137,8 @@ def test_an_hour_of_429s_is_few_requests_one_message_and_one_when_it_is_over(
         assert life.records.deliveries() == []
         asked.clear()
         await life.go_on(3600)
-        told = [(row["kind"], row["state"]) for row in life.records.deliveries()]
-        assert told == [("api", "sent")] * 2  # to two targets
+        sent = [(row["kind"], row["state"]) for row in life.records.deliveries()]
+        assert sent == [("api", "sent")] * 2  # to two targets
         assert {row["to"] for row in life.records.history()} == {"IN_PROGRESS"}
         # After a hold the requests that are under way when the next 429 comes, and no more.
         assert 0 < len(asked) <= (3600 / (pause or 60) + 8) * AT_ONCE

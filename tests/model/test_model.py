@@ -167,18 +167,18 @@ class Gemwatch(RuleBasedStateMachine):
     def each_end_in_history_is_one_event_for_each_target(self) -> None:
         ends = Counter((row["job_id"], row["to"].lower()) for row in self.life.records.history() if is_end(row["to"]))
         rows = [row for row in self.life.records.deliveries() if row["kind"] in ("success", "failed")]
-        told = Counter((row["job_id"], row["kind"], row["target"]) for row in rows)
-        assert told == Counter({(*end, target): times for end, times in ends.items() for target in TARGETS})
+        sent = Counter((row["job_id"], row["kind"], row["target"]) for row in rows)
+        assert sent == Counter({(*end, target): times for end, times in ends.items() for target in TARGETS})
 
     @invariant()
-    def a_limit_is_told_once_for_each_run_at_most(self) -> None:
+    def a_limit_is_reported_once_per_run_at_most(self) -> None:
         began = Counter(row["job_id"] for row in self.life.records.history() if row["to"] == "IN_PROGRESS")
         rows = [row for row in self.life.records.deliveries() if row["kind"] == "running-too-long"]
-        told = Counter((row["job_id"], row["target"]) for row in rows)
-        assert all(times <= began[job_id] for (job_id, _), times in told.items())
+        sent = Counter((row["job_id"], row["target"]) for row in rows)
+        assert all(times <= began[job_id] for (job_id, _), times in sent.items())
         for row in self.life.records.status(self.world.clock.now())["jobs"]:
             if row["limits_passed"]:
-                assert all(told[row["job_id"], target] for target in TARGETS)
+                assert all(sent[row["job_id"], target] for target in TARGETS)
 
     def teardown(self) -> None:
         with contextlib.ExitStack() as stack:
@@ -190,12 +190,12 @@ class Gemwatch(RuleBasedStateMachine):
                 self._all_is_well_in_the_end()
 
     def _all_is_well_in_the_end(self) -> None:
-        """Once everything works again, every end of every watched job is told, and every service event is over."""
+        """After everything has recovered, every end is reported and every service event is over."""
         self.world.api, self.world.login, self.world.locked = "normal", True, False
         self.world.targets.update(team="up", mail="up")
         for job in self.world.jobs.values():
             job.answer = "normal"
-        self.watch(99)  # with nothing to ask for, nobody could tell that the login works again
+        self.watch(99)  # without a job to poll, the recovery of the login could not be seen
         self._do(self.life.go_on((HORIZON + EVERY * 2).total_seconds()))
         self.nothing_that_was_promised_is_broken()
         history = self.life.records.history()
@@ -205,8 +205,8 @@ class Gemwatch(RuleBasedStateMachine):
             assert sum(row["job_id"] == job_id and is_end(row["to"]) for row in history) == job.ends
         assert [row for row in self.life.records.deliveries() if row["state"] != "sent"] == []
         for kind in ("login", "api"):
-            told = Counter(row["target"] for row in self.life.records.deliveries() if row["kind"] == kind)
-            assert all(times % 2 == 0 for times in told.values()), f"{kind} began or ended without the other"
+            sent = Counter(row["target"] for row in self.life.records.deliveries() if row["kind"] == kind)
+            assert all(times % 2 == 0 for times in sent.values()), f"{kind} began or ended without the other"
 
     def _begin(self) -> None:
         self.world.begin_life()

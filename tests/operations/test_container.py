@@ -51,7 +51,7 @@ def environment() -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in shlex.split(only("ENV")))
 
 
-def test_the_base_is_slim_and_pinned_to_one_version_for_every_stage() -> None:
+def test_base_image_is_slim_and_pinned_for_every_stage() -> None:
     names: set[str] = set()
     for step in steps():
         if step.word == "FROM":
@@ -81,7 +81,7 @@ def test_it_asks_itself_how_it_is() -> None:
     assert not re.search(r"\b(curl|wget)\b", DOCKERFILE)
 
 
-def test_everything_that_is_installed_has_a_hash_or_comes_from_this_folder() -> None:
+def test_everything_installed_has_a_hash_or_is_local() -> None:
     installs = [
         command
         for step in steps()
@@ -135,7 +135,7 @@ def test_azure_cli_is_locked_with_hashes() -> None:
     )
 
 
-def test_the_dependencies_are_a_layer_of_their_own_before_the_code() -> None:
+def test_dependencies_are_a_layer_before_the_code() -> None:
     words = [step.rest for step in steps()]
     lock = next(n for n, rest in enumerate(words) if '-r "requirements${AZURE_IDENTITY' in rest)
     code = next(n for n, rest in enumerate(words) if rest.startswith("daemon "))
@@ -152,7 +152,7 @@ def test_it_says_what_it_is() -> None:
     assert labels >= {"title", "description", "licenses", "version", "revision"}
 
 
-def test_what_is_written_goes_to_the_volume_and_the_clock_is_utc() -> None:
+def test_written_files_go_to_the_volume_and_the_clock_is_utc() -> None:
     assert json.loads(only("VOLUME")) == ["/data"]
     assert (
         environment().items()
@@ -261,7 +261,7 @@ def in_the_guide() -> str:
 @pytest.mark.parametrize(
     "text", [(FOLDER / "config.yaml").read_text(), in_the_guide()], ids=["kubernetes", "operations.md"]
 )
-def test_the_configurations_that_are_shown_load_and_keep_the_store_on_the_volume(text: str, tmp_path: Path) -> None:
+def test_shown_configurations_load_and_use_the_volume(text: str, tmp_path: Path) -> None:
     for name in KUBERNETES["Secret"]["stringData"]:
         (tmp_path / name).write_text(
             "json://127.0.0.1:9/x" if name.endswith("url") else "5e1f0c7a9b3d24681f0e2c4a6b8d"

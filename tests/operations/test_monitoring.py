@@ -52,7 +52,7 @@ def promtool(*arguments: str, stdin: str | None = None) -> tuple[int, str]:
 
 
 @needs_promtool
-def test_prometheus_linter_has_nothing_to_say_about_the_metrics() -> None:
+def test_prometheus_linter_accepts_the_metrics() -> None:
     assert promtool("check", "metrics", stdin=scrape()) == (0, "")
 
 
@@ -98,7 +98,7 @@ def test_the_dashboard_shows_every_metric() -> None:
     assert {name for name in ours if not name.endswith(histograms)} <= shown
 
 
-def test_the_panels_of_the_dashboard_do_not_lie_on_each_other() -> None:
+def test_panels_of_the_dashboard_do_not_overlap() -> None:
     cells = [
         (x, y)
         for place in (panel["gridPos"] for panel in DASHBOARD["panels"])

@@ -1,4 +1,4 @@
-"""What the daemon says to systemd while it lives, heard by a real datagram socket."""
+"""What the daemon sends to systemd, received by a real datagram socket."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ from support.waiting import PATIENCE, until
 
 
 class Systemd:
-    """Receives what a service says, in order."""
+    """Receives the messages of a service, in order."""
 
     def __init__(self) -> None:
         name = f"@gemwatch-{secrets.token_hex(8)}"
@@ -47,7 +47,7 @@ class Systemd:
         self._socket.close()
 
     def until(self, beginning: str) -> list[str]:
-        """Wait for a message that begins like this; what was heard up to it."""
+        """Wait for a message that begins like this; returns the messages up to it."""
         self._socket.settimeout(PATIENCE)
         wait = [self._socket.recv(65536).decode()]
         while not wait[-1].startswith(beginning):
@@ -103,7 +103,7 @@ def test_it_is_ready_once_the_first_configuration_is_applied(
         last = systemd.until("STATUS=Stopping")
         assert last[-2] == "STOPPING=1"
         assert process.wait(PATIENCE) == 0
-    assert "WATCHDOG=1" not in [*before, *last, *systemd.wait()]  # nobody asked for it
+    assert "WATCHDOG=1" not in [*before, *last, *systemd.wait()]  # the watchdog is off
 
 
 def test_a_refused_configuration_is_never_ready(installation: Installation, inbox: Inbox, systemd: Systemd) -> None:
@@ -125,7 +125,7 @@ def test_the_watchdog_is_fed_when_systemd_asks_for_it(
         assert process.wait(PATIENCE) == 0
 
 
-def test_a_reload_says_when_it_began_and_when_the_edit_is_in_force(
+def test_reload_reports_its_begin_and_its_end(
     installation: Installation, gem: ScriptedGem, inbox: Inbox, systemd: Systemd
 ) -> None:
     gem.answers(7, "IN_PROGRESS")
@@ -242,7 +242,5 @@ OK = Health(login=Login.OK, api=ApiState.OK)
         ),
     ],
 )
-def test_the_status_line_says_what_a_person_wants_to_know_with_trouble_first(
-    snapshot: Snapshot, health: Health, line: str
-) -> None:
+def test_status_line_shows_failures_first(snapshot: Snapshot, health: Health, line: str) -> None:
     assert describe(snapshot, health, START) == line

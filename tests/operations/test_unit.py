@@ -43,7 +43,7 @@ def test_it_is_hardened_as_far_as_the_job_allows() -> None:
 
 
 @needs_systemd
-def test_the_user_has_its_home_where_the_unit_keeps_the_login(tmp_path: Path) -> None:
+def test_user_has_its_home_where_the_unit_keeps_the_login(tmp_path: Path) -> None:
     home = f"/var/lib/{values('StateDirectory')[0]}"
     done = subprocess.run(
         ["systemd-sysusers", "--dry-run", f"--root={tmp_path}", str(FOLDER / "gemwatch.sysusers")],
@@ -69,7 +69,7 @@ def test_every_hardening_line_has_its_reason() -> None:
     assert sum(line[0] != "#" for line in block) > 25
 
 
-def test_it_is_started_again_unless_its_configuration_was_refused() -> None:
+def test_unit_restarts_unless_the_configuration_is_refused() -> None:
     assert values("Restart") == ["on-failure"]
     assert values("RestartPreventExitStatus") == [str(MISUSED)]
 
@@ -80,7 +80,7 @@ def test_it_speaks_to_systemd() -> None:
     assert values("WatchdogSec")
 
 
-def test_the_configuration_that_comes_along_uses_the_secrets_that_the_unit_hands_over(tmp_path: Path) -> None:
+def test_sample_configuration_uses_the_units_secrets(tmp_path: Path) -> None:
     assert values("LoadCredential") == ["secret:/etc/gemwatch/secrets"]
     text = (FOLDER / "config.yaml").read_text()
     assert all(name.startswith(f"file:{CREDENTIALS}") for name in re.findall(r"\$\{([^}]*)\}", text))

@@ -30,7 +30,7 @@ def browsing() -> Iterator[Browser]:
 
 
 class Watcher:
-    """What goes on in a browser's context: every request, everything in the console, every fault of a script."""
+    """What happens in a browser's context: every request, everything in the console, every fault of a script."""
 
     def __init__(self, context: BrowserContext) -> None:
         self.requests: list[str] = []

@@ -17,10 +17,10 @@ class FakeClock:
         return self._monotonic
 
     def advance(self, seconds: float) -> None:
-        """Time passes: both clocks go on."""
+        """Time passes on both clocks."""
         self._now += timedelta(seconds=seconds)
         self._monotonic += seconds
 
     def jump(self, seconds: float) -> None:
-        """The time of day is set anew, forward or back: only that clock moves."""
+        """The wall clock is set, forward or back: only that clock moves."""
         self._now += timedelta(seconds=seconds)

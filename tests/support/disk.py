@@ -1,4 +1,4 @@
-"""Trouble with the disk under a store: locked by somebody else, full, read-only."""
+"""Failures of the disk under a store: locked by another process, full, read-only."""
 
 import contextlib
 import resource
@@ -13,7 +13,7 @@ import pytest
 
 @contextlib.contextmanager
 def held(store: Path) -> Iterator[None]:
-    """This process holds the write lock: whoever else wants to write has to wait."""
+    """This process holds the write lock: every other writer has to wait."""
     with contextlib.closing(sqlite3.connect(store, timeout=30, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         yield
@@ -56,7 +56,7 @@ def unwritable(store: Path, process: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def immutable(store: Path) -> Iterator[None]:
-    """Nobody may write to the store's files any more, not even who has them open; skipped where that cannot be."""
+    """No process can write to the store's files, even if it has them open; skipped where that is impossible."""
     files = [str(store), f"{store}-wal"]
     done = subprocess.run(["chattr", "+i", *files], capture_output=True, text=True, check=False)
     try:

@@ -46,7 +46,7 @@ def seen(job_id: int, status: str, at: datetime = START, **more: Any) -> dict[st
 
 
 def fill(url: str) -> None:
-    """Jobs in every state, with what happened to them and who was told."""
+    """Jobs in every state, with their history and deliveries."""
     odd = "odd <b>&'\"%_\\ \N{FACTORY} name"
     strange = watch(
         4,

@@ -61,7 +61,7 @@ def settings_for(
 
 
 class Rig:
-    """`await rig.poll()` takes every look that is due after another interval; `await rig.deliver()` sends."""
+    """`await rig.poll()` polls everything that is due after another interval; `await rig.deliver()` sends."""
 
     def __init__(self, settings: Settings, clock: FakeClock, roll: Callable[[], float] = lambda: 0.5) -> None:
         upgrade(settings.store.url)
@@ -122,18 +122,18 @@ class Rig:
         self.watch_list.apply(wanted, self.settings.poll.every, self.clock.now())
 
     async def poll(self, times: int = 1, *, after: timedelta = EVERY * 1.2) -> None:
-        """Let this much time pass, so many times, and each time everything that is due be looked at."""
+        """Let time pass `times` times, and poll everything that is due after each."""
         for _ in range(times):
             self.clock.advance(after.total_seconds())
             await self._round("polls")
 
     async def sweep(self) -> None:
-        """Let a list be asked for, if one is due, and what it finds be looked at."""
+        """Request a list, if one is due, and poll the jobs that it finds."""
         await self.lister.sweep_if_due()
         await self._round("polls")
 
     async def deliver(self, times: int = 1, *, after: float = 0.0) -> None:
-        """Let `after` seconds pass, so many times, and each time everything that is due be sent."""
+        """Let `after` seconds pass `times` times, and send everything that is due after each."""
         for _ in range(times):
             self.clock.advance(after)
             await self._round("deliveries")

@@ -39,7 +39,7 @@ class Life:
     needs_review: tuple[str, ...] = ()
     limits: str | None = None
     error: str | None = None
-    told: str = "sent"
+    delivery: str = "sent"
 
     @property
     def stem(self) -> str:
@@ -93,7 +93,7 @@ WATCHED = (
         matched=0.7421,
         needs_review=("matched 74.2 %, 10.1 points less than the 84.3 % before",),
     ),
-    Life(name="Poland lanes", ago=_hours(9.2), ran=_hours(5.8), end="FAILED", lanes=True, told="failed"),
+    Life(name="Poland lanes", ago=_hours(9.2), ran=_hours(5.8), end="FAILED", lanes=True, delivery="failed"),
     Life(name="Austria weekly", ago=_hours(21), ran=_hours(2.2), roads=198_332, matched=0.8568),
     Life(name=None, ago=_hours(29), ran=_hours(1.3), roads=74_201, matched=0.9012),
 )
@@ -125,7 +125,7 @@ def seed(url: str, now: datetime) -> list[dict[str, Any]]:
                     roads=round(roads * chance.uniform(0.985, 1.01)),
                     matched=round(matched + chance.uniform(-0.012, 0.008), 4),
                     lanes="lanes" in name,
-                    told="nobody",
+                    delivery="none",
                 )
                 scene.add(_EARLIER + 97 * number + 11 * week, life, watched=False)
         for number, life in enumerate(WATCHED):
@@ -204,14 +204,14 @@ class _Scene:
         at = seen[-1][1]
         run = finished(job, ended_at=at, running_since=seen[1][1])
         self._connection.execute(sa.insert(runs), {name: getattr(run, name) for name in run.__dataclass_fields__})
-        if life.told == "nobody":
+        if life.delivery == "none":
             return
         kind = "needs-review" if life.needs_review else status.lower()
         event = sa.insert(events).values(kind=kind, at=at, job_id=job_id, facts={}).returning(events.c.id)
         event_id = self._connection.execute(event).scalar_one()
         for target in ("team-slack", "data-mail"):
-            failed = life.told == "failed" and target == "data-mail"
-            told = {
+            failed = life.delivery == "failed" and target == "data-mail"
+            row = {
                 "event_id": event_id,
                 "target": target,
                 "state": "failed" if failed else "sent",
@@ -220,7 +220,7 @@ class _Scene:
                 "sent_at": None if failed else at + timedelta(seconds=2),
                 "last_error": "A Connection error occurred sending to the mail server" if failed else None,
             }
-            self._connection.execute(sa.insert(deliveries), told)
+            self._connection.execute(sa.insert(deliveries), row)
 
 
 def _transitions(job_id: int, seen: Sequence[tuple[str, datetime]], answer: str) -> list[dict[str, Any]]:

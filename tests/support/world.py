@@ -90,8 +90,8 @@ class Api:
         world.in_flight += 1
         try:
             await asyncio.sleep(world.chance.choice((0.1, 2.5)))
-            if (trouble := self._failure()) is not None:
-                return trouble
+            if (failure := self._failure()) is not None:
+                return failure
             listed = (job for job in world.jobs.values() if world.chance.random() < 0.9)
             statuses = {job.job_id: world.chance.choice([*job.answered[-1:], job.status]) for job in listed}
             return Listing(at=world.clock.now(), statuses=statuses)
@@ -132,8 +132,8 @@ class Api:
 
     def _answer(self, job: Job) -> Observation:
         at = self._world.clock.now()
-        if (trouble := self._failure()) is not None:
-            return trouble
+        if (failure := self._failure()) is not None:
+            return failure
         match job.answer:
             case "missing":
                 return NotFound(at=at)
@@ -157,7 +157,7 @@ class Credentials:
 
     async def token(self) -> Token:
         if not self._world.login:
-            raise LoginError("nobody is logged in")
+            raise LoginError("no user is logged in")
         return Token(value="token", fetched_at=self._world.clock.now())
 
     async def renew(self, stale: Token | None) -> Token:

@@ -17,7 +17,7 @@ _MODEL = Path(__file__).parents[1] / "model"
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="torture", description=__doc__)
-    parser.add_argument("what", nargs="*", help="of kills, reloads, inputs, model; all of them if none is named")
+    parser.add_argument("what", nargs="*", help="of kills, reloads, inputs, model; default: all")
     parser.add_argument("--seed", type=int, default=int(time.time()) % 100_000)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--reloads", type=int, default=1000)

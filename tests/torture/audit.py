@@ -31,7 +31,7 @@ class Findings:
         return [*self.lost, *self.false, *self.repeated]
 
 
-def told_in(receipt: Receipt) -> list[tuple[str, int, int]]:
+def reported_in(receipt: Receipt) -> list[tuple[str, int, int]]:
     """Outcome, job and event id of everything that a message tells about ends."""
     single = _TOLD.match(receipt.title)
     if single is not None:
@@ -56,10 +56,10 @@ def audit(
         events.setdefault(row["job_id"], set()).add((row["kind"], int(row["event"].removeprefix("gw-"))))
         if row["state"] != "sent":
             found.lost.append(f"{row['event']} to {row['target']} is {row['state']}: {row['last_error']}")
-    arrived = Counter((r.target, *told) for r in receipts for told in told_in(r))
+    arrived = Counter((r.target, *one) for r in receipts for one in reported_in(r))
     for job in jobs:
         _audit_job(found, job, events.pop(job.job_id, set()), arrived, targets)
-    found.false += [f"job {job_id} was told of without an end: {what}" for job_id, what in events.items()]
+    found.false += [f"job {job_id} was reported without an end: {what}" for job_id, what in events.items()]
     found.false += [f"{key} arrived, and nothing of the kind was recorded" for key in arrived]
     _audit_history(found, {job.job_id: job for job in jobs}, records)
     _audit_repetitions(found, receipts, settled)
@@ -82,7 +82,7 @@ def _audit_job(
     for target in targets:
         times = arrived.pop((target, job.end, job.job_id, event_id), 0)
         if not times:
-            found.lost.append(f"{target} never heard of job {job.job_id}: {job.end}")
+            found.lost.append(f"{target} never got job {job.job_id}: {job.end}")
         found.doubled += max(0, times - 1)
 
 

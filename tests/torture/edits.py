@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-KEPT = (1, 2, 3)  # stand in every good version
+KEPT = (1, 2, 3)  # are in every good version
 BOMB = "a: &a [x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{chr(ord(name) - 1)}'] * 9)}]\n" for name in "bcdefghij"
 )
@@ -23,7 +23,7 @@ class Author:
         self.good: dict[int, str | None] = dict.fromkeys(KEPT)
         self.version = 0
 
-    def mend(self) -> str:
+    def fix(self) -> str:
         """Save a good version, in a way of its own."""
         guests = self._chance.sample(range(10, 60), self._chance.randrange(12))
         self.good = dict.fromkeys(KEPT) | dict.fromkeys(guests, f"version {self.version}")

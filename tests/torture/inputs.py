@@ -123,7 +123,7 @@ def _sample() -> dict[str, Any]:
 
 
 def run(seed: int, count: int) -> bool:
-    """Try so many of each, print what came of them, and say whether none did harm."""
+    """Try `count` of each, print the results, and return whether none did harm."""
     tried = [try_answers(seed, count), try_configurations(seed, count // 4)]
     print(f"inputs: {sum(one.inputs.total() for one in tried)} with seed {seed}")
     for one in tried:

@@ -85,7 +85,7 @@ class Killing:
         self._settled[self._sink.life] = {(int(row["event"].removeprefix("gw-")), row["target"]) for row in rows}
 
     def finish(self) -> Findings:
-        """One life that nobody ends before everything is told; then the comparison."""
+        """One life that runs until everything is sent; then the comparison."""
         self._sink.life += 1
         with self._installation.daemon() as daemon:
             wait_until(self._all_told, "every job to end and every message to be sent")
@@ -137,7 +137,7 @@ class Killing:
             )
 
     def _await_end(self) -> bool:
-        """Wait until the program is dead. One that has told everything without reaching its point is killed."""
+        """Wait until the program is dead. One that has sent everything without reaching its point is killed."""
         reached = True
         while self._process.poll() is None:
             with contextlib.suppress(subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""The jobs of a crash run: what the API shows of each, and what must have been told of it in the end."""
+"""The jobs of a crash run: what the API shows of each, and what must have been reported about it."""
 
 import itertools
 import json

@@ -25,7 +25,7 @@ class Tally:
     faults: list[str] = field(default_factory=list)
 
 
-class Heard:
+class LogCapture:
     """A configuration that remembers what was last read of it."""
 
     def __init__(self, configuration: Configuration) -> None:
@@ -37,7 +37,7 @@ class Heard:
 
 
 async def reload_often(folder: Path, seed: int, reloads: int) -> Tally:
-    """Edit and reload so often; the jobs that stand in every version are polled all the while."""
+    """Edit and reload `times` times; the jobs in every version are polled throughout."""
     with ScriptedGem() as gem, Inbox() as inbox:
         for job_id in range(1, 100):
             gem.answers(job_id, "IN_PROGRESS")
@@ -53,7 +53,7 @@ async def reload_often(folder: Path, seed: int, reloads: int) -> Tally:
         settings = configuration.first.settings
         assert settings is not None, configuration.first.problems
         async with running(settings, FakeClock()) as rig:
-            wait = Heard(configuration)
+            wait = LogCapture(configuration)
             edits = reloader(rig, configuration, wait.read)
             await edits.start(configuration.first, settings)
             author, tally = Author(path, document, seed), Tally()
@@ -71,14 +71,14 @@ async def _one(  # noqa: PLR0917 (all that an edit touches)
     rig: Rig,
     reloader: Reloader,
     configuration: Configuration,
-    wait: Heard,
+    wait: LogCapture,
     author: Author,
     tally: Tally,
     number: int,
 ) -> None:
     before = _schedule(rig)
     broken = number % 3 == 1
-    what = author.spoil() if broken else author.spoil_an_entry() if number % 9 == 2 else author.mend()
+    what = author.spoil() if broken else author.spoil_an_entry() if number % 9 == 2 else author.fix()
     tally.ways[what] += 1
     noticed = [await configuration.edited() for _ in range(2)]
     if not any(noticed):
@@ -114,8 +114,8 @@ def _compare(rig: Rig, gem: ScriptedGem, inbox: Inbox, tally: Tally) -> None:
     if sorted(row["job_id"] for row in rows) != sorted(job_id for job_id in asked if job_id):
         tally.faults.append("history was lost")
     jobs = [row for row in rig.records.deliveries() if row["job_id"] is not None]
-    tally.faults += [f"an edit told of job {row['job_id']}: {row['kind']}" for row in jobs]
-    tally.faults += [f"an edit told: {title}" for title in inbox.titles() if "job" in title]
+    tally.faults += [f"an edit reported job {row['job_id']}: {row['kind']}" for row in jobs]
+    tally.faults += [f"an edit sent: {title}" for title in inbox.titles() if "job" in title]
 
 
 def _schedule(rig: Rig) -> dict[int, str]:

@@ -27,7 +27,7 @@ def _replace(path: Path, text: str) -> None:
     unfinished.replace(path)
 
 
-def test_a_file_that_is_replaced_while_it_is_read_is_one_version_or_the_other(tmp_path: Path) -> None:
+def test_file_replaced_while_read_is_one_version_or_the_other(tmp_path: Path) -> None:
     path, done = tmp_path / "config.yaml", threading.Event()
     path.write_text(yaml.safe_dump(_document()))
 

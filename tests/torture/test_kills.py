@@ -9,7 +9,7 @@ SEED = 20260301
 POINTS = [*OUTSIDE, "before transition", "after transition", "after take-send", "before settle", "before record"]
 
 
-def test_after_kills_at_the_worst_moments_every_end_is_told_and_nothing_else(tmp_path: Path) -> None:
+def test_kills_at_the_worst_moments_lose_and_invent_nothing(tmp_path: Path) -> None:
     print(f"seed {SEED}")  # noqa: T201 (shown with a failure)
     points = random.Random(SEED).sample(POINTS, len(POINTS))
     reached, found = kill_and_audit(tmp_path, SEED, points, warm=True)

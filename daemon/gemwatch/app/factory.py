@@ -1,4 +1,4 @@
-"""Makes what a configuration needs that runs: API client, credentials, targets, pace."""
+"""Builds the components of a configuration: API client, credentials, targets, pace."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ from gemwatch.engine.pace import Pace, Turns
 
 
 class ComponentFactory:
-    """Builds the first parts, and for an edit only those that it changes: the rest goes on undisturbed."""
+    """Builds the first components, and for an edit only those that it changes; the others keep running."""
 
     def __init__(self, clock: Clock, secrets: Secrets, metrics: Metrics) -> None:
         self._clock = clock
@@ -52,12 +52,12 @@ class ComponentFactory:
         )
 
     async def retire(self, old: ActiveConfig, new: ActiveConfig) -> None:
-        """Close what is no longer used. What is on its way, a request or a send, ends undisturbed.
+        """Close what is no longer used. Requests and sends under way end normally.
 
         Old credentials are just dropped: who waits for their token would take a closing for a refused login.
         """
         if old.targets is not new.targets:
-            old.targets.close()  # threads of targets that were kept go on in the new object
+            old.targets.close()  # threads of targets that stay are used by the new object
         if old.api is not new.api:
             await old.api.close()
 

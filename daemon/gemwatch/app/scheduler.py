@@ -1,4 +1,4 @@
-"""What wakes whom, and when. APScheduler's jobs only wake loops: at its shutdown it cancels what they hold."""
+"""Wakes the loops. APScheduler's jobs do nothing else, because its shutdown cancels what they do."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC
@@ -8,7 +8,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 
 def wake_schedule(wakes: Mapping[str, tuple[float, Callable[[], None]]]) -> Any:
-    """A scheduler, not yet started, that calls each function every so many seconds on the running loop."""
+    """A scheduler, not yet started, that calls each function at its interval (seconds) on the running loop."""
     scheduler = AsyncIOScheduler(
         timezone=UTC, job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1}
     )

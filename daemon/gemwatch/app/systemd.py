@@ -1,4 +1,4 @@
-"""What systemd wants to hear of a service: sd_notify(3), for Type=notify, Type=notify-reload and WatchdogSec."""
+"""Reports the state of the service to systemd: sd_notify(3), for Type=notify, Type=notify-reload and WatchdogSec."""
 
 import os
 import socket

@@ -20,16 +20,16 @@ Entry = Mapping[str, Any]
 
 
 class Daemon:
-    """`gemwatch run`, heard through its log."""
+    """`gemwatch run`, followed through its log."""
 
     def __init__(self, process: Process, wait: Callable[[Entry], None]) -> None:
         self.tail: deque[str] = deque(maxlen=_TAIL)
         self._process = process
-        self._heard = wait
+        self._on_entry = wait
         self._reading = asyncio.create_task(self._read())
 
     async def ended(self) -> int:
-        """Its exit code, once it has ended and everything that it said has been heard."""
+        """Its exit code, after it has ended and its log has been read to the end."""
         await asyncio.shield(self._reading)
         return await self._process.wait()
 
@@ -52,12 +52,12 @@ class Daemon:
             text = line.decode(errors="replace").rstrip()
             self.tail.append(text)
             if (entry := _entry(text)) is not None:
-                self._heard(entry)
+                self._on_entry(entry)
 
 
 @contextlib.asynccontextmanager
 async def running(config: Path, wait: Callable[[Entry], None]) -> AsyncIterator[Daemon]:
-    """The daemon for the length of an `async with`; `heard` gets each entry of its log."""
+    """The daemon for the length of an `async with`; `on_entry` gets each entry of its log."""
     process = await asyncio.create_subprocess_exec(
         *_gemwatch("run", config),
         stdin=DEVNULL,

@@ -32,13 +32,13 @@ class _Moment:
 
 
 class Gem:
-    """Jobs that live by their scripts. `told` hears of what a client cannot see, in a sentence."""
+    """Jobs that follow their scripts. `report` gets a sentence about what a client cannot see."""
 
     def __init__(
         self,
         lives: Iterable[Life],
         clock: Clock,
-        told: Callable[[str], None] = lambda _: None,
+        report: Callable[[str], None] = lambda _: None,
         *,
         seed: int = SEED,
         faults: float = FAULTS,
@@ -47,7 +47,7 @@ class Gem:
         self.answered: Counter[int] = Counter()  # by HTTP status
         self._lives = {str(life.job_id): life for life in lives}
         self._clock = clock
-        self._told = told
+        self._report = report
         self._chance = random.Random(seed)  # noqa: S311 (no secret: the same faults in every run)
         self._faults = faults
         self._first: dict[int, _Moment] = {}  # when each job was first asked for
@@ -69,7 +69,7 @@ class Gem:
     async def _token(self, _: Request) -> Response:
         given = self.logins.give()
         if self.logins.given > 1:
-            self._told(f"login: a new token was given, good for {self.logins.life:g} s")
+            self._report(f"login: issued a new token, valid for {self.logins.life:g} s")
         return JSONResponse(given)
 
     def _barred(self, request: Request) -> Response | None:
@@ -78,7 +78,7 @@ class Gem:
         if request.headers.get("tomtom-api-key") != KEY or not self.logins.accepts(token):
             if token not in self._refused:
                 self._refused.add(token)
-                self._told("GEM API: a token was refused with HTTP 401, since it is no longer good")
+                self._report("GEM API: a token was refused with HTTP 401, because it is no longer valid")
             return _error(HTTPStatus.UNAUTHORIZED, "invalid credentials")
         if self._chance.random() < self._faults:
             return HTMLResponse(_FAULT_PAGE, HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -24,13 +24,13 @@ class Letter:
     tone: str
 
     @property
-    def told(self) -> list[tuple[str, int]]:
-        """The outcomes and jobs that it tells of, read as a person would: a summary has one on each line."""
+    def outcomes(self) -> list[tuple[str, int]]:
+        """The outcomes and jobs in it, read from its text: a summary has one per line."""
         return [(outcome, int(job_id)) for outcome, job_id in _TOLD.findall(f"{self.title}\n{self.body}")]
 
 
 class Inbox:
-    """Hands on what arrives at its places, each of which stands for a target. `down_once` turns one message away."""
+    """Passes on what arrives at its paths, one per target. `down_once` turns one message away."""
 
     def __init__(
         self, places: Mapping[str, str], wait: Callable[[Letter], None], *, down_once: str | None = None

@@ -14,10 +14,10 @@ A_RUN_BEFORE = 1000  # what the ids of two runs on the same input are apart
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Life:
-    """A job's script, in seconds. It begins when somebody first asks for the job, or `ahead` of that.
+    """A job's script, in seconds. It begins at the first request for the job, or `ahead` of that.
 
     `hidden`: the API does not know the job for so long; None: it never does. After that it is REQUESTED while
-    `waiting`, IN_PROGRESS while `running` (a length of 0 is a status that nobody gets to see), and ends. Runs on
+    `waiting`, IN_PROGRESS while `running` (a length of 0: a status that is never visible), and ends. Runs on
     the same input usually take `usual`, or as long as this one. `matched`: the share of the roads, where it is odd.
     """
 
@@ -48,8 +48,8 @@ class Life:
         )
 
     @property
-    def told(self) -> EventKind:
-        """The event that its end is told as."""
+    def event(self) -> EventKind:
+        """The event that reports its end."""
         if self.hidden is None:
             return EventKind.NOT_FOUND
         if self.end is Status.FAILED:

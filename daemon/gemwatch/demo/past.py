@@ -20,7 +20,7 @@ _EVERY = timedelta(milliseconds=100)
 
 
 def remember(url: str, lives: Iterable[Life], now: datetime) -> None:
-    """Fill a new store. Nobody is told of anything, since there are no targets yet."""
+    """Fill a new store. Nothing is sent, because there are no targets yet."""
     named = [life for life in lives if life.name and life.running]
     upgrade(url)
     engine = open_to_write(url)
@@ -40,7 +40,7 @@ def _play(lives: Sequence[Life], start: datetime, store: Store, watch_list: Watc
 
 
 def _seen(life: Life, claim: WatchClaim, status: Status, start: datetime) -> Report:
-    """What a look at the moment of the change would have seen."""
+    """What a poll at the moment of the change would have returned."""
     after = {Status.REQUESTED: 0.0, Status.IN_PROGRESS: life.waiting}.get(status, life.waiting + life.running)
     at = start + timedelta(seconds=after)
     raw = json.dumps(life.document(status, start))

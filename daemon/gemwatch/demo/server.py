@@ -45,7 +45,7 @@ class _Server(uvicorn.Server):
 
 
 def free_port() -> int:
-    """A port that nobody has at this moment."""
+    """A port that is free at this moment."""
     with bind(LOOPBACK, 0) as sock:
         port: int = sock.getsockname()[1]
     return port

@@ -18,12 +18,12 @@ from gemwatch.demo.inbox import Letter
 from gemwatch.demo.narrate import Names, sentence
 
 _COLOURS = {"success": "green", "failure": "red", "warning": "yellow", "info": "cyan"}  # by Apprise's word
-_FINAL_COLOURS = {"SUCCESS": "green", "NEEDS A LOOK": "yellow", "FAILED": "red", "NOT FOUND": "yellow"}
+_FINAL_COLOURS = {"SUCCESS": "green", "NEEDS REVIEW": "yellow", "FAILED": "red", "NOT FOUND": "yellow"}
 _WIDEST = 100  # columns: a frame that is wider is harder to read
 
 
 class Screen(Console):
-    """Standard output. When nobody reads it any more (`gemwatch demo | head`), `gone` is called, so that the demo
+    """Standard output. When its reader is gone (`gemwatch demo | head`), `gone` is called, so that the demo
     can end in order; rich would end the process in the middle of whatever printed."""
 
     def __init__(self, gone: Callable[[], None]) -> None:
@@ -61,15 +61,15 @@ class Show:
         self._shown: set[tuple[str, str]] = set()
 
     def opening(self, config: Path, page: str, *, jobs: int, keep_running: bool) -> None:
-        ends = "keeps running until Ctrl-C" if keep_running else "ends by itself in less than a minute"
+        ends = "runs until Ctrl-C" if keep_running else "ends in less than a minute"
         self._say("gemwatch demo: everything here is simulated, and nothing leaves this machine.", "bold")
         self._say(
             "A simulated GEM API, its login and two inboxes listen on 127.0.0.1. The real daemon watches "
             f"{jobs} jobs there, every second. What takes a real job hours takes seconds here.\nThe demo {ends}.\n"
         )
         for point in (
-            "The target team-chat receives everything, data-mail receives successes and failures.",
-            "Six earlier runs of each job are in the store, so that its end can be estimated.",
+            "The target team-chat receives everything, data-mail only successes and failures.",
+            "Six earlier runs of each job are in the store, so gemwatch can estimate its end.",
             "One job runs far longer than its earlier runs did, one matches fewer roads, one fails.",
             "One job has ended before its first poll, one appears late, one does not exist.",
             "The API answers HTTP 500 now and then; mail and login fail once each.",

@@ -54,7 +54,7 @@ class Maintenance:
         await self._note_expiry(credentials.expires_at)
 
     def _log_renewal(self, error: LoginError | None, expires_at: datetime | None) -> None:
-        """Log a renewal that fails while the old token is still valid: polling goes on for now."""
+        """Log a renewal that fails while the old token is still valid: polling continues for now."""
         if error is not None and error is not self._logged and expires_at is not None:
             log.warning("token_renewal_failed", reason=str(error), valid_until=expires_at)
         self._logged = error

@@ -64,7 +64,7 @@ class Reloader:
         self._refused: bool = reported.get("refused", False)
 
     def force(self) -> None:
-        """Read at once, whether or not the files look changed (SIGHUP)."""
+        """Read at once, whether or not the files have changed (SIGHUP)."""
         self._forced = True
         self.wake_up.set()
 

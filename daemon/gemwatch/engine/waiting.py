@@ -1,4 +1,4 @@
-"""Waits for jobs to end: takes the daemon's word where there is one, and looks by itself where there is none."""
+"""Waits for jobs to end: uses the status of a running daemon, and polls itself where there is none."""
 
 import asyncio
 import random
@@ -18,8 +18,8 @@ from gemwatch.engine.poll_once import PollOnce
 from gemwatch.engine.ports import Api, Credentials
 from gemwatch.engine.wake_up import WakeUp
 
-TURN = 1.0  # seconds between two looks at what the daemon says
-_TOKEN_EVERY = 5.0  # seconds between two looks at how long the token is still good
+TURN = 1.0  # seconds between two reads of the daemon's status
+_TOKEN_EVERY = 5.0  # seconds between two checks of the token's expiry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ class Waiting:
 
     async def _wait(self, group: asyncio.TaskGroup) -> Outcome:
         while True:
-            await self._hear_daemon()
+            await self._read_daemon()
             self._show(self.standings)
             outcomes = [standing.outcome for standing in self.standings]
             if (outcome := over(outcomes, self._terms)) is not None:
@@ -95,18 +95,18 @@ class Waiting:
             left = self._left()
             if left <= 0:
                 return out_of_time(outcomes, self._terms)
-            self._look_at([job_id for job_id in self._open() if job_id not in self._known], group)
+            self._start_polls([job_id for job_id in self._open() if job_id not in self._known], group)
             await self._wake_up.wait(within=min(left, TURN))
 
-    async def _hear_daemon(self) -> None:
+    async def _read_daemon(self) -> None:
         now = self._clock.monotonic()
-        if now - self._asked_daemon < TURN:  # woken by a look of one's own
+        if now - self._asked_daemon < TURN:  # woken by a poll of its own
             return
         self._asked_daemon = now
         self._known = await self._daemon(self._open())
         for job_id, word in self._known.items():
             self._standings[job_id] = after_word(self._standings[job_id], word, unknown_ends=self._terms.unknown_ends)
-            self._due.pop(job_id, None)  # should the daemon end, one's own first look is due at once
+            self._due.pop(job_id, None)  # if the daemon ends, the first own poll is due at once
 
     def _open(self) -> list[int]:
         return [standing.job_id for standing in self.standings if standing.outcome is None]
@@ -114,8 +114,8 @@ class Waiting:
     def _left(self) -> float:
         return TURN if self._deadline is None else self._deadline - self._clock.monotonic()
 
-    def _look_at(self, job_ids: Sequence[int], group: asyncio.TaskGroup) -> None:
-        """Start the looks that are due, as many as there is room for; those that wait longest come first."""
+    def _start_polls(self, job_ids: Sequence[int], group: asyncio.TaskGroup) -> None:
+        """Start the polls that are due, as far as there is room; those that wait longest come first."""
         now, pace = self._clock.monotonic(), self._asking.pace
         due = [job_id for job_id in job_ids if job_id not in self._polls and self._due.get(job_id, now) <= now]
         if pace.held:
@@ -158,14 +158,14 @@ class Waiting:
         self._due[job_id] = now + pause.total_seconds()
 
     async def _refused_or_cut_off(self, seen: Refused) -> Observation:
-        """No token could be had. Where not even the API can be reached the network is at fault, and not the login."""
+        """There is no token. If the API cannot be reached either, the network is at fault, not the login."""
         why = await self._unreachable()
         if why is None:
             return seen
-        return Failed(at=seen.at, sent_at=seen.at, reason=f"{why}; nor can a token be had: {seen.reason}")
+        return Failed(at=seen.at, sent_at=seen.at, reason=f"{why}; and there is no token: {seen.reason}")
 
     async def _keep_token(self) -> None:
-        """Renew the token ahead of its end, so that a login that is out for some minutes does no harm."""
+        """Renew the token before it expires, so that a short failure of the login does no harm."""
         while True:
             await self._asking.credentials.refresh_if_due()
             await asyncio.sleep(_TOKEN_EVERY)

@@ -17,7 +17,7 @@ class WakeUp:
         """Return when it is set, or after `within` seconds at the latest.
 
         The limit runs on the monotonic clock: the scheduler works by the wall clock and is silent for as long as
-        that is put back.
+        that is set back.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):

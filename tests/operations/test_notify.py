@@ -236,7 +236,7 @@ OK = Health(login=Login.OK, api=ApiState.OK)
             Snapshot(jobs={"IN_PROGRESS": 1}, next_poll_at=LATER, pending=3),
             Health(login=Login.REFUSED, login_since=START, api=ApiState.DOWN, api_since=START),
             (
-                "LOGIN REFUSED since 2026-03-01 12:00 UTC, no job is polled; API DOWN since 2026-03-01 12:00 UTC; "
+                "LOGIN REFUSED since 2026-03-01 12:00 UTC, polling is paused; API DOWN since 2026-03-01 12:00 UTC; "
                 "1 job watched, 1 running; 3 deliveries pending"
             ),
         ),

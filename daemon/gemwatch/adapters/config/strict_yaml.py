@@ -256,6 +256,8 @@ def _syntax_flaw(error: yaml.YAMLError, text: str) -> Flaw:
     # The pure parser repeats names from the text; what stands in the file may be a secret.
     problem, context = (_OTHERS_WORDS.sub("", getattr(error, part, None) or "") for part in ("problem", "context"))
     begin = getattr(error, "context_mark", None)
+    if "nesting depth" in problem:  # libyaml has a limit of its own, and reads ahead
+        return Flaw((), mark.line + 1, mark.column + 1, f"nested deeper than {DEEPEST} levels")
     line = text[text.rfind("\n", 0, mark.index) + 1 :].partition("\n")[0]
     if text[mark.index : mark.index + 1] == "\t":
         problem = "a tab where YAML wants spaces"

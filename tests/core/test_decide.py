@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemwatch.core.decide import LOST_EVERY, Memory, Policy, Tracked, Verdict, decide
-from gemwatch.core.facts import LoginFacts, SuccessFacts
+from gemwatch.core.facts import LoginFacts, SuccessFacts, UnknownStatusFacts
 from gemwatch.core.job import Failed, JobDetails, NotFound, Observation, Refused, Seen, Throttled, is_end
 from gemwatch.core.kinds import EventKind
 
@@ -38,11 +38,11 @@ def kinds(verdict: Verdict) -> list[str]:
         (None, "IN_PROGRESS", []),
         (None, "SUCCESS", ["success"]),
         (None, "FAILED", ["failed"]),
-        (None, "PAUSED", []),
+        (None, "PAUSED", ["unknown-status"]),
         ("REQUESTED", "IN_PROGRESS", ["started"]),
         ("REQUESTED", "SUCCESS", ["success"]),
         ("REQUESTED", "FAILED", ["failed"]),
-        ("REQUESTED", "PAUSED", []),
+        ("REQUESTED", "PAUSED", ["unknown-status"]),
         ("IN_PROGRESS", "SUCCESS", ["success"]),
         ("IN_PROGRESS", "FAILED", ["failed"]),
         ("IN_PROGRESS", "REQUESTED", []),
@@ -65,7 +65,7 @@ def test_a_change_of_status_is_a_transition_and_tells_what_people_wait_for(
 
 @pytest.mark.parametrize("status", ["REQUESTED", "IN_PROGRESS", "SUCCESS", "FAILED", "PAUSED", "success"])
 def test_the_same_status_again_is_no_transition_and_tells_nothing(status: str) -> None:
-    verdict = decide(tracked(status), seen(status), POLICY, 0.5)
+    verdict = decide(tracked(status, reported_statuses="PAUSED\nsuccess"), seen(status), POLICY, 0.5)
     assert (verdict.transition, verdict.events) == (None, ())
     assert verdict.memory.status_since == BEFORE
     assert verdict.memory.seen_at == NOW
@@ -212,3 +212,36 @@ def test_whatever_comes_each_end_is_told_once_and_history_is_what_was_seen(
     changes = [now for before, now in zip([None, *shown], shown, strict=False) if now != before]
     assert history == changes
     assert ends == [status.lower() for status in changes if is_end(status)]
+
+
+def test_unknown_status_is_reported_once_per_word() -> None:
+    job, reported = tracked("IN_PROGRESS"), list[tuple[str, str | None]]()
+    for status in ("PAUSED", "PAUSED", "IN_PROGRESS", "PAUSED", "ON HOLD", "PAUSED", "ON HOLD"):
+        verdict = decide(job, seen(status), POLICY, 0.5)
+        for event in verdict.events:
+            if isinstance(event.facts, UnknownStatusFacts):
+                reported.append((event.facts.job.status, event.facts.before))
+        job = replace(job, memory=verdict.memory)
+    assert reported == [("PAUSED", "IN_PROGRESS"), ("ON HOLD", "PAUSED")]
+
+
+def test_unknown_status_of_an_older_store_is_reported_too() -> None:
+    assert kinds(decide(tracked("PAUSED"), seen("PAUSED"), POLICY, 0.5)) == ["unknown-status"]
+
+
+def test_remembered_statuses_are_bounded() -> None:
+    job = tracked("IN_PROGRESS")
+    for number in range(100):
+        job = replace(job, memory=decide(job, seen(f"ODD {number}"), POLICY, 0.5).memory)
+    assert (job.memory.reported_statuses or "").split("\n") == [f"ODD {number}" for number in range(80, 100)]
+
+
+@pytest.mark.parametrize(("hours", "minutes"), [(0, 1), (23, 1), (24, 15), (99, 15)])
+def test_unknown_status_is_polled_less_often_after_a_day(hours: int, minutes: int) -> None:
+    job = tracked("PAUSED", status_since=NOW - timedelta(hours=hours), reported_statuses="PAUSED")
+    assert decide(job, seen("PAUSED"), POLICY, 0.5).due_at == NOW + timedelta(minutes=minutes)
+
+
+def test_known_status_is_polled_as_usual_after_a_day() -> None:
+    job = tracked("IN_PROGRESS", status_since=NOW - timedelta(hours=99))
+    assert decide(job, seen("IN_PROGRESS"), POLICY, 0.5).due_at == NOW + MINUTE

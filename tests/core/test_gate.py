@@ -1,5 +1,6 @@
 """Which success needs review, and what is said of the run before."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -8,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemwatch.core.events import Event, Target, audience
-from gemwatch.core.facts import Change, NeedsReviewFacts, PreviousRun, SuccessFacts
+from gemwatch.core.facts import Change, FailedFacts, NeedsReviewFacts, PreviousRun, SuccessFacts
 from gemwatch.core.gate import OFF, Gate, judged, reasons
+from gemwatch.core.job import Statistics
 from gemwatch.core.kinds import EventKind
 from gemwatch.core.runs import Run
 from support.events import event_of
@@ -78,7 +80,7 @@ def test_a_success_that_needs_a_look_is_told_instead_of_the_plain_one() -> None:
     assert isinstance(told.facts, NeedsReviewFacts)
     assert told.facts.reasons == ("matched 70.0 %, below the floor of 80.0 %",)
     failed = event(EventKind.FAILED)
-    assert judged(failed, run(matched=0.7), None, GATE) is failed
+    assert judged(failed, run(matched=0.7), None, GATE).kind is EventKind.FAILED
 
 
 def test_the_run_before_is_told_with_what_was_asked_for_differently() -> None:
@@ -118,3 +120,30 @@ def test_who_hears_of_success_hears_of_one_that_needs_a_look_once() -> None:
     ]
     assert audience(event(EventKind.NEEDS_REVIEW), targets) == ("success", "look", "both")
     assert audience(event(), targets) == ("success", "both")
+
+
+def test_failure_states_its_running_time_and_the_last_success() -> None:
+    failed = judged(event(EventKind.FAILED), run(status="FAILED"), run(8, matched=0.86), None)
+    assert isinstance(failed.facts, FailedFacts)
+    assert failed.facts.ran == timedelta(hours=1)
+    assert failed.facts.last_success is not None
+    assert failed.facts.last_success.job_id == 1008
+
+
+@pytest.mark.parametrize(
+    ("gate", "unclear", "told"),
+    [
+        (GATE, ("matched",), True),
+        (Gate(matched_drop_max=0.1), ("matched",), True),
+        (GATE, ("unmatched",), False),
+        (Gate(matched_min=OFF, roads_change_max=0.1), ("matched",), False),
+        (None, ("matched",), False),
+    ],
+)
+def test_gate_that_could_not_be_applied_is_stated(gate: Gate | None, unclear: tuple[str, ...], *, told: bool) -> None:
+    success = event()
+    assert isinstance(success.facts, SuccessFacts)
+    job = replace(success.facts.job, statistics=Statistics(unclear=unclear))
+    facts = judged(replace(success, facts=replace(success.facts, job=job)), run(), None, gate).facts
+    assert isinstance(facts, SuccessFacts)
+    assert bool(facts.unjudged) is told

@@ -18,16 +18,30 @@ from gemwatch.core.facts import (
     RunningTooLongFacts,
     StartedFacts,
     SuccessFacts,
+    UnknownStatusFacts,
 )
 from gemwatch.core.gate import Gate
-from gemwatch.core.job import Failed, JobDetails, NotFound, Observation, Refused, Seen, Status, Throttled, is_end
+from gemwatch.core.job import (
+    Failed,
+    JobDetails,
+    NotFound,
+    Observation,
+    Refused,
+    Seen,
+    Status,
+    Throttled,
+    is_end,
+    is_known,
+)
 from gemwatch.core.kinds import EventKind
 from gemwatch.core.limits import GRACE, Limits, clock, too_fast
 from gemwatch.core.refusals import Culprit, remedy
 
 JITTER = 0.1  # of the interval, either way: watches that were added together drift apart
-LOST_EVERY = timedelta(minutes=15)  # how often a job is looked for that the API does not know
+LOST_EVERY = timedelta(minutes=15)  # how often a job is polled that the API does not know, or whose status we do not
+MOST_STATUSES = 20  # undocumented ones that are remembered for a job
 MOST_DOUBLED = 4  # after so many requests to wait in a row, a job's own pause (16 s at most) grows no more
+PUZZLED_FOR = timedelta(hours=24)  # a job with an undocumented status is polled as usual for this long
 SECOND_POLL = timedelta(seconds=2)  # after a refusal; once the login is known to be refused, polling slows as a whole
 
 
@@ -46,7 +60,8 @@ class Memory:
     reported_missing: bool = False
     reported_refused: bool = False
     last_error: str | None = None
-    reported_limits: str | None = None  # those told as passed in the present run, as words with spaces between
+    reported_limits: str | None = None  # those reported as passed in the present run, as words with spaces between
+    reported_statuses: str | None = None  # undocumented ones that were reported, one a line
     clock_at: datetime | None = None  # when the next limit passes if nothing changes
 
 
@@ -141,6 +156,7 @@ def _seen(tracked: Tracked, seen: Seen, policy: Policy, roll: float) -> Verdict:
         running_since=_running_since(before, seen) if moved else before.running_since,
         last_end=before.status_since if moved and is_end(before.status) else before.last_end,
         reported_limits=None if moved and is_end(before.status) else before.reported_limits,
+        reported_statuses=before.reported_statuses,
     )
     due_at = None if is_end(job.status) else seen.at + next_poll(_every(tracked, seen, memory, policy), roll)
     verdict = Verdict(job_id=tracked.job_id, memory=memory, due_at=due_at, seen=seen)
@@ -151,11 +167,28 @@ def _seen(tracked: Tracked, seen: Seen, policy: Policy, roll: float) -> Verdict:
         verdict = replace(verdict, transition=move, gate=_gate(tracked, policy))
     if events:
         verdict = replace(verdict, events=events)
+    if not is_known(job.status):
+        verdict = _unknown(verdict, seen, before)
     limits = _limits(tracked, policy)
     return verdict if limits is None else _limited(verdict, seen, limits, policy)
 
 
+def _unknown(verdict: Verdict, seen: Seen, before: Memory) -> Verdict:
+    """The verdict on an undocumented status, which is reported once per job and word."""
+    known = (before.reported_statuses or "").split("\n")
+    if seen.job.status in known:
+        return verdict
+    facts = UnknownStatusFacts(job=seen.job, before=before.status, last_seen_before=before.seen_at)
+    event = Event(at=seen.at, job_id=verdict.job_id, facts=facts)
+    words = "\n".join([*filter(None, known), seen.job.status][-MOST_STATUSES:])
+    memory = replace(verdict.memory, reported_statuses=words)
+    return replace(verdict, memory=memory, events=(*verdict.events, event))
+
+
 def _every(tracked: Tracked, seen: Seen, memory: Memory, policy: Policy) -> timedelta:
+    since = memory.status_since
+    if not is_known(seen.job.status) and since is not None and seen.at - since >= PUZZLED_FOR:
+        return max(tracked.every, LOST_EVERY)
     if not policy.adaptive or policy.experience is None:
         return tracked.every
     return interval(tracked.every, seen.job, memory.running_since, policy.experience, seen.at)

@@ -83,10 +83,11 @@ class NeedsReviewFacts(RunFacts):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedFacts(RunFacts):
-    """GEM's own reason is `job.failure`. `last_success`: of the same input."""
+    """GEM's own reason is `job.failure`. `ran`: how long the run took. `last_success`: of the same input."""
 
     kind: ClassVar = EventKind.FAILED
 
+    ran: timedelta | None = None
     last_success: PreviousRun | None = None
 
 

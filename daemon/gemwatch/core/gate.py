@@ -5,7 +5,8 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from gemwatch.core.events import Event
-from gemwatch.core.facts import Change, NeedsReviewFacts, PreviousRun, SuccessFacts
+from gemwatch.core.facts import Change, FailedFacts, NeedsReviewFacts, PreviousRun, SuccessFacts
+from gemwatch.core.job import JobDetails
 from gemwatch.core.runs import Run
 from gemwatch.core.text.formatting import share
 
@@ -77,14 +78,16 @@ def compared(run: Run, before: Run) -> PreviousRun:
 
 
 def judged(event: Event, run: Run, before: Run | None, gate: Gate | None) -> Event:
-    """A success, compared with the previous run; one that needs review becomes an event of that kind."""
-    facts = event.facts
+    """An end, compared with the last SUCCESS on the same input. A success that the gate objects to needs review."""
+    facts, previous = event.facts, None if before is None else compared(run, before)
+    if isinstance(facts, FailedFacts):
+        return replace(event, facts=replace(facts, ran=run.ran, last_success=previous))
     if not isinstance(facts, SuccessFacts):
         return event
-    previous = None if before is None else compared(run, before)
     why = () if gate is None else tuple(reasons(run, before, gate))
+    unjudged = () if gate is None else tuple(_unjudged(facts.job, gate))
     if not why:
-        return replace(event, facts=replace(facts, previous=previous))
+        return replace(event, facts=replace(facts, previous=previous, unjudged=unjudged))
     review = NeedsReviewFacts(
         job=facts.job,
         before=facts.before,
@@ -92,8 +95,16 @@ def judged(event: Event, run: Run, before: Run | None, gate: Gate | None) -> Eve
         running_since=facts.running_since,
         previous=previous,
         reasons=why,
+        unjudged=unjudged,
     )
     return replace(event, facts=review)
+
+
+def _unjudged(job: JobDetails, gate: Gate) -> Iterator[str]:
+    """Why a part of the gate could not be applied, although GEM gave a number."""
+    wants_matched = isinstance(gate.matched_min, float) or isinstance(gate.matched_drop_max, float)
+    if wants_matched and job.statistics is not None and "matched" in job.statistics.unclear:
+        yield "GEM's matched ratio is in a form that gemwatch cannot read, so the gate on it was not applied"
 
 
 def _changes(run: Run, before: Run) -> Iterator[Change]:

@@ -16,6 +16,7 @@ from gemwatch.adapters.store.watch_list import WatchList
 from gemwatch.core.decide import Policy, decide
 from gemwatch.core.estimate import Experience
 from gemwatch.core.events import Target
+from gemwatch.core.facts import FailedFacts
 from gemwatch.core.gate import Gate
 from gemwatch.core.job import Seen
 from gemwatch.core.kinds import EventKind
@@ -330,3 +331,21 @@ def test_other_limits_for_all_are_counted_by_a_look_within_five_intervals(bench:
     assert all(NOW <= at < NOW + 5 * MINUTE for at in due)
     assert len(due) > 40
     assert {bench.row(job_id).clock_at for job_id in range(3, 51)} == {NOW}
+
+
+def test_failed_event_names_the_last_success_of_its_input(bench: Bench) -> None:
+    bench.watch(1, 2)
+    for status in ("REQUESTED", "IN_PROGRESS", "SUCCESS"):
+        bench.see(1, status, NOW)
+    bench.see(2, "REQUESTED", NOW)
+    bench.see(2, "IN_PROGRESS", NOW + HOUR)
+    (told,) = bench.see(2, "FAILED", NOW + 2 * HOUR, message="column geometry is missing").told
+    assert isinstance(told.event.facts, FailedFacts)
+    assert told.event.facts.job.failure == ("column geometry is missing",)
+    assert told.event.facts.ran == HOUR
+    assert told.event.facts.last_success is not None
+    assert (told.event.facts.last_success.job_id, told.event.facts.last_success.ended_at) == (1, NOW)
+    records = Records(bench.engine)
+    assert records.history(2)[-1]["failure"] == ["column geometry is missing"]
+    job = next(job for job in records.status(NOW)["jobs"] if job["job_id"] == 2)
+    assert job["failure"] == ["column geometry is missing"]

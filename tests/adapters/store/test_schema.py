@@ -17,10 +17,10 @@ from alembic.script import ScriptDirectory
 from gemwatch.adapters.store import schema
 from gemwatch.adapters.store.database import StoreError, open_to_read, open_to_write
 from gemwatch.adapters.store.details import WITH_DETAILS, details_of
-from gemwatch.adapters.store.recording import Store
+from gemwatch.adapters.store.recording import Store, write_notes
 from gemwatch.adapters.store.records import Records
 from gemwatch.adapters.store.runs import latest_runs
-from gemwatch.adapters.store.tables import metadata, microseconds, watches
+from gemwatch.adapters.store.tables import metadata, microseconds, service, watches
 from gemwatch.core.decide import Policy, decide
 from gemwatch.core.estimate import Basis
 from gemwatch.core.facts import (
@@ -355,3 +355,42 @@ def test_old_facts_that_make_no_sense_are_sent_anyway(older: str) -> None:
     success, not_found = (bundle.deliveries[0].event for bundle in bundles)
     assert plain(title(success)) == "SUCCESS: job 7"
     assert plain(title(not_found)) == "gemwatch: Not found (job 7)"
+
+
+def test_store_of_a_newer_version_that_added_only_is_used(store_url: str) -> None:
+    newer(store_url, "9999", least=schema.REVISION)
+    assert schema.upgrade(store_url) is None
+    engine = open_to_read(store_url)
+    schema.check(engine)
+    assert schema.revision_of(engine) == "9999"
+
+
+def test_store_of_a_newer_version_that_took_away_is_refused(store_url: str) -> None:
+    newer(store_url, "9999", least="9998")
+    with pytest.raises(StoreError, match="schema 9999, which a newer gemwatch made"):
+        schema.upgrade(store_url)
+    with pytest.raises(StoreError, match="the store has schema 9999"):
+        schema.check(open_to_read(store_url))
+
+
+def newer(url: str, revision: str, *, least: str) -> None:
+    engine = open_to_write(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = ?", (revision,))
+        write_notes(connection, {schema.LEAST: least})
+    engine.dispose()
+
+
+def test_every_migration_since_typed_facts_names_its_least_version() -> None:
+    scripts = ScriptDirectory.from_config(schema.alembic_config()).walk_revisions()
+    least = {script.revision: script.module.min_version for script in scripts if script.revision >= "0004"}
+    assert all("0004" <= version <= revision for revision, version in least.items())
+    assert schema.least_version() == max(least.values())
+
+
+def test_upgrade_notes_the_least_version(older: str) -> None:
+    schema.upgrade(older)
+    engine = open_to_read(older)
+    with engine.begin() as connection:
+        noted = connection.execute(sa.select(service.c.value).where(service.c.name == schema.LEAST)).scalar()
+    assert noted == schema.least_version()

@@ -128,7 +128,7 @@ def add_news(connection: sa.Connection, verdicts: Sequence[Verdict]) -> tuple[li
 
 
 def _add_runs(connection: sa.Connection, moves: Sequence[Transition]) -> dict[int, tuple[Run, Run | None]]:
-    """Keep the runs that have ended with these transitions; for each job its run, and beside a SUCCESS the one on the
+    """Keep the runs that have ended with these transitions; for each job its run, and the last SUCCESS on the
     same input before it, which may have ended in the same moment: the one that was requested first is kept first."""
     if not moves:
         return {}
@@ -141,9 +141,10 @@ def _add_runs(connection: sa.Connection, moves: Sequence[Transition]) -> dict[in
         job_id = move.job.job_id
         run = _finished(move, starts.get(job_id), last_ends.get(job_id))
         before = None
-        if run.status == Status.SUCCESS and (same := input_of(run)):
+        if same := input_of(run):
             before = latest.get(same) or _last_success(connection, run)
-            latest[same] = run
+            if run.status == Status.SUCCESS:
+                latest[same] = run
         ended[job_id] = run, before
     connection.execute(sa.insert(runs), [dict(zip(_FIELDS, _values(run), strict=True)) for run, _ in ended.values()])
     return ended

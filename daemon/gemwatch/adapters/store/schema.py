@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from gemwatch.adapters.store.database import StoreError, file_of, open_to_write
+from gemwatch.adapters.store.tables import service
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-REVISION = "0006"  # what tables.py describes; a test compares it with the newest migration
+REVISION = "0007"  # what tables.py describes; a test compares it with the newest migration
+LEAST = "least_schema"  # the note about the oldest schema whose gemwatch can use this store
 
 
 def revision_of(engine: sa.Engine) -> str | None:
@@ -28,13 +30,30 @@ def revision_of(engine: sa.Engine) -> str | None:
 
 
 def check(engine: sa.Engine) -> None:
-    """Raise StoreError unless the schema is the one that this version reads."""
+    """Raise StoreError unless this version can use the schema."""
     found = revision_of(engine)
-    if found != REVISION:
+    if found != REVISION and not _only_adds(engine, found):
         raise StoreError(
             f"the store has schema {found or 'none'}, this gemwatch reads {REVISION}: "
             "start the daemon of this version once, it brings the store up to date"
         )
+
+
+def _only_adds(engine: sa.Engine, found: str | None) -> bool:
+    """Whether a newer gemwatch made this schema, and only added to the one that this version knows."""
+    if found is None or found <= REVISION:
+        return False
+    with engine.connect() as connection:
+        least = connection.execute(sa.select(service.c.value).where(service.c.name == LEAST)).scalar()
+    return isinstance(least, str) and least <= REVISION
+
+
+def least_version() -> str:
+    """The oldest schema whose gemwatch can use a store that has all of these migrations."""
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 (as below)
+
+    scripts = ScriptDirectory.from_config(alembic_config()).walk_revisions()
+    return max(str(getattr(script.module, "min_version", script.revision)) for script in scripts)
 
 
 def upgrade(url: str) -> Path | None:
@@ -46,7 +65,7 @@ def upgrade(url: str) -> Path | None:
     engine = open_to_write(url, foreign_keys=False)
     try:
         found = revision_of(engine)
-        if found == REVISION:
+        if found == REVISION or _only_adds(engine, found):
             _check_sound(engine, url)
             return None
         return _migrate(engine, url, found)
@@ -86,6 +105,8 @@ def _migrate(engine: sa.Engine, url: str, found: str | None) -> Path | None:
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        connection.execute(sa.delete(service).where(service.c.name == LEAST))
+        connection.execute(sa.insert(service), {"name": LEAST, "value": least_version()})
         broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
         if broken:
             raise StoreError(f"the migration of {path} left {len(broken)} broken references and was taken back")

@@ -90,6 +90,7 @@ watches = sa.Table(
     sa.Column("reported_refused", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("last_error", sa.Text),
     sa.Column("reported_limits", sa.Text),
+    sa.Column("reported_statuses", sa.Text),
     sa.Column("clock_at", Time),
     # what else was seen last; the answer itself is in `details`
     sa.Column("fingerprint", sa.BigInteger),  # of the answer: core/work.py

@@ -156,6 +156,7 @@ def test_a_store_of_a_newer_version_is_left_alone(installation: Installation, ge
         assert daemon.stop() == 0
     with contextlib.closing(sqlite3.connect(installation.folder / "gemwatch.db")) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.execute("UPDATE service SET value = '\"9999\"' WHERE name = 'least_schema'")
     done = installation.run("run")
     assert (done.returncode, "Traceback" in done.stderr) == (1, False)
     assert "schema 9999, which a newer gemwatch made" in done.stderr

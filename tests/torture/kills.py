@@ -14,7 +14,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
-from gemwatch.adapters.store.database import StoreError, file_of, open_to_read
+from gemwatch.adapters.store.database import open_to_read
+from gemwatch.adapters.store.files import StoreError, file_of
 from gemwatch.adapters.store.records import Records
 from gemwatch.adapters.store.schema import check
 from support import doomed

@@ -141,7 +141,8 @@ def store_of(path: Path) -> str:
 
 def open_store(path: Path) -> "sa.Engine":
     """The store, to read."""
-    from gemwatch.adapters.store.database import StoreError, file_of, open_to_read
+    from gemwatch.adapters.store.database import open_to_read
+    from gemwatch.adapters.store.files import StoreError, file_of
     from gemwatch.adapters.store.schema import check
 
     url = store_of(path)

@@ -23,7 +23,7 @@ def backup(context: typer.Context, to: To, config: Config = None, *, force: Forc
     store's -wal and -shm files, move the copy to the store's place, start the daemon.
     """
     from gemwatch.adapters.store import backup as copies
-    from gemwatch.adapters.store.database import StoreError
+    from gemwatch.adapters.store.files import StoreError
 
     url = store_of(config_path(context, config))
     try:
@@ -41,7 +41,7 @@ def info(context: typer.Context, config: Config = None, *, as_json: Json = False
 
     It also shows whether a daemon uses it.
     """
-    from gemwatch.adapters.store.database import StoreError
+    from gemwatch.adapters.store.files import StoreError
     from gemwatch.adapters.store.info import facts_of
 
     url = store_of(config_path(context, config))
@@ -67,7 +67,8 @@ def upgrade(context: typer.Context, config: Config = None) -> None:
     that its folder belongs to, so that the daemon can use it.
     """
     from gemwatch.adapters.store import schema
-    from gemwatch.adapters.store.database import StoreError, WriterLock, file_of, open_to_read
+    from gemwatch.adapters.store.database import WriterLock, open_to_read
+    from gemwatch.adapters.store.files import StoreError, file_of
 
     url = store_of(config_path(context, config))
     path = file_of(url)

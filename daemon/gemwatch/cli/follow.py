@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.store.database import StoreError
+from gemwatch.adapters.store.files import StoreError
 from gemwatch.cli.jobs import COLUMNS, UNSEEN, Sort, ordered, remarks, row_of
 from gemwatch.cli.screen import cut, full_screen, paint, pause
 from gemwatch.cli.service import failure_lines, failures, service_line

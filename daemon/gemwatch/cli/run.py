@@ -20,7 +20,8 @@ def run(context: typer.Context, config: Config = None) -> None:
     _before_the_loop()
     import structlog
 
-    from gemwatch.adapters.store.database import StoreError, WriterLock, wait_for_writers
+    from gemwatch.adapters.store.database import WriterLock, wait_for_writers
+    from gemwatch.adapters.store.files import StoreError, remote_filesystem
     from gemwatch.adapters.store.schema import upgrade
     from gemwatch.app import logs, service
     from gemwatch.app.configuration import Configuration
@@ -46,6 +47,8 @@ def run(context: typer.Context, config: Config = None) -> None:
                     "store_locked", reason="database is locked", detail=f"Waiting for up to {_PATIENCE:g} s."
                 ),
             )
+            if (kind := remote_filesystem(settings.store.path)) is not None:
+                log.warning("store_on_network_filesystem", reason=kind, detail="SQLite needs a local file system.")
             copy = upgrade(settings.store.url)
             if copy is not None:
                 log.info("store_migrated", backup=str(copy))

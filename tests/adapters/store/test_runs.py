@@ -335,16 +335,16 @@ def test_other_limits_for_all_are_counted_by_a_look_within_five_intervals(bench:
 
 def test_failed_event_names_the_last_success_of_its_input(bench: Bench) -> None:
     bench.watch(1, 2)
-    for status in ("REQUESTED", "IN_PROGRESS", "SUCCESS"):
-        bench.see(1, status, NOW)
-    bench.see(2, "REQUESTED", NOW)
-    bench.see(2, "IN_PROGRESS", NOW + HOUR)
-    (told,) = bench.see(2, "FAILED", NOW + 2 * HOUR, message="column geometry is missing").told
+    for hours, status in enumerate(("REQUESTED", "IN_PROGRESS", "SUCCESS")):
+        bench.see(1, status, NOW + hours * HOUR)
+    bench.see(2, "REQUESTED", NOW + 3 * HOUR)
+    bench.see(2, "IN_PROGRESS", NOW + 4 * HOUR)
+    (told,) = bench.see(2, "FAILED", NOW + 5 * HOUR, message="column geometry is missing").told
     assert isinstance(told.event.facts, FailedFacts)
     assert told.event.facts.job.failure == ("column geometry is missing",)
     assert told.event.facts.ran == HOUR
     assert told.event.facts.last_success is not None
-    assert (told.event.facts.last_success.job_id, told.event.facts.last_success.ended_at) == (1, NOW)
+    assert (told.event.facts.last_success.job_id, told.event.facts.last_success.ended_at) == (1, NOW + 2 * HOUR)
     records = Records(bench.engine)
     assert records.history(2)[-1]["failure"] == ["column geometry is missing"]
     job = next(job for job in records.status(NOW)["jobs"] if job["job_id"] == 2)

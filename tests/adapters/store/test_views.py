@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemwatch.adapters.store.database import StoreError, open_to_write
+from gemwatch.adapters.store.database import open_to_write
+from gemwatch.adapters.store.files import StoreError
 from gemwatch.adapters.store.records import Records
 from gemwatch.adapters.store.tables import watches
 from gemwatch.adapters.store.view_queries import JOB_ORDERS, UNSEEN

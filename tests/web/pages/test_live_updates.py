@@ -10,7 +10,7 @@ import httpx
 import pytest
 from sse_starlette.event import ServerSentEvent
 
-from gemwatch.adapters.store.database import StoreError
+from gemwatch.adapters.store.files import StoreError
 from gemwatch.adapters.store.tables import watches
 from gemwatch.web.pages.live_updates import Live
 from support import filled

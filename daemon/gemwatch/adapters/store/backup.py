@@ -1,18 +1,17 @@
 """A copy of the store, made while the daemon runs or does not, and believed only once it has been read."""
 
 import os
-import shutil
 import sqlite3
+import stat
 import tempfile
 from contextlib import closing
 from pathlib import Path
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.store.database import StoreError, file_of, open_to_read
+from gemwatch.adapters.store.database import open_to_read
+from gemwatch.adapters.store.files import SIDE_FILES, StoreError, file_of
 from gemwatch.adapters.store.schema import revision_of
-
-SIDE_FILES = ("-wal", "-shm", ".lock")  # what lies beside a store and belongs to it
 
 
 class InTheWayError(StoreError):
@@ -32,7 +31,7 @@ def backup(url: str, to: Path, *, overwrite: bool = False) -> str:
         try:
             _copy(engine, unfinished)
             schema = _checked(unfinished)
-            shutil.copymode(store, unfinished)
+            unfinished.chmod(stat.S_IMODE(store.stat().st_mode) & ~stat.S_IRWXO)
             _make_durable(unfinished)
             unfinished.replace(to)
             _make_durable(to.parent)

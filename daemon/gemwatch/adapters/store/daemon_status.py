@@ -6,8 +6,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.store.database import StoreError, open_to_read
+from gemwatch.adapters.store.database import open_to_read
 from gemwatch.adapters.store.details import WITH_DETAILS
+from gemwatch.adapters.store.files import StoreError
 from gemwatch.adapters.store.info import writer_of
 from gemwatch.adapters.store.rows import job_row
 from gemwatch.adapters.store.runs import Learner, Past

@@ -1,6 +1,7 @@
 """The SQLite file: how it is opened, who may write to it, and the one thread that does."""
 
 import asyncio
+import errno
 import fcntl
 import os
 import sqlite3
@@ -13,6 +14,8 @@ from typing import ParamSpec, Self, TypeVar
 
 import sqlalchemy as sa
 
+from gemwatch.adapters.store.files import StoreError, cannot_use, exists, file_of, open_private, sqlalchemy_url
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -20,20 +23,12 @@ _GONE = "{} was deleted or replaced while in use: put it back, or restart gemwat
 _NO_LOCK = "{} was deleted while in use and cannot be made again ({}): let the user that runs gemwatch write there"
 _FLEETING = "gemwatch_fleeting"
 BUSY_MS = 1000  # SQLite waits this long for another's lock; a stop waits for it too, so it is short
+_LOOKED_AT = 0.05  # seconds
 _RETRY_FIRST, _RETRY_MOST = 0.1, 5.0  # seconds between tries while the store is in trouble
-
-
-class StoreError(Exception):
-    """The store cannot be used. The message says why and what to do; whoever starts the program shows it."""
 
 
 class AlreadyRunningError(StoreError):
     """Another process writes to this store: a second one would tell everything twice."""
-
-
-def file_of(url: str) -> Path:
-    """The path of the SQLite file that a store URL names."""
-    return Path(sa.make_url(url).database or "")
 
 
 def open_to_write(
@@ -47,8 +42,8 @@ def open_to_write(
     SQLites can corrupt a file that two processes write and checkpoint at the same instant. With a `lock`, each
     transaction sees first that it is still ours.
     """
-    engine = sa.create_engine(url, pool_size=1, max_overflow=0)
     path = file_of(url)
+    engine = sa.create_engine(sqlalchemy_url(path), pool_size=1, max_overflow=0)
 
     @sa.event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, record: sa.pool.ConnectionPoolEntry) -> None:
@@ -122,15 +117,15 @@ def wait_for_writers(url: str, patience: float, say: Callable[[], None]) -> None
             return
 
 
-def open_to_read(url: str) -> sa.Engine:
+def open_to_read(url: str, *, live: bool = False) -> sa.Engine:
     """An engine that cannot write, for commands that look while the daemon runs, or does not.
 
     Raises StoreError where there is no store yet.
     """
     path = file_of(url)
-    if not path.exists():
+    if not exists(path):
         raise StoreError(f"there is no store at {path} yet: it is made by the first `gemwatch run`")
-    engine = sa.create_engine("sqlite://", creator=lambda: _reading(path), poolclass=sa.NullPool)
+    engine = sa.create_engine("sqlite://", creator=lambda: connect_to_read(path, live=live), poolclass=sa.NullPool)
 
     @sa.event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _record: object) -> None:
@@ -144,39 +139,31 @@ def open_to_read(url: str) -> sa.Engine:
     return engine
 
 
-def _reading(path: Path) -> sqlite3.Connection:
-    """A connection that only reads. Who may not write in the folder can still look into a store at rest.
+def connect_to_read(path: Path, *, live: bool = False) -> sqlite3.Connection:
+    """A connection that only reads, and creates no file unless it is `live`, which is for the writer's own process.
 
-    To read a file in WAL mode SQLite makes two files beside it. Where it may not, and there is no log to be read
-    either (nobody has the file open), the file alone is everything.
+    To read a file in WAL mode SQLite makes two files next to it, which would belong to whoever reads and keep the
+    daemon out. Where there is no log, nobody has the file open, and the file alone is everything.
     """
-    uri = path.resolve().as_uri()
-    connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=5)
-    try:
-        connection.execute("SELECT 1 FROM sqlite_master").close()
-    except sqlite3.OperationalError:
-        if Path(f"{path}-wal").exists():
-            return connection  # what is wrong shows when it is used
-        connection.close()
-        return sqlite3.connect(f"{uri}?immutable=1", uri=True)
-    return connection
+    resting = not live and not Path(f"{os.path.realpath(path)}-wal").exists()
+    uri = f"{Path(os.path.realpath(path)).as_uri()}?{'immutable=1' if resting else 'mode=ro'}"
+    return sqlite3.connect(uri, uri=True, timeout=5)
 
 
 class WriterLock:
     """Held by the daemon for as long as it runs. The kernel lets go of it however the process ends."""
 
     def __init__(self, url: str) -> None:
-        self._path = Path(f"{file_of(url).resolve()}.lock")  # the same for all links to it
+        self._path = Path(f"{os.path.realpath(file_of(url))}.lock")  # the same for all links to it
 
     def __enter__(self) -> Self:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._take()
         except OSError as error:
-            raise StoreError(
-                f"cannot write in {self._path.parent}: {error.strerror}. The store lives there: "
-                "let the user that runs gemwatch write in it, or set store.url to another place"
-            ) from None
+            if error.errno == errno.ELOOP:
+                raise StoreError(f"{self._path} is a symbolic link, which is not followed: remove it") from None
+            raise StoreError(f"cannot write in {self._path.parent}: {cannot_use(self._path, error)}") from None
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -199,16 +186,20 @@ class WriterLock:
         self._file = fresh
 
     def _take(self) -> int:
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            owner = os.read(file, 32).decode(errors="replace").strip() or "unknown"
-            os.close(file)
-            raise AlreadyRunningError(
-                f"gemwatch already runs on this store, as process {owner}: two would tell everything twice. "
-                f"Stop that one first, or give this one a store.url of its own ({self._path})"
-            ) from None
+        file = open_private(self._path, os.O_RDWR)
+        for last in (False, False, True):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if last:
+                    owner = os.read(file, 32).decode(errors="replace").strip() or "unknown"
+                    os.close(file)
+                    raise AlreadyRunningError(
+                        f"gemwatch already runs on this store, as process {owner}: two would send everything twice. "
+                        f"Stop that one first, or give this one a store.url of its own ({self._path})"
+                    ) from None
+            time.sleep(_LOOKED_AT)  # a command that looks who holds the lock has it for a moment
         with suppress(OSError):  # a full disk: the lock is held all the same, and only its owner's name is missing
             os.truncate(file, 0)
             os.write(file, f"{os.getpid()}\n".encode())

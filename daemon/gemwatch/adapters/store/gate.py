@@ -5,7 +5,8 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.store.database import StoreError, open_to_read
+from gemwatch.adapters.store.database import open_to_read
+from gemwatch.adapters.store.files import StoreError
 from gemwatch.adapters.store.runs import SUCCESSES, place_of, run_of
 from gemwatch.adapters.store.schema import check
 from gemwatch.adapters.store.tables import runs

@@ -12,7 +12,7 @@ from gemwatch.adapters.store.details import WITH_DETAILS
 from gemwatch.adapters.store.rerouting import read_health, text_of
 from gemwatch.adapters.store.rows import TRANSITION, delivery_row, job_row, service_state, transition_row
 from gemwatch.adapters.store.runs import Learner
-from gemwatch.adapters.store.tables import deliveries, events, service, transitions, watches
+from gemwatch.adapters.store.tables import Time, deliveries, events, service, transitions, watches
 from gemwatch.core.target_health import SentText
 from gemwatch.core.work import DeliveryState
 
@@ -26,6 +26,12 @@ class Snapshot:
     failed: int = 0
     oldest_pending: datetime | None = None
     next_poll_at: datetime | None = None
+
+
+# During a poll `due_at` is the end of its lease, and the claim is when the poll was due.
+_NEXT_POLL = sa.select(
+    sa.func.min(sa.func.coalesce(watches.c.claim, watches.c.due_at, type_=Time), type_=Time)
+).where(watches.c.due_at.is_not(None))
 
 
 class Records:
@@ -94,5 +100,5 @@ class Records:
                 pending=pending,
                 oldest_pending=oldest,
                 failed=connection.execute(failed).scalar_one(),
-                next_poll_at=connection.execute(sa.select(sa.func.min(watches.c.due_at))).scalar(),
+                next_poll_at=connection.execute(_NEXT_POLL).scalar(),
             )

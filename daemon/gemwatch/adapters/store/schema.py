@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.store.database import StoreError, file_of, open_to_write
+from gemwatch.adapters.store.database import open_to_write
+from gemwatch.adapters.store.files import StoreError, file_of, make_private, prepare
 from gemwatch.adapters.store.tables import service
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def upgrade(url: str) -> Path | None:
 
     Raises StoreError where the file was made by a newer gemwatch, is no SQLite file, or cannot be written.
     """
+    prepare(file_of(url))
     # Rebuilding a table drops it for a moment, and foreign keys would take the rows that point at it along.
     engine = open_to_write(url, foreign_keys=False)
     try:
@@ -136,6 +138,7 @@ def copy_before(url: str, found: str) -> Path:
     copy = path.with_name(f"{path.name}.schema-{found}.bak")
     unfinished = copy.with_suffix(".part")
     unfinished.unlink(missing_ok=True)
+    make_private(unfinished)  # VACUUM fills an empty file
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("VACUUM INTO ?", (str(unfinished),))
     unfinished.replace(copy)

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from gemwatch import __version__
 from gemwatch.adapters.store import json_shapes
 from gemwatch.adapters.store import view_queries as queries
-from gemwatch.adapters.store.database import StoreError, open_to_read
+from gemwatch.adapters.store.database import open_to_read
+from gemwatch.adapters.store.files import StoreError
 from gemwatch.adapters.store.runs import Learner
 from gemwatch.core.clock import Clock
 
@@ -31,7 +32,7 @@ class Views:
 
     def __init__(self, url: str, clock: Clock, trouble: Callable[[], str | None] = lambda: None) -> None:
         """`trouble`: what is wrong with the store for who writes to it."""
-        self._engine = open_to_read(url)
+        self._engine = open_to_read(url, live=True)
         self._clock = clock
         self._failure = trouble
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="views")

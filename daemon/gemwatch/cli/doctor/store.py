@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from gemwatch.adapters.store.backup import SIDE_FILES, damage
-from gemwatch.adapters.store.database import StoreError, file_of, open_to_read
+from gemwatch.adapters.store.backup import damage
+from gemwatch.adapters.store.database import connect_to_read, open_to_read
+from gemwatch.adapters.store.files import SIDE_FILES, StoreError, file_of, remote_filesystem
 from gemwatch.adapters.store.info import writer_of
 from gemwatch.adapters.store.schema import REVISION, alembic_config, revision_of
 from gemwatch.cli.access import denied
@@ -54,6 +55,8 @@ def _place(path: Path) -> Iterator[Finding]:
         )
     if not closed:
         yield ok("store folder", f"{folder} can be written")
+    if (kind := remote_filesystem(folder)) is not None:
+        yield warning("file system", f"{folder} is on {kind}", "Put the store on a local disk: SQLite needs one")
     free = shutil.disk_usage(folder).free
     room = f"{free >> 20} MiB are free in {folder}"
     if free < _LITTLE:
@@ -71,7 +74,7 @@ def _contents(url: str) -> Finding:
     put_back = "Stop the daemon, then move a copy to the store's place that was made with: gemwatch db backup FILE"
     try:
         found = revision_of(open_to_read(url))
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        with closing(connect_to_read(path)) as connection:
             broken = damage(connection)
         if found == REVISION and broken is None:
             return ok("store", f"{path} is OK, schema {found}")

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from gemwatch.adapters.store.database import StoreError
+from gemwatch.adapters.store.files import StoreError
 from gemwatch.adapters.store.view_queries import JOB_ORDERS
 from gemwatch.adapters.store.views import DEFAULT_LIMIT, MOST, Views
 from gemwatch.core.work import DeliveryState

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gemwatch.adapters.store.database import StoreError
+from gemwatch.adapters.store.files import StoreError
 from gemwatch.core.clock import Clock
 from gemwatch.core.settings import WebSettings
 from gemwatch.web.http.answers import PlainPages, problem, wants_page

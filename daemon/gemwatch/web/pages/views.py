@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from gemwatch.adapters.store.database import StoreError
+from gemwatch.adapters.store.files import StoreError
 from gemwatch.adapters.store.views import MOST, Views
 from gemwatch.core.clock import Clock
 from gemwatch.core.job import Status

@@ -1,0 +1,266 @@
+"""The store's files: any folder, private, usable after another user's visit, and named when they are not."""
+
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from gemwatch.adapters.store import backup, schema
+from gemwatch.adapters.store.database import AlreadyRunningError, WriterLock, open_to_read, open_to_write
+from gemwatch.adapters.store.files import StoreError, cannot_use, file_of, prepare, remote_filesystem
+from gemwatch.adapters.store.records import Records
+from gemwatch.core.settings import StoreSettings
+
+ODD = [
+    "job_feature%2Fx",
+    "what?",
+    "a%20b",
+    "a#b",
+    "a b",
+    "ä;b",
+    "50%",
+    "q?mode=ro",
+    "it's",
+    '"',
+    "[x]",
+    "a:b",
+    "~",
+    "&=+",
+]
+NOBODY = 65534
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+
+
+def url_in(folder: Path) -> str:
+    return StoreSettings(path=folder / "gemwatch.db").url
+
+
+@contextmanager
+def acting_as(user: int) -> Iterator[None]:
+    """File access of this process is that of another user."""
+    os.setegid(user)
+    os.seteuid(user)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> Path:
+    """A folder that anybody may write in."""
+    for place in (tmp_path, *tmp_path.parents[:3]):
+        place.chmod(0o755)
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    folder.chmod(0o777)
+    return folder
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_store_works_in_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    url = url_in(folder)
+    with WriterLock(url):
+        schema.upgrade(url)
+    engine = open_to_read(url)
+    assert Records(engine).status()["jobs"] == []
+    engine.dispose()
+    backup.backup(url, folder / "copy.db")
+    assert {path.name for path in folder.iterdir()} == {"gemwatch.db", "gemwatch.db.lock", "copy.db"}
+    assert {path.name for path in tmp_path.iterdir()} == {name}
+
+
+def test_folders_that_differ_by_an_escape_have_their_own_stores(tmp_path: Path) -> None:
+    assert file_of(url_in(tmp_path / "a%20b")) != file_of(url_in(tmp_path / "a b"))
+    for name in ("a%20b", "a b"):
+        (tmp_path / name).mkdir()
+        schema.upgrade(url_in(tmp_path / name))
+        assert (tmp_path / name / "gemwatch.db").exists()
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_files_are_private_under_any_umask(tmp_path: Path, umask: int) -> None:
+    url, before = url_in(tmp_path), os.umask(umask)
+    try:
+        with WriterLock(url):
+            schema.upgrade(url)
+            engine = open_to_write(url)
+            with engine.begin() as connection:
+                connection.exec_driver_sql("DELETE FROM service")
+                backup.backup(url, tmp_path / "copy.db")
+                schema.copy_before(url, "0000")
+                names = {path.name for path in tmp_path.iterdir()}
+                modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+            engine.dispose()
+    finally:
+        os.umask(before)
+    assert {"gemwatch.db", "gemwatch.db-wal", "gemwatch.db-shm", "gemwatch.db.lock", "copy.db"} <= names
+    assert {name: mode for name, mode in modes.items() if mode != 0o600} == {}
+
+
+def test_files_of_an_earlier_version_are_closed_to_others(tmp_path: Path) -> None:
+    url, path = url_in(tmp_path), tmp_path / "gemwatch.db"
+    schema.upgrade(url)
+    (tmp_path / "gemwatch.db.lock").touch()
+    for file in tmp_path.iterdir():
+        file.chmod(0o644)
+    with WriterLock(url):
+        schema.upgrade(url)
+    assert {stat.S_IMODE(file.stat().st_mode) for file in (path, tmp_path / "gemwatch.db.lock")} == {0o640}
+
+
+def test_reader_creates_no_file(tmp_path: Path) -> None:
+    url = url_in(tmp_path)
+    schema.upgrade(url)
+    before = {path.name for path in tmp_path.iterdir()}
+    engine = open_to_read(url)
+    assert Records(engine).status()["jobs"] == []
+    assert {path.name for path in tmp_path.iterdir()} == before
+    engine.dispose()
+    assert {path.name for path in tmp_path.iterdir()} == before
+
+
+def test_reader_sees_what_a_writer_has_not_folded_in_yet(tmp_path: Path) -> None:
+    url = url_in(tmp_path)
+    schema.upgrade(url)
+    reading, writing = open_to_read(url), open_to_write(url, checkpoints=False)
+    with writing.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO watches (job_id, watched, every) VALUES (7, 1, 60000000)")
+    assert [job["job_id"] for job in Records(reading).status()["jobs"]] == [7]
+    reading.dispose()
+    writing.dispose()
+
+
+@as_root
+def test_start_works_after_another_users_visit(shared: Path) -> None:
+    url, path = url_in(shared), shared / "gemwatch.db"
+    with acting_as(NOBODY):
+        schema.upgrade(url)
+        path.chmod(0o666)
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:  # as sqlite3(1) of root does
+        connection.execute("SELECT * FROM watches").close()
+    for end in ("-wal", "-shm"):
+        file = Path(f"{path}{end}")
+        file.touch()
+        os.chown(file, 0, 0)
+        file.chmod(0o600)
+    with acting_as(NOBODY), WriterLock(url):
+        schema.upgrade(url)
+        engine = open_to_write(url)
+        engine.connect().close()
+        engine.dispose()
+    assert {file.name for file in shared.iterdir()} == {"gemwatch.db", "gemwatch.db.lock"}
+
+
+@as_root
+@pytest.mark.parametrize("end", ["", "-wal", ".lock"])
+def test_start_names_the_file_and_owner_in_the_way(shared: Path, end: str) -> None:
+    url, file = url_in(shared), Path(f"{shared / 'gemwatch.db'}{end}")
+    with acting_as(NOBODY):
+        schema.upgrade(url)
+    file.write_bytes(b"log" if end == "-wal" else b"" if end else file.read_bytes())
+    os.chown(file, 0, 0)
+    file.chmod(0o600)
+    with acting_as(NOBODY), pytest.raises(StoreError) as caught, WriterLock(url):
+        schema.upgrade(url)
+    assert f"{file} belongs to user root with mode 0600, and this is user nobody" in str(caught.value)
+
+
+@as_root
+def test_another_user_gets_a_sentence(shared: Path) -> None:
+    url = url_in(shared)
+    schema.upgrade(url)
+    shared.chmod(0o700)
+    with acting_as(NOBODY), pytest.raises(StoreError, match="belongs to user root with mode 0700"):
+        open_to_read(url)
+    with acting_as(NOBODY), pytest.raises(StoreError, match="belongs to user root with mode 0700"), WriterLock(url):
+        pass
+
+
+@as_root
+def test_store_made_by_root_belongs_to_the_folders_owner(shared: Path) -> None:
+    os.chown(shared, NOBODY, NOBODY)
+    shared.chmod(0o750)
+    url = url_in(shared)
+    with WriterLock(url):
+        schema.upgrade(url)
+    assert {(file.stat().st_uid, stat.S_IMODE(file.stat().st_mode)) for file in shared.iterdir()} == {(NOBODY, 0o600)}
+    with acting_as(NOBODY), WriterLock(url):
+        schema.upgrade(url)
+
+
+def test_lock_does_not_follow_a_link(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("kept")
+    (tmp_path / "gemwatch.db.lock").symlink_to(precious)
+    with pytest.raises(StoreError, match="is a symbolic link"), WriterLock(url_in(tmp_path)):
+        pass
+    assert precious.read_text() == "kept"
+
+
+def test_second_writer_fails_at_once_and_names_the_first(tmp_path: Path) -> None:
+    url = url_in(tmp_path)
+    with WriterLock(url), pytest.raises(AlreadyRunningError, match=f"as process {os.getpid()}"), WriterLock(url):
+        pass
+
+
+def test_store_behind_a_link_is_used(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "gemwatch.db").symlink_to(tmp_path / "real" / "store.db")
+    schema.upgrade(url_in(tmp_path))
+    assert stat.S_IMODE((tmp_path / "real" / "store.db").stat().st_mode) == 0o600
+
+
+MOUNTS = """\
+21 1 8:1 / / rw - ext4 /dev/sda1 rw
+22 21 0:44 / /srv/nfs\\040share rw - nfs4 server:/x rw
+23 21 0:45 / /srv/windows rw - cifs //server/x rw
+24 22 8:2 / /srv/nfs\\040share/local rw - ext4 /dev/sdb1 rw
+25 21 0:46 / /mnt rw - 9p host rw
+odd line
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/srv/nfs share/gemwatch.db", "nfs4"),
+        ("/srv/nfs share/local/gemwatch.db", None),
+        ("/srv/windows/a/gemwatch.db", "cifs"),
+        ("/srv/windows2/gemwatch.db", None),
+        ("/mnt/gemwatch.db", "9p"),
+        ("/var/lib/gemwatch/gemwatch.db", None),
+    ],
+)
+def test_network_file_systems_are_recognized(tmp_path: Path, path: str, kind: str | None) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(MOUNTS)
+    assert remote_filesystem(Path(path), mounts) == kind
+
+
+def test_no_list_of_mounts_is_no_network_file_system(tmp_path: Path) -> None:
+    assert remote_filesystem(tmp_path, tmp_path / "none") is None
+
+
+def test_other_errors_are_named(tmp_path: Path) -> None:
+    assert cannot_use(tmp_path, OSError(28, "No space left on device")) == (
+        f"{tmp_path} cannot be used: no space left on device"
+    )
+
+
+def test_folder_in_place_of_the_store_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "gemwatch.db").mkdir()
+    with pytest.raises(StoreError):
+        schema.upgrade(url_in(tmp_path))
+
+
+def test_prepare_makes_an_empty_private_file(tmp_path: Path) -> None:
+    prepare(tmp_path / "gemwatch.db")
+    assert (tmp_path / "gemwatch.db").stat().st_size == 0

@@ -197,9 +197,36 @@ def golden() -> Mapping[str, str]:
     return files
 
 
+CATALOGUE = Path(__file__).parents[2] / "docs" / "messages.md"
+_INTRODUCTION = """\
+# Messages
+
+Every message that gemwatch sends, as plain text, for a target in the time zone of Amsterdam. `make golden` writes
+this page.
+
+- Services that show Markdown or HTML get lists, bold labels, a colored sign and links; see `format` in
+  [configuration.md](configuration.md). Microsoft Teams gets a form of its own.
+- Names from outside (file names, statuses, the API's words) are shown exactly, without invisible characters. In
+  Markdown and HTML they are code, so that nothing in them mentions somebody, formats the message or becomes a link.
+- If a service takes only short messages, what does not fit is left out from below. The last line, with the event
+  id, stays.
+"""
+
+
+def catalogue() -> str:
+    """The page with every message as text."""
+    parts = [_INTRODUCTION]
+    for name, message in messages().items():
+        if name != "success-hostile":
+            shown = render(message, Format.TEXT)
+            parts.append(f"## {name.replace('-', ' ').capitalize()}\n\n```\n{shown.title}\n\n{shown.body}\n```\n")
+    return "\n".join(parts)
+
+
 if __name__ == "__main__":
     GOLDEN.mkdir(exist_ok=True)
     for old in GOLDEN.iterdir():
         old.unlink()
-    for name, text in golden().items():
-        (GOLDEN / name).write_text(text)
+    for file_name, text in golden().items():
+        (GOLDEN / file_name).write_text(text)
+    CATALOGUE.write_text(catalogue())

@@ -75,7 +75,7 @@ async def build(
     store, housekeeping = Store(engine, settings.targets), Housekeeping(engine)
     notes = await _open_store(database, housekeeping, settings, clock)
     stack.push_async_callback(_last_write, database, housekeeping)
-    factory = ComponentFactory(clock, secrets, metrics)
+    factory = ComponentFactory(clock, secrets, metrics, configuration.path)
     active = factory.build(settings)
     stack.push_async_callback(factory.close, active)
     health_monitor = HealthMonitor(active=active, clock=clock, notes=notes)

@@ -1,10 +1,12 @@
 """Builds the components of a configuration: API client, credentials, targets, pace."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from gemwatch.adapters.gem.client import GemApi
 from gemwatch.adapters.login.credentials import Credentials
 from gemwatch.adapters.notify.targets import Targets
+from gemwatch.app.contexts import contexts
 from gemwatch.app.metrics import Metrics
 from gemwatch.core.clock import Clock
 from gemwatch.core.secrets import Secrets
@@ -16,16 +18,18 @@ from gemwatch.engine.pace import Pace, Turns
 class ComponentFactory:
     """Builds the first components, and for an edit only those that it changes; the others keep running."""
 
-    def __init__(self, clock: Clock, secrets: Secrets, metrics: Metrics) -> None:
+    def __init__(self, clock: Clock, secrets: Secrets, metrics: Metrics, config_path: Path | None = None) -> None:
         self._clock = clock
         self._secrets = secrets
         self._metrics = metrics
+        self._config_path = config_path
 
     def build(self, settings: Settings) -> ActiveConfig:
         """The parts for a configuration. Raises ValueError where a target cannot be made."""
         self._learn(settings)
         return ActiveConfig(
             settings=settings,
+            contexts=contexts(settings, self._config_path),
             api=GemApi(settings.api, self._clock),
             credentials=Credentials(settings.api.token, self._clock, self._secrets),
             targets=Targets(settings.targets, self._secrets),
@@ -39,6 +43,7 @@ class ComponentFactory:
         assert isinstance(active.targets, Targets)  # noqa: S101 (for mypy: this is who built them)
         return ActiveConfig(
             settings=settings,
+            contexts=contexts(settings, self._config_path),
             targets=active.targets
             if active.settings.targets == settings.targets
             else active.targets.replaced(settings.targets),

@@ -111,19 +111,23 @@ class Dispatcher:
                 return
             size = len(rest)
             if size > 1 and not bundle.missed:  # what was missed is one message; what does not fit is counted
-                size = fitting(_letters(rest), targets.body_limit(bundle.target))
+                size = self._fitting(bundle.target, rest, targets)
             part, rest = rest[:size], rest[size:]
             if not await self._send(bundle.target, part, rest, targets):
                 return
 
+    def _fitting(self, target: str, deliveries: Sequence[Delivery], targets: Targets) -> int:
+        context = self._active.context(target)
+        return fitting(_letters(deliveries), targets.body_limit(target), context=context)
+
     async def _send(self, target: str, part: Sequence[Delivery], rest: Sequence[Delivery], targets: Targets) -> bool:
         """Send one message and settle what stands in it; whether it went out. If not, the rest is put off too."""
         clock, limit = self._clock, targets.body_limit(target)
-        now = clock.now()
+        now, context = clock.now(), self._active.context(target)
         if len(part) == 1:
-            message = compose(part[0].event_id, part[0].event, now=now)
+            message = compose(part[0].event_id, part[0].event, now=now, context=context)
         else:
-            message = summarise(_letters(part), now=now)
+            message = summarise(_letters(part), now=now, context=context)
         ids = message_ids(target, part, self._active.settings.name)
         rendered = render(message, Format.TEXT, limit)
         outcome = await targets.send(target, rendered, ids)

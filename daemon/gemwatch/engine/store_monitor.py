@@ -87,7 +87,7 @@ class StoreMonitor:
             targets = self._active.targets
             if name not in targets.names:
                 return
-            message = compose(None, event, now=clock.now())
+            message = compose(None, event, now=clock.now(), context=self._active.context(name))
             text = render(message, Format.TEXT, targets.body_limit(name))
             outcome = await targets.send(name, text, direct_ids(name, event, self._active.settings.name))
             attempts += 1

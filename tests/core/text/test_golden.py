@@ -4,7 +4,7 @@ import pytest
 
 from gemwatch.core.facts import ServiceFacts
 from gemwatch.core.kinds import EventKind
-from support.messages import EVENTS, GOLDEN, golden
+from support.messages import CATALOGUE, EVENTS, GOLDEN, catalogue, golden
 
 FILES = golden()
 
@@ -26,3 +26,7 @@ def test_every_kind_of_event_has_a_sample() -> None:
 def test_every_failure_has_a_sample_of_its_recovery(kind: EventKind) -> None:
     facts = [event.facts for event in EVENTS.values() if event.kind is kind]
     assert {one.over for one in facts if isinstance(one, ServiceFacts)} == {True, False}
+
+
+def test_docs_show_every_message() -> None:
+    assert CATALOGUE.read_text() == catalogue()

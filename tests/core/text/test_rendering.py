@@ -24,6 +24,8 @@ HOSTILE = [
     "- item",
     "1. item",
     "> quotation",
+    "  > quotation",
+    "  1. item",
     "```",
     "a_b_c a*b*c \\* \\_ \\",
     "<b>x</b><script>alert(1)</script><!-- x",

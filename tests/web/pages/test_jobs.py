@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from gemwatch.adapters.store.json_shapes import as_text
 from gemwatch.core.job import Statistics
+from gemwatch.core.text.formatting import distance, moment
 from gemwatch.web.pages.job import job_page
 from gemwatch.web.pages.jobs import match, row
-from gemwatch.web.pages.words import distance, moment, of_status
+from gemwatch.web.pages.words import of_status
 from support.gem import document
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

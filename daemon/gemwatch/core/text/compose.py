@@ -64,11 +64,11 @@ def late(event: Event, now: datetime, context: Context) -> Iterator[Block]:
 
 def sender(context: Context, job_id: int | None) -> Iterator[Block]:
     """Where to read more, and which instance sends this."""
+    if context.name is not None:
+        yield Fact(label="Instance", line=(context.name,))
     if context.public_url is not None:
         page = "" if job_id is None else f"jobs/{job_id}"
         yield Link(label="All jobs" if job_id is None else "Job page", url=f"{context.public_url}/{page}")
-    if context.name is not None:
-        yield Fact(label="Instance", line=(context.name,))
 
 
 def tone(event: Event) -> Tone:

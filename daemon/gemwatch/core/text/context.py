@@ -1,6 +1,7 @@
 """What a message needs to know besides the event: which instance sends it, and where its readers are."""
 
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 
@@ -18,7 +19,11 @@ class Context:
     def command(self, template: str) -> str:
         """A command to copy: `{gemwatch}` is the program with its configuration, `{login}` the way to log in."""
         config = f" --config {shlex.quote(self.config_path)}" if self.config_path else ""
-        return template.format(gemwatch=f"gemwatch{config}", login=self.login_command or "az login")
+        return template.format(gemwatch=f"gemwatch{config}", login=self.login_command or "")
+
+    def commands(self, templates: Iterable[str]) -> tuple[str, ...]:
+        """Several of them, without those that cannot be given: not every login is a command."""
+        return tuple(filter(None, map(self.command, templates)))
 
 
 NOWHERE = Context()

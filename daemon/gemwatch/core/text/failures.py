@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gemwatch.core.refusals import Culprit, suspects
+from gemwatch.core.text.context import NOWHERE, Context
 
 
 class Failure(StrEnum):
@@ -32,6 +33,10 @@ class Words:
     meaning: str
     to_do: str
     commands: tuple[str, ...] = ()
+
+    def remedy(self, context: Context = NOWHERE) -> str:
+        """What to do in one sentence or two, with the commands, for pages and standard error."""
+        return f"{self.to_do} {' and '.join(context.commands(self.commands))}".strip()
 
 
 _RESUMED = "All jobs are polled again. Jobs that finished in the meantime are reported now."

@@ -75,13 +75,19 @@ def _block(block: Block) -> str:
         case Item():
             return f"<li>{_inline(block.line)}</li>"
         case Command():
-            return f"<pre>{escape(block.text, quote=False)}</pre>"
+            return f'<pre style="white-space:pre-wrap">{escape(block.text, quote=False)}</pre>'
         case Row():
-            return f"<tr>{''.join(f'<td>{_inline(cell)}</td>' for cell in block.cells)}</tr>"
+            return f"<tr>{''.join(f'<td>{cell}</td>' for cell in _three(block))}</tr>"
         case Link():
             return f'<p><a href="{escape(block.url)}">{block.label}</a></p>'
         case _:
             assert_never(block)
+
+
+def _three(row: Row) -> tuple[str, ...]:
+    """The first cell, what is between, and the last one: rows have different numbers of cells."""
+    first, *between, last = map(_inline, row.cells) if len(row.cells) > 1 else (_inline(row.cells[0]), "")
+    return first, " · ".join(between), last
 
 
 def _inline(line: Line) -> str:

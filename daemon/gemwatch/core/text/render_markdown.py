@@ -58,15 +58,14 @@ _ACTIVE = re.compile(
     """,
     re.VERBOSE,
 )
-_FIRST = re.compile(r"[#>+=-]|\d+(?=[.)](?:\s|$))")  # what begins a heading, a quotation or a list
+_FIRST = re.compile(r"\s*(?:[#>+=-]|\d+[.)](?=\s|\Z))")  # what begins a heading, a quotation or a list
 
 
 def escaped(text: str, *, first: bool = False) -> str:
     """The text with a backslash before each character that would act. `first`: it begins a line."""
     inert = _ACTIVE.sub(lambda found: "".join(f"\\{one}" for one in found[0]), text)
     if first and (found := _FIRST.match(inert)):
-        at = found.end() - (0 if found[0].isdigit() else 1)
-        return f"{inert[:at]}\\{inert[at:]}"
+        return f"{inert[: found.end() - 1]}\\{inert[found.end() - 1 :]}"
     return inert
 
 

@@ -128,9 +128,8 @@ def _to_do(event: Event, facts: Failing, words: Words, context: Context) -> Iter
     yield Paragraph(
         label="To do", line=(f"{remedy} Then check it:" if remedy and words.commands else remedy or words.to_do,)
     )
-    commands = words.commands[-1:] if remedy else words.commands
-    for template in commands:
-        yield Command(text=context.command(template).replace("JOB_ID", str(event.job_id)))
+    for command in context.commands(words.commands[-1:] if remedy else words.commands):
+        yield Command(text=command.replace("JOB_ID", str(event.job_id)))
 
 
 def _when(event: Event, facts: ServiceFacts, context: Context) -> Block:

@@ -78,7 +78,7 @@ def _banner(
         what=happened if reason is None else f"{happened}: {single_line(reason, 300)}",
         meaning=said.meaning,
         remedy=said.to_do,
-        commands=tuple(NOWHERE.command(command) for command in said.commands),
+        commands=NOWHERE.commands(said.commands),
         since=since,
         url=url,
         link=link,

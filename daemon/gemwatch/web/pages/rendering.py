@@ -30,8 +30,8 @@ def _environment() -> jinja2.Environment:
     environment.filters.update(
         iso=words.iso,
         full=formatting.point,
-        moment=words.moment,
-        distance=words.distance,
+        moment=formatting.moment,
+        distance=formatting.distance,
         grouped=words.grouped,
         nobreak=words.nobreak,
         counted=formatting.counted,

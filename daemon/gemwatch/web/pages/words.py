@@ -78,22 +78,6 @@ def iso(point: datetime) -> str:
     return point.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def moment(point: datetime, now: datetime) -> str:
-    """`13:21:07` today, `18 Feb, 13:21:07` this year, all in UTC. The page's script says the same in its own zone."""
-    if point.date() == now.date():
-        return formatting.clock(point)
-    date = formatting.day(point)
-    return f"{date.removesuffix(f' {now.year}')}, {formatting.clock(point)}"
-
-
-def distance(point: datetime, now: datetime) -> str:
-    """`5 min ago`, `in 12 s`."""
-    seconds = int((point - now).total_seconds())
-    if seconds > 0:
-        return f"in {formatting.span(timedelta(seconds=seconds))}"
-    return f"{formatting.span(timedelta(seconds=-seconds))} ago" if seconds else "now"
-
-
 def span(seconds: float) -> str:
     return formatting.span(timedelta(seconds=seconds))
 

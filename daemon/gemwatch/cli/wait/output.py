@@ -14,6 +14,7 @@ from gemwatch.cli.tables import Cell, Column, Kind, fitted, record, terminal_siz
 from gemwatch.core.job import is_end
 from gemwatch.core.outcome import EXIT_CODES, Outcome
 from gemwatch.core.text import formatting
+from gemwatch.core.text.failures import FAILING, Failure
 from gemwatch.core.text.sanitize import single_line
 from gemwatch.core.waiting import Source, Standing
 
@@ -36,10 +37,6 @@ _CUT_SHORT = {
     Outcome.TERMINATED: "stopped by SIGTERM",
 }
 _WELL = (Outcome.SUCCESS, Outcome.NEEDS_REVIEW)
-_LOGIN_REMEDY = (
-    "Log in again (az login, unless the configuration names another way) and check the API key. "
-    "To see whether the login works, run: gemwatch token"
-)
 
 
 class Shown(Protocol):
@@ -128,7 +125,7 @@ def explain(standings: Sequence[Standing], outcome: Outcome) -> None:
     refused = [standing for standing in standings if standing.outcome is Outcome.LOGIN_REFUSED]
     if refused:
         why = single_line(refused[0].trouble or "refused", 500).rstrip(".")
-        remedy = refused[0].remedy or _LOGIN_REMEDY
+        remedy = refused[0].remedy or FAILING[Failure.LOGIN].remedy()
         streams.complain(f"login: {why}. The end of {_ids(refused)} cannot be seen. {remedy}")
     left = [standing for standing in standings if standing.outcome is None]
     if left and outcome in _CUT_SHORT:

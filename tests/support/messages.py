@@ -1,6 +1,6 @@
 """A sample of every message, and the golden files that hold each of them in every format.
 
-`make golden` writes the files anew. Read what changed before you commit it.
+`make golden` writes the files again. Read what changed before you commit it.
 """
 
 from collections.abc import Mapping
@@ -207,7 +207,7 @@ this page.
 - Services that show Markdown or HTML get lists, bold labels, a colored sign and links; see `format` in
   [configuration.md](configuration.md). Microsoft Teams gets a form of its own.
 - Names from outside (file names, statuses, the API's words) are shown exactly, without invisible characters. In
-  Markdown and HTML they are code, so that nothing in them mentions somebody, formats the message or becomes a link.
+  Markdown and HTML they are code, so that nothing in them mentions anyone, formats the message or becomes a link.
 - If a service takes only short messages, what does not fit is left out from below. The last line, with the event
   id, stays.
 """

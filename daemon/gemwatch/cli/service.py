@@ -32,7 +32,7 @@ def _failing(service: Service) -> Iterator[tuple[Failure, datetime | None]]:
 def _in_words(failure: Failure, since: datetime | None) -> str:
     words = FAILING[failure]
     when = f" Since {local(since)}." if since else ""
-    commands = [f"  {NOWHERE.command(template)}" for template in words.commands]
+    commands = [f"  {command}" for command in NOWHERE.commands(words.commands)]
     return "\n".join([f"{words.happened}{when} {words.meaning} {words.to_do}", *commands])
 
 

@@ -41,7 +41,7 @@ class Words:
 
 _RESUMED = "All jobs are polled again. Jobs that finished in the meantime are reported now."
 _BLIND = "gemwatch cannot see jobs finish. It keeps trying, and reports jobs that finish in the meantime afterwards."
-_FIX_FILE = "Correct the file and save it; gemwatch reads it again by itself. To check it first, run:"
+_FIX_FILE = "Correct the file and save it. gemwatch reads it again automatically. To check it first, run:"
 _FIX_TARGET = "Fix the target, then try it:"
 _ACCEPTED = Words(
     title="has recovered",
@@ -91,9 +91,9 @@ FAILING: Mapping[Failure, Words] = {
         title="the store is failing",
         happened="gemwatch cannot use its database.",
         meaning="Polling and sending are paused, because nothing can be recorded. Nothing is missed: jobs that "
-        "finish in the meantime are reported once the database works again.",
+        "finish in the meantime are reported once the database has recovered.",
         to_do="On the host, check the disk (full or read-only?), the permissions, and whether another program "
-        "locks the database. gemwatch resumes by itself.",
+        "locks the database. gemwatch then resumes automatically.",
     ),
     Failure.TARGET: Words(
         title="is down",

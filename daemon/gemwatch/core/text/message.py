@@ -92,7 +92,7 @@ class Message:
 
 
 def foreign(text: str, most: int = 200) -> Foreign:
-    """A text from outside, exactly as it is but for what nobody can see, and no longer than `most` characters."""
+    """A text from outside, exactly as it is except for invisible characters, and no longer than `most` characters."""
     return Foreign(visible(text, most))
 
 

@@ -24,7 +24,7 @@ _Inline = Callable[[Line], str]
 
 
 def body(message: Message, *, headed: bool = False) -> str:
-    """CommonMark in which every word from outside stands in a code span."""
+    """CommonMark in which every word from outside is a code span."""
     return _body(message, _with_code, _fenced, headed=headed)
 
 

@@ -1,4 +1,4 @@
-"""Texts made safe to show on one line: nothing invisible, no control characters, no more than so many characters.
+"""Texts made safe to show on one line: nothing invisible, no control characters, a limited length.
 
 What a format would act upon (mentions, links, emphasis) is not touched here: each renderer escapes it in its own way,
 so that a copied file name is the exact one.
@@ -23,7 +23,7 @@ def single_line(text: str, most: int = 200) -> str:
 
 
 def visible(text: str, most: int) -> str:
-    """The text on one line without what nobody can see; every other character, spaces included, stays as it is."""
+    """The text on one line without invisible characters; every other character, spaces included, stays as it is."""
     if len(text) > most * 8:  # a name of a megabyte costs no more than its ends
         text = f"{text[: most * 4]}…{text[len(text) - most * 4 :]}"
     if text.isascii() and text.isprintable():

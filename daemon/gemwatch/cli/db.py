@@ -24,6 +24,7 @@ def backup(context: typer.Context, to: To, config: Config = None, *, force: Forc
     """
     from gemwatch.adapters.store import backup as copies
     from gemwatch.adapters.store.files import StoreError
+    from gemwatch.core.text.formatting import size
 
     url = store_of(config_path(context, config))
     try:
@@ -32,7 +33,7 @@ def backup(context: typer.Context, to: To, config: Config = None, *, force: Forc
         fail(str(error), MISUSED)
     except StoreError as error:
         fail(str(error))
-    typer.echo(f"{to}: {_bytes(to.stat().st_size)}, schema {schema}, checked")
+    typer.echo(f"{to}: {size(to.stat().st_size)}, schema {schema}, checked")
 
 
 @app.command("info", cls=Command)
@@ -90,11 +91,12 @@ def upgrade(context: typer.Context, config: Config = None) -> None:
 def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
     from gemwatch.cli.jobs import time_of
     from gemwatch.cli.tables import local
+    from gemwatch.core.text.formatting import size
 
     wanted = "" if facts["schema"] == facts["schema_read"] else f"; this gemwatch reads {facts['schema_read']}"
     lines = [
         ("Store", facts["path"]),
-        ("Size", f"{_bytes(facts['size'])}, and {_bytes(facts['log_size'])} of log"),
+        ("Size", f"{size(facts['size'])}, and {size(facts['log_size'])} of log"),
         ("Schema", f"{facts['schema'] or 'none'}{wanted}"),
         ("SQLite", facts["sqlite"]),
         ("Daemon", "none uses it" if facts["daemon"] is None else f"process {facts['daemon'] or 'unknown'}"),
@@ -119,12 +121,3 @@ def _split(counts: dict[str, int]) -> str:
 
     parts = ", ".join(f"{single_line(word)} {number}" for word, number in counts.items())
     return f" ({parts})" if parts else ""
-
-
-def _bytes(number: int) -> str:
-    size = float(number)
-    for unit in ("B", "KiB", "MiB"):
-        if size < 1024:  # noqa: PLR2004 (a step of the units)
-            return f"{size:.{0 if unit == 'B' else 1}f} {unit}"
-        size /= 1024
-    return f"{size:.1f} GiB"

@@ -1,4 +1,4 @@
-"""How often to look at a job: rarely while its likely end is far off, every interval when it is near."""
+"""How often to poll a job: rarely while its likely end is far off, every interval when it is near."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -7,16 +7,16 @@ from gemwatch.core.durations import Durations
 from gemwatch.core.estimate import Experience
 from gemwatch.core.job import JobDetails, Status
 
-MOST = 10  # intervals between two looks
-LONGEST = timedelta(minutes=15)  # between two looks, unless the interval itself is longer: a job may fail early
+MOST = 10  # intervals between two polls
+LONGEST = timedelta(minutes=15)  # between two polls, unless the interval itself is longer: a job may fail early
 
 
 def interval(
     every: timedelta, job: JobDetails, running_since: datetime | None, experience: Experience, now: datetime
 ) -> timedelta:
-    """The interval to the next look at a job that has not ended.
+    """The interval to the next poll of a job that has not ended.
 
-    Between looks, the delay with which an end is noticed grows with the interval, the number of requests with its
+    Between polls, the delay with which an end is noticed grows with the interval, the number of requests with its
     inverse. For a given number of requests the mean delay is least when the interval goes with the inverse square
     root of the hazard, the chance to end in the next moment. `every` is meant for the median of the earlier runs.
     """
@@ -26,7 +26,7 @@ def interval(
     elapsed = now - since
     usual = durations.hazard(durations.quantile(0.5))
     for pause in _longest_first(every):
-        # The chance may rise while nobody looks.
+        # The chance may rise between two polls.
         hazard = max(durations.hazard(elapsed), durations.hazard(elapsed + pause))
         if hazard * (pause / every) ** 2 <= usual:
             return pause

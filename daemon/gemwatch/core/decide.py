@@ -1,4 +1,4 @@
-"""What one look at a job means: its new memory, a transition, what to tell, and when to look again."""
+"""What one poll of a job means: its new memory, a transition, events, and when the next poll is due."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -47,15 +47,15 @@ SECOND_POLL = timedelta(seconds=2)  # after a refusal; once the login is known t
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """What is known of a watched job from the looks so far. `status` None: never seen yet."""
+    """What is known of a watched job from the polls so far. `status` None: never seen yet."""
 
     status: str | None = None
     status_since: datetime | None = None  # first seen with this status
     seen_at: datetime | None = None  # last seen at all
     running_since: datetime | None = None  # first seen IN_PROGRESS in the present run
-    last_end: datetime | None = None  # of the run before
+    last_end: datetime | None = None  # of the previous run
     misses: int = 0  # 404s in a row
-    failures: int = 0  # looks in a row without a usable answer
+    failures: int = 0  # polls in a row without a usable answer
     refused_at: datetime | None = None  # the first refusal of this job since it was last answered
     reported_missing: bool = False
     reported_refused: bool = False
@@ -67,7 +67,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tracked:
-    """A watch with its memory, as it was when it was claimed for a look. Limits and gate: the watch's own."""
+    """A watch with its memory, as it was when it was claimed for a poll. Limits and gate: the watch's own."""
 
     job_id: int
     every: timedelta
@@ -91,7 +91,7 @@ class Policy:
     """What the decision needs to know besides the job.
 
     `last_good_sent_at`: when the last request was sent that was answered about any job at all. `limits` and `gate`
-    are the general ones, None where nothing is said; `experience` is what earlier runs taught. `adaptive`: the
+    are the general ones, None where none are configured; `experience` is what earlier runs taught. `adaptive`: the
     interval follows from it.
     """
 
@@ -121,7 +121,7 @@ class Verdict:
 
 
 def decide(tracked: Tracked, seen: Observation, policy: Policy, roll: float) -> Verdict:
-    """The verdict on one look. `roll`, drawn from [0, 1), is all the chance there is in it."""
+    """The verdict on one poll. `roll`, drawn from [0, 1), is the only randomness in it."""
     match seen:
         case Seen():
             return _seen(tracked, seen, policy, roll)
@@ -138,7 +138,7 @@ def decide(tracked: Tracked, seen: Observation, policy: Policy, roll: float) -> 
 
 
 def next_poll(every: timedelta, roll: float) -> timedelta:
-    """The time to the next look: the interval, up to a tenth longer or shorter."""
+    """The time to the next poll: the interval, up to a tenth longer or shorter."""
     return every * (1 - JITTER + 2 * JITTER * roll)
 
 
@@ -207,7 +207,7 @@ def _limits(tracked: Tracked, policy: Policy) -> Limits | None:
 
 
 def _limited(verdict: Verdict, seen: Seen, limits: Limits, policy: Policy) -> Verdict:
-    """The verdict with the limits that this look found passed, and a next look no later than the next one passes."""
+    """The verdict with the limits that this poll found passed; the next poll is due when the next limit passes."""
     if is_end(seen.job.status):
         found = None if verdict.transition is None else too_fast(limits, seen.job, policy.experience)
         if found is None:

@@ -1,4 +1,4 @@
-"""Whether a SUCCESS is as good as it says: judged by its numbers, and by the run before it on the same input."""
+"""Whether a SUCCESS is as good as it says: judged by its numbers, and by the previous run on the same input."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
@@ -28,7 +28,7 @@ class Gate:
     roads_change_max: Bar = None
 
     def over(self, general: "Gate") -> "Gate":
-        """A watch's own gate, and what it does not say from the general one."""
+        """A watch's own gate, completed by the general one."""
         return Gate(
             matched_min=general.matched_min if self.matched_min is None else self.matched_min,
             matched_drop_max=general.matched_drop_max if self.matched_drop_max is None else self.matched_drop_max,
@@ -36,7 +36,7 @@ class Gate:
         )
 
     def as_json(self) -> dict[str, Any] | None:
-        """What is said; None where nothing is."""
+        """What is configured; None where nothing is."""
         return {field.name: bar for field in fields(self) if (bar := getattr(self, field.name)) is not None} or None
 
     @classmethod
@@ -45,7 +45,7 @@ class Gate:
 
 
 def reasons(run: Run, before: Run | None, gate: Gate) -> Iterator[str]:
-    """Why somebody should look at a SUCCESS before using it. Numbers that are missing are no reason."""
+    """Why a person should review a SUCCESS before using it. Missing numbers are no reason."""
     if isinstance(gate.matched_min, float) and run.matched is not None and run.matched < gate.matched_min:
         yield f"matched {share(run.matched)}, below the floor of {share(gate.matched_min)}"
     if before is not None:

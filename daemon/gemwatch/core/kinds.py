@@ -64,7 +64,7 @@ class EventKind(StrEnum):
         return KINDS[self]
 
 
-# In the order of a summary: what somebody has to act on comes first.
+# In the order of a summary: what needs action comes first.
 KINDS: Mapping[EventKind, Traits] = {
     EventKind.LOGIN: Traits(scope=Scope.SERVICE, outcome="LOGIN", label="Login", tone=Tone.BAD),
     EventKind.API: Traits(scope=Scope.SERVICE, outcome="API", label="GEM API", tone=Tone.BAD),

@@ -12,11 +12,11 @@ from gemwatch.core.job import JobDetails, Status
 from gemwatch.core.kinds import EventKind
 
 MARGIN = 2  # `auto`: twice as long as nine in ten take, or half as long as one in ten does
-GRACE = timedelta(seconds=1)  # a look this long after a limit finds it passed
+GRACE = timedelta(seconds=1)  # a poll this long after a limit finds it passed
 
 
 class Word(StrEnum):
-    """What may stand in the place of a duration."""
+    """Words that a configuration may have in place of a duration."""
 
     AUTO = "auto"  # from the history, once it has enough runs
     OFF = "off"  # none, although there is a general limit
@@ -34,7 +34,7 @@ class Limits:
     min_running: Limit = None
 
     def over(self, general: "Limits") -> "Limits":
-        """A watch's own limits, and what they do not say from the general ones."""
+        """A watch's own limits, completed by the general ones."""
         return Limits(
             queued=general.queued if self.queued is None else self.queued,
             running=general.running if self.running is None else self.running,
@@ -42,7 +42,7 @@ class Limits:
         )
 
     def as_json(self) -> dict[str, Any] | None:
-        """What is said, durations in seconds; None where nothing is."""
+        """What is configured, durations in seconds; None where nothing is."""
         said = {field.name: value for field in fields(self) if (value := getattr(self, field.name)) is not None}
         return {n: v.total_seconds() if isinstance(v, timedelta) else v.value for n, v in said.items()} or None
 

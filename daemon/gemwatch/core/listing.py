@@ -20,8 +20,8 @@ class Listing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
-    """What came of a list: how many jobs are due for a look since it shows them changed; or that it is `behind`, by
-    so many jobs that had been seen finished before it was asked for and are unfinished in it.
+    """The result of a list: how many jobs are due for a poll because it shows them changed. Or it is `behind`: this
+    many jobs had been seen finished before the request and are unfinished in it.
 
     `last`: the id of the last job that had its turn; the next turn begins after it.
     """

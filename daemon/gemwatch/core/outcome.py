@@ -58,7 +58,7 @@ class Terms:
 
 
 def over(outcomes: Sequence[Outcome | None], terms: Terms) -> Outcome | None:
-    """What a wait has come to, or None while it goes on. An outcome that is None: that job is still waited for.
+    """The outcome of a wait, or None while it continues. An outcome that is None: that job is still waited for.
 
     With `any_one` only a job that ended counts, as long as one still may: a job that is not found has not ended.
     """

@@ -11,12 +11,12 @@ from gemwatch.core.job import Failed, JobDetails, NotFound, Observation, Refused
 from gemwatch.core.outcome import Outcome
 
 LOOK_FIRST = timedelta(seconds=5)  # between the first looks of one's own
-REFUSALS = 2  # looks in a row, each with a renewed token: then the login counts as refused
+REFUSALS = 2  # polls in a row, each with a renewed token: then the login counts as refused
 SILENT = timedelta(minutes=5)  # a poll of the daemon's that is overdue by this much is waited for no longer
 
 
 class Source(StrEnum):
-    """Who told last how the job is."""
+    """Where the latest news about a job came from."""
 
     DAEMON = "daemon"
     API = "api"
@@ -24,7 +24,7 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What the store of a running daemon says of a job that it watches. `next_poll_at` None: polled no more."""
+    """What a running daemon's store shows of a job that it watches. `next_poll_at` None: no longer polled."""
 
     job_id: int
     name: str | None = None
@@ -44,7 +44,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How a job stands. `outcome` None: it is still waited for. `trouble`: why the last look told nothing."""
+    """How a job stands. `outcome` None: it is still waited for. `trouble`: why the last poll showed nothing."""
 
     job_id: int
     name: str | None = None
@@ -56,7 +56,7 @@ class Standing:
     answer: str | None = None  # the JSON text that `job` was read from
     misses: int = 0  # 404s in a row
     refusals: int = 0  # in a row
-    failures: int = 0  # looks in a row without a usable answer
+    failures: int = 0  # polls in a row without a usable answer
     trouble: str | None = None
     remedy: str | None = None  # where a login is refused
     outcome: Outcome | None = None
@@ -65,7 +65,7 @@ class Standing:
 
 
 def reliable(told: Told, now: datetime) -> bool:
-    """Whether the daemon can be relied on to see how this job goes on.
+    """Whether the daemon can be relied on to see how this job develops.
 
     Where it cannot see, or has not looked when it was to, one's own look shows what is the matter, and within
     seconds: the daemon asks seldom for a job that is not found and for one that is refused.
@@ -88,7 +88,7 @@ def after_word(standing: Standing, told: Told, *, unknown_ends: bool = False) ->
     )
     if told.seen_at is None or (standing.seen_at is not None and standing.seen_at > told.seen_at):
         return wait
-    if is_end(told.status) and told.next_poll_at is not None:  # it was watched anew, and may run again
+    if is_end(told.status) and told.next_poll_at is not None:  # it is watched again, and may run again
         return wait
     return replace(
         wait,

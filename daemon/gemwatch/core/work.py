@@ -65,7 +65,7 @@ def fingerprint(raw: str) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """An event as it was recorded, and the names of the targets that hear of it."""
+    """An event as it was recorded, and the names of the targets that receive it."""
 
     event_id: int
     event: Event
@@ -74,9 +74,9 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """What came of recording: the reports whose claims still stood and that held news, and what is told.
+    """The result of recording: the reports whose claims still stood and that held news, and the events.
 
-    `runs` are those that ended with these looks.
+    `runs` are those that ended with these polls.
     """
 
     reports: tuple[Report, ...] = ()

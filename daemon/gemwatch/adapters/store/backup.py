@@ -15,13 +15,13 @@ from gemwatch.adapters.store.schema import revision_of
 
 
 class InTheWayError(StoreError):
-    """What is there is not to be overwritten, or not without being told to."""
+    """There is a file that must not be overwritten, or only with --force."""
 
 
 def backup(url: str, to: Path, *, overwrite: bool = False) -> str:
     """Make a copy of the store at `to`, in one step, and return the schema that it has.
 
-    Nobody ever sees half a copy under that name. Raises StoreError; then what was there is still there.
+    There is never half a copy under that name. Raises StoreError; then an earlier file there is unchanged.
     """
     store = file_of(url)
     _refuse(store, to, overwrite=overwrite)
@@ -70,13 +70,13 @@ def _unfinished(to: Path) -> Path:
 
 
 def _copy(engine: sa.Engine, unfinished: Path) -> None:
-    """Copy all pages within one read transaction: what the daemon commits meanwhile is not in it."""
+    """Copy all pages within one read transaction: what the daemon commits in the meantime is not in it."""
     try:
         with engine.begin() as reading, closing(sqlite3.connect(unfinished)) as copy:
             source = reading.connection.driver_connection
             assert isinstance(source, sqlite3.Connection)  # noqa: S101 (the store is SQLite's)
             source.backup(copy)
-            copy.execute("PRAGMA journal_mode = DELETE").close()  # one file, whole by itself; `run` sets its own
+            copy.execute("PRAGMA journal_mode = DELETE").close()  # one complete file; `run` sets its own
     except (sqlite3.Error, sa.exc.DatabaseError) as error:
         raise StoreError(f"no copy was made: {getattr(error, 'orig', error)}") from None
 
@@ -97,7 +97,7 @@ def _checked(copy: Path) -> str:
 
 
 def _make_durable(path: Path) -> None:
-    """Have it on the disk, so that a power cut right after does not take it back."""
+    """Wait until it is on the disk, so that a power cut right after does not undo it."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

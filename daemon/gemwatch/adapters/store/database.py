@@ -19,16 +19,16 @@ from gemwatch.adapters.store.files import StoreError, cannot_use, exists, file_o
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_GONE = "{} was deleted or replaced while in use: put it back, or restart gemwatch to go on with what is there now"
+_GONE = "{} was deleted or replaced while in use: put it back, or restart gemwatch to continue with what is there now"
 _NO_LOCK = "{} was deleted while in use and cannot be made again ({}): let the user that runs gemwatch write there"
 _FLEETING = "gemwatch_fleeting"
 BUSY_MS = 1000  # SQLite waits this long for another's lock; a stop waits for it too, so it is short
 _LOOKED_AT = 0.05  # seconds
-_RETRY_FIRST, _RETRY_MOST = 0.1, 5.0  # seconds between tries while the store is in trouble
+_RETRY_FIRST, _RETRY_MOST = 0.1, 5.0  # seconds between tries while the store is failing
 
 
 class AlreadyRunningError(StoreError):
-    """Another process writes to this store: a second one would tell everything twice."""
+    """Another process writes to this store: a second one would send everything twice."""
 
 
 def open_to_write(
@@ -37,8 +37,8 @@ def open_to_write(
     """An engine with one connection, whose transactions take the write lock when they begin.
 
     The driver's own transactions begin with a read lock and cannot be upgraded reliably: under contention they
-    lose updates. `synchronous = FULL` makes a commit survive a power cut, unless it is one of `fleeting(engine)`.
-    Without `checkpoints` the log is only added to: for a command that writes beside the daemon, since older
+    lose updates. `synchronous = FULL` makes a commit survive a power cut, unless it is one of `relaxed(engine)`.
+    Without `checkpoints` the log is only added to: for a command that writes while the daemon runs, since older
     SQLites can corrupt a file that two processes write and checkpoint at the same instant. With a `lock`, each
     transaction sees first that it is still ours.
     """
@@ -61,7 +61,7 @@ def open_to_write(
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
-        # SQLite goes on writing to a file that has no name any more, and all of it would be gone at the next start.
+        # SQLite keeps writing to a file that was deleted, and all of that would be gone at the next start.
         if connection.info["file"] != _inode(path):
             raise sa.exc.OperationalError("BEGIN", None, sqlite3.OperationalError(_GONE.format(path)))
         _synchronise(connection)
@@ -96,8 +96,8 @@ def _inode(file: Path | int) -> tuple[int, int] | None:
 def wait_for_writers(url: str, patience: float, say: Callable[[], None]) -> None:
     """Return when nobody writes to the store, or after `patience` seconds. `say` is called once if one has to wait.
 
-    For the start: a backup or another command may hold the lock. Whatever else is wrong with the file is said by
-    who uses it next, and so is a lock that outlasts this.
+    For the start: a backup or another command may hold the lock. Anything else that is wrong with the file shows
+    when it is used next, and so does a lock that outlasts this.
     """
     path, deadline, said = file_of(url), time.monotonic() + patience, False
     if not path.exists():
@@ -118,7 +118,7 @@ def wait_for_writers(url: str, patience: float, say: Callable[[], None]) -> None
 
 
 def open_to_read(url: str, *, live: bool = False) -> sa.Engine:
-    """An engine that cannot write, for commands that look while the daemon runs, or does not.
+    """An engine that cannot write, for commands, whether a daemon runs or not.
 
     Raises StoreError where there is no store yet.
     """
@@ -142,8 +142,8 @@ def open_to_read(url: str, *, live: bool = False) -> sa.Engine:
 def connect_to_read(path: Path, *, live: bool = False) -> sqlite3.Connection:
     """A connection that only reads, and creates no file unless it is `live`, which is for the writer's own process.
 
-    To read a file in WAL mode SQLite makes two files next to it, which would belong to whoever reads and keep the
-    daemon out. Where there is no log, nobody has the file open, and the file alone is everything.
+    To read a file in WAL mode SQLite makes two files next to it, which would belong to the reading user and keep the
+    daemon out. Where there is no log, no process has the file open, and the file alone is complete.
     """
     resting = not live and not Path(f"{os.path.realpath(path)}-wal").exists()
     uri = f"{Path(os.path.realpath(path)).as_uri()}?{'immutable=1' if resting else 'mode=ro'}"
@@ -170,10 +170,10 @@ class WriterLock:
         os.close(self._file)
 
     def keep(self) -> None:
-        """Take the lock anew where its file was deleted or replaced: one without a name keeps nobody out.
+        """Take the lock again where its file was deleted or replaced: a deleted one keeps no process out.
 
         Raises AlreadyRunningError where another process was quicker, and SQLAlchemy's OperationalError, which is
-        trouble with the store and passes, where the file cannot be made.
+        a failing store and may pass, where the file cannot be made.
         """
         if _inode(self._path) == _inode(self._file):
             return
@@ -199,7 +199,7 @@ class WriterLock:
                         f"gemwatch already runs on this store, as process {owner}: two would send everything twice. "
                         f"Stop that one first, or give this one a store.url of its own ({self._path})"
                     ) from None
-            time.sleep(_LOOKED_AT)  # a command that looks who holds the lock has it for a moment
+            time.sleep(_LOOKED_AT)  # a command that checks for a daemon holds the lock for a moment
         with suppress(OSError):  # a full disk: the lock is held all the same, and only its owner's name is missing
             os.truncate(file, 0)
             os.write(file, f"{os.getpid()}\n".encode())
@@ -209,7 +209,7 @@ class WriterLock:
 class DatabaseThread:
     """Runs the store's work, one transaction a call, in one thread of its own, in the order of the calls.
 
-    While the store is in trouble (locked, disk full, read-only) a call waits and tries again for as long as it
+    While the store is failing (locked, disk full, read-only) a call waits and tries again for as long as it
     takes: what was to be recorded is kept, nothing is decided without it, and `trouble` says what is wrong.
     """
 
@@ -224,7 +224,7 @@ class DatabaseThread:
         return next(iter(self._troubles.values()), None)
 
     async def __call__(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What `work` returns. Errors other than trouble with the store are raised."""
+        """What `work` returns. Errors other than those of a failing store are raised."""
         call, pause = object(), _RETRY_FIRST
         try:
             while True:
@@ -260,7 +260,7 @@ class DatabaseThread:
 
 
 def _heard(future: "asyncio.Future[T]") -> None:
-    """The caller may be gone: then nobody is missing the error."""
+    """The caller may be gone: then the error has no reader."""
     if not future.cancelled():
         future.exception()
 

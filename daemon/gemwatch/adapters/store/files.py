@@ -30,7 +30,7 @@ _REMOTE = frozenset(
 
 
 class StoreError(Exception):
-    """The store cannot be used. The message states why and what to do; whoever starts the program shows it."""
+    """The store cannot be used. The message states why and what to do; commands show it."""
 
 
 def file_of(url: str) -> Path:

@@ -1,4 +1,4 @@
-"""The quality gate for a SUCCESS that one sees oneself, beside the runs in a store where there is one."""
+"""The quality gate for a SUCCESS that `wait` polled itself, compared with the runs in a store if there is one."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -22,7 +22,7 @@ class StoreGate:
         self._url, self._general, self._own = url, general or Gate(), own
 
     def needs_review(self, job: JobDetails, seen_at: datetime) -> tuple[str, ...]:
-        """Why somebody should look at this SUCCESS. Where no store can be read, only its own numbers tell."""
+        """Why a person should review this SUCCESS. Without a readable store only its own numbers count."""
         gate = self._own.get(job.job_id, Gate()).over(self._general)
         if gate.as_json() is None:
             return ()

@@ -1,4 +1,4 @@
-"""What keeps the store in order: at the start, after a clock jump, once a day, and by hand."""
+"""Maintenance of the store: at the start, after a clock jump, once a day, and by hand."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -42,7 +42,7 @@ class Housekeeping:
                 connection.execute(sa.update(table).where(held).values(due_at=table.c.claim, claim=None))
 
     def shift_schedule(self, by: timedelta, written_by: datetime = _ALWAYS) -> None:
-        """After the clock jumped: everything that waits goes on waiting as long as it had to.
+        """After the clock jumped: everything that waits keeps waiting as long as it had to.
 
         `written_by` is for a jump forward: what was put down later than that goes by the new clock already.
         """

@@ -57,8 +57,8 @@ _REPORT = (
         }
     )
 )
-# One statement for all of them: while an executemany is stepped through row by row, the loop and this thread
-# fight for the interpreter.
+# One statement for all of them: an executemany goes row by row, and in the meantime the loop and this thread
+# compete for the interpreter.
 _REPORT_QUIET = sa.text(
     """
     UPDATE watches SET polled_at = look.polled_at, seen_at = look.seen_at, due_at = look.due_at, claim = NULL

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NoReturn
@@ -298,6 +299,7 @@ def test_a_reader_that_is_gone_harms_nothing(pipe: Reader) -> None:
     pipe.leave()
     log.info("two")
     pipe.end()
+    assert not any(thread.name == "log" for thread in threading.enumerate())
 
 
 STUCK = """

@@ -922,5 +922,5 @@ WORDS = st.sampled_from(
 def test_no_bytes_raise(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     folder = Folder(tmp_path_factory.mktemp("any"))
     folder.write(content, "more.yaml")
-    folder.load(content)
-    folder.load(LEAST + "watch_files: [more.yaml]\n")
+    for loaded in (folder.load(content), folder.load(LEAST + "watch_files: [more.yaml]\n")):
+        assert loaded.settings is not None or loaded.problems

@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemwatch.adapters.config.strict_yaml import NOTHING, read
+from gemwatch.adapters.config.strict_yaml import NOTHING, Plain, read
 
 LOADERS = [getattr(yaml, "CBaseLoader", yaml.BaseLoader), yaml.BaseLoader]
 
@@ -154,4 +154,4 @@ def test_what_is_let_go_on_the_way_does_not_shift_the_places_of_what_follows() -
 
 @given(st.text())
 def test_no_text_raises(text: str) -> None:
-    read(text.encode(errors="ignore").decode(), str)
+    assert isinstance(read(text.encode(errors="ignore").decode(), str), Plain)

@@ -149,7 +149,8 @@ async def test_slow_client_does_not_hold_up_others(port: int, client: httpx.Asyn
 )
 async def test_client_that_never_finishes_is_cut(shown: Site, begun: bytes) -> None:
     async with shown.served(caps=QUICK) as port:
-        await talk(port, begun)
+        answer = await talk(port, begun)
+    assert b" 200 " not in answer
 
 
 async def test_client_that_never_reads_does_not_hold_up_a_stop(shown: Site, program: Program) -> None:
@@ -165,8 +166,8 @@ async def test_client_that_never_reads_does_not_hold_up_a_stop(shown: Site, prog
 async def test_port_is_free_after_a_stop(shown: Site) -> None:
     async with shown.served() as port:
         pass
-    with bind("127.0.0.1", port):
-        pass
+    with bind("127.0.0.1", port) as sock:
+        assert sock.getsockname()[1] == port
 
 
 async def test_port_is_free_after_a_cancellation(shown: Site) -> None:
@@ -182,9 +183,11 @@ async def test_port_is_free_after_a_cancellation(shown: Site) -> None:
 
 
 async def test_server_stopped_before_its_start_returns(shown: Site) -> None:
-    web = shown.server(bind("127.0.0.1", 0))
+    sock = bind("127.0.0.1", 0)
+    web = shown.server(sock)
     web.stop()
     await web.serve()
+    assert sock.fileno() == -1  # closed
 
 
 async def test_signal_handlers_are_not_replaced(shown: Site) -> None:

@@ -32,11 +32,12 @@ class Marks:
         return self.mark
 
 
-async def first(chunks: AsyncIterator[bytes], wanted: bytes) -> None:
+async def first(chunks: AsyncIterator[bytes], wanted: bytes) -> bytes:
     """Wait for the next chunk like this."""
     async for chunk in chunks:
         if wanted in chunk:
-            return
+            return chunk
+    raise AssertionError(f"the stream ended without {wanted!r}")
 
 
 async def change(events: AsyncIterator[ServerSentEvent]) -> None:
@@ -119,7 +120,7 @@ async def test_live_reports_a_write_to_the_store(site: Site, tmp_path: Path) -> 
     async with site.served() as port, listening(port) as chunks:
         await first(chunks, b"changed")
         filled.add(store, (watches, [filled.watch(7)]))
-        await first(chunks, b"changed")
+        assert b"changed" in await first(chunks, b"changed")
 
 
 async def test_live_ends_at_a_stop(site: Site) -> None:

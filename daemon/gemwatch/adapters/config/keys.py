@@ -1,7 +1,7 @@
 """The keys of a configuration, each declared once: what it takes and what it means.
 
 The checks, the JSON Schema and the table of keys in the documentation come from these types. Defaults are those of
-the core's settings.
+the core's settings. It is one table, and therefore long.
 """
 
 import shlex

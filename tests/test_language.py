@@ -1,0 +1,90 @@
+"""What users read is plain English: the words that the project has replaced do not come back."""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "daemon/gemwatch"
+BANNED = (
+    r"told|(?:is|are|be|was|were) said|tells? (?:of|it|them)|hears? of|mend(?:s|ed|ing)?|anew|beside|meanwhile|"
+    r"(?:a|the|each|one) looks?|looks at (?:a|the|each|every) jobs?|looked at|polled no more|in order (?=[,:.])|"
+    r"needs[- ](?:a[- ])?look|puts? off|put back|set aside|as it comes|goes on|whoever|the run before|at its end|"
+    r"so many|trouble|works again|a token was had|who asks|its word|sweeper|courier|is well"
+)
+WORDS = re.compile(rf"\b(?:{BANNED})\b", re.IGNORECASE)
+FINE = re.compile(r"troubleshoot\w*", re.IGNORECASE)
+DOCUMENTS = sorted(
+    path
+    for pattern in ("*.md", "*.yaml", "docs/*.md", "docs/*/*.md", "docs/*/*.yaml", "systemd/*")
+    for path in ROOT.glob(pattern)
+)
+TEMPLATES = sorted((SOURCE / "web/pages").rglob("*.html")) + sorted((SOURCE / "web/pages").rglob("*.js"))
+SPEAKING = sorted(path for path in SOURCE.rglob("*.py"))
+
+
+def found(text: str) -> list[str]:
+    return [match[0] for match in WORDS.finditer(FINE.sub("", text))]
+
+
+def docstring_of(node: ast.AST) -> ast.Constant | None:
+    body = getattr(node, "body", None)
+    if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+        return body[0].value
+    return None
+
+
+def sentences(path: Path) -> Iterator[str]:
+    """The texts in a module that users may read. Docstrings are not, except those of commands, which are their help."""
+    tree = ast.parse(path.read_text())
+    commands = {id(docstring_of(node)) for node in tree.body if isinstance(node, ast.FunctionDef)}
+    if not path.is_relative_to(SOURCE / "cli"):
+        commands = set()
+    docstrings = {id(docstring_of(node)) for node in ast.walk(tree)} - commands
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node.value if " " in node.value else ""
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_documents_use_plain_words(path: Path) -> None:
+    assert [
+        (number, found(line)) for number, line in enumerate(path.read_text().splitlines(), 1) if found(line)
+    ] == []
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_pages_use_plain_words(path: Path) -> None:
+    text = re.sub(r"\{#.*?#\}|^\s*//.*$", "", path.read_text(), flags=re.DOTALL | re.MULTILINE)
+    assert found(text) == []
+
+
+@pytest.mark.parametrize("package", ["core", "engine", "adapters", "app", "web", "cli", "demo"])
+def test_messages_and_help_use_plain_words(package: str) -> None:
+    bad = {
+        str(path.relative_to(SOURCE)): [text for text in sentences(path) if found(text)]
+        for path in SPEAKING
+        if path.is_relative_to(SOURCE / package)
+    }
+    assert {path: texts for path, texts in bad.items() if texts} == {}
+
+
+def test_schema_of_the_configuration_uses_plain_words() -> None:
+    texts = re.findall(r'"(?:[^"\\]|\\.)*"', json.dumps(json.loads((ROOT / "docs/config.schema.json").read_text())))
+    assert [text for text in texts if found(text)] == []
+
+
+@pytest.mark.parametrize(
+    "text", ["You are told of it.", "Mend the target.", "It is in trouble.", "3 entries set aside"]
+)
+def test_replaced_words_are_noticed(text: str) -> None:
+    assert found(text)
+
+
+@pytest.mark.parametrize("text", ["Troubleshooting", "besides the lists", "looks like", "an order", "put together"])
+def test_ordinary_words_are_fine(text: str) -> None:
+    assert not found(text)

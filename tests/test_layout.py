@@ -1,0 +1,122 @@
+"""The layout that docs/architecture.md describes: files, sizes, exceptions, dependencies, tests that assert."""
+
+import ast
+import re
+import tomllib
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "daemon"
+ARCHITECTURE = (ROOT / "docs/architecture.md").read_text()
+MODULES = sorted((SOURCE / "gemwatch").rglob("*.py"))
+LONGEST, MOST = 300, 24  # lines in a module, modules in a package
+LONGER = {"decide.py": 320, "values.py": 320}  # to be split, and how long they may get
+TO_BE_SPLIT = {"cli": 30, "core": 28}  # packages that are too large for now, and how large they may get
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports_of(path: Path, names: set[str]) -> set[str]:
+    """What a module imports when it is itself imported; imports within functions and for typing do not count."""
+    found: set[str] = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            submodules = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= submodules & names or {node.module}
+    return found & names
+
+
+def test_architecture_names_only_files_that_exist() -> None:
+    layout = ARCHITECTURE.split("## Layout")[1].split("##")[0]
+    folder = Path()
+    for line in layout.splitlines():
+        if (package := re.match(r" {4,6}(\w[\w/]*/) ", line + " ")) and (ROOT / package[1]).exists():
+            folder = ROOT / package[1]
+        elif package := re.match(r" {6}(\w+/) ", line):
+            folder = SOURCE / "gemwatch" / package[1]
+        assert folder.is_dir(), line
+        for name in re.findall(r"\b\w+\.py\b", line):
+            assert (folder / name).is_file(), f"{folder.name}/{name}"
+    for name in re.findall(r"(?<![\w.])(adapters/\w+/|core/\w+/)", ARCHITECTURE):
+        assert (SOURCE / "gemwatch" / name).is_dir(), name
+
+
+def test_architecture_prints_the_exceptions_of_the_code() -> None:
+    bases = {}
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef) and re.search(
+                r"(Error|Exception)$", ast.unparse(node.bases[0]) if node.bases else ""
+            ):
+                bases[node.name] = ast.unparse(node.bases[0])
+    public = {name: base for name, base in bases.items() if not name.startswith("_")}
+    assert [name for name in bases if not name.endswith("Error")] == []
+    printed = re.findall(r"[├└]─ (\w+)", ARCHITECTURE)
+    internal = {name for name, base in public.items() if name not in printed}
+    assert sorted(set(printed) - set(public) - {"ValueError"}) == []
+    for name in internal:  # not printed: caught next to where it is raised
+        users = {path.parent for path in MODULES if re.search(rf"\b{name}\b", path.read_text())}
+        assert len(users) == 1, f"{name} crosses packages: print it in docs/architecture.md"
+    for below, name in re.findall(r"^    ([│ ]  )?[├└]─ (\w+)", ARCHITECTURE, re.MULTILINE):
+        assert name == "ValueError" or (public[name] == "Exception") == (below == ""), name
+
+
+def test_architecture_gives_a_reason_for_each_dependency() -> None:
+    dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    table = ARCHITECTURE.split("## Dependencies")[1]
+    for requirement in dependencies:
+        name = re.split(r"[<>=!\[]", requirement)[0]
+        assert re.search(rf"^\|[^|]*\b{name}\b[^|]*\| [^|]+ \|$", table, re.MULTILINE), name
+
+
+def test_modules_are_short_or_say_why_not() -> None:
+    for path in MODULES:
+        text = path.read_text()
+        if len(text.splitlines()) > LONGER.get(path.name, LONGEST):
+            assert "long" in (ast.get_docstring(ast.parse(text)) or ""), f"{path}: split it, or give the reason"
+
+
+def test_packages_are_small() -> None:
+    for package in {path.parent for path in MODULES}:
+        most = TO_BE_SPLIT.get(package.name, MOST)
+        assert len([path for path in MODULES if path.parent == package]) <= most, package
+
+
+def test_imports_have_no_circle() -> None:
+    names = {name_of(path) for path in MODULES}
+    graph = {name_of(path): imports_of(path, names) - {name_of(path)} for path in MODULES}
+    order = list(TopologicalSorter(graph).static_order())
+    assert set(order) == names
+
+
+SHOWS = re.compile(
+    r"^(assert_\w+|expect|until|wait_until|call_and_validate)$"
+)  # calls that fail where a thing is not so
+
+
+def asserts(test: ast.AST) -> bool:
+    for node in ast.walk(test):
+        if isinstance(node, ast.Assert):
+            return True
+        if isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if name == "raises" or SHOWS.match(name):
+                return True
+    return False
+
+
+def test_every_test_asserts_something() -> None:
+    silent = [
+        f"{path.relative_to(ROOT)}::{node.name}"
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.name.startswith("test_")
+        and not asserts(node)
+    ]
+    assert sorted(silent) == []

@@ -37,6 +37,7 @@ screenshots: $(VENV)/.dev $(VENV)/.gemwatch
 
 golden: $(VENV)/.dev $(VENV)/.gemwatch
 	PYTHONPATH=tests $(BIN)/python -m support.messages
+	PYTHONPATH=tests $(BIN)/python -m support.wire
 
 check: $(VENV)/.dev $(VENV)/.gemwatch
 	$(BIN)/ruff format --check .

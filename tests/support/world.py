@@ -13,7 +13,8 @@ from gemwatch.core.job import Failed, NotFound, Observation, Refused, Throttled
 from gemwatch.core.listing import Listed, Listing
 from gemwatch.core.login import LoginError, Token
 from gemwatch.core.message_ids import MessageIds
-from gemwatch.core.text.rendering import Rendered
+from gemwatch.core.text.message import Message
+from gemwatch.core.text.rendering import Format, Rendered, render
 from gemwatch.core.work import NotSent, Outcome, Sent
 from support.events import seen
 from support.gem import document
@@ -171,6 +172,15 @@ class Credentials:
         pass
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plain:
+    """How these targets take messages."""
+
+    form: Format = Format.TEXT
+    headed: bool = False
+    most: int = 4000
+
+
 class Targets:
     """The engine's `Targets`."""
 
@@ -181,8 +191,11 @@ class Targets:
     def names(self) -> tuple[str, ...]:
         return tuple(self._world.targets)
 
-    def body_limit(self, name: str) -> int:
-        return 4000
+    def room(self, name: str) -> Plain:
+        return Plain()
+
+    def render(self, name: str, message: Message) -> Rendered:
+        return render(message, Format.TEXT, Plain().most)
 
     async def send(self, name: str, message: Rendered, ids: MessageIds | None = None) -> Outcome:
         world, life = self._world, self._world.life

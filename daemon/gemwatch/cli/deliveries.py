@@ -1,14 +1,31 @@
-"""`gemwatch deliveries`: what was sent to whom, what is pending, and retrying failed ones."""
+"""`gemwatch deliveries`: what was sent to whom, what is pending, the text as sent, and retrying failed ones."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gemwatch.cli.common import Config, Json, config_path, delivery_id, fail, open_store, print_json, store_of
+from gemwatch.cli import completion
+from gemwatch.cli.common import (
+    Config,
+    Json,
+    Limit,
+    Since,
+    config_path,
+    delivery_id,
+    fail,
+    job_id,
+    open_store,
+    print_json,
+    store_of,
+)
 from gemwatch.cli.help import Command
 from gemwatch.cli.tables import Cell, Column, Kind
+
+if TYPE_CHECKING:
+    from gemwatch.core.target_health import SentText
 
 _COLUMNS = (
     Column(title="#", kind=Kind.NUMBER),
@@ -23,42 +40,140 @@ _COLUMNS = (
     Column(title="Last error", kind=Kind.TEXT),
 )
 
-app = typer.Typer(invoke_without_command=True, help="Show deliveries, or retry failed ones.")
+app = typer.Typer(invoke_without_command=True, help="Show deliveries and their texts, or retry failed ones.")
 
 
 class State(StrEnum):
     pending = "pending"
     sent = "sent"
     failed = "failed"
+    rerouted = "rerouted"
 
 
 Only = Annotated[State | None, typer.Option("--state", help="Only these.")]
+Job = Annotated[
+    int | None,
+    typer.Option(
+        "--job",
+        parser=job_id,
+        metavar="JOB_ID",
+        help="Only this job.",
+        autocompletion=completion.job_ids,
+        show_default=False,
+    ),
+]
+Target = Annotated[
+    str | None,
+    typer.Option(
+        "--target",
+        metavar="NAME",
+        help="Only this target.",
+        autocompletion=completion.targets,
+        show_default=False,
+    ),
+]
 Ids = Annotated[
     list[int] | None,
     typer.Argument(parser=delivery_id, metavar="ID", help="Which; by default all failed ones.", show_default=False),
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """`12` is a delivery, `gw-12` an event."""
+
+    number: int
+    event: bool
+
+
+def _chosen(word: str) -> Chosen:
+    """What `show` is asked for. Others end the command with code 2."""
+    return Chosen(delivery_id(word.removeprefix("gw-")), event=word.startswith("gw-"))
+
+
+Which = Annotated[
+    Chosen,
+    typer.Argument(
+        parser=_chosen,
+        metavar="ID|gw-N",
+        help="A delivery's number, or the event id that ends a message.",
+        show_default=False,
+    ),
+]
+
+
 @app.callback()
-def deliveries(context: typer.Context, state: Only = None, config: Config = None, *, as_json: Json = False) -> None:
-    """Show deliveries, oldest first: one event to one target each."""
+def deliveries(
+    context: typer.Context,
+    state: Only = None,
+    *,
+    job: Job = None,
+    target: Target = None,
+    since: Since = None,
+    limit: Limit = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Show deliveries, oldest first: one event to one target each.
+
+    `--since` counts from the time of the event.
+    """
     from gemwatch.adapters.store.records import Records
-    from gemwatch.cli.common import Chosen
+    from gemwatch.cli import common
 
     if config is not None:
-        context.obj = Chosen(config)
+        context.obj = common.Chosen(config)
     if context.invoked_subcommand is not None:
         return
-    rows = Records(open_store(config_path(context, config))).deliveries(state)
+    after = None if since is None else datetime.now(UTC) - since
+    records = Records(open_store(config_path(context, config)))
+    rows = records.deliveries(state, job_id=job, target=target, after=after)
+    rows = rows[-limit:] if limit else rows
     if as_json:
         print_json(rows)
         return
     from gemwatch.cli.tables import on_terminal, print_table, zone
 
     if not rows and on_terminal():
-        print(f"There are no {state or ''} deliveries.".replace("  ", " "))
+        print("No delivery matches." if state or job or target or since else "There are no deliveries.")
         return
     print_table(_COLUMNS, map(_row, rows), footer=zone())
+
+
+@app.command("show", cls=Command)
+def show(context: typer.Context, which: Which, config: Config = None, *, as_json: Json = False) -> None:
+    """Show the text of a message as it was sent.
+
+    Texts are kept for 30 days. A summary is one text of many deliveries.
+    """
+    from gemwatch.adapters.store.records import Records
+
+    records = Records(open_store(config_path(context, config)))
+    number = which.number
+    rows = records.deliveries(event_id=number) if which.event else records.deliveries(delivery_id=number)
+    if not rows:
+        fail(f"there is no event gw-{number}" if which.event else f"there is no delivery {number}")
+    texts = [(row, records.delivery_text(row["id"])) for row in rows]
+    if as_json:
+        print_json([_with_text(row, text) for row, text in texts])
+        return
+    print("\n\n".join(_shown(row, text) for row, text in texts))
+
+
+def _with_text(row: dict[str, Any], text: "SentText | None") -> dict[str, Any]:
+    if text is None:
+        return {**row, "title": None, "body": None, "format": None}
+    return {**row, "title": text.title, "body": text.body, "format": text.format}
+
+
+def _shown(row: dict[str, Any], text: "SentText | None") -> str:
+    head = f"Delivery {row['id']} of {row['event']} ({row['kind']}) to {row['target']}: {row['state']}"
+    if text is None:
+        why = "texts are kept for 30 days" if row["state"] == State.sent else "it has not been sent"
+        return f"{head}\nNo text is kept: {why}."
+    others = len(text.carried) - 1
+    also = f", with {others} others in one summary" if others else ""
+    return f"{head}{also}, as {text.format}\n\n{text.title}\n\n{text.body}"
 
 
 @app.command("retry", cls=Command)

@@ -1,27 +1,41 @@
 """`gemwatch test-notify`: a sample message to each target, and whether it arrived."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gemwatch.cli.common import FAILED, MISUSED, Config, SomeTargets, config_path, fail, settings_of
+from gemwatch.core.kinds import EventKind
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gemwatch.core.settings import Settings
-    from gemwatch.core.text.rendering import Rendered
+    from gemwatch.core.text.context import Context
+    from gemwatch.core.text.message import Message
     from gemwatch.core.work import Outcome
 
+Sample = Annotated[EventKind, typer.Option("--kind", help="Which message to send.", metavar="KIND")]
 
-def send_test(context: typer.Context, targets: SomeTargets = None, config: Config = None) -> None:
+
+def send_test(
+    context: typer.Context,
+    targets: SomeTargets = None,
+    *,
+    kind: Sample = EventKind.SUCCESS,
+    config: Config = None,
+) -> None:
     """Send a sample message to targets.
 
-    It shows for each target whether the message arrived.
+    It shows for each target whether the message arrived. `--kind` takes the words of `on`, such as `failed` or
+    `login`.
     """
     from gemwatch.core.work import Sent
 
-    settings = settings_of(config_path(context, config))
+    path = config_path(context, config)
+    settings = settings_of(path)
     known = [target.name for target in settings.targets]
     names = list(dict.fromkeys(targets or known))
     unknown = [name for name in names if name not in known]
@@ -30,7 +44,7 @@ def send_test(context: typer.Context, targets: SomeTargets = None, config: Confi
     if not names:
         fail("the configuration names no target under notify", MISUSED)
     failed = False
-    for name, outcome in zip(names, asyncio.run(_send(settings, names)), strict=True):
+    for name, outcome in zip(names, asyncio.run(_send(settings, path, names, kind)), strict=True):
         if isinstance(outcome, Sent):
             typer.echo(f"{name}: arrived")
         else:
@@ -40,50 +54,31 @@ def send_test(context: typer.Context, targets: SomeTargets = None, config: Confi
         raise typer.Exit(FAILED)
 
 
-async def _send(settings: "Settings", names: list[str]) -> "list[Outcome]":
+async def _send(settings: "Settings", path: "Path", names: list[str], kind: EventKind) -> "list[Outcome]":
     from gemwatch.adapters.notify.targets import Targets
+    from gemwatch.app.contexts import contexts
     from gemwatch.core.secrets import Secrets
 
-    places = Targets([target for target in settings.targets if target.name in names], Secrets())
+    targets = Targets([target for target in settings.targets if target.name in names], Secrets())
     try:
-        return await asyncio.gather(*(places.send(name, _sample()) for name in names))
+        return await asyncio.gather(
+            *(
+                targets.send(name, targets.render(name, _sample(contexts(settings, path)[name], kind)))
+                for name in names
+            )
+        )
     finally:
-        places.close()
+        targets.close()
 
 
-def _sample() -> "Rendered":
-    """The example of TomTom's documentation, as a message."""
+def _sample(context: "Context", kind: EventKind) -> "Message":
     from dataclasses import replace
 
-    from gemwatch.core.events import Event
-    from gemwatch.core.facts import SuccessFacts
-    from gemwatch.core.job import JobDetails, Statistics, Status
+    from gemwatch.core.samples import sample_event
     from gemwatch.core.text.compose import compose
     from gemwatch.core.text.message import Paragraph
-    from gemwatch.core.text.rendering import Format, render
 
     now = datetime.now(UTC)
-    job = JobDetails(
-        job_id=123456789,
-        status=Status.SUCCESS,
-        storage_id="storage-001",
-        input_filename="test_data.parquet",
-        result_filename="test_data.results.parquet",
-        job_type="ROAD_MATCHING",
-        overture_release="2026-01-21.0",
-        requested_at=datetime(2026, 2, 18, 10, 38, 59, 31762, tzinfo=UTC),
-        statistics=Statistics(
-            confidence_threshold=60,
-            execution_time=timedelta(seconds=9751),
-            kilometres=80208.39,
-            roads=397613,
-            matched=0.8468,
-            fully_matched=0.675,
-            partially_matched=0.1718,
-            unmatched=0.1531,
-        ),
-    )
-    facts = SuccessFacts(job=job, before=Status.IN_PROGRESS)
-    message = compose(0, Event(at=now, job_id=job.job_id, name="a test of gemwatch", facts=facts), now=now)
-    test = Paragraph(line=("This is a test. No job has finished.",))
-    return render(replace(message, title=("TEST: ", *message.title), blocks=(test, *message.blocks)), Format.TEXT)
+    message = compose(0, sample_event(kind, now), now=now, context=context)
+    test = Paragraph(line=("This is a test. Nothing has happened.",))
+    return replace(message, title=("TEST: ", *message.title), blocks=(test, *message.blocks))

@@ -13,7 +13,6 @@ from gemwatch.core.events import Event
 from gemwatch.core.message_ids import message_ids
 from gemwatch.core.target_health import Aftermath, SentText
 from gemwatch.core.text.compose import compose
-from gemwatch.core.text.rendering import Format, render
 from gemwatch.core.text.summary import fitting, summarise
 from gemwatch.core.work import Bundle, Delivery, DeliveryState, NotSent, Outcome, Sent, Settled, postpone, settle
 from gemwatch.engine.active_config import ActiveConfig
@@ -116,26 +115,21 @@ class Dispatcher:
             if not await self._send(bundle.target, part, rest, targets):
                 return
 
-    def _fitting(self, target: str, deliveries: Sequence[Delivery], targets: Targets) -> int:
-        context = self._active.context(target)
-        return fitting(_letters(deliveries), targets.body_limit(target), context=context)
-
     async def _send(self, target: str, part: Sequence[Delivery], rest: Sequence[Delivery], targets: Targets) -> bool:
         """Send one message and settle what stands in it; whether it went out. If not, the rest is put off too."""
-        clock, limit = self._clock, targets.body_limit(target)
-        now, context = clock.now(), self._active.context(target)
+        clock, now = self._clock, self._clock.now()
+        context = self._active.context(target)
         if len(part) == 1:
             message = compose(part[0].event_id, part[0].event, now=now, context=context)
         else:
             message = summarise(_letters(part), now=now, context=context)
-        ids = message_ids(target, part, self._active.settings.name)
-        rendered = render(message, Format.TEXT, limit)
-        outcome = await targets.send(target, rendered, ids)
+        rendered = targets.render(target, message)
+        outcome = await targets.send(target, rendered, message_ids(target, part, self._active.settings.name))
         settled = [settle(one, outcome, clock.now()) for one in part]
         for delivery, one in zip(part, settled, strict=True):
             self._log(target, delivery, one, outcome)
         carried = tuple(one.id for one in part)
-        text = SentText(carried=carried, title=rendered.title, body=rendered.body, format=Format.TEXT)
+        text = SentText(carried=carried, title=rendered.title, body=rendered.body, format=rendered.form)
         aftermath = self._states.after(target, outcome, text)
         if isinstance(outcome, Sent):
             recovered = target if target not in self._proven else None
@@ -146,6 +140,11 @@ class Dispatcher:
         again = max((one.due_at for one in settled if one.due_at), default=clock.now() + DELIVERY_FIRST)
         await self._record([*settled, *(postpone(one, again) for one in rest)], aftermath, outcome)
         return False
+
+    def _fitting(self, target: str, waiting: Sequence[Delivery], targets: Targets) -> int:
+        """How many of these fit into one summary for this target."""
+        room, context = targets.room(target), self._active.context(target)
+        return fitting(_letters(waiting), room.most, room.form, headed=room.headed, context=context)
 
     async def _record(
         self, settled: Sequence[Settled], aftermath: Aftermath, outcome: Outcome, recovered: str | None = None

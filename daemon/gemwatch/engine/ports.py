@@ -12,7 +12,8 @@ from gemwatch.core.login import LoginError, Token
 from gemwatch.core.message_ids import MessageIds
 from gemwatch.core.settings import Applied, Watch
 from gemwatch.core.target_health import Aftermath, TargetHealth
-from gemwatch.core.text.rendering import Rendered
+from gemwatch.core.text.message import Message
+from gemwatch.core.text.rendering import Format, Rendered
 from gemwatch.core.work import Bundle, Outcome, Recorded, Report, Settled, Told, WatchClaim
 
 P = ParamSpec("P")
@@ -89,13 +90,28 @@ class Credentials(Protocol):
     def remedy(self) -> str: ...
 
 
+class Room(Protocol):
+    """How a target's messages are written, and how many characters of body fit."""
+
+    @property
+    def form(self) -> Format: ...
+
+    @property
+    def headed(self) -> bool: ...
+
+    @property
+    def most(self) -> int: ...
+
+
 class Targets(Protocol):
     """The places that messages go to."""
 
     @property
     def names(self) -> tuple[str, ...]: ...
 
-    def body_limit(self, name: str) -> int: ...
+    def room(self, name: str) -> Room: ...
+
+    def render(self, name: str, message: Message) -> Rendered: ...
 
     async def send(self, name: str, message: Rendered, ids: MessageIds | None = None) -> Outcome: ...
 

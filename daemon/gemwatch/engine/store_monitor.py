@@ -12,7 +12,6 @@ from gemwatch.core.events import Event, audience
 from gemwatch.core.facts import StoreFacts
 from gemwatch.core.message_ids import direct_ids
 from gemwatch.core.text.compose import compose
-from gemwatch.core.text.rendering import Format, render
 from gemwatch.core.work import Sent
 from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.ports import Database, Store
@@ -87,8 +86,8 @@ class StoreMonitor:
             targets = self._active.targets
             if name not in targets.names:
                 return
-            message = compose(None, event, now=clock.now(), context=self._active.context(name))
-            text = render(message, Format.TEXT, targets.body_limit(name))
+            context = self._active.context(name)
+            text = targets.render(name, compose(None, event, now=clock.now(), context=context))
             outcome = await targets.send(name, text, direct_ids(name, event, self._active.settings.name))
             attempts += 1
             if isinstance(outcome, Sent):

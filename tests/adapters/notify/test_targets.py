@@ -1,30 +1,22 @@
 """Real sends over real connections: what arrives, and how targets share threads."""
 
 import asyncio
-import html
 import json
 import logging
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import pytest
 
-from gemwatch.core.events import Event, Target
-from gemwatch.core.facts import SuccessFacts
+from gemwatch.core.events import Target
 from gemwatch.core.kinds import Tone
-from gemwatch.core.text.compose import compose
-from gemwatch.core.text.rendering import Format, Rendered, render
+from gemwatch.core.text.rendering import Rendered
 from gemwatch.core.work import Failure, NotSent, Sent
-from support.events import details
-from support.gem import document
 from support.inbox import Inbox
-from support.sending import HELLO, SLACK, Build, Service, reason
+from support.sending import HELLO, SLACK, Build, Service, reason, serving
 from support.waiting import until
 
-AT = datetime(2026, 2, 18, 13, 21, 7, tzinfo=UTC)
 REMOVED = NotSent(reason="the target was removed from the configuration", failure=Failure.REMOVED)
-HOSTILE = "<!channel> *x* <https://evil.example|click> \r\nBcc: a@example.com"
 
 
 @pytest.fixture
@@ -34,11 +26,6 @@ def inbox() -> Iterator[Inbox]:
         server.hold.set()
         yield server
         server.hold.set()
-
-
-def hostile_event() -> Event:
-    facts = SuccessFacts(job=details(document(7, "SUCCESS", input_filename=HOSTILE)), before="IN_PROGRESS")
-    return Event(at=AT, job_id=7, name=HOSTILE, facts=facts)
 
 
 async def test_a_message_arrives(build: Build, inbox: Inbox) -> None:
@@ -144,7 +131,7 @@ async def test_a_bad_url_on_reload_leaves_running_targets_alone(build: Build, in
     assert await targets.send("team", HELLO) == REMOVED
 
 
-def test_body_limit_leaves_room_for_the_title(build: Build) -> None:
+def test_room_is_what_the_service_takes(build: Build) -> None:
     targets = build(
         slack=SLACK,
         mail="mailto://mail.example.com?from=a@example.com&to=b@example.com",
@@ -152,28 +139,19 @@ def test_body_limit_leaves_room_for_the_title(build: Build) -> None:
         telegram="tgram://123456789:abcdefghijklmnopqrstuvwxyz/42",
         sms="bulksms://user:password@+12015550123",
     )
-    limits = {name: targets.body_limit(name) for name in targets.names}
-    assert limits == {"slack": 35000, "mail": 32768, "discord": 1858, "telegram": 2965, "sms": 20}
+    limits = {name: targets.room(name).most for name in targets.names}
+    assert limits == {"slack": 35000, "mail": 32768, "discord": 2000, "telegram": 4096, "sms": 20}
 
 
-async def test_slack_receives_plain_text_without_active_content(build: Build, slack: Service) -> None:
-    message = render(compose(4711, hostile_event(), now=AT), Format.TEXT)
-    assert await build(chat=SLACK).send("chat", message) == Sent()
-    [(path, _, post)] = slack.posts
-    assert path == "/services/TSECRETAA/BSECRETBB/sEcReTcCcCcCcCcCcCcC"
-    sent = json.loads(post)
-    [attachment] = sent["attachments"]
-    assert set(sent) == {"mrkdwn", "attachments"}  # no icon from elsewhere
-    assert sent["mrkdwn"] is False
-    assert attachment["title"] == f"SUCCESS: {html.escape(SHOWN, quote=False)} (job 7)"
-    assert attachment["text"] == html.escape(message.body, quote=False)
-    assert f"Input: {SHOWN}\n" in html.unescape(attachment["text"])
-    assert attachment["color"] == "#3AA337"
-    assert attachment["footer"] == "gemwatch"
-    assert "<" not in attachment["title"] + attachment["text"]
-
-
-SHOWN = "<!channel> *x* <https://evil.example|click>  Bcc: a@example.com"
+async def test_failures_have_a_high_priority_unless_the_url_names_one(build: Build) -> None:
+    with serving(Service(body=b"{}")) as service:
+        targets = build(
+            usual=f"ntfy://127.0.0.1:{service.port}/one", low=f"ntfy://127.0.0.1:{service.port}/two?priority=low"
+        )
+        for name in ("usual", "low"):
+            for tone in (Tone.BAD, Tone.GOOD):
+                assert await targets.send(name, Rendered(title="t", body="b", tone=tone)) == Sent()
+    assert [headers.get("X-Priority") for _, headers, _ in service.posts] == ["high", None, "low", "low"]
 
 
 async def test_no_log_line_of_apprise_gets_out(

@@ -6,6 +6,9 @@ import apprise
 from apprise.plugins.base import NotifyBase
 
 from gemwatch.adapters.notify import mail
+from gemwatch.adapters.notify.formats import Shape
+from gemwatch.adapters.notify.plugins import NotifyEmail
+from gemwatch.adapters.notify.priority import prioritised
 from gemwatch.adapters.notify.reasons import Diagnosis, diagnose, failed, not_sent
 from gemwatch.adapters.notify.redaction import Redaction
 from gemwatch.adapters.notify.urls import listen
@@ -23,30 +26,35 @@ _TYPES = {
 }
 
 
-def send(plugin: NotifyBase, message: Rendered, ids: MessageIds, redaction: Redaction) -> Outcome:
+def send(plugin: NotifyBase, shape: Shape, message: Rendered, ids: MessageIds, redaction: Redaction) -> Outcome:
     """Blocks until the service answers. Never raises."""
     listen()
-    title, body = _encodable(message.title), _encodable(message.body)
     try:
-        if mail.sends(plugin):
-            diagnosis = mail.deliver(plugin, title=title, text=body, ids=ids)
-        else:
-            diagnosis = _notify(plugin, title, body, message.tone)
+        diagnosis = _mail(plugin, message, ids) if mail.sends(plugin) else _notify(plugin, shape, message)
     except Exception as error:  # a plugin is foreign code: whatever it raises, the message was not accepted
         diagnosis = failed(str(plugin.service_name), error)
     return Sent() if diagnosis is None else not_sent(diagnosis, redaction)
 
 
-def _notify(plugin: NotifyBase, title: str, body: str, tone: Tone) -> Diagnosis | None:
+def _mail(plugin: NotifyEmail, message: Rendered, ids: MessageIds) -> Diagnosis | None:
+    title, body = _encodable(message.title), _encodable(message.body)
+    if message.plain is None:
+        return mail.deliver(plugin, title=title, text=body, ids=ids)
+    return mail.deliver(plugin, title=title, text=_encodable(message.plain), ids=ids, page=body)
+
+
+def _notify(plugin: NotifyBase, shape: Shape, message: Rendered) -> Diagnosis | None:
+    title = "" if shape.headed else _encodable(message.title)
     service = apprise.Apprise(asset=plugin.asset)
     service.add(plugin)
-    result = service.notify(
-        title=shorten(title, plugin.title_maxlen or len(title)),
-        body=body,
-        notify_type=_TYPES[tone],
-        body_format=apprise.NotifyFormat.TEXT,  # with any other, Slack mentions what a file name asks it to
-        log_level=logging.DEBUG,
-    )
+    with prioritised(plugin, message.tone):
+        result = service.notify(
+            title=shorten(title, plugin.title_maxlen or len(title)),
+            body=_encodable(message.body),
+            notify_type=_TYPES[message.tone],
+            body_format=shape.body_format,
+            log_level=logging.DEBUG,
+        )
     attempt = result.results[0].attempts[-1]
     if attempt.status is apprise.AppriseResultStatus.SUCCESS:
         return None

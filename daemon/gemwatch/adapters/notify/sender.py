@@ -8,8 +8,9 @@ from concurrent.futures import Future
 from apprise.plugins.base import NotifyBase
 
 from gemwatch.adapters.notify.apprise_send import send
+from gemwatch.adapters.notify.formats import Shape, shape_of
 from gemwatch.adapters.notify.redaction import Redaction
-from gemwatch.adapters.notify.urls import body_limit, load
+from gemwatch.adapters.notify.urls import load
 from gemwatch.core.events import Target
 from gemwatch.core.message_ids import MessageIds
 from gemwatch.core.secrets import Secrets
@@ -31,10 +32,9 @@ class Sender:
         self._turn = asyncio.Lock()
         self._free_at = 0.0  # by the loop's clock
         self._hanging: list[_SenderThread] = []
-        plugin = self._plugin()
-        self.body_limit = body_limit(plugin)
+        plugin, self.shape = self._plugin()
         self._pause = float(plugin.request_rate_per_sec)
-        self._thread: _SenderThread | None = _SenderThread(plugin, target.name, self._redaction)
+        self._thread: _SenderThread | None = _SenderThread(plugin, self.shape, target.name, self._redaction)
 
     async def send(self, message: Rendered, ids: MessageIds, limit: float) -> Outcome:
         async with self._turn:
@@ -56,7 +56,10 @@ class Sender:
             self._thread.end()
 
     async def _within(self, limit: float, message: Rendered, ids: MessageIds) -> Outcome:
-        thread = self._thread = self._thread or _SenderThread(self._plugin(), self.target.name, self._redaction)
+        if self._thread is None:
+            plugin, shape = self._plugin()
+            self._thread = _SenderThread(plugin, shape, self.target.name, self._redaction)
+        thread = self._thread
         answer = asyncio.wrap_future(thread.start(message, ids))
         try:
             await asyncio.wait([answer], timeout=limit)
@@ -69,9 +72,10 @@ class Sender:
                 self._hanging.append(thread)
                 self._thread = None
 
-    def _plugin(self) -> NotifyBase:
+    def _plugin(self) -> tuple[NotifyBase, Shape]:
         try:
-            return load(self.target.url)
+            plugin = load(self.target.url)
+            return plugin, shape_of(plugin, self.target.format)
         except ValueError as error:
             raise ValueError(f"target {self.target.name}: {error}") from None
 
@@ -79,11 +83,11 @@ class Sender:
 class _SenderThread:
     """A plugin and the one thread that may touch it. The thread starts with the first message."""
 
-    def __init__(self, plugin: NotifyBase, name: str, redaction: Redaction) -> None:
+    def __init__(self, plugin: NotifyBase, shape: Shape, name: str, redaction: Redaction) -> None:
         # Apprise paces by the local time of day, so a clock set back would hold a message for an hour. `Sender`
         # paces instead.
         plugin.request_rate_per_sec = 0
-        self._plugin = plugin
+        self._plugin, self._shape = plugin, shape
         self._redaction = redaction
         self._work: queue.SimpleQueue[tuple[Rendered, MessageIds, Future[Outcome]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=f"target {name}", daemon=True)
@@ -107,4 +111,4 @@ class _SenderThread:
     def _run(self) -> None:
         while given := self._work.get():
             message, ids, outcome = given
-            outcome.set_result(send(self._plugin, message, ids, self._redaction))
+            outcome.set_result(send(self._plugin, self._shape, message, ids, self._redaction))

@@ -9,11 +9,13 @@ Importing this imports Apprise, which takes a third of a second: commands that n
 import uuid
 from collections.abc import Iterable, Mapping
 
+from gemwatch.adapters.notify.formats import Shape
 from gemwatch.adapters.notify.sender import Sender
 from gemwatch.adapters.notify.urls import url_advice, url_problem
 from gemwatch.core.events import Target
 from gemwatch.core.message_ids import MessageIds
 from gemwatch.core.secrets import Secrets
+from gemwatch.core.text.message import Message
 from gemwatch.core.text.rendering import Rendered
 from gemwatch.core.work import Failure, NotSent, Outcome
 
@@ -34,7 +36,7 @@ class Targets:
         self._senders: dict[str, Sender] = {}
         for target in targets:
             old = (present or {}).get(target.name)
-            same = old is not None and old.target.url == target.url
+            same = old is not None and (old.target.url, old.target.format) == (target.url, target.format)
             self._senders[target.name] = old if old and same else Sender(target, secrets)
         for sender in self._senders.values():
             sender.users += 1
@@ -43,9 +45,13 @@ class Targets:
     def names(self) -> tuple[str, ...]:
         return tuple(self._senders)
 
-    def body_limit(self, name: str) -> int:
-        """How many characters of body the service takes in addition to a title. KeyError for an unknown name."""
-        return self._senders[name].body_limit
+    def room(self, name: str) -> Shape:
+        """The format that the target's messages are written in, and how much fits. KeyError for an unknown name."""
+        return self._senders[name].shape
+
+    def render(self, name: str, message: Message) -> Rendered:
+        """The message as this target receives it. KeyError for an unknown name."""
+        return self._senders[name].shape.render(message)
 
     async def send(
         self, name: str, message: Rendered, ids: MessageIds | None = None, *, limit: float = SEND_LIMIT
@@ -60,7 +66,7 @@ class Targets:
         return await sender.send(message, ids or _own_ids(), limit)
 
     def replaced(self, targets: Iterable[Target]) -> "Targets":
-        """The targets of a new configuration; those with the same name and URL keep their thread.
+        """The targets of a new configuration; those with the same name, URL and format keep their thread.
 
         Raises ValueError before anything that runs is touched. Afterwards close the one that is not used.
         """

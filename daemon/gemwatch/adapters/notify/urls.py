@@ -12,7 +12,6 @@ from apprise.utils.parse import parse_urls
 
 from gemwatch.adapters.notify import hints, mail
 from gemwatch.adapters.notify.plugins import N_MGR
-from gemwatch.core.text.message import LONGEST_TITLE
 
 log = logging.getLogger("apprise")
 for silent in (log, logging.getLogger("urllib3")):
@@ -93,17 +92,6 @@ def recipients(plugin: NotifyBase) -> int:
     listed = getattr(plugin, "targets", None)
     copies = sum(len(getattr(plugin, more, ())) for more in ("cc", "bcc"))
     return max(len(plugin), len(listed) if isinstance(listed, list | tuple | set) else 0) + copies
-
-
-def body_limit(plugin: NotifyBase) -> int:
-    """How many characters of body the service takes in addition to a title of ours.
-
-    A quarter is kept free for the escapes that plugins add for services that have no plain text.
-    """
-    beside = plugin.title_maxlen > 0 and not plugin.overflow_amalgamate_title
-    room = int(plugin.body_maxlen) - (0 if beside else LONGEST_TITLE + 2)
-    plain = plugin.resolve_format(apprise.NotifyFormat.TEXT) is apprise.NotifyFormat.TEXT
-    return max(20, room if plain else room * 3 // 4)
 
 
 def _asset() -> apprise.AppriseAsset:

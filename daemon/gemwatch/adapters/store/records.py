@@ -59,15 +59,34 @@ class Records:
         with self._engine.begin() as connection:
             return [json_shapes.transition_json(transition_row(row)) for row in connection.execute(query)]
 
-    def deliveries(self, state: str | None = None) -> list[dict[str, Any]]:
-        """Deliveries, oldest first."""
+    def deliveries(
+        self,
+        state: str | None = None,
+        *,
+        job_id: int | None = None,
+        target: str | None = None,
+        after: datetime | None = None,
+        delivery_id: int | None = None,
+        event_id: int | None = None,
+    ) -> list[dict[str, Any]]:
+        """Deliveries, oldest first. `after`: only of events since then."""
         query = (
             sa.select(deliveries, events.c.kind, events.c.job_id)
             .join(events, events.c.id == deliveries.c.event_id)
             .order_by(deliveries.c.id)
         )
-        if state is not None:
-            query = query.where(deliveries.c.state == state)
+        wanted = (
+            (deliveries.c.state, state),
+            (events.c.job_id, job_id),
+            (deliveries.c.target, target),
+            (deliveries.c.id, delivery_id),
+            (events.c.id, event_id),
+        )
+        for column, value in wanted:
+            if value is not None:
+                query = query.where(column == value)
+        if after is not None:
+            query = query.where(events.c.at >= after)
         with self._engine.begin() as connection:
             return [json_shapes.delivery_json(delivery_row(row)) for row in connection.execute(query)]
 

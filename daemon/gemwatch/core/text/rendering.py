@@ -27,11 +27,16 @@ class Format(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """Ready to be sent. `title` is plain text in every format; `body` is in the format that was asked for."""
+    """Ready to be sent. `title` is plain text in every format; `body` is in the format `form`.
+
+    `plain`: the body as text, for mail, which carries both.
+    """
 
     title: str
     body: str
     tone: Tone = Tone.PLAIN
+    form: Format = Format.TEXT
+    plain: str | None = None
 
 
 _BODIES: Mapping[Format, Callable[..., str]] = {
@@ -49,7 +54,8 @@ def render(message: Message, form: Format, most: int | None = None, *, headed: b
     the title, marked up. For services that have no title of their own, or that take markup in it.
     """
     title = shorten(plain(message.title), LONGEST_TITLE)
-    return Rendered(title=title, body=_fitted(message, _BODIES[form], most, headed=headed), tone=message.tone)
+    body = _fitted(message, _BODIES[form], most, headed=headed)
+    return Rendered(title=title, body=body, tone=message.tone, form=form)
 
 
 def _fitted(message: Message, body: Callable[..., str], most: int | None, *, headed: bool) -> str:

@@ -33,7 +33,7 @@ def mail(inbox: Inbox, **settings: str) -> Target:
 
 
 def report(rig: Rig, *job_ids: int) -> None:
-    """Record that these jobs ended, as the poller would."""
+    """Record that these jobs finished, as the poller would."""
     rig.watch(*job_ids)
     for job_id in job_ids:
         rig.store.record([], [event_of(EventKind.SUCCESS, at=rig.clock.now(), job_id=job_id)])
@@ -90,7 +90,7 @@ async def test_an_event_that_the_fallback_has_is_not_repeated(place: Place, inbo
 @pytest.mark.parametrize(
     ("missed", "titles"),
     [
-        (Missed.SUMMARY, ["SUCCESS: job 4", "3 jobs ended: 3 SUCCESS"]),
+        (Missed.SUMMARY, ["SUCCESS: job 4", "3 jobs finished: 3 SUCCESS"]),
         (Missed.EACH, ["SUCCESS: job 4", "SUCCESS: job 1", "SUCCESS: job 2", "SUCCESS: job 3"]),
         (Missed.NONE, ["SUCCESS: job 4"]),
     ],

@@ -161,6 +161,7 @@ async def reporting(rig: Rig, systemd: Systemd, progress: Progress) -> AsyncIter
         notify=notify,
         records=rig.records,
         database=rig.database,
+        reads=rig.database,
         health_monitor=rig.health_monitor,
         active=rig.active,
         progress=progress,

@@ -11,7 +11,7 @@ import structlog
 
 from gemwatch import __version__
 from gemwatch.adapters.http.heartbeat import call
-from gemwatch.adapters.store.database import DatabaseThread, WriterLock, open_to_write
+from gemwatch.adapters.store.database import DatabaseThread, WriterLock, open_to_read, open_to_write
 from gemwatch.adapters.store.ended_sessions import EndedSessions
 from gemwatch.adapters.store.housekeeping import Housekeeping
 from gemwatch.adapters.store.listings import Listings
@@ -79,10 +79,14 @@ async def build(
     active = factory.build(settings)
     stack.push_async_callback(factory.close, active)
     health_monitor = HealthMonitor(active=active, clock=clock, notes=notes)
+    readable, reads = open_to_read(settings.store.url), DatabaseThread()
+    stack.callback(readable.dispose)
+    stack.callback(reads.close)
     reporter = Reporter(
         notify=NotifySocket(),
-        records=Records(engine),
+        records=Records(readable),  # scrapes must not wait for writes, nor writes for scrapes
         database=database,
+        reads=reads,
         health_monitor=health_monitor,
         active=active,
         progress=progress,

@@ -33,6 +33,7 @@ class Reporter:
         notify: NotifySocket,
         records: Records,
         database: DatabaseThread,
+        reads: DatabaseThread,
         health_monitor: HealthMonitor,
         active: ActiveConfig,
         progress: Progress,
@@ -42,6 +43,7 @@ class Reporter:
         self._notify = notify
         self._records = records
         self._database = database
+        self._reads = reads
         self._health_monitor = health_monitor
         self._active = active
         self._progress = progress
@@ -89,7 +91,7 @@ class Reporter:
         """The Prometheus text."""
         with suppress(TimeoutError):  # a failing store: the last counts, with what the process itself knows
             async with asyncio.timeout(PATIENCE):
-                self._snapshot = await self._database(self._records.snapshot)
+                self._snapshot = await self._reads(self._records.snapshot)
         snapshot, oldest = self._snapshot, self._snapshot.oldest_pending
         gauges = Gauges(
             jobs=snapshot.jobs,
@@ -126,7 +128,7 @@ class Reporter:
             return f"STALLED: {stuck}"
         try:
             async with asyncio.timeout(EVERY):
-                snapshot = await self._database(self._records.snapshot)
+                snapshot = await self._reads(self._records.snapshot)
         except TimeoutError:
             return f"STALLED: {self.stalled() or 'the store does not answer'}"
         return describe(snapshot, self._health_monitor.health, self._clock.now())

@@ -41,7 +41,7 @@ class World:
         self.gem.answers(self._last, document(self._last, status, **details))
         self._watch.append({"job": self._last, "name": name, "every": "1s"})
         self.installation.configure(watch=self._watch)
-        wait_until(lambda: self.gem.asked(self._last), "the first look at it")
+        wait_until(lambda: self.gem.asked(self._last), "its first poll")
         return self._last
 
 
@@ -83,7 +83,7 @@ def is_live(page: Page) -> None:
     expect(page.locator("#live")).to_have_text("Live")
 
 
-def test_jobs_move_while_one_looks(world: World, show: Open) -> None:
+def test_jobs_move_while_the_page_is_open(world: World, show: Open) -> None:
     job_id = world.watch("REQUESTED", "Malta pilot")
     page = show("/")
     is_live(page)
@@ -97,7 +97,7 @@ def test_jobs_move_while_one_looks(world: World, show: Open) -> None:
     assert page.evaluate("window.sameAsBefore")
 
 
-def test_what_one_types_is_searched_for_and_survives_what_happens(world: World, show: Open) -> None:
+def test_search_follows_typing_and_survives_updates(world: World, show: Open) -> None:
     job_id = world.watch("REQUESTED", "Typed for")
     page = show("/")
     is_live(page)
@@ -114,7 +114,7 @@ def test_what_one_types_is_searched_for_and_survives_what_happens(world: World, 
     assert page.evaluate("document.activeElement.selectionStart") == len("typed fo")
 
 
-def test_scrolled_and_focused_places_stay_where_they_are(world: World, show: Open) -> None:
+def test_updates_keep_scroll_and_focus(world: World, show: Open) -> None:
     job_id = world.watch("REQUESTED", "Far above")
     page = show("/?sort=job_id&order=ascending", viewport={"width": 900, "height": 400})
     is_live(page)
@@ -128,7 +128,7 @@ def test_scrolled_and_focused_places_stay_where_they_are(world: World, show: Ope
     assert link.evaluate("it => Math.round(it.getBoundingClientRect().top)") == place
 
 
-def test_filter_sort_and_the_way_to_a_job(show: Open) -> None:
+def test_filter_sort_and_open_a_job(show: Open) -> None:
     page = show("/")
     page.get_by_role("link", name="Failed 1").click()
     expect(page.locator("tbody tr")).to_have_count(1)
@@ -142,7 +142,7 @@ def test_filter_sort_and_the_way_to_a_job(show: Open) -> None:
     expect(page.get_by_role("heading", name="Deliveries")).to_be_visible()
 
 
-def test_a_keyboard_is_enough(show: Open) -> None:
+def test_keyboard_alone_reaches_a_job(show: Open) -> None:
     page = show("/?q=netherlands")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
@@ -157,7 +157,7 @@ def test_a_keyboard_is_enough(show: Open) -> None:
     expect(page).to_have_url(re.compile(rf"/jobs/{NETHERLANDS}$"))
 
 
-def test_names_and_files_from_outside_are_only_shown(world: World, show: Open) -> None:
+def test_names_from_outside_do_nothing(world: World, show: Open) -> None:
     job_id = world.watch("IN_PROGRESS", EVIL, input_filename=EVIL, storage_id=EVIL)
     page = show(f"/jobs/{job_id}")
     is_live(page)
@@ -167,7 +167,7 @@ def test_names_and_files_from_outside_are_only_shown(world: World, show: Open) -
     assert page.locator("main img").count() == 0
 
 
-def test_times_are_the_readers_and_the_zone_is_named_once(show: Open) -> None:
+def test_times_use_the_zone_of_the_browser(show: Open) -> None:
     page = show(f"/jobs/{DENMARK}", timezone_id="Asia/Tokyo")
     expect(page.locator("#zone")).to_have_text(", all times in Asia/Tokyo")
     time = page.locator(".steps time").first
@@ -175,7 +175,7 @@ def test_times_are_the_readers_and_the_zone_is_named_once(show: Open) -> None:
     assert f"{(utc.hour + 9) % 24:02}:{utc.minute:02}:" in (time.text_content() or "")
 
 
-def test_everything_works_without_a_script(show: Open) -> None:
+def test_page_works_without_a_script(show: Open) -> None:
     page = show("/", java_script_enabled=False)
     expect(page.locator("#zone")).to_have_text(", all times in UTC")
     expect(page.locator("#live")).to_be_hidden()
@@ -189,9 +189,14 @@ def test_everything_works_without_a_script(show: Open) -> None:
 @pytest.mark.parametrize(
     "path", ["/", f"/jobs/{DENMARK}", f"/jobs/{NETHERLANDS}", "/deliveries", "/?q=nothing+like+it"]
 )
-def test_everybody_can_use_it_in_both_lights_and_on_a_phone(show: Open, path: str) -> None:
+def test_pages_are_accessible_on_desk_and_phone(show: Open, path: str) -> None:
     page = show(path, viewport=PHONE)
     is_live(page)
+    check_accessibility(page)
+
+
+def check_accessibility(page: Page) -> None:
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     for size, light in ((PHONE, "light"), (DESK, "dark")):
         page.set_viewport_size(size)  # type: ignore[arg-type]
@@ -200,13 +205,38 @@ def test_everybody_can_use_it_in_both_lights_and_on_a_phone(show: Open, path: st
         assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found if grave(one["impact"])] == []
 
 
+def test_login_and_error_pages_are_accessible(installation: Installation, gem: ScriptedGem, browser: Browser) -> None:
+    installation.configure(web={"listen": f"127.0.0.1:{installation.port}", "token": "vK3r9TqLw8ZsXb2n"})
+    base = f"http://127.0.0.1:{installation.port}"
+    with WarmDaemon(installation), context_of(browser, base, viewport=PHONE) as (context, _):
+        page = context.new_page()
+        page.goto("/no/such/page")
+        expect(page).to_have_url(re.compile("/login"))
+        check_accessibility(page)
+        page.get_by_label("Token").fill("wrong")
+        page.get_by_role("button", name="Log in").click()
+        expect(page.get_by_role("alert")).to_have_text("This is not the token.")
+        check_accessibility(page)
+        page.get_by_label("Token").fill("vK3r9TqLw8ZsXb2n")
+        page.get_by_role("button", name="Log in").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("This page does not exist")
+        check_accessibility(page)
+
+
+def test_ids_and_file_names_are_copied_by_a_button(show: Open) -> None:
+    page = show(f"/jobs/{DENMARK}", permissions=["clipboard-read", "clipboard-write"])
+    is_live(page)
+    button = page.get_by_role("button", name="Copy job id")
+    button.click()
+    expect(button).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == str(DENMARK)
+
+
 def grave(impact: str | None) -> bool:
     return impact in ("serious", "critical")
 
 
-def test_a_daemon_that_goes_and_comes_back_is_noticed_and_followed_again(
-    installation: Installation, gem: ScriptedGem, browser: Browser
-) -> None:
+def test_page_follows_a_restarted_daemon(installation: Installation, gem: ScriptedGem, browser: Browser) -> None:
     gem.answers(7, "IN_PROGRESS")
     installation.configure(watch=[{"job": 7, "name": "Weekly"}])
     with context_of(browser, f"http://127.0.0.1:{installation.port}") as (context, _):
@@ -224,7 +254,7 @@ def test_a_daemon_that_goes_and_comes_back_is_noticed_and_followed_again(
             page.goto("about:blank")
 
 
-def test_who_is_no_longer_logged_in_is_led_to_the_login_and_back(
+def test_ended_session_leads_to_the_login_and_back(
     installation: Installation, gem: ScriptedGem, browser: Browser
 ) -> None:
     token = "a-token-for-the-page"

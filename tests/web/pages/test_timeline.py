@@ -40,13 +40,13 @@ def test_the_span_between_two_looks_is_drawn_as_unknown() -> None:
 
 def test_each_step_says_what_was_seen_before_and_how_sure_it_is() -> None:
     first, second = timeline(RUNNING, START, NOW).steps
-    assert (first.words, first.after) == ("first look", None)
+    assert (first.words, first.after) == ("first poll", None)
     assert (second.words, second.after, second.gap) == ("last seen waiting", START + 20 * MINUTE, "10 min")
 
 
 def test_it_ends_where_the_job_was_seen_to_have_ended() -> None:
     shown = timeline([*RUNNING, move("IN_PROGRESS", "SUCCESS", 49, 50)], START, NOW)
-    assert (shown.end, shown.end_word) == (START + 50 * MINUTE, "seen ended")
+    assert (shown.end, shown.end_word) == (START + 50 * MINUTE, "seen finished")
 
 
 def test_a_gap_too_short_to_be_seen_is_drawn_a_little_longer() -> None:
@@ -57,7 +57,7 @@ def test_a_gap_too_short_to_be_seen_is_drawn_a_little_longer() -> None:
 
 def test_a_job_that_had_ended_at_the_first_look_is_one_step() -> None:
     shown = timeline([move(None, "FAILED", None, 5)], None, NOW)
-    assert [step.words for step in shown.steps] == ["first look; it had already ended"]
+    assert [step.words for step in shown.steps] == ["first poll; it had already finished"]
 
 
 def test_without_a_look_there_is_nothing_to_draw() -> None:

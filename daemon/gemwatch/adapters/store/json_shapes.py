@@ -11,6 +11,7 @@ from gemwatch.core.estimate import Estimate, Range
 from gemwatch.core.runs import Run
 from gemwatch.core.work import DeliveryState
 
+CONFIG_STATES = ("ok", "entries-skipped", "refused")
 UNSEEN = "not seen yet"  # stands for the status of a job that has not been seen
 NOT_FOUND, NEEDS_REVIEW = "not-found", "needs-review"  # what pages count a job as, in place of its status
 
@@ -90,6 +91,7 @@ def service_json(service: ServiceState, *, version: str, store_trouble: str | No
     """What `/api/service` answers."""
     return {
         "version": version,
+        "config": service.config,
         "store_trouble": store_trouble,
         "login": service.login.value,
         "api": service.api.value,

@@ -126,12 +126,16 @@ class ServiceState:
     api: ApiState = ApiState.UNKNOWN
     api_since: datetime | None = None
     token_expires_at: datetime | None = None
-    config_refused: bool = False
+    config: str = "ok"
     jobs: Mapping[str | None, int] = field(default_factory=dict)
     needs_review: int = 0
     pending: int = 0
     failed: int = 0
     targets: Mapping[str, TargetHealth] = field(default_factory=dict)
+
+    @property
+    def config_refused(self) -> bool:
+        return self.config == "refused"
 
 
 def job_row(row: Any, past: Past) -> JobRow:
@@ -210,13 +214,20 @@ def service_state(
         api=ApiState(notes.get("api") or ApiState.UNKNOWN),
         api_since=_time(notes.get("api_since")),
         token_expires_at=_time(notes.get("token_expires_at")),
-        config_refused=(notes.get("config") or {}).get("refused") is True,
+        config=_config(notes.get("config") or {}),
         jobs=jobs or {},
         needs_review=needs_review,
         pending=by_state.get(DeliveryState.PENDING.value, 0),
         failed=by_state.get(DeliveryState.FAILED.value, 0),
         targets=targets or {},
     )
+
+
+def _config(note: Mapping[str, Any]) -> str:
+    """What the reloader noted about the last edit: the mistakes that it reported, and whether all was refused."""
+    if note.get("refused"):
+        return "refused"
+    return "entries-skipped" if note.get("told") else "ok"
 
 
 def _time(note: str | None) -> datetime | None:

@@ -1,9 +1,9 @@
-"""The API described in OpenAPI 3.1, made from the words that the program itself uses: it cannot say others."""
+"""The API described in OpenAPI 3.1, made from the words that the program itself uses."""
 
 from typing import Any
 
 from gemwatch import __version__
-from gemwatch.adapters.store.json_shapes import UNSEEN
+from gemwatch.adapters.store.json_shapes import CONFIG_STATES, UNSEEN
 from gemwatch.adapters.store.view_queries import JOB_ORDERS
 from gemwatch.adapters.store.views import DEFAULT_LIMIT, MOST
 from gemwatch.core.health import ApiState, Login
@@ -28,19 +28,17 @@ def document(base: str = "") -> Node:
         "info": {
             "title": "gemwatch",
             "version": __version__,
-            "description": "Which GEM jobs are watched, how they are, and who was told. Read only.",
+            "description": "The watched GEM jobs, their state, and the messages about them. Read only.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": base or "/"}],
-        # Where web.token is not set, nobody needs to show anything.
+        # Where web.token is not set, no login is needed.
         "security": [{}, {"token": []}, {"session": []}],
         "paths": {
             "/api/jobs": _get("jobs", "Jobs, filtered, ordered and by pages", "JobPage", _job_parameters()),
-            "/api/jobs/{job_id}": _get(
-                "job", "A job and all that happened to it", "JobWithHistory", [_path()], "404"
-            ),
+            "/api/jobs/{job_id}": _get("job", "A job and its history", "JobWithHistory", [_path()], "404"),
             "/api/deliveries": _get("deliveries", "Messages, newest first", "DeliveryPage", _delivery_parameters()),
-            "/api/service": _get("service", "How the service is", "Service", []),
+            "/api/service": _get("service", "The state of the service", "Service", []),
         },
         "components": {
             "schemas": {**_jobs(), **_happenings(), **_pages(), "Error": _error()},
@@ -55,7 +53,7 @@ def document(base: str = "") -> Node:
 def _get(name: str, summary: str, shape: str, parameters: list[Node], *more: str) -> Node:
     errors = {
         "400": "A parameter that cannot be used; `parameter` names it",
-        "401": "web.token is set, and neither it nor a session was shown",
+        "401": "web.token is set, and the request has neither the token nor a session",
         "404": "There is no such job",
         "421": "The name in the Host header is none of web.hosts",
         "429": "Too many wrong tokens came from this address",
@@ -85,11 +83,11 @@ def _job_parameters() -> list[Node]:
         _query(
             "status",
             {"type": "array", "items": _short(), "minItems": 1},
-            f'Only these, as they came from the API; "{UNSEEN}" for jobs without one',
+            f'Only these, as the API sent them; "{UNSEEN}" for jobs without one',
         ),
         _query("watched", _FLAG, "Only jobs that are watched, or only those that no longer are"),
         _query("finished", _FLAG, "Only jobs that have ended, or only those that have not"),
-        _query("needs_review", _FLAG, "Only jobs whose success should be looked at, or only the others"),
+        _query("needs_review", _FLAG, "Only jobs whose success needs review, or only the others"),
         _query("sort", {"enum": list(JOB_ORDERS), "default": "job_id"}, "Jobs without this come last"),
         _query("order", {"enum": ["asc", "desc"], "default": "asc"}, "Which way"),
         *_page_parameters(),
@@ -98,7 +96,7 @@ def _job_parameters() -> list[Node]:
 
 def _delivery_parameters() -> list[Node]:
     return [
-        _query("state", {"enum": list(DeliveryState)}, "Only messages that are so"),
+        _query("state", {"enum": list(DeliveryState)}, "Only messages in this state"),
         _query("target", _short(), "Only messages to this target"),
         _query("job_id", _JOB_ID, "Only messages about this job"),
         *_page_parameters(),
@@ -108,9 +106,9 @@ def _delivery_parameters() -> list[Node]:
 def _page_parameters() -> list[Node]:
     return [
         _query(
-            "limit", {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT_LIMIT}, "At most so many"
+            "limit", {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT_LIMIT}, "How many at most"
         ),
-        _query("offset", {"type": "integer", "minimum": 0, "maximum": FARTHEST, "default": 0}, "After so many"),
+        _query("offset", {"type": "integer", "minimum": 0, "maximum": FARTHEST, "default": 0}, "How many to skip"),
     ]
 
 
@@ -130,7 +128,7 @@ def _jobs() -> Node:
     job = {
         "job_id": _JOB_ID,
         "name": _or_null(_TEXT),
-        "status": _or_null({"type": "string", "description": "As it came from the API; null: not seen yet"}),
+        "status": _or_null({"type": "string", "description": "As the API sent it; null: not seen yet"}),
         "status_since": _or_null(_TIME),
         "running_since": _or_null({**_TIME, "description": "null: its start was not seen"}),
         "watched": _FLAG,
@@ -143,7 +141,7 @@ def _jobs() -> Node:
         "failure": _list({"type": "string", "description": "GEM's own reason for a FAILED"}),
         "details": _or_null({"type": "object", "description": "The API's own answer"}),
         "estimate": _or_null(_ref("Estimate")),
-        "needs_review": _list({"type": "string", "description": "Why the result should be looked at"}),
+        "needs_review": _list({"type": "string", "description": "Why the result needs review"}),
         "limits_passed": _list({"enum": [kind for kind in EventKind if kind.traits.limit]}),
         "previous": _or_null(_ref("Run")),
     }
@@ -154,7 +152,7 @@ def _jobs() -> Node:
     }
     estimate = {
         **dict.fromkeys(("ends_at", "earliest", "latest"), _TIME),
-        "runs": {**_COUNT, "description": "How many earlier runs it is made from"},
+        "runs": {**_COUNT, "description": "How many earlier runs it uses"},
         "basis": {"enum": ["input", "release", "type"], "description": "What those have in common with this one"},
         "overdue": _FLAG,
         "queue_seconds": _or_null(_ref("Range")),
@@ -200,6 +198,7 @@ def _happenings() -> Node:
     }
     service = {
         "version": _TEXT,
+        "config": {"enum": list(CONFIG_STATES), "description": "Whether the last edit was applied"},
         "store_trouble": _or_null({"type": "string", "description": "What keeps the store from being written"}),
         "login": {"enum": list(Login)},
         "login_since": _or_null(_TIME),
@@ -217,7 +216,7 @@ def _happenings() -> Node:
             "description": f'Watched jobs by status, "{UNSEEN}" among them',
             "additionalProperties": _COUNT,
         },
-        "needs_review": {**_COUNT, "description": "Watched jobs whose success should be looked at"},
+        "needs_review": {**_COUNT, "description": "Watched jobs whose success needs review"},
     }
     return {"Transition": _object(transition), "Delivery": _object(delivery), "Service": _object(service)}
 

@@ -127,7 +127,7 @@ class Access:
         return self._ended
 
     def _judge(self, request: Request, token: str) -> Response | None:
-        """None for the right token. A wrong one is counted, and after many of them none is looked at for a while."""
+        """None for the right token. A wrong one is counted; after many of them, none is checked for some time."""
         address = request.client.host if request.client is not None else ""
         right = self._token is not None and hmac.compare_digest(token.encode(), self._token.encode())
         wait = self._guesses.wait(address)
@@ -170,7 +170,7 @@ class Access:
             if late:
                 page.headers["Retry-After"] = refusal.headers["Retry-After"]
             return page
-        assert self._sessions is not None  # noqa: S101 (for mypy: where there is no token there is no such route)
+        assert self._sessions is not None  # noqa: S101 (for mypy: without a token, this route does not exist)
         answer = RedirectResponse(f"{self.place.base}{then}", 303)
         answer.set_cookie(
             self.place.cookie,
@@ -229,7 +229,7 @@ def _cookie(headers: Headers, wanted: str) -> str:
 
 
 async def _fields(request: Request) -> dict[str, str] | None:
-    """The fields of a short form; None where the body is no such thing."""
+    """The fields of a short form; None where the body is not a form."""
     if (
         request.headers.get("content-type", "").partition(";")[0].strip().lower()
         != "application/x-www-form-urlencoded"

@@ -1,4 +1,4 @@
-"""Wrong web tokens: how many an address may show, and who hears of them."""
+"""Wrong web tokens: how many an address may show, and when they are reported."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -38,7 +38,7 @@ class Guesses:
         return len(self._spent)
 
     def wait(self, address: str) -> float:
-        """Seconds until a token from this address is looked at; 0 when it is now."""
+        """Seconds until a token from this address is checked; 0 when it is now."""
         return max(0.0, (self._count(client_of(address)) - (TRIES - 1)) * EVERY)
 
     def knows(self, address: str) -> bool:
@@ -55,7 +55,7 @@ class Guesses:
         self.refused(address)
 
     def refused(self, address: str) -> None:
-        """A token that was not looked at: too many wrong ones came from there."""
+        """A token that was not checked: too many wrong ones came from there."""
         client, now = client_of(address), self._clock.monotonic()
         last = self._reported.get(client)
         due = last is None or now - last >= REPORT_EVERY

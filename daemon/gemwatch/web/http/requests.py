@@ -1,7 +1,7 @@
 """What each request passes first: whose it is, whether there is room for it, and its turn.
 
-Polls and deliveries share one process with the web server. However fast clients ask, only so many of their requests
-are answered in a second; the others wait, and so do the clients.
+Polls and deliveries share one process with the web server. However fast clients send requests, a
+limited number is answered in a second; the others wait, and so do the clients.
 """
 
 import asyncio

@@ -48,7 +48,7 @@ class Sessions:
         )
 
     def begin(self) -> str:
-        """The cookie of somebody who logs in now."""
+        """The cookie of a user who logs in now."""
         return str(self._signed.dumps(secrets.token_urlsafe(16)))
 
     def digest_of(self, cookie: str) -> str | None:
@@ -62,5 +62,5 @@ class Sessions:
             TypeError,
             OverflowError,
             OSError,
-        ):  # all but the first: signed over what is no session
+        ):  # all but the first: signed, but not over a session
             return None

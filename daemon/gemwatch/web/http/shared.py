@@ -77,10 +77,10 @@ class SharedAnswers:
             answer.wanted -= 1
             if not answer.wanted and not answer.task.done():
                 self._drop(answer, key)
-        return answer.task.result() if answer.task.done() else Response(status_code=499)  # nobody reads it
+        return answer.task.result() if answer.task.done() else Response(status_code=499)  # the client is gone
 
     def _drop(self, answer: _Answer, key: Hashable) -> None:
-        """Nobody waits for it any more."""
+        """No client waits for it any more."""
         answer.task.cancel()
         if self._answers.get(key) is answer:
             del self._answers[key]

@@ -1,4 +1,4 @@
-"""Answers that go on: server-sent events. They may outlive other connections, so they are few and end on demand."""
+"""Server-sent events. They may outlive other connections, so they are few and end on demand."""
 
 import asyncio
 import contextlib

@@ -46,8 +46,8 @@ def _failures(service: Json, stalled: str | None) -> Iterator[Banner]:
         yield _banner(Failure.LOGIN, since=words.time(service["login_since"]))
     if service["api"] == "down":
         yield _banner(Failure.API, since=words.time(service["api_since"]))
-    if service.get("config_refused"):
-        yield _banner(Failure.CONFIG, since=words.time(service.get("config_refused_since")))
+    if service["config"] != "ok":
+        yield _banner(Failure.CONFIG if service["config"] == "refused" else Failure.CONFIG_ENTRIES)
     for target in service.get("targets_down") or ():
         yield _banner(Failure.TARGET, target=target)
     if failed := service["deliveries"]["failed"]:

@@ -45,7 +45,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """A line across, with what it stands for."""
+    """A line across, with its value."""
 
     y: float
     text: str

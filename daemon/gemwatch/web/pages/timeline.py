@@ -1,4 +1,4 @@
-"""The life of a job as a strip: what it was when, and the spans between two looks in which it changed unseen."""
+"""The life of a job as a strip: what it was when, and the spans between two polls in which it changed unseen."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """A change as it was seen: at, and not before, `after` where an earlier look saw something else."""
+    """A change as it was seen: at, and not before, `after` where an earlier poll saw something else."""
 
     badge: Badge
     at: datetime
@@ -60,7 +60,7 @@ class _Axis:
 
 
 def timeline(transitions: Sequence[Json], requested_at: datetime | None, now: datetime) -> Timeline:
-    """From the request, where that is known, to the end, or to now while the job goes on."""
+    """From the request, where that is known, to the end, or to now while the job is running."""
     if not transitions:
         return Timeline(start=now, end=now)
     first, last = _at(transitions[0]), _at(transitions[-1])
@@ -71,7 +71,7 @@ def timeline(transitions: Sequence[Json], requested_at: datetime | None, now: da
         start=axis.start,
         end=axis.end,
         start_word="requested" if start == requested_at else "first seen",
-        end_word="seen ended" if over else "now",
+        end_word="seen finished" if over else "now",
         parts=tuple(_parts(transitions, axis)),
         gaps=tuple(_gaps(transitions, axis)),
         steps=tuple(_step(move) for move in transitions),
@@ -83,7 +83,7 @@ def _at(move: Json) -> datetime:
 
 
 def _parts(transitions: Sequence[Json], axis: _Axis) -> Iterator[Part]:
-    """What was seen: each status from the look that found it to the last one that still did."""
+    """What was seen: each status from the poll that found it to the last one that still did."""
     yield axis.part("before", axis.start, _at(transitions[0]))
     for move, following in zip(transitions, [*transitions[1:], None], strict=True):
         until = axis.end if following is None else words.time(following["last_seen_before"]) or _at(following)
@@ -101,7 +101,7 @@ def _step(move: Json) -> Step:
     badge, at, seen = words.of_status(move["to"]), _at(move), words.time(move["last_seen_before"])
     if move["from"] is None:
         over = is_end(move["to"])
-        return Step(badge=badge, at=at, words="first look; it had already ended" if over else "first look")
+        return Step(badge=badge, at=at, words="first poll; it had already finished" if over else "first poll")
     before = words.of_status(move["from"]).word.lower()
     if seen is None:
         return Step(badge=badge, at=at, words=f"before that: {before}")

@@ -164,7 +164,7 @@ class Pages:
         )
 
     async def _some_deliveries(self, state: str | None, offset: int) -> tuple[list[Json], dict[str, int]]:
-        """One page of them, those first that somebody has to act on, and how many there are of each state."""
+        """One page of them, those first that need action, and how many there are of each state."""
         shown: list[Json] = []
         counts: dict[str, int] = {}
         for one in FAILED_FIRST:
@@ -206,7 +206,7 @@ class Pages:
                     mood="trouble",
                     now=self._clock.now(),
                     heading="There is nothing to show right now",
-                    words="This page comes back by itself once the store has recovered.",
+                    words="This page loads again once the store has recovered.",
                     command=None,
                 )
                 return HTMLResponse(text, 503)

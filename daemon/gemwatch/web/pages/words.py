@@ -47,7 +47,7 @@ _STATES = {
 
 
 def of_status(status: str | None) -> Badge:
-    """The badge of a job's status. One that nobody documented is shown as it came."""
+    """The badge of a job's status. An undocumented one is shown as the API sent it."""
     if status is None:
         return UNSEEN
     known = _STATUSES.get(status)  # type: ignore[call-overload]  # a StrEnum's member is found by its text

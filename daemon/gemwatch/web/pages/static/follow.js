@@ -6,8 +6,8 @@ import { showTimes } from "./times.js";
 
 const AT_MOST_EVERY = 2000; // ms between two refreshes
 const ANYWAY_EVERY = 60000; // bars move on even when nothing happens
-const GRACE = 4000; // streams end now and then and are taken up again: that is no trouble
-const AGAIN_AFTER = 10000; // after a refusal, which a browser does not try again by itself
+const GRACE = 4000; // streams end and reconnect regularly: that is no failure
+const AGAIN_AFTER = 10000; // after a refusal, which browsers do not retry
 const TYPING = 250; // ms of rest before what was typed is searched for
 const MOST_TOLD = 5; // ends that are read out one by one
 
@@ -47,7 +47,7 @@ function listen(address) {
     doubt ??= setTimeout(() => show("reconnecting"), GRACE);
     if (mine.readyState !== EventSource.CLOSED) return;
     setTimeout(() => mine === events && listen(address), AGAIN_AFTER);
-    refreshSoon(); // if one is no longer logged in, this leads to where one logs in
+    refreshSoon(); // without a session this leads to the login page
   });
 }
 
@@ -113,7 +113,7 @@ function tell(before) {
   }
   if (!ends.length) return;
   document.getElementById("news").textContent =
-    ends.length > MOST_TOLD ? `${ends.length} jobs have ended` : ends.join(". ");
+    ends.length > MOST_TOLD ? `${ends.length} jobs have finished` : ends.join(". ");
 }
 
 let rest = null;

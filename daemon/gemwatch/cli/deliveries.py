@@ -1,5 +1,6 @@
 """`gemwatch deliveries`: what was sent to whom, what is pending, the text as sent, and retrying failed ones."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -160,13 +161,13 @@ def show(context: typer.Context, which: Which, config: Config = None, *, as_json
     print("\n\n".join(_shown(row, text) for row, text in texts))
 
 
-def _with_text(row: dict[str, Any], text: "SentText | None") -> dict[str, Any]:
+def _with_text(row: Mapping[str, Any], text: "SentText | None") -> Mapping[str, Any]:
     if text is None:
         return {**row, "title": None, "body": None, "format": None}
     return {**row, "title": text.title, "body": text.body, "format": text.format}
 
 
-def _shown(row: dict[str, Any], text: "SentText | None") -> str:
+def _shown(row: Mapping[str, Any], text: "SentText | None") -> str:
     head = f"Delivery {row['id']} of {row['event']} ({row['kind']}) to {row['target']}: {row['state']}"
     if text is None:
         why = "texts are kept for 30 days" if row["state"] == State.sent else "it has not been sent"
@@ -207,7 +208,7 @@ def retry(context: typer.Context, ids: Ids = None, config: Config = None) -> Non
         fail(f"no failed delivery has this number: {', '.join(map(str, missing))}")
 
 
-def _row(row: dict[str, Any]) -> list[Cell]:
+def _row(row: Mapping[str, Any]) -> list[Cell]:
     from gemwatch.cli.jobs import time_of
 
     return [

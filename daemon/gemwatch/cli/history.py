@@ -1,5 +1,6 @@
 """`gemwatch history`: every change of status that was seen."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -78,11 +79,11 @@ def history(
     print_table(_COLUMNS, map(_row, rows), footer=zone())
 
 
-def _recent(row: dict[str, Any], since: timedelta | None) -> bool:
+def _recent(row: Mapping[str, Any], since: timedelta | None) -> bool:
     return since is None or datetime.fromisoformat(row["observed_at"]) >= datetime.now(UTC) - since
 
 
-def _row(row: dict[str, Any]) -> list[Cell]:
+def _row(row: Mapping[str, Any]) -> list[Cell]:
     from gemwatch.cli.jobs import failure_reasons, time_of
 
     return [

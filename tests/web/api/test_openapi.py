@@ -11,6 +11,7 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.core.result import Ok
 
+from gemwatch.core.kinds import EventKind
 from gemwatch.web.api.openapi import document
 from support.filled import fill
 from support.web import Site, store_in
@@ -73,3 +74,11 @@ def fits(described: str, path: str) -> bool:
 
 def test_the_description_is_served(url: str) -> None:
     assert httpx.get(f"{url}/api/openapi.json", trust_env=False).json() == document()
+
+
+@pytest.mark.parametrize("kind", EventKind)
+def test_every_event_kind_is_described(kind: EventKind) -> None:
+    schemas = document()["components"]["schemas"]
+    assert kind.value in schemas["Delivery"]["properties"]["kind"]["enum"]
+    limits = schemas["Job"]["properties"]["limits_passed"]["items"]["enum"]
+    assert (kind.value in limits) is (kind.traits.limit is not None)

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gemwatch.adapters.store.tables import details, watches
+from gemwatch.adapters.store.tables import details, target_health, watches
 from gemwatch.core.settings import WebSettings
 from support import filled, scene
 from support.clock import START
@@ -380,3 +380,11 @@ async def test_badge_is_open_only_where_configured(store: str, badge: str, statu
 async def test_numbers_stay_with_their_units(store: str, client: httpx.AsyncClient) -> None:
     filled.fill(store)
     assert "50.0\N{NO-BREAK SPACE}% matched" in (await client.get("/jobs/5")).text
+
+
+async def test_targets_that_are_down_have_a_banner(store: str, client: httpx.AsyncClient) -> None:
+    down = {"target": "team-slack", "failing_since": START, "down_since": START, "reason": "no_service"}
+    columns = {column.name for column in target_health.c}
+    filled.add(store, (target_health, [{name: value for name, value in down.items() if name in columns}]))
+    found = await page(client, "/")
+    assert "team-slack: the target does not accept messages" in found.text

@@ -6,22 +6,23 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from gemwatch.adapters.store import shapes
 from gemwatch.adapters.store.rows import DeliveryRow, JobHistory, JobRow, Page, ServiceState, TransitionRow
 from gemwatch.core.estimate import Estimate, Range
 from gemwatch.core.runs import Run
 from gemwatch.core.work import DeliveryState
 
-CONFIG_STATES = ("ok", "entries-skipped", "refused")
-UNSEEN = "not seen yet"  # stands for the status of a job that has not been seen
-NOT_FOUND, NEEDS_REVIEW = "not-found", "needs-review"  # what pages count a job as, in place of its status
-
 
 def as_text(time: datetime | None, *, timespec: str = "milliseconds") -> str | None:
     """RFC 3339 in UTC, to the millisecond."""
-    return None if time is None else time.isoformat(timespec=timespec).replace("+00:00", "Z")
+    return None if time is None else _text(time, timespec)
 
 
-def job_json(job: JobRow) -> dict[str, Any]:
+def _text(time: datetime, timespec: str = "milliseconds") -> str:
+    return time.isoformat(timespec=timespec).replace("+00:00", "Z")
+
+
+def job_json(job: JobRow) -> shapes.Job:
     return {
         "job_id": job.job_id,
         "name": job.name,
@@ -44,7 +45,7 @@ def job_json(job: JobRow) -> dict[str, Any]:
     }
 
 
-def history_json(found: JobHistory) -> dict[str, Any]:
+def history_json(found: JobHistory) -> shapes.JobWithHistory:
     return {
         **job_json(found.job),
         "transitions": [transition_json(move) for move in found.transitions],
@@ -53,7 +54,7 @@ def history_json(found: JobHistory) -> dict[str, Any]:
     }
 
 
-def jobs_page_json(page: Page[JobRow]) -> dict[str, Any]:
+def jobs_page_json(page: Page[JobRow]) -> shapes.JobPage:
     return {
         "jobs": [job_json(job) for job in page.rows],
         "total": page.total,
@@ -62,7 +63,7 @@ def jobs_page_json(page: Page[JobRow]) -> dict[str, Any]:
     }
 
 
-def deliveries_page_json(page: Page[DeliveryRow]) -> dict[str, Any]:
+def deliveries_page_json(page: Page[DeliveryRow]) -> shapes.DeliveryPage:
     return {
         "deliveries": [delivery_json(one) for one in page.rows],
         "total": page.total,
@@ -87,7 +88,7 @@ def status_json(jobs: Sequence[JobRow], service: ServiceState) -> dict[str, Any]
     }
 
 
-def service_json(service: ServiceState, *, version: str, store_trouble: str | None) -> dict[str, Any]:
+def service_json(service: ServiceState, *, version: str, store_trouble: str | None) -> shapes.Service:
     """What `/api/service` answers."""
     return {
         "version": version,
@@ -100,25 +101,25 @@ def service_json(service: ServiceState, *, version: str, store_trouble: str | No
         "login_since": as_text(service.login_since),
         "api_since": as_text(service.api_since),
         "deliveries": {DeliveryState.PENDING.value: service.pending, DeliveryState.FAILED.value: service.failed},
-        "jobs": {status or UNSEEN: number for status, number in service.jobs.items()},
+        "jobs": {status or shapes.UNSEEN: number for status, number in service.jobs.items()},
         "needs_review": service.needs_review,
     }
 
 
-def targets_down_json(service: ServiceState) -> list[dict[str, Any]]:
+def targets_down_json(service: ServiceState) -> list[shapes.TargetDown]:
     """The targets that do not accept messages."""
     return [
-        {"target": name, "since": as_text(health.down_since), "reason": health.reason}
+        {"target": name, "since": _text(health.down_since), "reason": health.reason}
         for name, health in sorted(service.targets.items())
-        if health.down
+        if health.down_since is not None
     ]
 
 
-def estimate_json(estimate: Estimate) -> dict[str, Any]:
+def estimate_json(estimate: Estimate) -> shapes.Estimate:
     return {
-        "ends_at": as_text(estimate.ends_at),
-        "earliest": as_text(estimate.earliest),
-        "latest": as_text(estimate.latest),
+        "ends_at": _text(estimate.ends_at),
+        "earliest": _text(estimate.earliest),
+        "latest": _text(estimate.latest),
         "runs": estimate.runs,
         "basis": estimate.basis.value,
         "overdue": estimate.overdue,
@@ -127,10 +128,10 @@ def estimate_json(estimate: Estimate) -> dict[str, Any]:
     }
 
 
-def run_json(run: Run) -> dict[str, Any]:
+def run_json(run: Run) -> shapes.Run:
     return {
         "job_id": run.job_id,
-        "ended_at": as_text(run.ended_at),
+        "ended_at": _text(run.ended_at),
         "matched": run.matched,
         "roads": run.roads,
         "kilometres": run.kilometres,
@@ -138,18 +139,18 @@ def run_json(run: Run) -> dict[str, Any]:
     }
 
 
-def transition_json(move: TransitionRow) -> dict[str, Any]:
+def transition_json(move: TransitionRow) -> shapes.Transition:
     return {
         "job_id": move.job_id,
         "from": move.before,
         "to": move.after,
         "last_seen_before": as_text(move.last_seen_before),
-        "observed_at": as_text(move.observed_at),
+        "observed_at": _text(move.observed_at),
         "failure": list(move.failure),
     }
 
 
-def delivery_json(one: DeliveryRow) -> dict[str, Any]:
+def delivery_json(one: DeliveryRow) -> shapes.Delivery:
     return {
         "id": one.id,
         "event": f"gw-{one.event_id}",
@@ -164,7 +165,7 @@ def delivery_json(one: DeliveryRow) -> dict[str, Any]:
     }
 
 
-def _seconds(spans: Range) -> dict[str, float]:
+def _seconds(spans: Range) -> shapes.Range:
     low, median, high = (round(span.total_seconds(), 3) for span in (spans.low, spans.median, spans.high))
     return {"low": low, "median": median, "high": high}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.store import json_shapes
+from gemwatch.adapters.store import json_shapes, shapes
 from gemwatch.adapters.store.details import WITH_DETAILS
 from gemwatch.adapters.store.rerouting import read_health, text_of
 from gemwatch.adapters.store.rows import TRANSITION, delivery_row, job_row, service_state, transition_row
@@ -51,7 +51,7 @@ class Records:
             health = read_health(connection)
         return json_shapes.status_json(jobs, service_state(notes, targets=health))
 
-    def history(self, job_id: int | None = None) -> list[dict[str, Any]]:
+    def history(self, job_id: int | None = None) -> list[shapes.Transition]:
         """Transitions, oldest first."""
         query = sa.select(*TRANSITION).order_by(transitions.c.id)
         if job_id is not None:
@@ -68,7 +68,7 @@ class Records:
         after: datetime | None = None,
         delivery_id: int | None = None,
         event_id: int | None = None,
-    ) -> list[dict[str, Any]]:
+    ) -> list[shapes.Delivery]:
         """Deliveries, oldest first. `after`: only of events since then."""
         query = (
             sa.select(deliveries, events.c.kind, events.c.job_id)

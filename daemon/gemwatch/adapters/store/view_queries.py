@@ -9,7 +9,6 @@ import sqlalchemy as sa
 
 from gemwatch.adapters.store import tables
 from gemwatch.adapters.store.details import WITH_DETAILS, details_of
-from gemwatch.adapters.store.json_shapes import NEEDS_REVIEW, NOT_FOUND, UNSEEN
 from gemwatch.adapters.store.rerouting import read_health
 from gemwatch.adapters.store.rows import (
     TRANSITION,
@@ -24,6 +23,7 @@ from gemwatch.adapters.store.rows import (
     transition_row,
 )
 from gemwatch.adapters.store.runs import SUCCESSES, Learner, place_of, run_of
+from gemwatch.adapters.store.shapes import NEEDS_REVIEW, NOT_FOUND, UNSEEN
 from gemwatch.adapters.store.tables import deliveries, details, events, runs, service, transitions, watches
 from gemwatch.core.job import ENDS, Status, is_end
 from gemwatch.core.runs import Run

@@ -4,12 +4,12 @@ import asyncio
 import os
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 
 from gemwatch import __version__
-from gemwatch.adapters.store import json_shapes
+from gemwatch.adapters.store import json_shapes, shapes
 from gemwatch.adapters.store import view_queries as queries
 from gemwatch.adapters.store.database import open_to_read
 from gemwatch.adapters.store.files import StoreError
@@ -53,7 +53,7 @@ class Views:
         descending: bool = False,
         limit: int = DEFAULT_LIMIT,
         offset: int = 0,
-    ) -> dict[str, Any]:
+    ) -> shapes.JobPage:
         """`{"jobs": [...], "total": n, "limit": n, "offset": n}`, the jobs as in `gemwatch status --json`.
 
         `search` is looked for in id, name and input file name, `status` are those to show (`UNSEEN` for jobs that
@@ -79,7 +79,7 @@ class Views:
         """How many watched jobs that fit the search count as what: a status, UNSEEN, NOT_FOUND or NEEDS_REVIEW."""
         return await self._poll(queries.states, queries.Wanted(search=search, watched=True))
 
-    async def job(self, job_id: int) -> dict[str, Any] | None:
+    async def job(self, job_id: int) -> shapes.JobWithHistory | None:
         """A job as in `gemwatch status --json`, with its "transitions", "deliveries" and earlier "runs"."""
         found = await self._poll(queries.job, job_id, learner=self._learner, now=self._clock.now())
         return None if found is None else json_shapes.history_json(found)
@@ -92,7 +92,7 @@ class Views:
         job_id: int | None = None,
         limit: int = DEFAULT_LIMIT,
         offset: int = 0,
-    ) -> dict[str, Any]:
+    ) -> shapes.DeliveryPage:
         """`{"deliveries": [...], "total", "limit", "offset"}`, newest first, as in `gemwatch deliveries --json`."""
         span = queries.Span(limit=limit, offset=offset)
         return json_shapes.deliveries_page_json(
@@ -103,7 +103,7 @@ class Views:
         """What those of these jobs are called that have a name."""
         return await self._poll(queries.names, job_ids)
 
-    async def service(self) -> dict[str, Any]:
+    async def service(self) -> shapes.Service:
         """How the service is, and how much there is."""
         state = await self._poll(queries.service_now)
         return json_shapes.service_json(state, version=__version__, store_trouble=self._failure())

@@ -1,25 +1,23 @@
 """The API described in OpenAPI 3.1, made from the words that the program itself uses."""
 
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import TypeAdapter
 
 from gemwatch import __version__
-from gemwatch.adapters.store.json_shapes import CONFIG_STATES, UNSEEN
+from gemwatch.adapters.store import shapes
+from gemwatch.adapters.store.shapes import UNSEEN
 from gemwatch.adapters.store.view_queries import JOB_ORDERS
 from gemwatch.adapters.store.views import DEFAULT_LIMIT, MOST
-from gemwatch.core.health import ApiState, Login
 from gemwatch.core.job_id import MAX_JOB_ID
-from gemwatch.core.kinds import EventKind
 from gemwatch.core.work import DeliveryState
 from gemwatch.web.http.parameters import FARTHEST, LONGEST
 
 Node = dict[str, Any]
 
 _TEXT: Node = {"type": "string"}
-_COUNT: Node = {"type": "integer", "minimum": 0}
-_SECONDS: Node = {"type": "number", "minimum": 0}
 _FLAG: Node = {"type": "boolean"}
 _JOB_ID: Node = {"type": "integer", "minimum": 1, "maximum": MAX_JOB_ID}
-_TIME: Node = {"type": "string", "format": "date-time", "pattern": "Z$", "description": "RFC 3339, UTC"}
 
 
 def document(base: str = "") -> Node:
@@ -41,7 +39,7 @@ def document(base: str = "") -> Node:
             "/api/service": _get("service", "The state of the service", "Service", []),
         },
         "components": {
-            "schemas": {**_jobs(), **_happenings(), **_pages(), "Error": _error()},
+            "schemas": _schemas(),
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer", "description": "web.token of the configuration"},
                 "session": {"type": "apiKey", "in": "cookie", "name": "gemwatch", "description": "given by /login"},
@@ -124,108 +122,14 @@ def _short() -> Node:
     return {"type": "string", "minLength": 1, "maxLength": LONGEST}
 
 
-def _jobs() -> Node:
-    job = {
-        "job_id": _JOB_ID,
-        "name": _or_null(_TEXT),
-        "status": _or_null({"type": "string", "description": "As the API sent it; null: not seen yet"}),
-        "status_since": _or_null(_TIME),
-        "running_since": _or_null({**_TIME, "description": "null: its start was not seen"}),
-        "watched": _FLAG,
-        "finished": _FLAG,
-        "last_polled_at": _or_null(_TIME),
-        "next_poll_at": _or_null(_TIME),
-        "misses": {**_COUNT, "description": "404s in a row"},
-        "not_found": {**_FLAG, "description": "The API says that there is no such job"},
-        "last_error": _or_null(_TEXT),
-        "failure": _list({"type": "string", "description": "GEM's own reason for a FAILED"}),
-        "details": _or_null({"type": "object", "description": "The API's own answer"}),
-        "estimate": _or_null(_ref("Estimate")),
-        "needs_review": _list({"type": "string", "description": "Why the result needs review"}),
-        "limits_passed": _list({"enum": [kind for kind in EventKind if kind.traits.limit]}),
-        "previous": _or_null(_ref("Run")),
-    }
-    history = {
-        "transitions": _list(_ref("Transition"), "Oldest first; the newest 200"),
-        "deliveries": _list(_ref("Delivery"), "Oldest first; the newest 200"),
-        "runs": _list(_ref("Run"), "Earlier runs of the same input, newest first"),
-    }
-    estimate = {
-        **dict.fromkeys(("ends_at", "earliest", "latest"), _TIME),
-        "runs": {**_COUNT, "description": "How many earlier runs it uses"},
-        "basis": {"enum": ["input", "release", "type"], "description": "What those have in common with this one"},
-        "overdue": _FLAG,
-        "queue_seconds": _or_null(_ref("Range")),
-        "running_seconds": _or_null(_ref("Range")),
-    }
-    run = {
-        "job_id": _JOB_ID,
-        "ended_at": _TIME,
-        "matched": _or_null({"type": "number", "minimum": 0, "maximum": 1}),
-        "roads": _or_null(_COUNT),
-        "kilometres": _or_null(_SECONDS),
-        "running_seconds": _or_null(_SECONDS),
-    }
-    return {
-        "Job": _object(job),
-        "JobWithHistory": _object({**job, **history}),
-        "Estimate": _object(estimate),
-        "Range": _object(dict.fromkeys(("low", "median", "high"), _SECONDS)),
-        "Run": _object(run),
-    }
-
-
-def _happenings() -> Node:
-    transition = {
-        "job_id": _JOB_ID,
-        "from": _or_null({"type": "string", "description": "null: the job was seen for the first time"}),
-        "to": _TEXT,
-        "last_seen_before": _or_null(_TIME),
-        "observed_at": _TIME,
-        "failure": _list({"type": "string", "description": "GEM's own reason for a FAILED"}),
-    }
-    delivery = {
-        "id": _COUNT,
-        "event": {"type": "string", "pattern": "^gw-[0-9]+$"},
-        "kind": {"enum": list(EventKind)},
-        "job_id": _or_null({**_JOB_ID, "description": "null: about the service"}),
-        "target": _TEXT,
-        "state": {"enum": list(DeliveryState)},
-        "attempts": _COUNT,
-        "next_attempt_at": _or_null(_TIME),
-        "sent_at": _or_null(_TIME),
-        "last_error": _or_null(_TEXT),
-    }
-    service = {
-        "version": _TEXT,
-        "config": {"enum": list(CONFIG_STATES), "description": "Whether the last edit was applied"},
-        "store_trouble": _or_null({"type": "string", "description": "What keeps the store from being written"}),
-        "login": {"enum": list(Login)},
-        "login_since": _or_null(_TIME),
-        "api": {"enum": list(ApiState)},
-        "api_since": _or_null(_TIME),
-        "token_expires_at": _or_null(_TIME),
-        "targets_down": {
-            "type": "array",
-            "description": "Targets that do not accept messages",
-            "items": _object({"target": _TEXT, "since": _TIME, "reason": _or_null(_TEXT)}),
-        },
-        "deliveries": _object({"pending": _COUNT, "failed": _COUNT}),
-        "jobs": {
-            "type": "object",
-            "description": f'Watched jobs by status, "{UNSEEN}" among them',
-            "additionalProperties": _COUNT,
-        },
-        "needs_review": {**_COUNT, "description": "Watched jobs whose success needs review"},
-    }
-    return {"Transition": _object(transition), "Delivery": _object(delivery), "Service": _object(service)}
-
-
-def _pages() -> Node:
-    def page(of: str, shape: str) -> Node:
-        return _object({of: _list(_ref(shape)), "total": _COUNT, "limit": _COUNT, "offset": _COUNT})
-
-    return {"JobPage": page("jobs", "Job"), "DeliveryPage": page("deliveries", "Delivery")}
+def _schemas() -> Node:
+    """The shapes of all answers, and all that they are made of."""
+    answers = (shapes.JobPage, shapes.JobWithHistory, shapes.DeliveryPage, shapes.Service)
+    adapters: list[tuple[str, Literal["serialization"], TypeAdapter[Any]]] = [
+        (shape.__name__, "serialization", TypeAdapter(shape)) for shape in answers
+    ]
+    _, found = TypeAdapter.json_schemas(adapters, ref_template="#/components/schemas/{model}")
+    return {**found["$defs"], "Error": _error()}
 
 
 def _error() -> Node:
@@ -235,26 +139,6 @@ def _error() -> Node:
         "required": ["error"],
         "additionalProperties": False,
     }
-
-
-def _object(properties: Node) -> Node:
-    """All of these, always, and nothing else."""
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
-
-
-def _list(items: Node, description: str | None = None) -> Node:
-    return {"type": "array", "items": items, **({"description": description} if description else {})}
-
-
-def _or_null(schema: Node) -> Node:
-    if "type" in schema:
-        return {**schema, "type": [schema["type"], "null"]}
-    return {"anyOf": [schema, {"type": "null"}]}
 
 
 def _ref(name: str) -> Node:

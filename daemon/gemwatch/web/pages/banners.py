@@ -48,8 +48,8 @@ def _failures(service: Json, stalled: str | None) -> Iterator[Banner]:
         yield _banner(Failure.API, since=words.time(service["api_since"]))
     if service["config"] != "ok":
         yield _banner(Failure.CONFIG if service["config"] == "refused" else Failure.CONFIG_ENTRIES)
-    for target in service.get("targets_down") or ():
-        yield _banner(Failure.TARGET, target=target)
+    for down in service["targets_down"]:
+        yield _banner(Failure.TARGET, target=down["target"], reason=down["reason"], since=words.time(down["since"]))
     if failed := service["deliveries"]["failed"]:
         yield _banner(
             Failure.DELIVERIES,

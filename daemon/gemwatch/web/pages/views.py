@@ -113,6 +113,7 @@ class Pages:
         return Response(jobs_csv(jobs), media_type="text/csv", headers=name)
 
     async def _badge(self, _: Request) -> Response:
+        service: Json
         try:
             service, states = await self._views.service(), await self._views.states()
         except StoreError as error:

@@ -1,7 +1,10 @@
 """Copies of the store that can be relied upon, and what is said of it."""
 
+import os
+import pwd
 import shutil
 import sqlite3
+import stat
 from contextlib import closing
 from pathlib import Path
 
@@ -172,3 +175,21 @@ def test_the_secrets_need_not_be_at_hand(told: Installation, tmp_path: Path) -> 
     told.configure(api={**told.document["api"], "key": "${A_KEY_THAT_IS_NOT_SET}"})
     assert told.run("db", "info").returncode == 0
     assert told.run("db", "backup", str(tmp_path / "copy.db")).returncode == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files for others")
+def test_store_that_root_makes_belongs_to_the_folders_owner(installation: Installation) -> None:
+    owner = pwd.getpwnam("daemon")
+    state = installation.folder / "state"
+    state.mkdir(mode=0o700)
+    os.chown(state, owner.pw_uid, owner.pw_gid)
+    for folder in installation.folder.parents:
+        if folder.stat().st_uid == 0:
+            folder.chmod(folder.stat().st_mode | stat.S_IXOTH)  # the owner of the store has to reach it
+    installation.folder.chmod(0o711)
+    installation.configure(store={"url": f"sqlite:///{state / 'gemwatch.db'}"})
+    done = installation.run("db", "upgrade")
+    assert done.returncode == 0, done.stderr
+    for file in state.iterdir():
+        found = file.stat()
+        assert (file.name, found.st_uid, stat.S_IMODE(found.st_mode)) == (file.name, owner.pw_uid, 0o600)

@@ -21,6 +21,7 @@ from support.disk import mounted
 from support.gem import KEY, TOKEN, Answer, ScriptedGem
 from support.http import Handler
 from support.inbox import Inbox
+from support.waiting import wait_until
 
 NO_CA = {"SSL_CERT_FILE": "", "REQUESTS_CA_BUNDLE": ""}  # whatever this machine has
 
@@ -326,3 +327,38 @@ def test_what_the_environment_says(well: Installation) -> None:
     assert words["proxies"] == "https by way of http://proxy.example:3128"
     assert "SECRET" not in str(found)
     assert words["time zone"].startswith("TZ=Europe/Nowhere names no zone")
+
+
+def test_missing_credentials_of_a_stopped_unit_are_no_mistake(well: Installation) -> None:
+    place = "${file:/run/credentials/gemwatch-test.service/secret_key}"
+    well.configure(api={**well.document["api"], "key": place})
+    found = examined(well, "--offline", code=2)
+    (unit,) = (one for one in found if one["name"] == "unit")
+    assert "exists only while gemwatch-test.service runs, and it does not run" in unit["found"]
+    assert unit["remedy"] == "Run: journalctl -u gemwatch-test -n 20"
+    assert [one for one in found if one["name"] == "configuration"] == []
+    done = well.run("check")
+    assert done.returncode == 1
+    assert "\n  journalctl -u gemwatch-test -n 20\n" in done.stderr
+    assert "refused" not in done.stderr
+    well.configure(poll={"every": "1 s"})
+    done = well.run("check")
+    assert done.returncode == 2
+    assert "refused, 1 mistake" in done.stderr
+
+
+def test_instance_and_versions_are_named(well: Installation) -> None:
+    well.configure(name="gis-test")
+    found = {one["name"]: one["found"] for one in examined(well, "--offline", code=0)}
+    assert found["instance"].startswith("gis-test: gemwatch ")
+    assert "Python 3." in found["instance"]
+
+
+def test_configuration_that_the_daemon_refused_is_reported(well: Installation) -> None:
+    with well.daemon() as daemon:
+        well.configure(poll={"every": "1 s"})
+        wait_until(lambda: well.json("status")["service"]["config"] == "refused", "the refusal")
+        found = examined(well, "--offline", code=2)
+        assert any(one["name"] == "daemon" and "keeps the last good configuration" in one["found"] for one in found)
+        assert "The saved configuration has mistakes" in well.run("status").stderr
+        assert daemon.stop() == 0

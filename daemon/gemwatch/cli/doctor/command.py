@@ -69,6 +69,7 @@ def _findings(path: Path, loaded: "LoadedFile", secrets: "Secrets", *, online: b
     from gemwatch.adapters.store.info import writer_of
     from gemwatch.cli.doctor import configuration, machine, store, targets, web
 
+    yield _instance(loaded)
     yield from configuration.findings(path, loaded)
     found = load_sections(path, os.environ, ("store.url",)).settings
     if found is not None:
@@ -80,6 +81,18 @@ def _findings(path: Path, loaded: "LoadedFile", secrets: "Secrets", *, online: b
     yield web.finding(settings.web, daemon=writer_of(settings.store.url) is not None)
     yield from targets.findings(settings.targets, online=online)
     yield from _login_and_api(settings, secrets, online=online)
+
+
+def _instance(loaded: "LoadedFile") -> "Finding":
+    import platform
+    import socket
+
+    from gemwatch import __version__
+    from gemwatch.cli.doctor.finding import ok
+
+    name = loaded.settings.name if loaded.settings is not None else None
+    versions = f"gemwatch {__version__}, Python {platform.python_version()}, {platform.system()} {platform.release()}"
+    return ok("instance", f"{name or socket.gethostname()}: {versions}")
 
 
 def _login_and_api(settings: "Settings", secrets: "Secrets", *, online: bool) -> "Iterator[Finding]":

@@ -34,7 +34,36 @@ def findings(url: str) -> Iterator[Finding]:
         yield ok("store", f"there is none at {path} yet: the first `gemwatch run` makes it")
     yield _sqlite()
     writer = writer_of(url)
+    if writer is not None:
+        yield from _service(url)
     yield ok("daemon", "none uses this store" if writer is None else f"runs as process {writer or 'unknown'}")
+
+
+def _service(url: str) -> Iterator[Finding]:
+    """What the daemon itself reports in its store."""
+    import sqlalchemy as sa
+
+    from gemwatch.adapters.store.rows import service_state
+    from gemwatch.adapters.store.tables import service
+    from gemwatch.core.health import ApiState, Login
+    from gemwatch.core.text.context import NOWHERE
+    from gemwatch.core.text.failures import FAILING, Failure
+
+    try:
+        with open_to_read(url).begin() as connection:
+            state = service_state({row.name: row.value for row in connection.execute(sa.select(service))})
+    except (StoreError, sa.exc.DatabaseError):
+        return  # which `_contents` reports
+    failing = (
+        (Failure.CONFIG, state.config_refused),
+        (Failure.LOGIN, state.login is Login.REFUSED),
+        (Failure.API, state.api is ApiState.DOWN),
+    )
+    for failure, is_failing in failing:
+        if is_failing:
+            words = FAILING[failure]
+            commands = "; ".join(NOWHERE.command(template) for template in words.commands)
+            yield problem("daemon", f"{words.happened} {words.meaning}", f"{words.to_do} {commands}".strip())
 
 
 def _place(path: Path) -> Iterator[Finding]:

@@ -23,7 +23,9 @@ FAILED, MISUSED = 1, 2
 
 Config = Annotated[
     Path | None,
-    typer.Option("--config", "-c", metavar="FILE", help="The configuration file.", show_default=False),
+    typer.Option(
+        "--config", "-c", metavar="FILE", readable=False, help="The configuration file.", show_default=False
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from gemwatch.cli.access import become_owner
-from gemwatch.cli.common import MISUSED, Config, Json, config_path, fail, print_json, store_of
+from gemwatch.cli.common import MISUSED, Config, Json, config_path, fail, print_json, refuse_without_access, store_of
 from gemwatch.cli.help import Command
 
 app = typer.Typer(no_args_is_help=True, help="Back up, inspect and upgrade the store.")
@@ -23,10 +23,11 @@ def backup(context: typer.Context, to: To, config: Config = None, *, force: Forc
     store's -wal and -shm files, move the copy to the store's place, start the daemon.
     """
     from gemwatch.adapters.store import backup as copies
-    from gemwatch.adapters.store.files import StoreError
+    from gemwatch.adapters.store.files import StoreError, file_of
     from gemwatch.core.text.formatting import size
 
     url = store_of(config_path(context, config))
+    refuse_without_access(file_of(url))
     try:
         schema = copies.backup(url, to, overwrite=force)
     except copies.InTheWayError as error:
@@ -42,10 +43,11 @@ def info(context: typer.Context, config: Config = None, *, as_json: Json = False
 
     It also shows whether a daemon uses it.
     """
-    from gemwatch.adapters.store.files import StoreError
+    from gemwatch.adapters.store.files import StoreError, file_of
     from gemwatch.adapters.store.info import facts_of
 
     url = store_of(config_path(context, config))
+    refuse_without_access(file_of(url))
     try:
         facts = facts_of(url)
     except StoreError as error:

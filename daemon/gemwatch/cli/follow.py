@@ -58,7 +58,7 @@ def follow_changes(read: Read, select: Select, *, by_urgency: bool) -> None:
     del by_urgency  # lines come in the order of the changes
     print(record([column.title for column in _CHANGES]), flush=True)
     document, said = read(), dict[int, tuple[str, str]]()
-    service_said: Sequence[str] = ()
+    service_said: Sequence[str] = []
     try:
         while True:
             started = time.monotonic()

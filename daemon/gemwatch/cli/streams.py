@@ -1,5 +1,6 @@
 """Standard streams that are closed, full, or unable to carry a character, and how a command then ends."""
 
+import errno
 import io
 import os
 import sys
@@ -8,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 FAILED, OWN_FAULT, INTERRUPTED = 1, 70, 130  # 70 is EX_SOFTWARE
+_OUTPUT_LOST = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
 
 
 def prepare() -> None:
@@ -58,8 +60,8 @@ def complain(sentence: str) -> None:
 
 def _explain(error: Exception) -> int:
     if isinstance(error, OSError):
-        if not _writable():
-            return FAILED  # `_flushed` reports it
+        if error.filename is None and error.errno in _OUTPUT_LOST:
+            return _lost(error)
         complain(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error))
         return FAILED
     databases = sys.modules.get("sqlalchemy.exc")  # not imported for this
@@ -82,12 +84,10 @@ def _place(error: Exception) -> str:
     return found
 
 
-def _writable() -> bool:
-    try:
-        sys.stdout.flush()
-    except OSError:
-        return False
-    return True
+def _lost(error: OSError) -> int:
+    complain(f"standard output cannot be written: {error.strerror}")
+    _silence(1)
+    return FAILED
 
 
 def _flushed(code: int) -> int:
@@ -98,9 +98,7 @@ def _flushed(code: int) -> int:
         _silence(1)
         return code or FAILED
     except OSError as error:
-        complain(f"standard output cannot be written: {error.strerror}")
-        _silence(1)
-        return code or FAILED
+        return max(code, _lost(error))
     try:
         sys.stderr.flush()
     except OSError:

@@ -157,7 +157,7 @@ FORGED = "x\n12:00:00 error    forged\r\x1b[2J\u2028\x85\u202e\ud800"
 def test_what_comes_from_outside_forges_no_line(pipe: Reader, format_: str) -> None:
     log = pipe.configure(format_)
     log.info("job moved", name=FORGED, bare="x\x1b[2J", nested={"a": FORGED})
-    logging.getLogger("uvicorn.error").warning("bad request %s", FORGED)
+    logging.getLogger("httpx").warning("bad request %s", FORGED)
     (first, second) = pipe.lines()
     assert (first + second).isprintable()
 

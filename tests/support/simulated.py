@@ -70,7 +70,7 @@ class Life:
             api=Api(world),
             credentials=Credentials(world),
             targets=Targets(world),
-            pace=Pace(clock, at_once=AT_ONCE, rate=RATE),
+            pace=Pace(clock, at_once=settings.api.max_in_flight, rate=settings.api.max_rate),
         )
         notes = housekeeping.notes()
         self.health_monitor = HealthMonitor(active=active, clock=clock, notes=notes)

@@ -7,12 +7,14 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from http import HTTPStatus
 from typing import ParamSpec, TypeVar
 
 from gemwatch.core.job import Failed, NotFound, Observation, Refused, Throttled
 from gemwatch.core.listing import Listed, Listing
 from gemwatch.core.login import LoginError, Token
 from gemwatch.core.message_ids import MessageIds
+from gemwatch.core.refusals import Answer, Culprit, api_words, judge
 from gemwatch.core.text.message import Message
 from gemwatch.core.text.rendering import Format, Rendered, render
 from gemwatch.core.work import NotSent, Outcome, Sent
@@ -42,7 +44,10 @@ class World:
     def __init__(self, clock: VirtualClock, chance: random.Random) -> None:
         self.clock, self.chance = clock, chance
         self.jobs: dict[int, Job] = {}
-        self.api = "normal"  # normal | down | refusing | throttling
+        self.api = "normal"  # normal | down | refusing | throttling | forbidding
+        self.quota = 0  # requests a second that are answered while it is forbidding, and
+        self.forbidden = Answer(status=HTTPStatus.FORBIDDEN)  # the answer to all others
+        self.renewals = 0
         self.pause: timedelta | None = timedelta(seconds=30)  # that a 429 asks for
         self.login = True
         self.locked = False
@@ -129,6 +134,11 @@ class Api:
             case "throttling":
                 world.held_until = world.clock.monotonic() + (world.pause or SHORTEST_HOLD).total_seconds()
                 return Throttled(at=at, retry_after=world.pause)
+            case "forbidding" if sum(asked > world.clock.monotonic() - 1 for asked in world.asked_at) > world.quota:
+                culprit, status, words = judge(world.forbidden), world.forbidden.status, api_words(world.forbidden)
+                if culprit is Culprit.RATE:
+                    return Throttled(at=at, status=status, words=words)
+                return Refused(at=at, reason=f"HTTP {status}", culprit=culprit or Culprit.UNKNOWN, status=status)
         return None
 
     def _answer(self, job: Job) -> Observation:
@@ -162,6 +172,7 @@ class Credentials:
         return Token(value="token", fetched_at=self._world.clock.now())
 
     async def renew(self, stale: Token | None) -> Token:
+        self._world.renewals += 1
         await asyncio.sleep(0.5)
         return await self.token()
 

@@ -10,6 +10,7 @@ import subprocess
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from getpass import getuser
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from support.disk import mounted
 from support.gem import KEY, TOKEN, Answer, ScriptedGem
 from support.http import Handler
 from support.inbox import Inbox
+from support.tokens import jwt
 from support.waiting import wait_until
 
 NO_CA = {"SSL_CERT_FILE": "", "REQUESTS_CA_BUNDLE": ""}  # whatever this machine has
@@ -52,12 +54,12 @@ def faults(installation: Installation, *options: str, code: int, **more: str) ->
     return {one["name"]: (one["state"], one["found"]) for one in found if one["state"] != "ok"}
 
 
-def token_from(installation: Installation, script: str) -> None:
+def token_from(installation: Installation, script: str, *arguments: str) -> None:
     """Have the token from a program called az."""
     az = installation.folder / "az"
     az.write_text(f"#!/bin/sh\n{script}\n")
     az.chmod(0o755)
-    installation.configure(api={**installation.document["api"], "token": {"command": [str(az)]}})
+    installation.configure(api={**installation.document["api"], "token": {"command": [str(az), *arguments]}})
 
 
 def test_where_all_is_well_it_says_so_and_leaves_no_trace(well: Installation, gem: ScriptedGem, inbox: Inbox) -> None:
@@ -218,7 +220,50 @@ def test_an_az_that_is_logged_out(well: Installation) -> None:
     (one,) = (one for one in examined(well, code=1) if one["name"] == "login")
     assert one["state"] == "problem"
     assert one["found"].endswith("Please run 'az login' to setup account\"")
-    assert one["remedy"] == "On the host, as the user that runs gemwatch: az login. Then: gemwatch token"
+    assert f"As user {getuser()}, run: az login " in one["remedy"]
+    assert one["remedy"].endswith("Then run: gemwatch token")
+
+
+@pytest.mark.parametrize(
+    ("words", "found", "remedy"),
+    [
+        ("ERROR: No subscriptions found for a@example.com.", "no Azure subscription", "--allow-no-subscriptions"),
+        ("ERROR: AADSTS70043: too old. Trace ID: 1", "new sign-in after a set time", "az login --scope S"),
+        ("ERROR: AADSTS1002012: bad scope.", "as an application", "AZURE_CONFIG_DIR"),
+        ("ERROR: AADSTS700024: expired.", "federated token", "--federated-token"),
+        ("ERROR: AADSTS53003: blocked.", "Conditional Access", "administrator"),
+        ("token cache is locked", "token cache is locked", "az login"),
+    ],
+)
+def test_doctor_explains_why_az_gives_no_token(well: Installation, words: str, found: str, remedy: str) -> None:
+    token_from(well, f"echo '{words}' >&2; exit 1", "--scope", "S")
+    (one,) = (one for one in examined(well, code=1) if one["name"] == "login")
+    assert one["state"] == "problem"
+    assert found in one["found"]
+    assert "Trace" not in one["found"]
+    assert remedy in one["remedy"]
+
+
+def test_doctor_finds_a_login_as_an_application(well: Installation) -> None:
+    token_from(well, f"echo {jwt(idtyp='app')}")
+    (one,) = (one for one in examined(well, code=0) if one["name"] == "login")
+    assert one["state"] == "warning"
+    assert "as an application" in one["found"]
+    assert "AZURE_CONFIG_DIR" in one["remedy"]
+
+
+def test_doctor_names_the_likely_culprit_of_a_refusal(well: Installation, gem: ScriptedGem) -> None:
+    gem.for_all = Answer(status=403, body=b'{"message": "not authorized for the product: Orbis GEM API"}')
+    (one,) = (one for one in examined(well, code=1) if one["name"] == "key and token")
+    assert one["found"] == 'HTTP 403 Forbidden: "not authorized for the product: Orbis GEM API"'
+    assert "Orbis Private Data Gateway API" in one["remedy"]
+    gem.for_all = Answer(status=403, body=b"<h1>Developer Over Qps</h1>")
+    (one,) = (one for one in examined(well, code=0) if one["name"] == "key and token")
+    assert one["state"] == "warning"
+    assert "api.max_rate" in one["remedy"]
+    gem.for_all = Answer(body=b"<html>Please sign in</html>")
+    (one,) = (one for one in examined(well, code=1) if one["name"] == "key and token")
+    assert "in a form that gemwatch does not understand" in one["found"]
 
 
 def test_the_time_to_the_tokens_end(well: Installation) -> None:

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 import trustme
+from requests.utils import should_bypass_proxies
 
 from gemwatch.adapters.gem.client import GemApi
+from gemwatch.adapters.http.session import proxy_for
 from gemwatch.core.job import Failed, NotFound, Observation, Seen
 from support.asking import SHORT, api_at, endless, failed, raw
 from support.clock import FakeClock
@@ -527,6 +529,26 @@ async def test_the_proxy_is_chosen_by_scheme_and_exceptions(
         async with api_at("http://gem.invalid/gem") as api:
             assert "cannot be resolved" in failed(await api.ask(7, TOKEN)).reason
     assert len(proxy.heads) == 1
+
+
+@pytest.mark.parametrize(
+    ("no_proxy", "url"),
+    [
+        ("10.0.0.0/8", "http://10.1.2.3:81/gem"),
+        ("other.example, 10.0.0.0/8", "http://10.1.2.3/gem"),
+        ("10.1.2.3:81", "http://10.1.2.3:81/gem"),
+        ("gem.invalid:81", "http://gem.invalid:81/gem"),
+        ("10.0.0.0/8", "http://11.1.2.3/gem"),
+        ("gem.invalid:81", "http://gem.invalid:82/gem"),
+        ("nonsense/99", "http://10.1.2.3/gem"),
+    ],
+)
+def test_no_proxy_is_read_as_notifications_read_it(
+    no_proxies: None, monkeypatch: pytest.MonkeyPatch, no_proxy: str, url: str
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", "http://proxy.example.com:3128")
+    monkeypatch.setenv("NO_PROXY", no_proxy)
+    assert (proxy_for(url) is None) == should_bypass_proxies(url, None)
 
 
 async def test_this_machine_is_not_asked_through_a_proxy(

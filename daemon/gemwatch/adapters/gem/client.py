@@ -12,7 +12,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import TypeVar
+from typing import TypeVar, cast
 from urllib.parse import quote, urlsplit
 
 import aiohttp
@@ -83,12 +83,8 @@ class GemApi:
         return await self._ask(url, token, lambda response: self._listing(response, job_type))
 
     async def _ask(self, url: str, token: str, read: Callable[[httpx.Response], Awaitable[T]]) -> T | Observation:
-        for name, value in (("key", self._settings.key), ("token", token)):
-            if not _FIT_FOR_A_HEADER.fullmatch(value):
-                return Refused(
-                    at=self._clock.now(),
-                    reason=f"the {name} is empty or has characters that no HTTP header can carry",
-                )
+        if token != self._token and (unfit := self._unfit(token)) is not None:
+            return Refused(at=self._clock.now(), reason=unfit)
         sent_at = self._clock.now()
         try:
             async with asyncio.timeout(self._time_limit) as limit:
@@ -128,13 +124,22 @@ class GemApi:
             for held in (connections, *outworn):
                 await held.release()
 
+    def _unfit(self, token: str) -> str | None:
+        """Why no request can be made with this key and token."""
+        for name, value in (("key", self._settings.key), ("token", token)):
+            if not _FIT_FOR_A_HEADER.fullmatch(value):
+                return f"the {name} is empty or has characters that no HTTP header can carry"
+        return None
+
     def _request(self, url: str, token: str) -> httpx.Request:
         """A request that nobody else uses, until it is put back."""
         if token != self._token:
             self._token, self._spare = token, []
         if self._spare:
             request = self._spare.pop()
-            request.url = httpx.URL(url)
+            request.url = cast(
+                "httpx.URL", url
+            )  # all that the transport does with it is str(), and parsing takes long
             return request
         headers = {
             "tomtom-api-key": self._settings.key,

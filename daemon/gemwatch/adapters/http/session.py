@@ -8,7 +8,7 @@ import threading
 from concurrent.futures import Future
 from ipaddress import ip_address
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.request import getproxies
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -34,7 +34,7 @@ def open_session(base_url: str, connections: int, trust: ssl.SSLContext) -> aioh
 
     Raises NoAnswerError where the environment names a proxy that cannot be used.
     """
-    proxy = _proxy_for(base_url)
+    proxy = proxy_for(base_url)
     connector = aiohttp.TCPConnector(
         limit=connections, keepalive_timeout=_KEEP_ALIVE, ssl=trust, resolver=_OwnThreadResolver()
     )
@@ -48,7 +48,7 @@ def open_session(base_url: str, connections: int, trust: ssl.SSLContext) -> aioh
     )
 
 
-def _proxy_for(base_url: str) -> str | None:
+def proxy_for(base_url: str) -> str | None:
     """The proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names, unless NO_PROXY excepts this host.
 
     aiohttp can read them by itself, but then does so for each request, together with ~/.netrc, in the loop's
@@ -57,7 +57,7 @@ def _proxy_for(base_url: str) -> str | None:
     address = urlsplit(base_url)
     host, proxies = address.hostname or "", getproxies()
     proxy = proxies.get(address.scheme) or proxies.get("all")
-    if not proxy or _is_here(host) or proxy_bypass(address.netloc.rpartition("@")[2]):
+    if not proxy or _is_here(host) or _is_exempt(base_url):
         return None
     proxy = proxy if "://" in proxy else f"http://{proxy}"
     scheme = proxy.partition("://")[0].lower()
@@ -66,6 +66,13 @@ def _proxy_for(base_url: str) -> str | None:
             f"the environment names a {scheme}:// proxy, and only http:// and https:// ones can be used"
         )
     return proxy
+
+
+def _is_exempt(url: str) -> bool:
+    """Whether NO_PROXY excepts this place, by the very rule by which notifications are sent, networks included."""
+    from requests.utils import should_bypass_proxies  # noqa: PLC0415 (slow to import, and most hosts have no proxy)
+
+    return should_bypass_proxies(url, None)
 
 
 def _is_here(host: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gemwatch.adapters.store.tables import details, target_health, watches
+from gemwatch.adapters.store.tables import details, messages, target_health, watches
 from gemwatch.core.settings import WebSettings
 from support import filled, scene
 from support.clock import START
@@ -388,3 +388,12 @@ async def test_targets_that_are_down_have_a_banner(store: str, client: httpx.Asy
     filled.add(store, (target_health, [{name: value for name, value in down.items() if name in columns}]))
     found = await page(client, "/")
     assert "team-slack: the target does not accept messages" in found.text
+
+
+async def test_deliveries_show_the_text_as_sent(store: str, client: httpx.AsyncClient) -> None:
+    filled.fill(store)
+    text = {"at": START, "title": "SUCCESS: weekly be", "body": "All of it <b>", "format": "text"}
+    sent = {"event_id": 1, "target": "chat", "state": "sent", "expires_at": START, "message_id": 1}
+    filled.add(store, (messages, [text]), (filled.deliveries, [sent]))
+    for path in ("/deliveries", "/jobs/5"):
+        assert "SUCCESS: weekly be All of it <b>" in (await page(client, path)).text

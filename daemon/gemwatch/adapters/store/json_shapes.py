@@ -162,6 +162,7 @@ def delivery_json(one: DeliveryRow) -> shapes.Delivery:
         "next_attempt_at": as_text(one.next_attempt_at),
         "sent_at": as_text(one.sent_at),
         "last_error": one.last_error,
+        "text": one.text,
     }
 
 

@@ -80,7 +80,7 @@ class TransitionRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryRow:
-    """One event to one target. `next_attempt_at` None: there is none."""
+    """One event to one target. `next_attempt_at` None: there is none. `text`: as sent, where kept and read."""
 
     id: int
     event_id: int
@@ -92,6 +92,7 @@ class DeliveryRow:
     next_attempt_at: datetime | None
     sent_at: datetime | None
     last_error: str | None
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +197,13 @@ def delivery_row(row: Any) -> DeliveryRow:
         next_attempt_at=row.claim or row.due_at,
         sent_at=row.sent_at,
         last_error=row.last_error,
+        text=_text_of(row),
     )
+
+
+def _text_of(row: Any) -> str | None:
+    body = getattr(row, "message_body", None)
+    return None if body is None else f"{row.message_title}\n\n{body}"
 
 
 def service_state(

@@ -104,6 +104,7 @@ class Delivery(TypedDict):
     next_attempt_at: Time | None
     sent_at: Time | None
     last_error: str | None
+    text: Annotated[str | None, Field(description="As sent; kept for 30 days, and not part of commands' lists")]
 
 
 @_closed

@@ -24,7 +24,7 @@ from gemwatch.adapters.store.rows import (
 )
 from gemwatch.adapters.store.runs import SUCCESSES, Learner, place_of, run_of
 from gemwatch.adapters.store.shapes import NEEDS_REVIEW, NOT_FOUND, UNSEEN
-from gemwatch.adapters.store.tables import deliveries, details, events, runs, service, transitions, watches
+from gemwatch.adapters.store.tables import deliveries, details, events, messages, runs, service, transitions, watches
 from gemwatch.core.job import ENDS, Status, is_end
 from gemwatch.core.runs import Run
 
@@ -253,4 +253,9 @@ def ended_sessions(connection: sa.Connection) -> frozenset[str]:
 
 
 def _told() -> sa.Select[Any]:
-    return sa.select(deliveries, events.c.kind, events.c.job_id).join(events, events.c.id == deliveries.c.event_id)
+    text = messages.c.title.label("message_title"), messages.c.body.label("message_body")
+    return (
+        sa.select(deliveries, events.c.kind, events.c.job_id, *text)
+        .join(events, events.c.id == deliveries.c.event_id)
+        .outerjoin(messages, messages.c.id == deliveries.c.message_id)
+    )

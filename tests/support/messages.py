@@ -173,7 +173,7 @@ EVENTS: Mapping[str, Event] = {
 def messages() -> Mapping[str, Message]:
     """Every sample, one that is late, and summaries."""
     alone = {name: compose(4711, event, now=AT, context=CONTEXT) for name, event in EVENTS.items()}
-    some = [(4711 + number, event) for number, event in enumerate(EVENTS.values())]
+    some = [(4711 + n, event) for n, event in enumerate(EVENTS.values()) if event.kind is not EventKind.GROUP_DONE]
     ended = [one for one in some if one[1].kind in (EventKind.SUCCESS, EventKind.FAILED, EventKind.NEEDS_REVIEW)]
     return {
         **alone,
@@ -217,7 +217,7 @@ def catalogue() -> str:
     """The page with every message as text."""
     parts = [_INTRODUCTION]
     for name, message in messages().items():
-        if name != "success-hostile":
+        if name != "success-hostile" and not name.startswith("group"):  # nothing sends those of groups yet
             shown = render(message, Format.TEXT)
             parts.append(f"## {name.replace('-', ' ').capitalize()}\n\n```\n{shown.title}\n\n{shown.body}\n```\n")
     return "\n".join(parts)

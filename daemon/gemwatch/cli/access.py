@@ -38,9 +38,9 @@ def denied(file: Path, *, needed: int = os.R_OK) -> str | None:
 
 
 def become_owner(file: Path) -> None:
-    """For root: go on as the owner of the file, or of the folder where it will be, and make private files only.
+    """For root: become the owner of the file, or of the folder where it will be, and create private files only.
 
-    What root makes there itself could not be used by the daemon, and whoever owns the folder could lead root astray.
+    The daemon could not use files that root creates, and the owner of the folder could make root write elsewhere.
     """
     os.umask(0o077)
     if os.geteuid() != 0:

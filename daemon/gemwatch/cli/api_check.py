@@ -1,4 +1,4 @@
-"""What the daemon would reach: a token, and one answer of the API. For `check --online` and `doctor`."""
+"""Tries what the daemon needs: a token, and one answer of the API. For `check --online` and `doctor`."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from gemwatch.core.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What one question told. `good`: key and token were accepted. `seen` is the observation itself."""
+    """The result of one request. `good`: key and token were accepted. `seen` is the observation itself."""
 
     good: bool
     words: str
@@ -29,7 +29,7 @@ async def token_of(settings: Settings, clock: Clock, secrets: Secrets) -> Token 
 
 
 async def ask_once(settings: Settings, clock: Clock, token: Token) -> Answer:
-    """Ask about the first watched job, or about job 1 where none is watched: any answer about a job tells."""
+    """Request the first watched job, or job 1 if the watch list is empty: any answer about a job is enough."""
     api = GemApi(settings.api, clock)
     job_id = settings.watches[0].job_id if settings.watches else 1
     try:

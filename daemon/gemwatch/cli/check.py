@@ -43,7 +43,7 @@ def check(context: typer.Context, config: Config = None, *, online: Online = Fal
         if advice is not None:
             typer.echo(f"{path}: notify.{target.name}: {advice}", err=True)
     if not settings.targets:
-        typer.echo(f"{path}: notify: there is no target, so nobody receives messages", err=True)
+        typer.echo(f"{path}: notify has no target, so gemwatch sends no messages", err=True)
     if loaded.problems:
         typer.echo(
             f"{path}: {mistakes} in the watch list. Those entries are skipped, the others are watched.", err=True

@@ -83,7 +83,7 @@ SomeTargets = Annotated[
     ),
 ]
 Limit = Annotated[
-    int | None, typer.Option("--limit", metavar="N", min=1, max=10**9, help="At most so many.", show_default=False)
+    int | None, typer.Option("--limit", metavar="N", min=1, max=10**9, help="Show at most N.", show_default=False)
 ]
 
 Since = Annotated[

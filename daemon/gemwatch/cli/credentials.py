@@ -1,4 +1,4 @@
-"""systemd's credentials: while their unit does not run, references to them lead nowhere, which is no mistake."""
+"""systemd's credentials. They exist only while their unit runs, so a reference to one is not a mistake then."""
 
 import os
 import re
@@ -26,7 +26,7 @@ def missing(unit: str) -> str:
     """What it means, and what to run."""
     return (
         f"/run/credentials/{unit} exists only while {unit} runs, and it does not run. The references to it cannot be "
-        "checked now; that is no mistake of the configuration. To see why the unit does not run:"
+        "checked now; the configuration may be right. To see why the unit does not run:"
     )
 
 

@@ -190,7 +190,7 @@ def retry(context: typer.Context, ids: Ids = None, config: Config = None) -> Non
     from gemwatch.core.text.formatting import counted
 
     path = config_path(context, config)
-    open_store(path).dispose()  # says what is wrong where there is no store of this version
+    open_store(path).dispose()  # reports what is wrong if the store is missing or has another version
     engine = open_to_write(store_of(path), checkpoints=False)
     try:
         back = Housekeeping(engine).retry_failed(ids or [], datetime.now(UTC))

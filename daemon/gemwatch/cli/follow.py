@@ -18,7 +18,7 @@ Read = Callable[[], dict[str, Any]]
 Select = Callable[[Sequence[dict[str, Any]]], list[Any]]
 
 _EVERY = 1.0  # seconds
-_SHARE = 10  # a read of a large store is followed by a pause of so many times its length
+_SHARE = 10  # the pause after a read, as a multiple of how long the read took
 _CHANGES = tuple(Column(title=title) for title in ("Time", "Job", "Name", "Status", "Remark"))
 
 

@@ -85,8 +85,8 @@ def _named(url: str) -> tuple[str, int] | None:
 def listen_address(path: Path) -> tuple[str, int] | str:
     """The address to ask, or why there is none.
 
-    A daemon that refused an edit keeps the last good configuration, and is no less healthy for it; where the edit
-    leaves no way to tell, the default is asked.
+    A daemon that refused an edit keeps the last good configuration and stays healthy. If the edited file does not
+    show the address, the default is used.
     """
     listen = _listen(path)
     if listen == "off":

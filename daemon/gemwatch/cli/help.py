@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-_SHORT = 60  # characters; each command's first sentence is shorter, so that none is cut at 80 columns
+_SHORT = 60  # characters; each command's first sentence is shorter, so it fits into 80 columns
 
 
 def _without_type(words: str) -> str:

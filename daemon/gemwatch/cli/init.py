@@ -110,7 +110,7 @@ def init(
 
 
 def example_file() -> Path:
-    """The example with every key: in the wheel beside this package, in a checkout at its top."""
+    """The example with every key: in the wheel inside this package, in a checkout at its top."""
     package = Path(__file__).parents[1]
     places = (package / "config.example.yaml", package.parents[1] / "config.example.yaml")
     return next(place for place in places if place.is_file())

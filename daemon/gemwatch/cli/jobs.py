@@ -35,7 +35,7 @@ class Sort(StrEnum):
     STATUS_SINCE = "status_since"  # the latest first
     EXPECTED_END = "expected_end"
     NEXT_POLL = "next_poll_at"
-    URGENCY = "urgency"  # what needs somebody first
+    URGENCY = "urgency"  # what needs attention first
 
 
 def chosen(
@@ -70,7 +70,7 @@ def ordered(jobs: Iterable[Job], by: Sort) -> list[Job]:
 
 
 def urgency(job: Job) -> tuple[int, str, int]:
-    """Sorts jobs that need somebody first, then those that run, by their expected end; ended ones by their age."""
+    """Sorts jobs that need attention first, then those that run, by their expected end; ended ones by their age."""
     if job["status"] == Status.FAILED or job["needs_review"]:
         rank = 0 if job["watched"] else 6
     elif job["finished"] or not job["watched"]:

@@ -71,7 +71,7 @@ def _cause(error: Exception) -> Exception:
 
 
 def _before_the_loop() -> None:
-    """Signals that come while the program is still starting: a stop ends it in order, a reload is what it does."""
+    """Signals that come while the program is still starting: a stop ends it cleanly, a reload changes nothing."""
 
     def stop(*_: object) -> None:
         raise SystemExit(0)

@@ -38,7 +38,7 @@ def pause(seconds: float) -> None:
 
 
 def cut(lines: Sequence[str], most: int, left_out: str) -> list[str]:
-    """At most so many lines. If some do not fit, the last one says how many, at the `{}` in `left_out`."""
+    """At most `most` lines. If some do not fit, the last one shows how many, at the `{}` in `left_out`."""
     if len(lines) <= most:
         return list(lines)
     return [*lines[: most - 1], left_out.format(len(lines) - most + 1)]

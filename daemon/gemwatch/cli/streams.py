@@ -107,5 +107,5 @@ def _flushed(code: int) -> int:
 
 
 def _silence(number: int) -> None:
-    """The interpreter flushes once more at its end, and must not fail then."""
+    """The interpreter flushes once more when it exits, which must not fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), number)

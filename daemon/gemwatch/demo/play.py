@@ -24,7 +24,7 @@ from gemwatch.demo.server import LOOPBACK, free_port, serving
 from gemwatch.demo.show import Row, Screen, Show
 
 EDIT_AFTER, CUT_OFF_AFTER = 8.0, 9.0  # seconds until the watch list is edited, and from then until logins are cut off
-LIMIT = 150.0  # seconds: it takes less than 50, but a busy machine is no failure
+LIMIT = 150.0  # seconds: it takes less than 50, but a busy machine is not a failure
 LATER_LIFE = 3600.0  # seconds of a token once the demo only keeps running: each renewal is a line
 
 Receipt = tuple[str, int, str]  # outcome, job, target

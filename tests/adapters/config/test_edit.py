@@ -354,6 +354,6 @@ def test_a_file_that_is_mounted_by_itself_is_not_truncated_but_refused(tmp_path:
         "add_watches(Path(sys.argv[1]), [Watch(job_id=9)], {}, lambda url: None)"
     )
     done = in_a_namespace('mount --bind "$1" "$1"; "$2" -c "$3" "$1"', str(path), sys.executable, code)
-    assert "is mounted by itself, so it cannot be replaced; mount its folder" in done.stderr
+    assert "is mounted as a single file, so it cannot be replaced; mount its folder" in done.stderr
     assert path.read_text() == LEAST
     assert [p.name for p in tmp_path.iterdir()] == ["config.yaml"]

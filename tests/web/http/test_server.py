@@ -212,7 +212,7 @@ def test_port_in_use_is_an_error_with_a_remedy(taken: int) -> None:
 
 
 def test_address_of_another_machine_is_an_error() -> None:
-    with pytest.raises(WebError, match=r"^web: 192\.0\.2\.1:8042 is no address of this machine"):
+    with pytest.raises(WebError, match=r"^web: 192\.0\.2\.1:8042 is not an address of this machine"):
         bind("192.0.2.1", 8042)
 
 

@@ -227,7 +227,7 @@ def _replace(path: Path, old: str, new: str) -> None:
     except OSError as error:
         if error.errno == errno.EBUSY:
             raise EditRefusedError(
-                f"{path} is mounted by itself, so it cannot be replaced; mount its folder"
+                f"{path} is mounted as a single file, so it cannot be replaced; mount its folder"
             ) from None
         remedy = "run this as the owner of the file and its folder"
         raise EditRefusedError(f"{path} cannot be replaced: {error.strerror}; {remedy}") from None

@@ -191,7 +191,9 @@ class PollKeys(TypedDict, total=False):
     alert_after: Annotated[
         timedelta, _DURATION, _about("After this long without a good answer from the API, api is sent.")
     ]
-    list_every: Annotated[timedelta, _DURATION, _about("How often the list of jobs is read for discovery.")]
+    list_every: Annotated[
+        timedelta, _DURATION, _about("Reserved for finding jobs in the API's list; not used by this version.")
+    ]
     adaptive: Annotated[
         bool,
         Takes(values.flag, {"type": "boolean"}),

@@ -86,8 +86,8 @@ def _check_sound(engine: sa.Engine, url: str) -> None:
         said = str(error.orig)
     if said != "ok":
         raise StoreError(
-            f"the store {file_of(url)} is damaged ({said}): put back a copy of it, or move it away to begin with an "
-            "empty one, which tells every job that has ended once more"
+            f"the store {file_of(url)} is damaged ({said}): restore a copy of it, or move it away to start with an "
+            "empty one, which reports every job on the watch list that has ended once more"
         )
 
 
@@ -101,7 +101,7 @@ def _migrate(engine: sa.Engine, url: str, found: str | None) -> Path | None:
     if found is not None and found not in known:
         raise StoreError(
             f"the store {path} has schema {found}, which a newer gemwatch made: install that version or a newer "
-            "one, or put back the copy that was made before its first start"
+            "one, or restore the copy that was made before its first start"
         )
     copy = copy_before(url, found) if found is not None else None
     with engine.begin() as connection:

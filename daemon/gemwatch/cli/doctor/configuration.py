@@ -53,7 +53,7 @@ def _mistakes(path: Path, loaded: LoadedFile) -> Iterator[Finding]:
 
 
 def _mounts(files: Iterable[Path]) -> Iterator[Finding]:
-    """A file that is mounted by itself stays the old one when the host puts a new one in its place."""
+    """A single mounted file keeps its old content when the host replaces it."""
     try:
         mounted = mount_points(_MOUNTS.read_text())
     except OSError:
@@ -62,9 +62,11 @@ def _mounts(files: Iterable[Path]) -> Iterator[Finding]:
     remedy = "Mount its folder instead of the single file"
     for file in alone:
         if file.stat().st_nlink == 0:
-            found = f"{file} is mounted by itself and has been replaced outside: what is read here is the old one"
+            found = f"{file} is mounted as a single file and was replaced on the host: gemwatch reads the old one"
             yield problem("mounted file", found, f"{remedy}, and start again")
         else:
-            yield warning("mounted file", f"{file} is mounted by itself: most edits of it never arrive here", remedy)
+            yield warning(
+                "mounted file", f"{file} is mounted as a single file: most edits do not arrive here", remedy
+            )
     if not alone:
-        yield ok("mounted file", "none is mounted by itself: edits arrive")
+        yield ok("mounted file", "no file is mounted as a single file: edits arrive")

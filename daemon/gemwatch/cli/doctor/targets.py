@@ -1,4 +1,4 @@
-"""Will each target hear of anything? Nothing is sent."""
+"""Can each target receive messages? Nothing is sent."""
 
 import queue
 import socket
@@ -11,14 +11,14 @@ from gemwatch.adapters.notify.urls import load, url_advice
 from gemwatch.cli.doctor.finding import Finding, ok, warning
 from gemwatch.core.events import Target
 
-_PATIENCE = 10.0  # seconds; a name server that hangs is not waited for
-# Services whose URL names a host of one's own. In other URLs that place holds a token, which is shown to nobody.
+_PATIENCE = 10.0  # seconds; do not wait for a name server that hangs
+# Services whose URL names your own host. In other URLs that place holds a token, which is never shown.
 _OWN_HOST = frozenset({"json", "jsons", "xml", "xmls", "form", "forms", "gotify", "gotifys", "ntfy", "ntfys"})
 
 
 def findings(targets: Sequence[Target], *, online: bool) -> Iterator[Finding]:
     if not targets:
-        yield warning("targets", "none is named: nobody is told of anything", "Name one under notify")
+        yield warning("targets", "none: gemwatch sends no messages", "Add one under notify")
     for target in targets:
         name = f"target {target.name}"
         advice = url_advice(target.url)
@@ -29,7 +29,7 @@ def findings(targets: Sequence[Target], *, online: bool) -> Iterator[Finding]:
             yield warning(
                 name,
                 f"the name {host} cannot be resolved here",
-                "Check the host in its URL and the name server; where a proxy looks names up, all is well",
+                "Check the host in its URL and the name server. If a proxy resolves names, ignore this",
             )
         else:
             yield ok(name, "can be read by Apprise" if host is None else f"can be read, and {host} can be found")

@@ -1,4 +1,4 @@
-"""Builds what a wait is made of, each thing beside its closing, and runs it until it is over or a signal comes."""
+"""Builds the collaborators of a wait, each with its clean-up, and runs the wait until it ends or a signal comes."""
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence

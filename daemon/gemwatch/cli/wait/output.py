@@ -96,7 +96,7 @@ class Table(Nothing):
 
 
 class Failures:
-    """Says on standard error, once, that the API does not answer, and once that it does again."""
+    """Reports on standard error, once, that the API does not answer, and once that it has recovered."""
 
     def __init__(self, shown: Shown) -> None:
         self._shown = shown
@@ -118,7 +118,7 @@ def explain(standings: Sequence[Standing], outcome: Outcome) -> None:
         if standing.outcome is Outcome.UNKNOWN_STATUS:
             streams.complain(
                 f"job {standing.job_id} has status {single_line(standing.status or '', 64)}, which gemwatch does not "
-                "know. Look at the job in TomTom's API; a newer gemwatch may know the status"
+                "know. Check the job in TomTom's API; a newer gemwatch may know the status"
             )
         elif standing.outcome is Outcome.NOT_FOUND:
             streams.complain(f"job {standing.job_id} is not found: check the id, and that this account may see it")
@@ -141,11 +141,11 @@ def _ids(standings: Sequence[Standing]) -> str:
 
 
 def put(text: str) -> None:
-    """A line, or the document, on standard output, at once. That nobody can read it does not change how jobs end."""
+    """A line, or the document, on standard output, at once. A closed output does not change how jobs end."""
     try:
         print(text, flush=True)
     except OSError as error:
-        if not isinstance(error, BrokenPipeError):  # whose reader has seen enough
+        if not isinstance(error, BrokenPipeError):  # its reader has read enough
             streams.complain(
                 f"standard output cannot be written: {error.strerror}. The exit code is right all the same"
             )

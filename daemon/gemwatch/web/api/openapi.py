@@ -33,16 +33,16 @@ def document(base: str = "") -> Node:
         # Where web.token is not set, no login is needed.
         "security": [{}, {"token": []}, {"session": []}],
         "paths": {
-            "/api/jobs": _get("jobs", "Jobs, filtered, ordered and by pages", "JobPage", _job_parameters()),
+            "/api/jobs": _get("jobs", "Jobs, with filters, order and pages", "JobPage", _job_parameters()),
             "/api/jobs/{job_id}": _get("job", "A job and its history", "JobWithHistory", [_path()], "404"),
-            "/api/deliveries": _get("deliveries", "Messages, newest first", "DeliveryPage", _delivery_parameters()),
+            "/api/deliveries": _get("deliveries", "Deliveries, newest first", "DeliveryPage", _delivery_parameters()),
             "/api/service": _get("service", "The state of the service", "Service", []),
         },
         "components": {
             "schemas": _schemas(),
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer", "description": "web.token of the configuration"},
-                "session": {"type": "apiKey", "in": "cookie", "name": "gemwatch", "description": "given by /login"},
+                "session": {"type": "apiKey", "in": "cookie", "name": "gemwatch", "description": "set by /login"},
             },
         },
     }
@@ -50,12 +50,12 @@ def document(base: str = "") -> Node:
 
 def _get(name: str, summary: str, shape: str, parameters: list[Node], *more: str) -> Node:
     errors = {
-        "400": "A parameter that cannot be used; `parameter` names it",
+        "400": "A parameter cannot be used; `parameter` names it",
         "401": "web.token is set, and the request has neither the token nor a session",
         "404": "There is no such job",
-        "421": "The name in the Host header is none of web.hosts",
+        "421": "The name in the Host header is not in web.hosts",
         "429": "Too many wrong tokens came from this address",
-        "503": "The store does not answer just now",
+        "503": "The store does not answer",
     }
     answers = {code: _answer(text, "Error") for code, text in errors.items() if code != "404" or code in more}
     answers["401"]["headers"] = {"WWW-Authenticate": {"schema": _TEXT}}

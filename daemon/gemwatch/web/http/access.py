@@ -127,7 +127,7 @@ class Access:
         return self._ended
 
     def _judge(self, request: Request, token: str) -> Response | None:
-        """None for the right token. A wrong one is counted; after many of them, none is checked for some time."""
+        """None for the right token. A wrong one is counted; after many of them, checks pause for some time."""
         address = request.client.host if request.client is not None else ""
         right = self._token is not None and hmac.compare_digest(token.encode(), self._token.encode())
         wait = self._guesses.wait(address)

@@ -17,7 +17,7 @@ NOT_OURS = (
 class Hosts:
     """Loopback, the address in `web.listen`, and the names in `web.hosts`, that of `web.public_url` among them.
 
-    A server that listens on every address answers to each of them, since nobody owns an address as a name, and to
+    A server that listens on every address answers to each of them, since nobody can register an address, and to
     the machine's own name.
     """
 

@@ -74,7 +74,7 @@ def _why(error: OSError, host: str, port: int) -> str:
         case errno.EADDRINUSE:
             what = "is in use by another program"
         case errno.EADDRNOTAVAIL | socket.EAI_NONAME:
-            what = "is no address of this machine"
+            what = "is not an address of this machine"
         case errno.EACCES:
             what = "needs a permission that this user lacks (ports below 1024 do)"
         case _:

@@ -45,7 +45,7 @@ class Live:
         news = asyncio.Event()
         self._listeners.add(news)
         if self._checking is None:
-            self._on_change()  # nobody has checked until now
+            self._on_change()  # the first check
             self._checking = asyncio.create_task(self._check(), name="events")
         try:
             yield ServerSentEvent(event="hello", data="", retry=RECONNECT_AFTER)

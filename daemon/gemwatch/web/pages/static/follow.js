@@ -6,7 +6,7 @@ import { showTimes } from "./times.js";
 
 const AT_MOST_EVERY = 2000; // ms between two refreshes
 const ANYWAY_EVERY = 60000; // bars move on even when nothing happens
-const GRACE = 4000; // streams end and reconnect regularly: that is no failure
+const GRACE = 4000; // streams end and reconnect regularly: that is not a failure
 const AGAIN_AFTER = 10000; // after a refusal, which browsers do not retry
 const TYPING = 250; // ms of rest before what was typed is searched for
 const MOST_TOLD = 5; // ends that are read out one by one

@@ -30,7 +30,7 @@ def config(tmp_path: Path) -> Path:
 def test_ids_are_read_from_arguments_and_standard_input(config: Path) -> None:
     done = gemwatch(config, "watch", "2", "-", given="3\n1 4\n3\n")
     assert done.returncode == 0, done.stderr
-    assert f"{config}:4:5: job 1 is watched already\n" in done.stdout
+    assert f"{config}:4:5: job 1 is already watched\n" in done.stdout
     assert config.read_text() == f"{MAIN}  - 2\n  - 3\n  - 4\n"
     done = gemwatch(config, "unwatch", "-", given="2 3\n4")
     assert (done.returncode, config.read_text()) == (0, MAIN)

@@ -28,7 +28,7 @@ def watch(
 ) -> None:
     """Add jobs to the watch list.
 
-    A running daemon applies the change within 5 s. A job that is watched already is reported and left as it is.
+    A running daemon applies the change within 5 s. A job that is already watched is reported and left as it is.
     If one id is wrong, nothing is changed.
 
     Examples: gemwatch watch 123456789 --name "Netherlands weekly"; cut -f1 jobs.txt | gemwatch watch -
@@ -47,7 +47,7 @@ def watch(
     except EditRefusedError as error:
         fail(str(error), MISUSED)
     for entry in there:
-        typer.echo(f"{entry.place}: job {entry.job_id} is watched already")
+        typer.echo(f"{entry.place}: job {entry.job_id} is already watched")
     new = [one for one in ids if one not in {entry.job_id for entry in there}]
     for one in new:
         typer.echo(f"{path}: job {one} is on the watch list")

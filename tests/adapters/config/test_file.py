@@ -156,19 +156,19 @@ def test_the_example_file_loads_without_problems() -> None:
 
 
 SQLITE_WANTED = "only a SQLite file is supported; write sqlite:///gemwatch.db or sqlite:////absolute/path.db"
-CALL_WANTED = "is not an http or https URL to call; write the one that the monitoring service shows"
+CALL_WANTED = "is not an http or https URL; copy the one that the monitoring service shows"
 UNCLOSED = "has a quote or a backslash that is not closed; write it as a list instead"
 BROKEN = [
     ("", "1:1: file: is empty"),
     (" \n\n", "1:1: file: is empty"),
     ("# nothing\n", "1:1: file: has nothing but comments"),
-    (b"\x00\x01\n", "1:1: file: is not plain text: it holds U+0000 in line 1"),
-    (b"api: {key: k}\n# \x1b\n", "1:1: file: is not plain text: it holds U+001B in line 2"),
+    (b"\x00\x01\n", "1:1: file: is not plain text: it contains U+0000 in line 1"),
+    (b"api: {key: k}\n# \x1b\n", "1:1: file: is not plain text: it contains U+001B in line 2"),
     (b"api: {key: k}\n# \xff\n", "1:1: file: is not UTF-8 (line 2); save it as UTF-8"),
     (b"#" * (16 * 1024 * 1024 + 1), "1:1: file: is larger than 16384 KiB"),
     ("[" * 900, "1:41: YAML: nested deeper than 40 levels"),
-    ("api:\n\tkey: k\n", "2:1: YAML: a tab where YAML wants spaces"),
-    (LEAST + "---\n", "2:1: YAML: a second document begins here; a file holds one"),
+    ("api:\n\tkey: k\n", "2:1: YAML: a tab where YAML needs spaces"),
+    (LEAST + "---\n", "2:1: YAML: a second document begins here; write only one per file"),
     ("- 1\n", "1:1: top level: must be a mapping with the sections api, poll, notify, watch, ..."),
     ("~\n", "1:1: top level: must be a mapping with the sections api, poll, notify, watch, ..."),
     ("watch: [1]\n", '1:1: api: the key "key" is missing'),
@@ -226,9 +226,9 @@ BROKEN = [
     ("api: {key: 815}\n", "1:12: api.key: must be text; put it in quotes"),
     (
         "api: {key: 'a b'}\n",
-        "1:12: api.key: may hold only ASCII letters, digits and signs, without spaces and line breaks",
+        "1:12: api.key: may contain only ASCII letters, digits and signs, without spaces and line breaks",
     ),
-    ("api: {key: ''}\n", "1:12: api.key: is empty; give it a value or take the key out"),
+    ("api: {key: ''}\n", "1:12: api.key: is empty; give it a value or remove the key"),
     ("api: {key: []}\n", "1:12: api.key: must be text, not a list"),
     (
         "api: {key: k, token: {command: az, value: t}}\n",
@@ -255,11 +255,11 @@ BROKEN = [
     ("api: {key: k, base_url: 'https://h:x'}\n", "1:25: api.base_url: is not a URL; write https://HOST/PATH"),
     (
         "api: {key: k, base_url: 'https://u:p@h'}\n",
-        "1:25: api.base_url: must not hold a user or password; write https://HOST/PATH",
+        "1:25: api.base_url: must not contain a user or password; write https://HOST/PATH",
     ),
     (
         "api: {key: k, base_url: 'https://h/?a=b'}\n",
-        "1:25: api.base_url: must not hold a query (?) or fragment (#); write https://HOST/PATH",
+        "1:25: api.base_url: must not contain a query (?) or fragment (#); write https://HOST/PATH",
     ),
     (LEAST + "notify: [a]\n", "2:9: notify: must be a mapping, KEY: VALUE"),
     (LEAST + "notify: {a: 5}\n", "2:13: notify.a: must be a mapping, KEY: VALUE"),
@@ -291,7 +291,7 @@ BROKEN = [
         LEAST + "notify: {a: {url: 'json://x', fallback: mial}, mail: 'json://y'}\n",
         '2:41: notify.a.fallback: no target is named "mial"; did you mean "mail"?',
     ),
-    ("name: ''\n" + LEAST, "1:7: name: is empty; give it a value or take the key out"),
+    ("name: ''\n" + LEAST, "1:7: name: is empty; give it a value or remove the key"),
     (
         LEAST + "web: {public_url: 'gemwatch.example.com'}\n",
         "2:19: web.public_url: is not an http or https URL with a host; write https://HOST/PATH",
@@ -326,7 +326,7 @@ BROKEN = [
     (LEAST + "watch: 5\n", "2:8: watch: must be a list"),
     (LEAST + "watch_files: watch.yaml\n", "2:14: watch_files: must be a list"),
     (LEAST + "watch_files: [5]\n", "2:15: watch_files[0]: must be text; put it in quotes"),
-    (LEAST + "watch_files: [none.yaml]\n", "2:15: watch_files[0]: there is no such file; create it or take it out"),
+    (LEAST + "watch_files: [none.yaml]\n", "2:15: watch_files[0]: does not exist; create it or remove it from the list"),
     (
         LEAST + "watch_files: ['*.yaml']\n",
         "2:15: watch_files[0]: matches the configuration file itself; put the lists into a folder of their own",
@@ -396,7 +396,7 @@ BROKEN = [
         LEAST + "web: {token: a-short-one-123}\n",
         "2:14: web.token: is shorter than 16 characters and could be guessed; make one with: openssl rand -hex 24",
     ),
-    (LEAST + "web: {token: }\n", "2:14: web.token: is empty; give it a value or take the key out"),
+    (LEAST + "web: {token: }\n", "2:14: web.token: is empty; give it a value or remove the key"),
     (LEAST + "web: {metrics: close}\n", '2:16: web.metrics: "close" is not known here; write one of open, token'),
     (
         LEAST + "web: {hosts: ['http://h', ok.example.com]}\n",
@@ -440,11 +440,11 @@ ENTRIES = [
     ("{job: 5, evry: 5m}", '3:14: watch[0]: unknown key "evry"; did you mean "every"?'),
     ("{job: 5, job: 6}", '3:14: watch[0]: duplicate key "job"; first at line 3'),
     ("{job: 5, name: 2026}", "3:20: watch[0].name: must be text; put it in quotes"),
-    ("{job: 5, name: ''}", "3:20: watch[0].name: is empty; give it a value or take the key out"),
-    ("{job: 5, name: ' '}", "3:20: watch[0].name: is empty; give it a value or take the key out"),
+    ("{job: 5, name: ''}", "3:20: watch[0].name: is empty; give it a value or remove the key"),
+    ("{job: 5, name: ' '}", "3:20: watch[0].name: is empty; give it a value or remove the key"),
     ('{job: 5, name: "a\\nb"}', "3:20: watch[0].name: must be a single line of text"),
     ('{job: 5, name: "a\\u2028b"}', "3:20: watch[0].name: must be a single line of text"),
-    ('{job: 5, name: "a\\0b"}', "3:20: watch[0].name: holds a control character"),
+    ('{job: 5, name: "a\\0b"}', "3:20: watch[0].name: contains a control character"),
     ("{job: 5, name: " + "x" * 201 + "}", "3:20: watch[0].name: is longer than 200 characters"),
     ("{job: 5, notify: mail}", "3:22: watch[0].notify: must be a list"),
     ("{job: 5, notify: [mial]}", '3:23: watch[0].notify[0]: no target is named "mial"; did you mean "mail"?'),
@@ -488,8 +488,8 @@ poll: {}
         'config.yaml:3:21: watch[0].every: "never" is not a duration; write 90s, 10m, 2h or 7d',
         'config.yaml:3:37: watch[0].notify[0]: no target is named "x"; name one from notify',
         'config.yaml:3:41: watch[0]: unknown key "nam"; did you mean "name"?',
-        "config.yaml:5:5: watch[2]: job 8 is watched already; first at config.yaml:4:5",
-        "config.yaml:6:26: watch_files[1]: there is no such file; create it or take it out",
+        "config.yaml:5:5: watch[2]: job 8 is already watched; first at config.yaml:4:5",
+        "config.yaml:6:26: watch_files[1]: does not exist; create it or remove it from the list",
         "config.yaml:7:15: poll.every: must be longer than 0",
         'config.yaml:7:31: poll.alert_after: "x" is not a duration; write 90s, 10m, 2h or 7d',
         'config.yaml:8:1: top level: duplicate key "poll"; first at line 7',
@@ -502,8 +502,8 @@ def test_of_two_watches_on_one_id_the_second_is_the_bad_one_across_files_too(fol
     folder.write("- 5\n- '5'\n- 6\n", "more.yaml")
     loaded = folder.load(LEAST + "watch:\n- {job: 5, name: first}\nwatch_files: [more.yaml]\n")
     assert folder.problems() == [
-        "more.yaml:1:3: watch[0]: this job is watched already; first at config.yaml:3:3",
-        "more.yaml:2:3: watch[1]: this job is watched already; first at config.yaml:3:3",
+        "more.yaml:1:3: watch[0]: this job is already watched; first at config.yaml:3:3",
+        "more.yaml:2:3: watch[1]: this job is already watched; first at config.yaml:3:3",
     ]
     assert loaded.settings is not None
     assert loaded.settings.watches == (Watch(job_id=5, name="first"), Watch(job_id=6))
@@ -524,7 +524,7 @@ def test_a_bad_entry_does_not_keep_a_good_one_on_the_same_id_out(folder: Folder)
         ("watch: [1]\n", "1:1: watch: must be a list of watches; write [] for none"),
         ("~\n", "1:1: watch: must be a list of watches; write [] for none"),
         ("- [\n", None),
-        (b"\x00", "1:1: file: is not plain text: it holds U+0000 in line 1"),
+        (b"\x00", "1:1: file: is not plain text: it contains U+0000 in line 1"),
     ],
 )
 def test_a_watch_file_that_says_nothing_clear_refuses_the_whole(
@@ -559,7 +559,7 @@ def test_a_folder_that_may_not_be_read_is_not_an_empty_one(folder: Folder) -> No
     folder.write("[5]\n", "w/a.yaml").parent.chmod(0)
     [problem] = folder.problems(LEAST + "watch_files: [w/*.yaml]\n")
     (folder.path / "w").chmod(0o700)
-    assert problem == "config.yaml:2:15: watch_files[0]: the folder w may not be read; permit it"
+    assert problem == "config.yaml:2:15: watch_files[0]: the folder w cannot be read; give gemwatch permission"
 
 
 def test_what_is_no_regular_file_is_refused_and_never_waited_for(folder: Folder) -> None:
@@ -634,11 +634,11 @@ def test_references_work_inside_any_string(folder: Folder, written: str, meant: 
         ("${NAME", "${ without a closing }; write ${NAME}, ${NAME:-default} or ${file:PATH}, and $$ for a dollar"),
         (
             "${}",
-            "${...} holds no variable name; write ${NAME}, ${NAME:-default} or ${file:PATH}, and $$ for a dollar",
+            "${...} contains no variable name; write ${NAME}, ${NAME:-default} or ${file:PATH}, and $$ for a dollar",
         ),
         (
             "${a b}",
-            "${...} holds no variable name; write ${NAME}, ${NAME:-default} or ${file:PATH}, and $$ for a dollar",
+            "${...} contains no variable name; write ${NAME}, ${NAME:-default} or ${file:PATH}, and $$ for a dollar",
         ),
         ("${NONE:-${NAME}}", "a reference inside a reference is not supported"),
     ],
@@ -652,7 +652,7 @@ def test_a_reference_that_leads_nowhere_is_an_error(folder: Folder, written: str
     [
         ("none", "cannot be read: No such file or directory"),
         (".", "cannot be read: Is a directory"),
-        ("binary", "is not plain text: it holds U+0000 in line 1"),
+        ("binary", "is not plain text: it contains U+0000 in line 1"),
         ("large", "is larger than 1024 KiB"),
     ],
 )
@@ -842,7 +842,7 @@ def test_the_sources_are_all_that_was_read_but_the_token_file(folder: Folder) ->
     assert set(sources.files) == {folder.main, folder.path / "key", folder.path / "none.yaml"}
     assert sources.patterns == (f"{folder.path}/w/*.yaml",)
     assert sources.seen.keys() == {*sources.files, folder.path / "w/a.yaml"}
-    assert sources.poll_once() == sources.seen
+    assert sources.stamps() == sources.seen
     assert loaded.texts.keys() == {folder.main, folder.path / "w/a.yaml"}
 
 
@@ -851,7 +851,7 @@ def test_a_refused_configuration_is_looked_at_as_it_was_read_too(folder: Folder,
     folder.write("- 5\n", "other.yaml")
     sources = folder.load(text).sources
     assert folder.main in sources.files
-    assert sources.poll_once() == sources.seen
+    assert sources.stamps() == sources.seen
 
 
 @pytest.mark.parametrize(

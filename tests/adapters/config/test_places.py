@@ -26,7 +26,7 @@ def test_no_configuration_names_every_place_and_init(folder: Path) -> None:
     with pytest.raises(NoConfigError) as raised:
         find(None, {})
     assert str(raised.value).splitlines() == [
-        "there is no configuration file. Tried:",
+        "no configuration file found. Tried:",
         "  --config: not given",
         "  $GEMWATCH_CONFIG: not set",
         f"  {folder}/config.yaml: no such file",

@@ -77,8 +77,8 @@ def test_a_scalar_means_what_a_reader_would_think(written: str, meant: object) -
         ("a: !secret x\n", "1:4: tags (!name) are not supported; put text that begins with ! in quotes"),
         ("a: ! x\n", "1:4: tags (!name) are not supported; put text that begins with ! in quotes"),
         ("a: *x\n", "1:4: aliases (*name) are not supported; put text that begins with * in quotes"),
-        ('a: "\\x07"\n', "1:4: holds a control character"),
-        ("a: 1\n---\nb: 2\n", "2:1: a second document begins here; a file holds one"),
+        ('a: "\\x07"\n', "1:4: contains a control character"),
+        ("a: 1\n---\nb: 2\n", "2:1: a second document begins here; write only one per file"),
     ],
 )
 def test_what_we_do_not_support_is_told_with_its_place(text: str, flaw: str, loader: Any) -> None:
@@ -91,13 +91,13 @@ def test_all_flaws_are_told_at_once_and_those_before_a_syntax_error_too() -> Non
 
 
 def test_a_tab_is_called_a_tab(loader: Any) -> None:
-    assert told("a:\n\tb: 1\n", loader) == ["2:1: a tab where YAML wants spaces"]
+    assert told("a:\n\tb: 1\n", loader) == ["2:1: a tab where YAML needs spaces"]
 
 
 def test_a_reference_in_braces_without_quotes_gets_a_hint(loader: Any) -> None:
     [flaw] = told("notify:\n  slack: {url: ${SLACK_URL}}\n", loader)
     assert flaw.startswith("2:")
-    assert flaw.endswith('; inside { } and [ ] a reference stands in quotes: "${NAME}"')
+    assert flaw.endswith('; inside { } and [ ] write a reference in quotes: "${NAME}"')
 
 
 @pytest.mark.parametrize("text", ["key: !s3cret!hunter2 x\n", "key: *hunter2\n", "a: &hunter2 1\nb: &hunter2 2\n"])

@@ -53,7 +53,7 @@ def test_dollar_is_a_plain_character(tmp_path: Path) -> None:
         ("{job: 2, hunter2: &hunter2 x}", None),
         ("{job: 2, hunter2: 1, hunter2: 2}", "2:24: watch[1]: duplicate key; first at line 2"),
         ("hunter2", None),
-        ("1", "2:3: watch[1]: this job is watched already; first at config.yaml:3:9"),
+        ("1", "2:3: watch[1]: this job is already watched; first at config.yaml:3:9"),
     ],
 )
 def test_problem_repeats_no_word_of_the_file(tmp_path: Path, entry: str, what: str | None) -> None:
@@ -154,7 +154,7 @@ def test_files_are_capped(tmp_path: Path) -> None:
     [problem] = loaded.problems
     assert problem.what == "there are more than 1,000 watch files; put more watches into each"
     assert len(loaded.sources.seen) <= MOST_FILES + 2
-    assert loaded.sources.poll_once() == loaded.sources.seen
+    assert loaded.sources.stamps() == loaded.sources.seen
 
 
 def test_bytes_of_all_watch_files_are_capped(tmp_path: Path) -> None:

@@ -304,7 +304,7 @@ BROKEN = [
     ("{tenant_id: t}", '4:12: api.token.azure: the key "credential" is missing'),
     ("{credential: '${S}'}", f"4:25: api.token.azure.credential: this text is not known here; write one of {KINDS}"),
     ("{credential: cli, tenant: t}", '4:30: api.token.azure: unknown key "tenant"; did you mean "tenant_id"?'),
-    ("{credential: cli, client_secret: x}", "4:30: api.token.azure: has no meaning for cli; take it out"),
+    ("{credential: cli, client_secret: x}", "4:30: api.token.azure: is not used by cli; remove it"),
     ("{credential: default, scope: 5}", "4:41: api.token.azure.scope: must be text; put it in quotes"),
     ("[cli]", "4:12: api.token.azure: must be a mapping, KEY: VALUE"),
 ]

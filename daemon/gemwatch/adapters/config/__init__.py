@@ -1,4 +1,4 @@
-"""The YAML configuration: read and checked with every mistake's place, edited by commands, watched for changes.
+"""The YAML configuration: reads it, names the place of every mistake, edits it, and watches it for changes.
 
 Called by `app` and `cli`. Turns files into `core.settings` values and knows nothing of a running daemon.
 """

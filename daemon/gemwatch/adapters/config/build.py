@@ -1,4 +1,4 @@
-"""Makes the core's settings of a configuration's keys."""
+"""Converts the keys of a configuration into the core's settings."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -33,9 +33,9 @@ _DATABASE = Path("gemwatch.db")
 def settings(
     keys: Keys, folder: Path, watches: tuple[Watch, ...], variables: frozenset[str] = frozenset()
 ) -> Settings:
-    """`folder` is the configuration's own, absolute: relative paths start from it.
+    """`folder` is the absolute folder of the configuration: relative paths start there.
 
-    `variables` are those that the configuration refers to.
+    `variables` are the environment variables that the configuration refers to.
     """
     api: dict[str, Any] = {**keys["api"]}
     token = api.pop("token", None)

@@ -1,4 +1,4 @@
-"""One file of the configuration, read and parsed, that can say where in it a mistake is."""
+"""One parsed file of the configuration, which knows the place of each value."""
 
 import glob
 import os
@@ -31,9 +31,9 @@ MAIN_LIST: Place = ("watch",)
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
-    """What is wrong with the value at a place; with `key`, the key itself is wrong.
+    """A mistake in the value at a place, or in its key if `key` is true.
 
-    `bare` says it without a word of the file, where `what` has one.
+    `what` may quote the file. `bare` is the same text without a quotation.
     """
 
     at: Place
@@ -44,9 +44,9 @@ class Misfit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A parsed file, and the indexes of its watch list's entries that have a flaw, which is reported already.
+    """A parsed file, and the indexes of the watch list entries whose flaws are already reported.
 
-    A watch file may be written by others, or be a link to any file: nothing that is said of it repeats a word of it.
+    Other people may write a watch file, or it may be a link to any file, so messages about it never quote it.
     """
 
     file: Path
@@ -63,7 +63,7 @@ class Document:
         return not self.list_at
 
     def is_unresolved(self, at: Place) -> bool:
-        """Whether the value at a place, or one around it, could not be read: it means nothing then."""
+        """Whether the value at a place, or one that contains it, could not be read, so that it has no meaning."""
         unresolved = self.plain.unresolved
         return bool(unresolved) and any(at[:length] in unresolved for length in range(len(at) + 1))
 
@@ -75,7 +75,7 @@ class Document:
 
     def flaw(self, flaw: Flaw, where: str | None = None) -> Problem:
         at = flaw.at
-        if self.is_watch_file:  # further steps may be words of the file
+        if self.is_watch_file:  # longer paths may quote the file
             at = at[:1] if self.entry(at) is not None else ()
         return self._problem(flaw, where or _where(self._full(at)))
 
@@ -84,7 +84,7 @@ class Document:
         return f"{self.file}:{line}:{column}"
 
     def entry(self, at: Place) -> int | None:
-        """The index of the watch list's entry that a place is in."""
+        """The index of the watch list entry that contains a place."""
         size = len(self.list_at)
         index = at[size] if len(at) > size and at[:size] == self.list_at else None
         return index if isinstance(index, int) else None
@@ -104,7 +104,7 @@ class Document:
 
 
 class Reader:
-    """Reads the files of one configuration; remembers their state and collects what is wrong with them.
+    """Reads the files of one configuration, remembers their state and collects their problems.
 
     `previous` and `instead` as in `file.load`.
     """
@@ -125,8 +125,8 @@ class Reader:
         self._instead = instead or {}
         self._seen: dict[Path, Stamp | None] = {}
         self._patterns: list[str] = []
-        self._matched: set[Path] = set()  # known by a pattern alone
-        self._room = LIMIT  # bytes that the watch files may still have together
+        self._matched: set[Path] = set()  # found only through a pattern
+        self._room = LIMIT  # bytes left for the remaining watch files
 
     @property
     def variables(self) -> frozenset[str]:
@@ -139,7 +139,7 @@ class Reader:
         return Sources(files=named, patterns=tuple(self._patterns), seen=seen)
 
     def report(self, document: Document, misfits: Iterable[Misfit]) -> bool:
-        """Collect what is wrong, except with values that could not be read. Whether there was anything."""
+        """Collect mistakes, except in values that could not be read. Returns whether there were any."""
         found = False
         for misfit in misfits:
             if document.is_unresolved(misfit.at):
@@ -153,7 +153,7 @@ class Reader:
         return found
 
     def watch_files(self, main: Document, names: Iterable[object]) -> list[Path]:
-        """The further lists that `watch_files` names, each once, in the order of the names."""
+        """The files that `watch_files` names, each once, in the order of the names."""
         found: dict[Path, None] = {}
         for index, name in enumerate(names):
             at = ("watch_files", index)
@@ -174,7 +174,7 @@ class Reader:
         if not is_pattern(name):
             path = self._folder / name
             self._note(path)
-            missing = "there is no such file; create it or take it out"
+            missing = "does not exist; create it or remove it from the list"
             return [path], None if self._seen[path] else missing
         pattern = os.path.join(glob.escape(str(self._folder)), name)  # noqa: PTH118 (a pattern is no path)
         self._patterns.append(pattern)
@@ -183,7 +183,7 @@ class Reader:
         for path in matches:
             self._note(path)
         closed = closed_folder(self._folder / name)
-        return matches, f"the folder {closed} may not be read; permit it" if closed else None
+        return matches, f"the folder {closed} cannot be read; give gemwatch permission" if closed else None
 
     def _note(self, file: Path) -> None:
         """Remember a file's state before it is read."""
@@ -193,7 +193,7 @@ class Reader:
     def document(self, file: Path, list_at: Place, names: Collection[str] | None = None) -> Document | None:
         """The parsed file, or None where there is nothing to continue with.
 
-        `names`: the sections, or keys such as `store.url`, whose flaws count. None: all.
+        `names`: report only the flaws of these sections, or keys such as `store.url`. None: all.
         """
         self._note(file)
         try:
@@ -206,7 +206,7 @@ class Reader:
         for flaw in plain.flaws:
             if names is None or _is_asked_for(flaw.at, names):
                 self.problems.add(document.flaw(flaw))
-        if names is None:  # those that are not kept are about entries if all places are in entries
+        if names is None:  # the uncounted rest concerns entries if every place is in an entry
             self.problems.count(plain.more, entry=all(document.entry(at) is not None for at in plain.flawed))
         if plain.broken:
             self.problems.add(document.flaw(plain.broken, where="YAML"))
@@ -239,7 +239,7 @@ class Reader:
 
 
 def cut_short(previous: str, now: str) -> bool:
-    """Whether a text is the beginning of the previous one and stops in the middle of a line: saved halfway."""
+    """Whether a text is the beginning of the previous one and stops in the middle of a line: it was half saved."""
     if len(now) >= len(previous) or not previous.startswith(now):
         return False
     return not now.endswith(("\n", "\r")) and previous[len(now)] not in "\r\n"

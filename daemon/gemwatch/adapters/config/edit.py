@@ -1,4 +1,4 @@
-"""`gemwatch watch` and `unwatch`: more or fewer entries in the user's own YAML, everything else untouched."""
+"""`gemwatch watch` and `unwatch`: add or remove entries in the user's YAML and leave everything else as it is."""
 
 import codecs
 import contextlib
@@ -43,9 +43,9 @@ class Entry:
 def add_watches(
     path: Path, watches: Sequence[Watch], environ: Mapping[str, str], url_problem: UrlProblem
 ) -> tuple[Entry, ...]:
-    """Append entries to the `watch` list of the configuration, except for jobs that have one.
+    """Append entries to the `watch` list of the configuration, except for jobs that already have one.
 
-    Returns the entries of those. Raises `EditRefusedError`.
+    Returns those existing entries. Raises `EditRefusedError`.
     """
     for watch in watches:
         _check_words(watch)
@@ -91,7 +91,7 @@ def watched(path: Path, environ: Mapping[str, str], url_problem: UrlProblem) -> 
 
 
 def _check_words(watch: Watch) -> None:
-    """What comes from a command line may hold characters that YAML cannot."""
+    """A name from the command line may contain characters that YAML does not allow."""
     try:
         if watch.name is not None:
             single_line(watch.name)
@@ -130,8 +130,8 @@ def _without(text: str, entries: Sequence[Entry], *, whole: bool) -> str:
 
 
 def _loaded(path: Path, environ: Mapping[str, str], url_problem: UrlProblem) -> LoadedFile:
-    """The configuration as it is. Wrong values do not prevent an edit; files that cannot be read do, since nobody
-    knows then what is watched."""
+    """The current configuration. Wrong values do not prevent an edit. Unreadable files do, because the watch list is
+    unknown then."""
     loaded = load(path, environ, url_problem=url_problem)
     broken = [str(problem) for problem in loaded.problems if problem.where in ("file", "YAML")]
     if broken:
@@ -152,7 +152,7 @@ def _entries(loaded: LoadedFile, path: Path, environ: Mapping[str, str]) -> Iter
 
 
 def _raw(text: str) -> Any:
-    """What a text says, with references as they are written."""
+    """The values of a text. References such as `${VAR}` are not resolved."""
     return read(text, str).value
 
 
@@ -202,7 +202,10 @@ def _lock(folder: Path, descriptor: int) -> None:
 
 
 def _holder(inode: int) -> str:
-    """Who has locked a file, by the kernel's list: `1: FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE START END`."""
+    """The process that has locked a file.
+
+    A line of /proc/locks is `1: FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE START END`.
+    """
     with contextlib.suppress(OSError), Path("/proc/locks").open() as locks:
         for line in locks:
             fields = line.split()
@@ -212,7 +215,7 @@ def _holder(inode: int) -> str:
 
 
 def _replace(path: Path, old: str, new: str) -> None:
-    """Put a new text in the place of the old one in one step; a link stays a link."""
+    """Replace the file's text atomically. A link stays a link."""
     real = Path(os.path.realpath(path))
     try:
         before = real.read_bytes()
@@ -220,7 +223,7 @@ def _replace(path: Path, old: str, new: str) -> None:
             raise EditRefusedError(_CHANGED.format(path))
         bom = codecs.BOM_UTF8 if before.startswith(codecs.BOM_UTF8) else b""
         with _temporary(real, bom + new.encode()) as temporary:
-            if real.read_bytes() != before:  # writing to the disk took a moment
+            if real.read_bytes() != before:  # another process may have written while the temporary file was synced
                 raise EditRefusedError(_CHANGED.format(path))
             temporary.replace(real)
         _sync_folder(real.parent)
@@ -235,9 +238,9 @@ def _replace(path: Path, old: str, new: str) -> None:
 
 @contextlib.contextmanager
 def _temporary(real: Path, content: bytes) -> Iterator[Path]:
-    """A file next to the real one with the same owner and mode, on the disk before it is used."""
+    """A file next to the real one with the same owner and mode, synced to disk before use."""
     like = real.stat()
-    # A leading dot keeps it out of what `*.yaml` matches.
+    # `*.yaml` does not match a name with a leading dot.
     descriptor, name = tempfile.mkstemp(prefix=f".{real.name}.", dir=real.parent)
     temporary = Path(name)
     try:
@@ -255,7 +258,7 @@ def _temporary(real: Path, content: bytes) -> Iterator[Path]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the new name survive a power cut. The edit is done, so a file system that cannot is no error."""
+    """Make the new name survive a power cut. File systems that cannot sync a folder are fine: the edit is done."""
     with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         stack.callback(os.close, descriptor)

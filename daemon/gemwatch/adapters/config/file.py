@@ -1,4 +1,4 @@
-"""The configuration file and its watch files become `Settings`, or every mistake with its place."""
+"""Reads the configuration file and its watch files into `Settings`, or reports every mistake with its place."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -23,14 +23,14 @@ from gemwatch.core.settings import (
 
 KEY, BASE_URL = "TOMTOM_API_KEY", "GEMWATCH_BASE_URL"
 
-_NO_KEY = "unused"  # stands for api.key where that section is not asked for
+_NO_KEY = "unused"  # placeholder for api.key when the section is not requested
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedFile(Loaded):
     """A configuration with the files that it was read from.
 
-    `texts` are the main file's and the watch files' as read, for the next `load` to know as `previous`.
+    `texts` are the contents of the main file and the watch files. Pass them to the next `load` as `previous`.
     """
 
     sources: Sources
@@ -45,10 +45,10 @@ def load(
     previous: Mapping[Path, str] | None = None,
     instead: Mapping[Path, str] | None = None,
 ) -> LoadedFile:
-    """Read the configuration. Never raises for what it holds or lacks.
+    """Read the configuration. Mistakes in it never raise.
 
-    `previous` has the texts of the last good one: a file that is cut short against them is refused. `instead` has
-    texts to take for the files', so that an edit can be tried before it is made.
+    `previous` holds the texts of the last valid configuration: a file that is a truncated version of its previous
+    text is refused. `instead` replaces the texts of files, to validate an edit before it is written.
     """
     reader = Reader(path.parent, environ, previous=previous, instead=instead)
     main = _main(path, reader)
@@ -65,10 +65,10 @@ def load(
 
 
 def load_sections(path: Path, environ: Mapping[str, str], names: Collection[str]) -> LoadedFile:
-    """Only these sections, or keys such as `store.url`: nothing else in the file is checked or needs to be there.
+    """Read only these sections, or keys such as `store.url`. Nothing else in the file is checked or required.
 
-    For commands whose users need not have every secret at hand. In `settings` all other sections have their defaults
-    and `api`, unless it is named, an unusable key. With `watch`, mistakes in the watch list skip entries only.
+    For commands whose users may not have every secret. In `settings` the other sections have their defaults, and
+    `api` has an unusable key unless it is named. With `watch`, a mistake in the watch list skips only its entry.
     """
     reader = Reader(path.parent, environ)
     main = _main(path, reader, names)
@@ -88,7 +88,7 @@ def load_sections(path: Path, environ: Mapping[str, str], names: Collection[str]
 
 
 def api_from_environment(environ: Mapping[str, str]) -> ApiSettings:
-    """The API's settings where there is no file. Raises `BadValueError`, which names the variable."""
+    """The API settings without a file. Raises `BadValueError`, which names the variable."""
     named: dict[str, Any] = {}
     for variable, key, read in ((KEY, "key", values.secret), (BASE_URL, "base_url", values.http_url)):
         if variable in environ:

@@ -1,4 +1,4 @@
-"""The keys of the configuration for readers: as JSON Schema for editors, and as a table for the documentation."""
+"""Describes the keys of the configuration: a JSON Schema for editors, and a table for the documentation."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -23,7 +23,7 @@ from gemwatch.core.settings import (
 
 Schema = dict[str, Any]
 
-# What the keys of a section are by default, under the name that its type has in the schema.
+# The default values of each section, by the name of its type in the schema.
 _DEFAULTS: dict[str, object] = {
     "ApiKeys": ApiSettings(key=""),
     "AzureKeys": AzureSource(credential=AzureCredential.CLI),
@@ -34,7 +34,7 @@ _DEFAULTS: dict[str, object] = {
     "HeartbeatKeys": HeartbeatSettings(url=""),
     "LogKeys": LogSettings(),
 }
-_AS_ABOVE = ("watch.limits", "watch.gate")  # their keys are in the table already
+_AS_ABOVE = ("watch.limits", "watch.gate")  # the table already has their keys
 _MAPPING_NAMES = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 
@@ -66,7 +66,7 @@ def _rows(node: Schema, root: Schema, prefix: str) -> Iterator[tuple[str, str, s
 
 
 def _mapping_in(node: Schema, root: Schema) -> Schema | None:
-    """The mapping that a key may have, itself or for each of its names or items."""
+    """The mapping that a key accepts: as its value, or as the value of each name or item."""
     if "$ref" in node:
         node = root["$defs"][node["$ref"].rpartition("/")[2]]
     if "properties" in node:
@@ -108,7 +108,7 @@ def _fill_in(node: Schema, defaults: object) -> None:
 
 
 def _written(value: object) -> Any:
-    """A default as people write it: 365d, 10m, 60s."""
+    """A default in the form that users write: 365d, 10m, 60s."""
     match value:
         case timedelta():
             return _span(value)
@@ -128,7 +128,7 @@ def _span(value: timedelta) -> str:
 
 
 def _untitled(node: Any) -> Any:
-    """Without the titles that pydantic makes of names."""
+    """The schema without the titles that pydantic derives from names."""
     if isinstance(node, dict):
         return {key: _untitled(part) for key, part in node.items() if key != "title"}
     return [_untitled(part) for part in node] if isinstance(node, list) else node

@@ -1,7 +1,7 @@
-"""The keys of a configuration, each declared once: what it takes and what it means.
+"""The keys of a configuration, each declared once with its type and meaning.
 
-The checks, the JSON Schema and the table of keys in the documentation come from these types. Defaults are those of
-the core's settings. It is one table, and therefore long.
+The validation, the JSON Schema and the table of keys in the documentation come from these types. The defaults come
+from the core's settings. The file is long because it is one table.
 """
 
 import shlex
@@ -13,7 +13,7 @@ from typing import Annotated, Any, Required
 
 from pydantic import ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, with_config
 from pydantic_core import CoreSchema, core_schema
-from typing_extensions import TypedDict  # pydantic cannot read typing's own before Python 3.12
+from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 from gemwatch.adapters.config import values
 from gemwatch.adapters.config import web_values as web
@@ -26,13 +26,13 @@ from gemwatch.core.settings import DEFAULT_TOKEN_COMMAND, AzureCredential, WebSe
 
 Schema = dict[str, Any]
 
-REFERENCE: Schema = {"type": "string", "pattern": r"\$\{"}  # only the program sees its value
+REFERENCE: Schema = {"type": "string", "pattern": r"\$\{"}  # an editor cannot know its value
 _TEXT: Schema = {"type": "string", "minLength": 1}
 
 
 @dataclass(frozen=True, slots=True)
 class Takes:
-    """How a value is read, and what an editor accepts for it."""
+    """How to read a value, and what an editor accepts for it."""
 
     read: Callable[[Any], Any]
     schema: Schema
@@ -46,7 +46,7 @@ class Takes:
 
 @dataclass(frozen=True, slots=True)
 class OrElse:
-    """A key may also have `schema`, which `read` turns into what its type takes. None: editors need not know."""
+    """A key also accepts `schema`, which `read` converts to the key's type. None: not shown to editors."""
 
     read: Callable[[Any], Any]
     schema: Schema | None
@@ -60,7 +60,7 @@ class OrElse:
 
 @dataclass(frozen=True, slots=True)
 class _TargetUrl:
-    """Only the adapter of the targets knows Apprise: its check comes in as the validation's context."""
+    """Only the notify adapter knows Apprise, so its check is passed as the validation context."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         def read(value: Any, info: core_schema.ValidationInfo) -> str:
@@ -97,7 +97,7 @@ def _one_of(*words: str) -> Takes:
 
 
 def _about(description: str, *, default: str | None = None) -> Any:
-    """What a key means. `default`: as people write it, where the core holds it in another form."""
+    """What a key means. `default`: the form that users write, if the core stores another one."""
     return Field(description=description, json_schema_extra=None if default is None else {"default": default})
 
 
@@ -136,7 +136,7 @@ _OR_NONE = OrElse(lambda value: [] if value is None else value, {"type": "null"}
 
 @with_config(_config())
 class AzureKeys(TypedDict, total=False):
-    credential: Required[Annotated[str, _CREDENTIAL, _about("Who logs in.")]]
+    credential: Required[Annotated[str, _CREDENTIAL, _about("The kind of credential that logs in.")]]
     tenant_id: Annotated[str, _HEADER_TEXT, _about("By default from AZURE_TENANT_ID.")]
     client_id: Annotated[str, _HEADER_TEXT, _about("By default from AZURE_CLIENT_ID.")]
     client_secret: Annotated[
@@ -202,7 +202,7 @@ class PollKeys(TypedDict, total=False):
     sweep: Annotated[
         bool,
         Takes(values.sweep, {"enum": ["auto", "off"]}),
-        _about("auto: read a list of jobs to learn which of many have changed. See polling.md.", default="off"),
+        _about("auto: read lists of jobs to find the ones that changed. See polling.md.", default="off"),
     ]
 
 
@@ -293,9 +293,9 @@ class WebKeys(TypedDict, total=False):
         ),
     ]
     token: Annotated[
-        str, _WEB_TOKEN, _about("What pages and API ask for, 16 characters at least: openssl rand -hex 24.")
+        str, _WEB_TOKEN, _about("The token for pages and API, at least 16 characters: openssl rand -hex 24.")
     ]
-    metrics: Annotated[str, _one_of("open", "token"), _about("token: /metrics asks for the token too.")]
+    metrics: Annotated[str, _one_of("open", "token"), _about("token: /metrics needs the token too.")]
     hosts: Annotated[
         list[Annotated[str, _HOST]],
         _OR_NONE,
@@ -307,7 +307,7 @@ class WebKeys(TypedDict, total=False):
     proxies: Annotated[
         list[Annotated[web.Network, _NETWORK]],
         _OR_NONE,
-        _about("Networks whose X-Forwarded-For is believed, such as 10.0.0.0/8."),
+        _about("Networks whose X-Forwarded-For header is trusted, such as 10.0.0.0/8."),
     ]
     badge: Annotated[str, _one_of("login", "open"), _about("open: /badge.svg needs no token.")]
 
@@ -326,7 +326,7 @@ class LogKeys(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """An entry of the watch list: validated later, by itself, since a bad one spoils only itself."""
+    """An entry of the watch list. Each is validated separately, so that a bad one does not affect the others."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_wrap_validator_function(lambda value, _: value, handler.generate_schema(WatchKeys))
@@ -359,7 +359,8 @@ class Keys(TypedDict, total=False):
     limits: Annotated[LimitKeys, _OR_NOTHING, _about("How long a job may wait and run. See limits.md.")]
     gate: Annotated[GateKeys, _OR_NOTHING, _about("What a SUCCESS must look like. See quality.md.")]
     heartbeat: Annotated[
-        HeartbeatKeys | None, _about("A URL that is called while gemwatch works, so that its silence is noticed.")
+        HeartbeatKeys | None,
+        _about("A URL that gemwatch calls while it works, so that a monitor notices when it stops."),
     ]
     store: Annotated[StoreKeys, _OR_NOTHING, _about("The database. Needs a restart.")]
     web: Annotated[WebKeys, _OR_NOTHING, _about("Pages, API, health and metrics. Needs a restart.")]

@@ -1,7 +1,7 @@
-"""One watch more or less in the text of a YAML file, with all other characters as they are.
+"""Adds a watch to the text of a YAML file or removes one, and leaves all other characters as they are.
 
-The edits follow the positions of the parsed nodes. They do not know every form that YAML has: `edit` compares what
-the text says before and after, and refuses a wrong result.
+The edits use the positions of the parsed nodes and do not support every form of YAML: `edit` compares the values
+before and after, and refuses a wrong result.
 """
 
 import json
@@ -22,7 +22,7 @@ class NotByLinesError(Exception):
 
 
 def entry_text(watch: Watch) -> str:
-    """A watch as one line of YAML: the bare id, or a mapping in braces where there is more to say."""
+    """A watch as one line of YAML: only the id, or a mapping in braces if there is more."""
     fields = {"job": str(watch.job_id)}
     if watch.name is not None:
         fields["name"] = _string(watch.name)
@@ -36,7 +36,7 @@ def entry_text(watch: Watch) -> str:
 
 
 def with_entry(text: str, entry: str) -> str:
-    """The text of a configuration with a further entry at the end of its `watch` list."""
+    """The text of a configuration with an entry added to the end of its `watch` list."""
     root = _composed(text)
     if not isinstance(root, yaml.MappingNode):
         raise NotByLinesError
@@ -54,7 +54,7 @@ def with_entry(text: str, entry: str) -> str:
 
 
 def without_entry(text: str, index: int, *, whole: bool) -> str:
-    """The text without one entry of its `watch` list, or, where the `whole` file is a list, of that."""
+    """The text without one entry of its `watch` list. `whole`: the file itself is the list."""
     root = _composed(text)
     pair = _pair(root) if isinstance(root, yaml.MappingNode) else None
     entries = root if whole else pair and pair[1]
@@ -68,10 +68,10 @@ def without_entry(text: str, index: int, *, whole: bool) -> str:
 
 
 def _composed(text: str) -> yaml.Node | None:
-    """The nodes of a text, which `strict_yaml.read` has found neither broken nor too deep for the C composer."""
+    """The nodes of a text. `strict_yaml.read` has checked that it is valid and not too deep for the C composer."""
     try:
         return yaml.compose(text, Loader=LOADER)
-    except yaml.YAMLError:  # anchors and aliases can be wrong in ways of their own
+    except yaml.YAMLError:  # for example an undefined alias, which only the composer notices
         raise NotByLinesError from None
 
 
@@ -107,7 +107,7 @@ def _without_item(text: str, items: Sequence[yaml.Node], index: int) -> str:
     before = items[index - 1].end_mark.index if index else start
     if "#" not in text[before:start]:
         return text[:before] + text[end:]
-    # The comment after the item before is not ours to take: its comma stays too, which a flow list may end with.
+    # A comment after the previous item stays, and so does its comma: a flow list may end with one.
     line, next_line = text.rfind("\n", 0, start) + 1, _line_end(text, end)
     alone = not (text[line:start] + text[end:next_line]).strip()
     return text[:line] + text[next_line:] if alone else text[:start] + text[end:]
@@ -128,7 +128,7 @@ def _lines(text: str, entries: yaml.SequenceNode, index: int) -> tuple[int, int]
 
 
 def _end(text: str, node: yaml.Node) -> int:
-    """Where a node's own text ends. A block collection's mark is further on, after the comments that follow it."""
+    """Where a node's own text ends. The end mark of a block collection comes later, after trailing comments."""
     if isinstance(node, yaml.ScalarNode) and node.style in ("|", ">"):
         return len(text[: node.end_mark.index].rstrip())
     if not isinstance(node, yaml.CollectionNode) or node.flow_style:
@@ -138,7 +138,7 @@ def _end(text: str, node: yaml.Node) -> int:
 
 
 def _with_line(text: str, index: int, line: str) -> str:
-    """The text with a line after the one that holds the index."""
+    """The text with a new line after the line that contains the index."""
     at = _line_end(text, index)
     newline = _newline(text)
     before = text[:at] if at == 0 or text[at - 1] == "\n" else text[:at] + newline
@@ -158,7 +158,7 @@ def _source(text: str, node: yaml.Node) -> str:
 
 
 def _string(value: str) -> str:
-    """A string as YAML: bare where that cannot be misread, else in quotes; a dollar is not to begin a reference."""
+    """A string as YAML, in quotes if it could be misread. A dollar is escaped, so that it starts no reference."""
     if _PLAIN.fullmatch(value) and isinstance(resolve(value), str):
         return value
     return json.dumps(value.replace("$", "$$"), ensure_ascii=False)

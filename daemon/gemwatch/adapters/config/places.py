@@ -1,4 +1,4 @@
-"""Where a configuration is looked for. Imports little: a health check has no time for more."""
+"""Finds the configuration file. Imports little, because a health check must be fast."""
 
 import os
 from collections.abc import Mapping
@@ -9,14 +9,14 @@ PLACES = (Path("config.yaml"), Path("/etc/gemwatch/config.yaml"))
 
 
 class NoConfigError(Exception):
-    """There is no configuration file. The message names every place that was tried; show it."""
+    """No configuration file was found. The message lists every place that was tried and can be shown."""
 
 
 def find(option: Path | None, environ: Mapping[str, str]) -> Path:
-    """The option, else the environment's, else the working folder's, else the system's. Raises NoConfigError.
+    """The file from the option, the environment, the working folder or /etc, in this order. Raises NoConfigError.
 
-    A file that was named is returned even if it does not exist: whoever reads it reports that. The same holds for
-    one that this user may not see.
+    A file that the option or the environment names is returned even if it does not exist: reading it reports that.
+    The same holds for a file that this user has no permission to see.
     """
     if option is not None:
         return option
@@ -27,7 +27,7 @@ def find(option: Path | None, environ: Mapping[str, str]) -> Path:
             return place
     tried = "\n".join(f"  {place.absolute()}: no such file" for place in PLACES)
     raise NoConfigError(
-        f"there is no configuration file. Tried:\n  --config: not given\n  ${VARIABLE}: not set\n{tried}\n"
+        f"no configuration file found. Tried:\n  --config: not given\n  ${VARIABLE}: not set\n{tried}\n"
         "Write one with: gemwatch init"
     )
 

@@ -1,14 +1,14 @@
-"""The problems found in a configuration: as many of them as a person reads, the others counted."""
+"""The problems found in a configuration. It keeps a readable number of them and counts the rest."""
 
 from pathlib import Path
 
 from gemwatch.core.settings import Problem
 
-MOST_PROBLEMS = 100  # kept of those that skip an entry, and as many of those that refuse the whole
+MOST_PROBLEMS = 100  # to keep, for entries and for the rest of the file separately
 
 
 class Problems:
-    """Collects problems. Whoever makes one asks `room` first, since finding words and places takes time."""
+    """Collects problems. Call `room` before you build one, because finding its text and place takes time."""
 
     def __init__(self) -> None:
         self.refused = False
@@ -19,7 +19,7 @@ class Problems:
         return len(self._kept[entry]) < MOST_PROBLEMS
 
     def count(self, number: int, *, entry: bool) -> None:
-        """Problems that are not kept."""
+        """Count problems that are not kept."""
         self._more += number
         self.refused |= number > 0 and not entry
 
@@ -31,7 +31,7 @@ class Problems:
         self._kept[problem.entry].append(problem)
 
     def all(self, main: Path) -> tuple[Problem, ...]:
-        """In the order of files and lines, with a last one about those that were not kept."""
+        """Ordered by file and line; the last one gives the number of problems that were not kept."""
         kept = [problem for some in self._kept.values() for problem in some]
         kept.sort(key=lambda problem: (str(problem.file), problem.line, problem.column))
         if self._more:

@@ -13,24 +13,24 @@ _LONGEST_FILE = 1024 * 1024
 
 
 class Substituted(str):
-    """Text that came out of a reference. It may be a secret, so no message shows it."""
+    """Text that a reference was replaced with. It may be a secret, so messages never show it."""
 
     __slots__ = ()
 
 
 class BadReferenceError(Exception):
-    """A reference that cannot be resolved. The message names the variable or the file, and no value."""
+    """A reference that cannot be resolved. The message names the variable or the file, never a value."""
 
 
 class References:
-    """Resolves references against the environment and the files beside the configuration.
+    """Resolves references from the environment and from files. Relative paths start at the configuration's folder.
 
     A file that is named twice is read once, so that one configuration sees one state of it.
     """
 
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
         self.seen: dict[Path, Stamp | None] = {}
-        self.variables: set[str] = set()  # that have been referred to
+        self.variables: set[str] = set()  # that references name
         self._folder = folder
         self._environ = environ
         self._files: dict[Path, str | UnreadableError] = {}
@@ -64,7 +64,7 @@ class References:
         if body.startswith("file:"):
             return self._file(body.removeprefix("file:").replace("$$", "$"))
         if not (parts := _VARIABLE.fullmatch(body)):
-            raise BadReferenceError("${...} holds no variable name; " + _FORMS)
+            raise BadReferenceError("${...} contains no variable name; " + _FORMS)
         name, default = parts[1], parts[2]
         self.variables.add(name)
         value = self._environ.get(name)

@@ -1,4 +1,4 @@
-"""What the keys of a configuration must be to each other, and what is allowed but unwise."""
+"""Rules that concern several keys of a configuration, and warnings about unwise values."""
 
 import ipaddress
 import stat
@@ -15,7 +15,7 @@ from gemwatch.adapters.config.references import Substituted
 from gemwatch.adapters.config.strict_yaml import Place
 from gemwatch.core.settings import AzureCredential, Settings
 
-_NOT_FOR: Mapping[str, frozenset[str]] = {  # settings that a credential does not use
+_NOT_FOR: Mapping[str, frozenset[str]] = {  # the keys that a credential does not use
     AzureCredential.CLI: frozenset({"client_id", "client_secret"}),
     AzureCredential.MANAGED_IDENTITY: frozenset({"tenant_id", "client_secret"}),
     AzureCredential.DEFAULT: frozenset({"tenant_id", "client_id", "client_secret"}),
@@ -30,14 +30,14 @@ _SECRETS: tuple[Place, ...] = (
 
 
 def misfits(document: Mapping[str, Any]) -> Iterator[Misfit]:
-    """Mistakes between keys. They are not validators of pydantic's, which end at the first wrong key."""
+    """Mistakes that concern several keys. pydantic's own validators would stop at the first wrong key."""
     yield from _token(document)
     yield from _reachable(document)
     yield from _fallbacks(document)
 
 
 def warnings(document: Mapping[str, Any], settings: Settings, file: Path) -> Iterator[Misfit]:
-    """What is allowed but unwise."""
+    """Values that are valid but unwise."""
     if not _is_private(settings.api.base_url):
         yield Misfit(("api", "base_url"), "sends key and token unencrypted; write https://HOST/PATH")
     if file.stat().st_mode & stat.S_IROTH:
@@ -60,7 +60,7 @@ def _token(document: Mapping[str, Any]) -> Iterator[Misfit]:
     credential = azure.get("credential") if isinstance(azure, dict) else None
     if isinstance(azure, dict) and isinstance(credential, str):
         for key in azure.keys() & _NOT_FOR.get(credential, frozenset()):
-            what = f"has no meaning for {credential}; take it out"
+            what = f"is not used by {credential}; remove it"
             yield Misfit(("api", "token", "azure", key), what, key=True)
 
 
@@ -116,7 +116,7 @@ def _too_many_watches(settings: Settings) -> Iterator[Misfit]:
 
 
 def _is_private(base_url: str) -> bool:
-    """Whether nobody can listen in: the URL is https, or of this machine."""
+    """Whether the traffic stays private: the URL is https, or of this machine."""
     parts = urlsplit(base_url)
     host = parts.hostname or ""
     try:

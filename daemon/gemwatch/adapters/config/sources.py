@@ -1,4 +1,4 @@
-"""Which files a configuration is read from, their text, and how a change of them is noticed."""
+"""The files of a configuration: how to read their text, and how to notice a change."""
 
 import glob
 import os
@@ -10,10 +10,10 @@ from pathlib import Path
 
 LIMIT = (
     16 * 1024 * 1024
-)  # bytes, of the main file and of all watch files together; 100,000 watches have a few million
+)  # bytes, for the main file and for all watch files together; 100,000 watches need a few million
 MOST_FILES = 1000  # watch files
 
-# What YAML allows in a text at all, and so what none of our files may hold.
+# The characters that YAML does not allow.
 _NO_TEXT = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 Stamp = tuple[int, int, int, int, int]
@@ -21,28 +21,28 @@ Stamp = tuple[int, int, int, int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """What a configuration was read from, and so what can change it.
+    """The files that a configuration was read from.
 
-    `files` count whether they exist or not, `patterns` are expanded each time. `seen` has the stamp that each file
-    had *before* it was read: an edit that comes while the rest is being read differs from it and is noticed later.
+    `files` are included even if they do not exist, and `patterns` are expanded each time. `seen` holds the stamp of
+    each file *before* it was read, so that an edit during the reading is noticed later.
     """
 
     files: tuple[Path, ...]
     patterns: tuple[str, ...] = ()
     seen: Mapping[Path, Stamp | None]
 
-    def poll_once(self) -> Mapping[Path, Stamp | None]:
-        """The stamps as they are now, to be compared with `seen`."""
+    def stamps(self) -> Mapping[Path, Stamp | None]:
+        """The current stamps, to be compared with `seen`."""
         expanded = (path for pattern in self.patterns for path in expand(pattern))
         return {path: stamp(path) for path in (*self.files, *expanded)}
 
 
 class UnreadableError(Exception):
-    """The file is not text that a person could have written. The message says why and what to do."""
+    """The file cannot be read as text. The message says why and what to do."""
 
 
 def stamp(path: Path) -> Stamp | None:
-    """What tells one state of a file from the next without reading it; None for a file that cannot be found."""
+    """Identifies the state of a file without reading it. None if the file cannot be found."""
     try:
         s = path.stat()
     except (OSError, ValueError):
@@ -55,13 +55,13 @@ def is_pattern(text: str) -> bool:
 
 
 def expand(pattern: str) -> list[Path]:
-    """The files that match now, in the order of their names: one too many where they are too many."""
+    """The files that match now, sorted by name; at most one more than the limit."""
     matches = sorted(glob.glob(pattern))  # noqa: PTH207 (Path.glob takes no absolute pattern)
     return [Path(match) for match in matches[: MOST_FILES + 1]]
 
 
 def closed_folder(pattern: Path) -> Path | None:
-    """The folder whose permissions hide what a pattern matches; to `expand` it would seem empty."""
+    """The folder whose permissions hide the files of a pattern. `expand` finds nothing in such a folder."""
     folder, needed = pattern.parent, os.R_OK | os.X_OK
     while is_pattern(folder.name):
         folder = folder.parent
@@ -71,14 +71,14 @@ def closed_folder(pattern: Path) -> Path | None:
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    # A FIFO in the file's place would hold the caller until someone writes into it.
+    # Opening a FIFO would block until another process writes to it.
     return os.open(path, flags | os.O_NONBLOCK)
 
 
 def read_text(path: Path, limit: int = LIMIT, *, too_large: str | None = None) -> str:
-    """The text of a regular UTF-8 file with its line ends and without a byte order mark.
+    """The text of a regular UTF-8 file, with its line endings, without a byte order mark.
 
-    `limit` is in bytes. Raises `UnreadableError`, with `too_large` for more than these.
+    `limit` is in bytes. Raises `UnreadableError`, with the text `too_large` for a larger file.
     """
     try:
         with open(path, "rb", opener=_without_waiting) as file:
@@ -88,7 +88,7 @@ def read_text(path: Path, limit: int = LIMIT, *, too_large: str | None = None) -
     except OSError as error:
         raise UnreadableError(f"cannot be read: {error.strerror or type(error).__name__}") from None
     except ValueError:
-        raise UnreadableError("cannot be read: its name holds characters that no file name can") from None
+        raise UnreadableError("cannot be read: its name contains characters that no file name can have") from None
     if len(raw) > limit:
         raise UnreadableError(too_large or f"is larger than {limit // 1024} KiB")
     try:
@@ -98,5 +98,5 @@ def read_text(path: Path, limit: int = LIMIT, *, too_large: str | None = None) -
         raise UnreadableError(f"is not UTF-8 (line {line}); save it as UTF-8") from None
     if odd := _NO_TEXT.search(text):
         line = text.count("\n", 0, odd.start()) + 1
-        raise UnreadableError(f"is not plain text: it holds U+{ord(odd.group()):04X} in line {line}")
+        raise UnreadableError(f"is not plain text: it contains U+{ord(odd.group()):04X} in line {line}")
     return text

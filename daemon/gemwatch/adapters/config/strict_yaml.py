@@ -1,4 +1,4 @@
-"""YAML without its surprises: a small, bounded subset becomes plain values, and each mistake has its place.
+"""Reads a small, bounded subset of YAML into plain values, and gives each mistake a place.
 
 `on` is a word, `0123` is not a number, and duplicate keys, anchors, aliases and tags are refused.
 """
@@ -16,17 +16,17 @@ from gemwatch.adapters.config.values import quoted
 
 DEEPEST = 40
 MOST_NODES = 2_000_000
-MOST_FLAWS = 100  # that are kept; the others are counted
-MOST_KEYS = 50  # of one mapping in a text that others write
-MOST_ITEMS = 200  # of a list inside an entry of such a text
+MOST_FLAWS = 100  # to keep; the rest is counted
+MOST_KEYS = 50  # in one mapping of a text that others write
+MOST_ITEMS = 200  # in a list inside an entry of such a text
 
 Place = tuple[str | int, ...]
-"""The way to a value: keys and indexes from the top of its document."""
+"""The path to a value: keys and indexes from the top of its document."""
 
-# The C parser where there is one; "Base": every scalar stays a string.
+# The C parser if available. "Base": every scalar stays a string.
 LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
-_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,29})")  # longer ones are no id and no count: they stay text
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,29})")  # longer ones cannot be an id or a count, so they stay text
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,15}")
 _WORDS: dict[str, object] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
@@ -37,7 +37,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _OTHERS_WORDS = re.compile(r" ?'(?!<)[^']{2,}'")
 
 NOTHING: Any = object()
-"""The value of a text without a document."""
+"""The value of a text that has no document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,8 @@ class Flaw:
 class Items(list[Any]):
     """A list that knows where its items begin.
 
-    A mark is the line in the upper and the column in the lower 32 bits, both from 0. Few and small objects: a list of
-    a million values is read as easily as a short one.
+    A mark holds the line in its upper and the column in its lower 32 bits, both from 0. This keeps a list of a
+    million values small.
     """
 
     __slots__ = ("marks",)
@@ -76,10 +76,10 @@ class Fields(dict[str, Any]):
 
 @dataclass(slots=True)
 class Plain:
-    """What a text holds: plain values, and the flaws found on the way.
+    """The plain values of a text, and its flaws.
 
-    The first `flaws` are kept, the `more` only counted; `flawed` has the places of all. What stands at one of them
-    means nothing where it is also `unresolved`. `broken` is where reading had to stop; then `value` is `NOTHING`.
+    `flaws` holds the first ones, `more` the number of the others, `flawed` the places of all. A value at a place
+    that is also in `unresolved` has no meaning. `broken` is where reading had to stop; then `value` is `NOTHING`.
     """
 
     value: Any = NOTHING
@@ -91,7 +91,7 @@ class Plain:
     root: int = 0
 
     def find(self, at: Place, *, key: bool = False) -> tuple[int, int]:
-        """Line and column of a value, or of its key; of the nearest thing around it if there is no such place."""
+        """Line and column of a value or its key. If the place does not exist: of the nearest one that contains it."""
         value, mark = self.value, self.root
         for step, part in enumerate(at, 1):
             if isinstance(value, Fields) and part in value:
@@ -108,11 +108,11 @@ class Plain:
 def read(text: str, expand: Callable[[str], str] | None, loader: Any = LOADER) -> Plain:
     """The values of a text. `expand` resolves the references in each string and may raise `BadReferenceError`.
 
-    `expand` None: the text is written by others. `$` is a plain character in it, no flaw repeats a word of it, and
-    its mappings and inner lists are bounded.
+    `expand` None: other people write the text. `$` is a plain character then, no flaw quotes the text, and mappings
+    and inner lists are bounded.
 
-    Reads the parser's events and not its nodes: deep nesting kills the process in the C composer, which recurses,
-    aliases make small texts endless, and a large list of nodes keeps the garbage collector busy for seconds.
+    Reads the parser's events instead of nodes: the C composer recurses, so that deep nesting crashes the process;
+    aliases can make a small text endless; and a large list of nodes occupies the garbage collector for seconds.
     """
     walk = _Walk(yaml.parse(text, Loader=loader), expand)
     try:
@@ -130,7 +130,7 @@ class _TooMuchError(Exception):
 
 
 class _Walk:
-    """One pass over the events of a text."""
+    """Walks once through the events of a text."""
 
     def __init__(self, events: Iterator[Any], expand: Callable[[str], str] | None) -> None:
         self.found = Plain()
@@ -146,7 +146,7 @@ class _Walk:
                 self.found.root = _mark(event)
                 value = self._value(event, ())
             elif isinstance(event, yaml.DocumentStartEvent) and value is not NOTHING:
-                raise _TooMuchError(event, "a second document begins here; a file holds one")
+                raise _TooMuchError(event, "a second document begins here; write only one per file")
         return value
 
     def _value(self, event: Any, at: Place) -> Any:
@@ -173,7 +173,7 @@ class _Walk:
             except BadReferenceError as error:
                 return self._refuse(event, str(error), at)
         if _CONTROL.search(value):
-            return self._refuse(event, "holds a control character", at)
+            return self._refuse(event, "contains a control character", at)
         return value
 
     def _flaw(self, event: yaml.Event, at: Place, what: Callable[[], str]) -> None:
@@ -253,29 +253,29 @@ def _syntax_flaw(error: yaml.YAMLError, text: str) -> Flaw:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     if mark is None:
         return Flaw((), 1, 1, "is not YAML")
-    # The pure parser repeats names from the text; what stands in the file may be a secret.
+    # The pure Python parser quotes names from the text, which may be secrets.
     problem, context = (_OTHERS_WORDS.sub("", getattr(error, part, None) or "") for part in ("problem", "context"))
     begin = getattr(error, "context_mark", None)
-    if "nesting depth" in problem:  # libyaml has a limit of its own, and reads ahead
+    if "nesting depth" in problem:  # libyaml has its own limit and reads ahead
         return Flaw((), mark.line + 1, mark.column + 1, f"nested deeper than {DEEPEST} levels")
     line = text[text.rfind("\n", 0, mark.index) + 1 :].partition("\n")[0]
     if text[mark.index : mark.index + 1] == "\t":
-        problem = "a tab where YAML wants spaces"
+        problem = "a tab where YAML needs spaces"
     elif "${" in line:
-        problem += '; inside { } and [ ] a reference stands in quotes: "${NAME}"'
+        problem += '; inside { } and [ ] write a reference in quotes: "${NAME}"'
     elif context and begin is not None and begin.line != mark.line:
         problem += f" {context} that begins at line {begin.line + 1}"
     return Flaw((), mark.line + 1, mark.column + 1, problem)
 
 
 def _scalar_value(event: Any) -> object:
-    if event.style:  # in quotes or a block: text, whatever it looks like
+    if event.style:  # in quotes or a block: always text
         return event.value
     return resolve(event.value)
 
 
 def resolve(text: str) -> object:
-    """What a scalar without quotes means: a number, true, false, null, or else the text itself."""
+    """The value of a scalar without quotes: a number, true, false, null, or else the text itself."""
     if _INTEGER.fullmatch(text):
         return int(text)
     if text in _WORDS:

@@ -1,4 +1,4 @@
-"""Whether a configuration has the right shape, and what is wrong where it does not."""
+"""Checks the shape of a configuration with pydantic and words the mistakes."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
@@ -21,7 +21,7 @@ _WATCH = TypeAdapter(WatchKeys)
 
 
 def check(document: Mapping[str, Any], url_problem: UrlProblem | None) -> tuple[Keys | None, Iterator[Misfit]]:
-    """The document's keys, or None and everything that is wrong with them. The watch list's entries are not read."""
+    """The keys of the document, or None and all mistakes in them. Does not check the entries of the watch list."""
     try:
         return _DOCUMENT.validate_python({"api": None, **document}, context=url_problem), iter(())
     except ValidationError as error:
@@ -44,7 +44,7 @@ def check_watch(entry: object) -> tuple[WatchKeys | None, Iterator[Misfit]]:
 
 
 def watched_id(entry: object) -> int | None:
-    """The job id that an entry names, whatever else may be wrong with it."""
+    """The job id of an entry, even if the rest of the entry is wrong."""
     try:
         return values.job_id(entry.get("job") if isinstance(entry, dict) else entry)
     except values.BadValueError:
@@ -52,7 +52,7 @@ def watched_id(entry: object) -> int | None:
 
 
 def _misfits(error: ValidationError, root: type) -> Iterator[Misfit]:
-    # One by one, since their words take time that nobody needs where there are thousands.
+    # Lazily: wording thousands of mistakes takes time, and only the first ones are shown.
     return (_misfit(detail, root) for detail in error.errors(include_url=False, include_input=False))
 
 
@@ -77,7 +77,7 @@ def _misfit(detail: ErrorDetails, root: type) -> Misfit:
 
 @cache
 def _known_keys(root: Any, at: Place) -> tuple[str, ...]:
-    """The keys that a mapping in the document may have."""
+    """The keys that a mapping in the document accepts."""
     hint = root
     for step in at:
         if is_typeddict(hint):

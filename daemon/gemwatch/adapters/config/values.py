@@ -1,6 +1,6 @@
-"""Single values of a configuration: each function takes what YAML gave and returns what the core wants.
+"""Reads single values of a configuration: each function converts a YAML value into the type of the core.
 
-They raise `BadValueError` with what is wrong and what to write instead.
+They raise `BadValueError`, which says what is wrong and what to write instead.
 """
 
 import difflib
@@ -34,19 +34,19 @@ _SHOWABLE = re.compile(r"[\w .:+-]{1,40}")
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 _LINE_BREAKERS = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _EXAMPLES = re.compile(r"(?<![A-Za-z0-9])(?:token[abc](?![A-Za-z0-9])|replace-me)", re.IGNORECASE)
-_EMPTY = "is empty; give it a value or take the key out"
+_EMPTY = "is empty; give it a value or remove the key"
 _OPTIONS = re.compile(r"\?\w+=[^/]*$")
-_LONGEST_GUESS = 64  # characters; comparing longer words takes long and finds nothing
+_LONGEST_GUESS = 64  # characters; comparing longer words is slow and useless
 
-# Words that older versions knew, and what they are called now.
+# Names from older versions, and their new names.
 _RENAMED = {"needs-look": "needs-review"}
 
 
 class BadValueError(ValueError):
-    """A value that cannot be used: `what` is wrong with it, and what to write.
+    """A value that cannot be used. `what` says what is wrong and what to write.
 
-    The text begins with the value where one is given that may be repeated. `what` alone is for messages that must not
-    repeat anything. Neither holds what came from a reference, nor anything of a key, a token or a URL.
+    The message starts with the value if it is given and safe to show. Use `what` alone if a message must not quote
+    the file. Neither contains text from a reference, nor a part of a key, a token or a URL.
     """
 
     def __init__(self, what: str, value: object = ...) -> None:
@@ -55,7 +55,7 @@ class BadValueError(ValueError):
 
 
 def shown(value: object) -> str:
-    """A value as a message may repeat it: short plain ones only, never one that came from a reference."""
+    """A value in the form that is safe in a message: only a short plain one, never text from a reference."""
     if value is None:
         return "an empty value"
     if isinstance(value, bool):
@@ -68,7 +68,7 @@ def shown(value: object) -> str:
 
 
 def quoted(word: str) -> str:
-    """A word in quotes after a space, or nothing where it may be something that was pasted in the wrong place."""
+    """A space and the word in quotes, or nothing if the word may be a secret that was pasted in the wrong place."""
     return f' "{word}"' if _SHOWABLE.fullmatch(word) and not isinstance(word, Substituted) else ""
 
 
@@ -82,7 +82,7 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
 
 
 def text(value: Any) -> str:
-    """Any string that is not empty."""
+    """A string that is not empty."""
     if value is None or value == "":
         raise BadValueError(_EMPTY)
     if isinstance(value, str):
@@ -93,7 +93,7 @@ def text(value: Any) -> str:
 
 
 def not_an_example(value: str) -> str:
-    """What is not one of the placeholders in our own examples."""
+    """The value, unless it is a placeholder from the examples."""
     if _EXAMPLES.search(value):
         raise BadValueError("is a placeholder from the examples; put your own value there")
     return value
@@ -104,9 +104,9 @@ def own_text(value: Any) -> str:
 
 
 def header_text(value: Any) -> str:
-    """What can go into an HTTP header."""
+    """Text that is valid in an HTTP header."""
     if not _VISIBLE.fullmatch(text(value)):
-        raise BadValueError("may hold only ASCII letters, digits and signs, without spaces and line breaks")
+        raise BadValueError("may contain only ASCII letters, digits and signs, without spaces and line breaks")
     return str(value)
 
 
@@ -146,7 +146,7 @@ def job_id(value: Any) -> int:
 
 
 def integer(low: int, high: int) -> Callable[[Any], int]:
-    """What reads an integer within bounds. Text counts only where a reference put it."""
+    """A reader for an integer within bounds. It accepts text only if it comes from a reference."""
 
     def read(value: Any) -> int:
         if isinstance(value, Substituted) and _DIGITS.fullmatch(value):
@@ -163,7 +163,7 @@ def integer(low: int, high: int) -> Callable[[Any], int]:
 
 
 def share(most: float) -> Callable[[Any], float | str]:
-    """What reads a share, such as 0.8 for 80 %, or `off`."""
+    """A reader for a share, such as 0.8 for 80 %, or `off`."""
 
     def read(value: Any) -> float | str:
         if value == OFF:
@@ -197,7 +197,7 @@ def one_of(*words: str) -> Callable[[Any], str]:
 
 def flag(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise BadValueError("is neither true nor false", value)
+        raise BadValueError("is not a boolean; write true or false", value)
     return value
 
 
@@ -218,19 +218,19 @@ def single_line(value: Any) -> str:
 
 
 def target_name(value: Any) -> str:
-    """The key of a target. What is no name is not repeated: it may be a URL in the wrong place."""
+    """The name of a target. The message does not quote an invalid one: it may be a URL in the wrong place."""
     if not _TARGET_NAME.fullmatch(text(value)):
         raise BadValueError("is not a name for a target; use up to 64 letters, digits, '.', '_' and '-'")
     return str(value)
 
 
 def target(value: Any) -> Any:
-    """A mapping, also where only the URL is given. Its keys are not checked here."""
+    """A mapping, even if only the URL is given. Does not check the keys."""
     return {"url": value} if isinstance(value, str) else value
 
 
 def event_list(value: Any) -> list[Any]:
-    """The list of events as it is, with `all` spelt out. Its items are not checked here."""
+    """The list of events, with `all` replaced by every event. Does not check the items."""
     if value == "all" or (isinstance(value, list) and "all" in value):
         return list(EventKind)
     if not isinstance(value, list):
@@ -250,7 +250,7 @@ def time_zone(value: Any) -> str:
 
 
 def command(value: Any) -> tuple[str, ...]:
-    """A program and its arguments: one string, split as a shell would, or a list."""
+    """A program and its arguments: a list, or one string that is split like in a shell."""
     if isinstance(value, list):
         if not value or not all(isinstance(word, str) for word in value) or not value[0]:
             raise BadValueError("must list a program and its arguments, each as text; put numbers in quotes")
@@ -269,14 +269,14 @@ def command(value: Any) -> tuple[str, ...]:
 def azure_is_installed() -> bool:
     try:
         return find_spec("azure.identity") is not None
-    except ModuleNotFoundError:  # of `azure` itself
+    except ModuleNotFoundError:  # `azure` itself is missing
         return False
 
 
 def azure(value: Any) -> Any:
-    """A mapping, also where only the credential's name is given. Its keys are not checked here."""
+    """A mapping, even if only the name of the credential is given. Does not check the keys."""
     if not azure_is_installed():
-        raise BadValueError("needs azure-identity, which is not installed; pip install 'gemwatch[azure]'")
+        raise BadValueError("needs azure-identity, which is not installed; run: pip install 'gemwatch[azure]'")
     return {"credential": value} if isinstance(value, str) else value
 
 
@@ -285,7 +285,7 @@ def file_path(value: Any) -> Path:
 
 
 def http_url(value: Any) -> str:
-    """A URL of a server, without a slash at its end."""
+    """A URL of a server, without the trailing slash."""
     url = text(value)
     wanted = "write https://HOST/PATH"
     try:
@@ -296,9 +296,9 @@ def http_url(value: Any) -> str:
     if parts.scheme not in ("http", "https") or not host or not _VISIBLE.fullmatch(url):
         raise BadValueError(f"is not an http or https URL with a host; {wanted}")
     if "@" in parts.netloc:
-        raise BadValueError(f"must not hold a user or password; {wanted}")
+        raise BadValueError(f"must not contain a user or password; {wanted}")
     if "?" in url or "#" in url:
-        raise BadValueError(f"must not hold a query (?) or fragment (#); {wanted}")
+        raise BadValueError(f"must not contain a query (?) or fragment (#); {wanted}")
     return url.rstrip("/")
 
 
@@ -310,12 +310,12 @@ def heartbeat_url(value: Any) -> str:
     except ValueError:
         host = None
     if not host or parts.scheme not in ("http", "https") or "#" in url or not _VISIBLE.fullmatch(url):
-        raise BadValueError("is not an http or https URL to call; write the one that the monitoring service shows")
+        raise BadValueError("is not an http or https URL; copy the one that the monitoring service shows")
     return url
 
 
 def sqlite_path(value: Any) -> Path:
-    """The file of a `sqlite:///` URL as it is written: no character of it means more than itself."""
+    """The file of a `sqlite:///` URL. No character in it has a special meaning, such as `?` or `%`."""
     url = text(value)
     path = url.removeprefix("sqlite:///")
     if path == url or not path or path.endswith((":memory:", "/")) or _OPTIONS.search(path):

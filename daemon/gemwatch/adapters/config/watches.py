@@ -1,4 +1,4 @@
-"""The watch list: the entries of all files in their order, each id once, without the bad ones."""
+"""Builds the watch list from the entries of all files, in their order: each id once, without invalid entries."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -15,7 +15,7 @@ SHORTEST_IN_WATCH_FILE = timedelta(seconds=30)
 
 
 class WatchEntries:
-    """Collects the entries of one file after the other. Its problems go to the reader's."""
+    """Collects the entries file by file, and reports problems to the reader."""
 
     def __init__(self, reader: Reader, targets: Mapping[str, Any]) -> None:
         self.watches: list[Watch] = []
@@ -46,7 +46,7 @@ class WatchEntries:
         job_id = watched_id(entry)
         if job_id in self._first:
             first, index = self._first[job_id]
-            bare = f"is watched already; first at {first.place((*first.list_at, index))}"
+            bare = f"is already watched; first at {first.place((*first.list_at, index))}"
             yield Misfit((), f"job {job_id} {bare}", f"this job {bare}")
         names = entry.get("notify") if isinstance(entry, dict) else None
         for position, name in enumerate(names if isinstance(names, list) else ()):

@@ -1,4 +1,4 @@
-"""Values of the `web` section: where the server listens, who may read what, and by which name."""
+"""Reads the values of the `web` section: addresses, tokens, host names and networks."""
 
 import ipaddress
 import re
@@ -14,7 +14,7 @@ _LISTEN = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9][A-Za-
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 _MAKE_ONE = "make one with: openssl rand -hex 24"
 _SHORTEST_TOKEN = 16  # characters
-_FEWEST_CHARACTERS = 6  # different ones; a random token has more
+_FEWEST_CHARACTERS = 6  # distinct ones; a random token has more
 _WORDS = re.compile(
     r"gemwatch|tomtom|passwor[dt]|secret|token|admin|change|letmein|welcome|qwert[yz]|test|web", re.IGNORECASE
 )
@@ -35,14 +35,14 @@ def listen(value: Any) -> WebSettings:
 
 
 def is_reachable(value: Any) -> bool:
-    """Whether other machines reach a server that listens there; False where it is no address at all."""
+    """Whether other machines can reach a server that listens there. False if the value is not an address."""
     try:
         host = listen(value).host
         return host is not None and host.lower() != "localhost" and not ipaddress.ip_address(host).is_loopback
     except BadValueError:
         return False
     except ValueError:
-        return True  # a name: only the network knows its address
+        return True  # a host name: its address is unknown here
 
 
 def web_token(value: Any) -> str:
@@ -55,14 +55,14 @@ def web_token(value: Any) -> str:
 
 
 def _is_weak(token: str) -> bool:
-    """Few different characters, rows such as 1234 or aaaa, or mostly words that come to anybody's mind."""
+    """Few distinct characters, sequences such as 1234 or aaaa, or mostly common words."""
     steps = [abs(ord(after) - ord(before)) <= 1 for before, after in pairwise(token)]
     rows = 3 * sum(steps) > 2 * len(steps)
     return rows or len(set(token)) < _FEWEST_CHARACTERS or 2 * len(_WORDS.sub("", token)) < len(token)
 
 
 def host_name(value: Any) -> str:
-    """A name or an address as in a `Host` header, without a port."""
+    """A host name or address as in a `Host` header, without the port."""
     name = text(value).removeprefix("[").removesuffix("]")
     if _HOST_NAME.fullmatch(name):
         return name
@@ -74,7 +74,7 @@ def host_name(value: Any) -> str:
 
 
 def network(value: Any) -> Network:
-    """A network such as 10.0.0.0/8, or one address."""
+    """A network such as 10.0.0.0/8, or a single address."""
     address = text(value)
     try:
         return ipaddress.ip_network(address)

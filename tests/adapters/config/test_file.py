@@ -76,7 +76,7 @@ def folder(tmp_path: Path) -> Folder:
     return Folder(tmp_path)
 
 
-def test_the_example_in_the_contract_becomes_settings(folder: Folder) -> None:
+def test_full_configuration_becomes_settings(folder: Folder) -> None:
     folder.write("- 5\n- {job: '6', name: six}\n", "watch.d/more.yaml")
     settings = folder.settings(
         """\
@@ -111,7 +111,10 @@ log: {level: debug, format: json}
         api=ApiSettings(
             base_url="https://api.tomtom.com/maps/orbis/platform/gem",
             key="the-key",
-            token=TokenSource(file=folder.path / "token"),
+            token=TokenSource(
+                file=folder.path / "token",
+                withheld=frozenset({"TOMTOM_API_KEY", "SLACK_URL", "MAIL_URL", "UUID"}),
+            ),
             timeout=timedelta(seconds=45),
             max_in_flight=8,
             max_rate=2.5,
@@ -326,7 +329,10 @@ BROKEN = [
     (LEAST + "watch: 5\n", "2:8: watch: must be a list"),
     (LEAST + "watch_files: watch.yaml\n", "2:14: watch_files: must be a list"),
     (LEAST + "watch_files: [5]\n", "2:15: watch_files[0]: must be text; put it in quotes"),
-    (LEAST + "watch_files: [none.yaml]\n", "2:15: watch_files[0]: does not exist; create it or remove it from the list"),
+    (
+        LEAST + "watch_files: [none.yaml]\n",
+        "2:15: watch_files[0]: does not exist; create it or remove it from the list",
+    ),
     (
         LEAST + "watch_files: ['*.yaml']\n",
         "2:15: watch_files[0]: matches the configuration file itself; put the lists into a folder of their own",

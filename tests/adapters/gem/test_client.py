@@ -285,10 +285,10 @@ async def test_a_compressed_answer_is_unpacked(gem: ScriptedGem, api: GemApi, co
 @pytest.mark.parametrize(
     ("coding", "body", "reason"),
     [
-        ("gzip", DETAILS, "cannot be unpacked as gzip"),
-        ("gzip", gzip.compress(DETAILS)[:-20], "cannot be unpacked as gzip"),
-        ("deflate", b"\xff" * 50, "cannot be unpacked as deflate"),
-        ("gzip", b"", "cannot be unpacked as gzip"),
+        ("gzip", DETAILS, "cannot be decompressed as gzip"),
+        ("gzip", gzip.compress(DETAILS)[:-20], "cannot be decompressed as gzip"),
+        ("deflate", b"\xff" * 50, "cannot be decompressed as deflate"),
+        ("gzip", b"", "cannot be decompressed as gzip"),
         ("gzip", gzip.compress(bytes(64 << 20)), "longer than 1 MiB"),
         ("br", b"x", "compressed (br)"),
         ("gzip, gzip", gzip.compress(gzip.compress(DETAILS)), "compressed"),

@@ -178,7 +178,7 @@ async def test_the_default_finds_a_service_principal_in_the_environment(
 async def test_what_is_missing_is_named() -> None:
     assert await error_of(AzureSource(credential=AzureCredential.SERVICE_PRINCIPAL, client_id=CLIENT)) == (
         "api.token.azure needs tenant_id (or AZURE_TENANT_ID), client_secret (or AZURE_CLIENT_SECRET). "
-        "Give them there or in the environment"
+        "Set them there or in the environment"
     )
 
 
@@ -189,7 +189,7 @@ async def test_a_refusal_says_why_and_what_to_do_and_shows_no_secret(entra: Entr
     assert said.startswith("Azure (service-principal) gave no token: ")
     assert "AADSTS7000215: Invalid client secret *** provided" in said
     assert "Trace ID" not in said
-    assert said.endswith(". Check tenant_id, client_id and client_secret, and whether that has run out")
+    assert said.endswith(". Check tenant_id, client_id and client_secret. The secret may have expired")
 
 
 @needs_azure
@@ -197,7 +197,7 @@ async def test_an_endpoint_that_keeps_silent_is_given_up_and_holds_up_nothing(en
     entra.open.clear()
     said = await error_of(PRINCIPAL, limit=timedelta(seconds=0.2))
     assert said == (
-        "Azure gave no token within 0.2 s. Check tenant_id, client_id and client_secret, and whether that has run out"
+        "Azure gave no token within 0.2 s. Check tenant_id, client_id and client_secret. The secret may have expired"
     )
 
 
@@ -347,6 +347,6 @@ def test_without_the_extra_a_check_says_how_to_get_it(tmp_path: Path) -> None:
         first, *_ = lines = done.stderr.splitlines()
         assert first == (
             f"{config}:1:30: api.token.azure: needs azure-identity, which is not installed; "
-            "pip install 'gemwatch[azure]'"
+            "run: pip install 'gemwatch[azure]'"
         )
         assert lines[-1].endswith(last)

@@ -220,11 +220,11 @@ async def test_a_failing_command_is_told_with_its_last_words_and_what_to_do(
         ("echo 'one' >&2; echo 'two' >&2; exit 3", 'az ended with 3: "two". '),
         ("exit 2", "az ended with 2 and gave no reason. "),
         ("kill -9 $$", "az was killed by signal 9 and gave no reason. "),
-        ("true", "az gave no token: nothing is there. "),
+        ("true", "az gave no token: it is empty. "),
         ("echo 'To sign in, use a web browser'", "az gave no token: it is neither JSON nor a single word. "),
-        ('echo \'{"accessToken": "to\'', "az gave no token: it is not whole JSON. "),
-        ("echo 'tokén-123'", "az gave a token with characters that no header can carry. "),
-        ("echo '\"two words\"'", "az gave a token with characters that no header can carry. "),
+        ('echo \'{"accessToken": "to\'', "az gave no token: its JSON is incomplete or invalid. "),
+        ("echo 'tokén-123'", "az gave a token with characters that are not allowed in a header. "),
+        ("echo '\"two words\"'", "az gave a token with characters that are not allowed in a header. "),
         ("head -c 300000 /dev/zero", "az printed more than 256 KiB. "),
         ("exec yes", "az printed more than 256 KiB. "),
     ],
@@ -574,7 +574,7 @@ async def test_a_token_file_that_breaks_does_not_take_a_good_token_away(
     good = await from_file.token()
     put(file, "")
     assert await from_file.token() is good
-    assert "nothing is there" in str(from_file.last_error)
+    assert "it is empty" in str(from_file.last_error)
     clock.advance(HOUR)
     await error_of(from_file)
     put(file, "token-2")

@@ -41,7 +41,7 @@ def test_a_good_url_has_neither_problem_nor_advice(url: str) -> None:
             "tgram://s3cret",
             "it is not a tgram:// URL in a form that Apprise reads; see https://appriseit.com/services/telegram/",
         ),
-        ("json://s3cret.example.com, json://other.example.com", "it holds several URLs; make each of them a target"),
+        ("json://s3cret.example.com, json://other.example.com", "it contains several URLs; write one target for each"),
         (
             "mailto://gemwatch:s3cret@example.com?to=nobody",
             "one of its recipients is not in a form that the service can reach",
@@ -53,31 +53,31 @@ def test_a_good_url_has_neither_problem_nor_advice(url: str) -> None:
                 "see docs/targets.md"
             ),
         ),
-        ("json://s3cret?optional=yes", "the option optional= reports a failure as a success: take it out"),
-        ("json://s3cret?OPTIONAL=Yes", "the option optional= reports a failure as a success: take it out"),
-        ("json://s3cret?%6fptional=1", "the option optional= reports a failure as a success: take it out"),
+        ("json://s3cret?optional=yes", "the option optional= reports a failure as a success; remove it"),
+        ("json://s3cret?OPTIONAL=Yes", "the option optional= reports a failure as a success; remove it"),
+        ("json://s3cret?%6fptional=1", "the option optional= reports a failure as a success; remove it"),
         (
             "json://s3cret?retry=3",
-            "the option retry= retries by itself; gemwatch already does: take it out",
+            "the option retry= makes Apprise retry; gemwatch already does; remove it",
         ),
         (
             f"{WEBHOOK}?wait=2",
-            "the option wait= retries by itself; gemwatch already does: take it out",
+            "the option wait= makes Apprise retry; gemwatch already does; remove it",
         ),
         (
             "json://s3cret?redirect=yes",
             (
-                "the option redirect= follows a redirect, after which nobody can tell whether the message arrived: "
-                "take it out"
+                "the option redirect= follows a redirect, after which it is unknown whether the message arrived: "
+                "remove it"
             ),
         ),
         (
             f"{WEBHOOK}?template=/s3cret/file",
-            "the option template= reads a file for every message: take it out",
+            "the option template= reads a file for every message; remove it",
         ),
         (
             "ntfy://topic?attach=/s3cret/file",
-            "the option attach= reads a file for every message: take it out",
+            "the option attach= reads a file for every message; remove it",
         ),
     ],
 )

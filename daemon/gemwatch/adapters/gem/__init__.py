@@ -1,4 +1,4 @@
-"""The GEM API: requests about jobs, and its JSON turned into our own values.
+"""The GEM API: sends requests and converts its JSON into the core's values.
 
 Called by the engine through `engine.ports.Api`, and by `cli`.
 """

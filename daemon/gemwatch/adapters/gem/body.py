@@ -1,4 +1,4 @@
-"""The body of an answer, unpacked while it arrives and never longer than its limit."""
+"""Reads the body of an answer: decompresses it while it arrives, and enforces a size limit."""
 
 import zlib
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ _PACKED = frozenset({"gzip", "x-gzip", "deflate"})
 
 
 class Body:
-    """Bytes as they come. `add` and `whole` raise NoAnswerError."""
+    """An uncompressed body. `add` and `whole` raise NoAnswerError."""
 
     def __init__(self, *, most: int) -> None:
         self.read = bytearray()
@@ -21,7 +21,7 @@ class Body:
         self._limit()
 
     def whole(self) -> bytearray:
-        """All of it, once the last chunk has come."""
+        """The whole body, after the last chunk was added."""
         return self.read
 
     def _limit(self) -> None:
@@ -30,7 +30,7 @@ class Body:
 
 
 class PackedBody(Body):
-    """A body in gzip or deflate. A bomb stops at the limit: no more than one byte beyond it is ever unpacked."""
+    """A body in gzip or deflate. Decompression stops one byte beyond the limit, so that a zip bomb does no harm."""
 
     def __init__(self, *, most: int, coding: str) -> None:
         super().__init__(most=most)
@@ -42,7 +42,7 @@ class PackedBody(Body):
         if not self._begun and chunk:
             self._begun = True
             if self._coding == "deflate" and not _is_zlib(chunk):
-                self._unpack = zlib.decompressobj(-zlib.MAX_WBITS)  # as some servers understand the word
+                self._unpack = zlib.decompressobj(-zlib.MAX_WBITS)  # raw deflate, which some servers send
         while chunk and not self._unpack.eof:
             try:
                 self.read += self._unpack.decompress(chunk, self._most + 1 - len(self.read))
@@ -57,11 +57,11 @@ class PackedBody(Body):
         return self.read
 
     def _broken(self) -> NoAnswerError:
-        return NoAnswerError(f"the answer is damaged: it cannot be unpacked as {self._coding}", bad=True)
+        return NoAnswerError(f"the answer is damaged: it cannot be decompressed as {self._coding}", bad=True)
 
 
 def body_of(headers: Mapping[str, str], most: int) -> Body:
-    """An empty body for an answer with these headers. Raises NoAnswerError where it could not be read."""
+    """An empty body for an answer with these headers. Raises NoAnswerError if its encoding is not supported."""
     coding = headers.get("Content-Encoding", "").strip().lower()
     if coding in ("", "identity"):
         return Body(most=most)
@@ -72,14 +72,14 @@ def body_of(headers: Mapping[str, str], most: int) -> Body:
 
 
 def check_length(headers: Mapping[str, str], most: int) -> None:
-    """Raise NoAnswerError where the answer itself says that it is longer, before any of it is read."""
+    """Raise NoAnswerError if Content-Length exceeds the limit, before reading the body."""
     length = headers.get("Content-Length", "")
     if length.isdecimal() and int(length[:20]) > most:
         raise _too_long(most)
 
 
 def _is_zlib(start: bytes) -> bool:
-    """Whether these bytes begin a zlib stream (RFC 1950): method 8, and a header that 31 divides."""
+    """Whether these bytes start a zlib stream (RFC 1950): method 8, and a header that is a multiple of 31."""
     return start[0] & 0x0F == 8 and (len(start) == 1 or int.from_bytes(start[:2], "big") % 31 == 0)  # noqa: PLR2004
 
 

@@ -1,8 +1,7 @@
-"""The GEM API over HTTP: one request about one job becomes an observation, one about all of a type a listing.
+"""The GEM API over HTTP: a request for a job returns an observation, a request for all jobs of a type a listing.
 
-It uses httpx's requests and responses with the aiohttp transport, and not httpx's client: what the client adds
-(redirects, which would take the key to another host, cookies, a log line with each URL) must not happen here, and
-takes a good part of a request's time.
+It uses httpx's requests and responses with the aiohttp transport, but not httpx's client. The client follows
+redirects, which could send the key to another host, keeps cookies and logs each URL. It is also much slower.
 """
 
 import asyncio
@@ -34,19 +33,19 @@ from gemwatch.core.settings import ApiSettings
 T = TypeVar("T")
 MOST_BYTES = 1 << 20  # of an answer about a job
 MOST_LISTED = 64 << 20  # of a list, some 240 000 jobs
-# Bytes and seconds of an answer that is no job: a new connection costs less than more of them. Reading ends this
-# long before the request's own limit, at which the status that is known already would be lost.
+# Bytes and seconds to spend on the body of an error: beyond that, a new connection is cheaper. Reading stops this
+# long before the request's own time limit, which would discard the status that is already known.
 _MOST_DRAINED, _DRAIN_LIMIT, _DRAIN_MARGIN = 64 << 10, 1.0, 0.05
-_MOST_JUDGED = 8 << 10  # bytes of it that are searched for the API's words
-LONGEST_PAUSE = timedelta(hours=1)  # that a 429 is believed; more would hide that jobs end
+_MOST_JUDGED = 8 << 10  # bytes of an error body to search for the API's message
+LONGEST_PAUSE = timedelta(hours=1)  # the longest Retry-After to follow; a longer one would hide that jobs end
 LONGEST_PAUSE_503 = timedelta(minutes=15)
-_LIFE = 15 * 60.0  # seconds; a busy connection never looks its host's name up again by itself
-_LIFE_IN_DOUBT = 10.0  # seconds; a new set of connections costs some 20 ms, and must not be had for each request
+_LIFE = 15 * 60.0  # seconds; a busy connection never resolves its host name again
+_LIFE_IN_DOUBT = 10.0  # seconds; a new set of connections costs about 20 ms, too much for each request
 _FIT_FOR_A_HEADER = re.compile(r"[\x21-\x7e]+")
 _HOST = re.compile(r"[A-Za-z0-9.:-]{1,100}")
 _TELLING = 6  # characters of a secret that tell something of it
 
-# What can go wrong with a request: in httpx's words, in our own, and as httpx-aiohttp lets it through.
+# The exceptions of a failed request: from httpx, from our code, and those that httpx-aiohttp does not wrap.
 _FAULTS = (
     httpx.HTTPError,
     httpx.InvalidURL,
@@ -59,7 +58,7 @@ _FAULTS = (
 
 
 class GemApi:
-    """Asks about jobs. The caller keeps to `max_in_flight`: more than that would wait within their time limit."""
+    """Requests jobs. The caller respects `max_in_flight`: further requests would use up their time limit waiting."""
 
     def __init__(self, settings: ApiSettings, clock: Clock) -> None:
         self._settings = settings
@@ -68,17 +67,19 @@ class GemApi:
         self._jobs = f"{settings.base_url.rstrip('/')}/jobs"
         self._connections: _Connections | None = None
         self._token: str | None = None
-        self._spare: list[httpx.Request] = []  # with this token: to build one takes as long as to read an answer
+        self._spare: list[
+            httpx.Request
+        ] = []  # with this token, reused because building one is as slow as reading an answer
 
     async def ask(self, job_id: int, token: str) -> Observation:
-        """Send one request. It never raises for what the world does.
+        """Send one request. Failures of the API or the network never raise.
 
-        Refused means this token or key: to renew the token and ask again is up to the caller.
+        Refused means that the API refuses this token or key: the caller renews the token and tries again.
         """
         return await self._ask(f"{self._jobs}/{job_id}", token, lambda response: self._seen(response, job_id))
 
     async def list_jobs(self, job_type: str, token: str) -> Listed:
-        """Ask for the status of all jobs of a type. It never raises for what the world does, nor gives Seen."""
+        """Request the status of all jobs of a type. Failures never raise, and the result is never Seen."""
         url = f"{self._jobs}?job_type={quote(job_type, safe='')}"
         return await self._ask(url, token, lambda response: self._listing(response, job_type))
 
@@ -96,7 +97,7 @@ class GemApi:
         return Failed(at=self._clock.now(), sent_at=sent_at, reason=reason, bad=bad)
 
     async def close(self) -> None:
-        """Close the connections. Requests that are still on their way keep theirs until they end."""
+        """Close the connections. Running requests keep theirs until they end."""
         connections, self._connections = self._connections, None
         if connections is not None:
             await connections.release()
@@ -114,7 +115,9 @@ class GemApi:
                 body = await _drain(response, drain_until)
                 return self._other(response, body, token)
             finally:
-                await response.aclose()  # gives a connection back if its answer was read to the end, or drops it
+                await (
+                    response.aclose()
+                )  # returns the connection to the pool if its answer was read to the end, else closes it
         except NoAnswerError:
             connections.distrust()
             raise
@@ -125,21 +128,19 @@ class GemApi:
                 await held.release()
 
     def _unfit(self, token: str) -> str | None:
-        """Why no request can be made with this key and token."""
+        """Why a request with this key and token is impossible, or None."""
         for name, value in (("key", self._settings.key), ("token", token)):
             if not _FIT_FOR_A_HEADER.fullmatch(value):
                 return f"the {name} is empty or has characters that no HTTP header can carry"
         return None
 
     def _request(self, url: str, token: str) -> httpx.Request:
-        """A request that nobody else uses, until it is put back."""
+        """A request for exclusive use. Return it to `_spare` afterwards."""
         if token != self._token:
             self._token, self._spare = token, []
         if self._spare:
             request = self._spare.pop()
-            request.url = cast(
-                "httpx.URL", url
-            )  # all that the transport does with it is str(), and parsing takes long
+            request.url = cast("httpx.URL", url)  # the transport only calls str() on it, and parsing a URL is slow
             return request
         headers = {
             "tomtom-api-key": self._settings.key,
@@ -151,7 +152,7 @@ class GemApi:
         return httpx.Request("GET", url, headers=headers)
 
     def _hold(self) -> "list[_Connections]":
-        """The connections to use; after them the ones that this replaces, which are then ours to let go too."""
+        """The connections to use, followed by those that they replace. The caller releases all of them."""
         now, old = self._clock.monotonic(), self._connections
         if old is not None and now < old.replace_at:
             return [old.held()]

@@ -1,4 +1,4 @@
-"""What time the API's server has, from the Date header of any answer that it gives."""
+"""Reads the server's time from the Date header of an answer."""
 
 import asyncio
 import ssl
@@ -16,16 +16,16 @@ from gemwatch.core.settings import ApiSettings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerTime:
-    """`ahead` is how far the clock here is ahead of the server's, to a second or so; None: it told no time."""
+    """`ahead`: how far the local clock is ahead of the server's, to about a second. None: no Date header."""
 
     ahead: timedelta | None
 
 
 async def server_time(settings: ApiSettings, clock: Clock) -> ServerTime | str:
-    """Send one request without key or token, and read no more of the answer than its Date; or why there is none.
+    """Send one request without key or token and read only its Date header. Returns the reason if it fails.
 
-    The certificate is not looked at: where the clock is far off every certificate seems to have ended, and that is
-    just what is to be found out. Nothing secret is sent, and nothing but a time is believed.
+    It does not verify the certificate: if the local clock is far off, every certificate seems expired, and this
+    check is there to find that out. The request contains no secret, and the answer is used only for its time.
     """
     trust = ssl.create_default_context()
     trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE

@@ -1,4 +1,4 @@
-"""GEM's JSON, parsed once, here, into our own values. Nothing else in the program knows its spelling."""
+"""Parses GEM's JSON into the core's values. No other module knows GEM's field names."""
 
 import json
 import re
@@ -9,9 +9,9 @@ from typing import Any
 from gemwatch.core.job import JobDetails, Statistics, Status, is_known
 
 _LONGEST_STATUS, _LONGEST_ID = 64, 19  # characters; an id has 63 bits
-_DEEPEST = 32  # what Python's JSON reads in one place it may be unable to read or write in another, deeper in calls
+_DEEPEST = 32  # Python's JSON module recurses: deeper documents may fail later, further down the call stack
 _YEARS = range(2000, 3000)
-_RATIOS = {  # GEM's names of ratios, and ours
+_RATIOS = {  # GEM's names of the ratios, and ours
     "roads_matched_ratio": "matched",
     "roads_fully_matched_ratio": "fully_matched",
     "roads_partially_matched_ratio": "partially_matched",
@@ -31,10 +31,10 @@ _KNOWN = {status.value.casefold(): status.value for status in Status}
 def read_details(document: str) -> JobDetails:
     """A job's details from the JSON text of an answer.
 
-    Id and status must be there and be sound. Every other field is taken if it has the documented type (or is
-    a number written as a string) and is None otherwise, so that a surprise in one never costs the status.
+    Id and status are required and must be valid. Every other field is None unless it has the documented type (or is
+    a number written as a string), so that an odd field never hides the status.
 
-    Raises ValueError with a reason that can be shown, free of the document's own text.
+    Raises ValueError with a reason that is safe to show: it does not quote the document.
     """
     try:
         raw = json.loads(document)
@@ -65,7 +65,7 @@ def read_details(document: str) -> JobDetails:
 
 
 def _is_deeper(raw: Any, most: int) -> bool:
-    """Whether a document has more than `most` objects and arrays within each other."""
+    """Whether a document has more than `most` nested objects and arrays."""
     level = [raw]
     for _ in range(most):
         inside = [node.values() if isinstance(node, dict) else node for node in level]
@@ -76,7 +76,7 @@ def _is_deeper(raw: Any, most: int) -> bool:
 
 
 def _job_id(raw: Mapping[str, Any]) -> int | None:
-    """The id in a job as the API describes it; digits in a string are one too."""
+    """The id of a job. Accepts digits in a string too."""
     job_id = raw.get("job_id")
     if isinstance(job_id, str) and job_id.isascii() and job_id.isdigit() and len(job_id) <= _LONGEST_ID:
         return int(job_id)
@@ -84,7 +84,7 @@ def _job_id(raw: Mapping[str, Any]) -> int | None:
 
 
 def _status(raw: Mapping[str, Any]) -> str | None:
-    """The status in a job as the API describes it, if it can be one. The case of documented ones does not matter."""
+    """The status of a job, or None if it is not usable. The case of documented ones does not matter."""
     status = raw.get("status")
     if not isinstance(status, str) or not 0 < len(status) <= _LONGEST_STATUS or not status.isprintable():
         return None
@@ -108,9 +108,9 @@ def _statistics(raw: Any) -> Statistics | None:
 
 
 def _ratios(raw: Mapping[str, Any]) -> tuple[dict[str, float], tuple[str, ...]]:
-    """The ratios that are clear, and the names of those that are not.
+    """The ratios with a clear meaning, and the names of the ambiguous ones.
 
-    A number up to 1 is a ratio and one above 1 is per cent. Next to one above 1, a number up to 1 could be either.
+    A number up to 1 is a ratio, one above 1 a percentage. If any is above 1, a number up to 1 could be either.
     """
     given = {ours: raw[name] for name, ours in _RATIOS.items() if raw.get(name) is not None}
     numbers = {ours: number for ours in given if (number := _number(given, ours, most=_HUNDRED)) is not None}
@@ -126,7 +126,7 @@ def _ratios(raw: Mapping[str, Any]) -> tuple[dict[str, float], tuple[str, ...]]:
 
 
 def _failure(raw: Mapping[str, Any]) -> Iterator[str]:
-    """Texts with an error-like name, in the answer itself and one level deep. TomTom does not document the field."""
+    """Texts whose field name suggests an error, at the top and one level down. TomTom documents no such field."""
     seen = set[str]()
     for text in _error_texts(raw, deeper=True):
         shown = _showable(text)
@@ -149,7 +149,7 @@ def _error_texts(raw: Mapping[str, Any], *, deeper: bool) -> Iterator[str]:
 
 
 def _showable(text: str) -> str:
-    """One line without control characters. What follows `?` in a URL may be a signature, and goes."""
+    """A single line without control characters. Removes the query of URLs, which may be a signature."""
     printable = "".join(character if character.isprintable() else " " for character in text)
     line = _SECRET_OF_URL.sub(_without_secret, " ".join(printable.split()))
     return line if len(line) <= _LONGEST_TEXT else f"{line[: _LONGEST_TEXT - 1]}…"
@@ -161,7 +161,7 @@ def _without_secret(url: re.Match[str]) -> str:
 
 
 def _text(raw: Mapping[str, Any], key: str) -> str | None:
-    """A text. Halves of characters, which JSON can spell and no store can hold, become question marks."""
+    """A text. Lone surrogates, which JSON allows but SQLite cannot store, become question marks."""
     value = raw.get(key)
     if not isinstance(value, str) or not value:
         return None
@@ -169,7 +169,7 @@ def _text(raw: Mapping[str, Any], key: str) -> str | None:
 
 
 def _number(raw: Mapping[str, Any], key: str, *, most: float = 1e15) -> float | None:
-    """A number from 0 to `most`. NaN and infinities, which Python's JSON accepts, fail the comparison."""
+    """A number from 0 to `most`. The comparison rejects NaN and infinities, which Python's JSON accepts."""
     value = raw.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
@@ -181,7 +181,7 @@ def _number(raw: Mapping[str, Any], key: str, *, most: float = 1e15) -> float | 
 
 
 def _time(raw: Mapping[str, Any], key: str) -> datetime | None:
-    """A time of this age. Others are somebody's zero, or so near the end of all times that no span can be added."""
+    """A plausible time. Others are zero values, or so close to `datetime.max` that adding a duration overflows."""
     value = raw.get(key)
     if not isinstance(value, str):
         return None
@@ -194,10 +194,10 @@ def _time(raw: Mapping[str, Any], key: str) -> datetime | None:
 
 
 def read_statuses(document: str, job_type: str) -> dict[int, str]:
-    """The statuses in the JSON text of a list. Entries that make no sense, contradict each other, or are of
-    another type count as not listed.
+    """The statuses in the JSON text of a list. Entries that are invalid, contradict each other or have another type
+    count as not listed.
 
-    Raises ValueError with a reason that can be shown, where the text is no list at all.
+    Raises ValueError with a reason that is safe to show, if the text is not a list.
     """
     try:
         raw = json.loads(document)

@@ -1,4 +1,4 @@
-"""HTTP connections that every outgoing request shares: sessions, proxies, failures in words, the heartbeat call.
+"""HTTP for outgoing requests: sessions, proxies, descriptions of failures, and the heartbeat call.
 
 Called by `adapters.gem` and `app`.
 """

@@ -1,4 +1,4 @@
-"""One call to a dead man's switch: taken, or why not."""
+"""Calls a dead man's switch."""
 
 import asyncio
 from http import HTTPStatus
@@ -14,27 +14,27 @@ LIMIT = 10.0  # seconds for all of it
 
 
 async def call(url: str, limit: float = LIMIT) -> str | None:
-    """GET this URL; None when it was taken, else why not, without the URL. It never raises for what the world does.
+    """GET this URL. Returns None if the call succeeded, else the reason, without the URL. Failures never raise.
 
-    A redirect is not followed: the URL is a secret, and its path would go to wherever the answer points.
+    It does not follow redirects: the URL is a secret, and a redirect could send it to another host.
     """
     try:
         async with asyncio.timeout(limit):
             return _reason(await _status(url))
     except TimeoutError:
         return f"no answer within {limit:g} s"
-    except ValueError:  # aiohttp's InvalidURL is one
+    except ValueError:  # includes aiohttp's InvalidURL
         return "no request can be made of its URL"
     except (NoAnswerError, aiohttp.ClientError, HttpProcessingError, OSError) as error:
         return fault(error)[0]
-    except Exception as error:  # whatever a library may raise: a heartbeat must not take the daemon down
+    except Exception as error:  # a heartbeat must never end the daemon
         return f"no request could be sent ({type(error).__name__})"
 
 
 async def _status(url: str) -> int:
-    # A session for each call: one in a minute keeps no connection warm, and notices a new address or CA file.
+    # A new session for each call: at one call a minute it costs little, and it notices a new address or CA file.
     try:
-        trust = httpx.create_ssl_context()  # the CAs that the API is trusted by
+        trust = httpx.create_ssl_context()  # the same CAs as for the API
     except OSError as error:
         raise NoAnswerError(f"the CA certificates cannot be read: {os_reason(error)}") from None
     async with (

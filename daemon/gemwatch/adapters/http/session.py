@@ -1,4 +1,4 @@
-"""What lies underneath httpx: aiohttp's connections, name lookups and proxies, and what their errors mean."""
+"""The layer below httpx: aiohttp's connections, name lookups and proxies, and the meaning of their errors."""
 
 import asyncio
 import os
@@ -14,15 +14,15 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.http_exceptions import HttpProcessingError
 
-_KEEP_ALIVE = 75.0  # seconds: a job is asked for every minute as a rule, and each time should find its connection
-# Gateways and proxies add headers of their own, and policies can be long: more than aiohttp takes by default.
+_KEEP_ALIVE = 75.0  # seconds: jobs are usually polled every minute, and each poll should find an open connection
+# Gateways and proxies add headers, and policies can be long: more than aiohttp's default.
 _LONGEST_LINE = 32 << 10  # bytes of one header
 _MOST_HEADERS = 500
-_PRIVATE_CA = {18, 19, 20, 21}  # OpenSSL's codes for "whoever signed this is unknown to us"
+_PRIVATE_CA = {18, 19, 20, 21}  # OpenSSL's codes for an unknown issuer
 
 
 class NoAnswerError(Exception):
-    """There is no usable answer. The message is fit to be shown; `bad`: there is one, and it makes no sense."""
+    """There is no usable answer. The message is safe to show. `bad`: there is an answer, but it is invalid."""
 
     def __init__(self, reason: str, *, bad: bool = False) -> None:
         super().__init__(reason)
@@ -30,9 +30,9 @@ class NoAnswerError(Exception):
 
 
 def open_session(base_url: str, connections: int, trust: ssl.SSLContext) -> aiohttp.ClientSession:
-    """A session for requests to `base_url`: at most so many connections, and no cookies ever.
+    """A session for requests to `base_url` with at most this many connections and without cookies.
 
-    Raises NoAnswerError where the environment names a proxy that cannot be used.
+    Raises NoAnswerError if the environment names a proxy that cannot be used.
     """
     proxy = proxy_for(base_url)
     connector = aiohttp.TCPConnector(
@@ -49,10 +49,10 @@ def open_session(base_url: str, connections: int, trust: ssl.SSLContext) -> aioh
 
 
 def proxy_for(base_url: str) -> str | None:
-    """The proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names, unless NO_PROXY excepts this host.
+    """The proxy from HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, unless NO_PROXY exempts this host.
 
-    aiohttp can read them by itself, but then does so for each request, together with ~/.netrc, in the loop's
-    default executor. A server on this machine is never asked through a proxy: that would be another machine's.
+    aiohttp can read these variables, but does so for each request, together with ~/.netrc, in the loop's default
+    executor. Requests to this machine never use a proxy: on the proxy, localhost is another machine.
     """
     address = urlsplit(base_url)
     host, proxies = address.hostname or "", getproxies()
@@ -69,7 +69,7 @@ def proxy_for(base_url: str) -> str | None:
 
 
 def _is_exempt(url: str) -> bool:
-    """Whether NO_PROXY excepts this place, by the very rule by which notifications are sent, networks included."""
+    """Whether NO_PROXY exempts this URL. Notifications use the same rule, which includes networks."""
     from requests.utils import should_bypass_proxies  # noqa: PLC0415 (slow to import, and most hosts have no proxy)
 
     return should_bypass_proxies(url, None)
@@ -83,17 +83,17 @@ def _is_here(host: str) -> bool:
 
 
 class _OwnThreadResolver(AbstractResolver):
-    """Looks a name up in a daemon thread of its own.
+    """Resolves each name in its own daemon thread.
 
-    getaddrinfo cannot be cancelled. In the loop's default executor a name server that hangs would fill it, and
-    would hold up the program's end. aiohttp asks once at a time for one name, so there is one thread per host.
+    getaddrinfo cannot be cancelled. In the loop's default executor, a hanging name server would occupy all threads
+    and delay the program's exit. aiohttp sends one lookup at a time for a name, so there is one thread per host.
     """
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         lookup: Future[list[ResolveResult]] = Future()
-        lookup.set_running_or_notify_cancel()  # from here on nobody can cancel it under the thread
+        lookup.set_running_or_notify_cancel()  # from here on it cannot be cancelled while the thread uses it
         threading.Thread(target=_look_up, args=(lookup, host, port, family), name="names", daemon=True).start()
         return await asyncio.wrap_future(lookup)
 
@@ -121,11 +121,11 @@ def _look_up(lookup: "Future[list[ResolveResult]]", host: str, port: int, family
 
 
 def fault(error: Exception) -> tuple[str, bool]:
-    """Why there is no answer, in words a person can act on, and whether there was one that makes no sense.
+    """Why there is no usable answer, in words that users can act on, and whether there was an invalid one.
 
-    Only our own words, numbers, host names from the configuration and the system's error texts: nothing that
-    could hold a header. httpx's names for these errors are not used, since its aiohttp transport calls a
-    connection that was reset a connect time-out.
+    The text contains only our own words, numbers, host names from the configuration and the system's error texts,
+    so it cannot leak a header. It does not use httpx's names for these errors, because httpx's aiohttp transport
+    reports a reset connection as a connect timeout.
     """
     cause = error.__cause__ if isinstance(error.__cause__, aiohttp.ClientError) else error
     match cause:
@@ -149,7 +149,7 @@ def fault(error: Exception) -> tuple[str, bool]:
 
 
 def _not_understood(error: aiohttp.ClientResponseError | HttpProcessingError) -> str:
-    """Which of our limits the answer's head passes, or that it has none."""
+    """Which of our limits the header of the answer exceeds, or that the answer is not HTTP."""
     said = error.message
     if "bytes when reading" in said:
         return f"a header of the answer is longer than {_LONGEST_LINE >> 10} KiB"
@@ -180,9 +180,9 @@ def _untrusted(error: Exception) -> str:
 
 
 def os_reason(error: OSError) -> str:
-    """The system's words for an error, without the addresses and source lines that exceptions add."""
+    """The system's text for an error, without the addresses and source lines that exceptions add."""
     if isinstance(error, ssl.SSLError):
         return (error.reason or "handshake failed").replace("_", " ").lower()
     if error.errno is None:
-        return "no address of it can be reached"  # several were tried, and each failed in its own way
+        return "none of its addresses can be reached"  # each of several addresses failed differently
     return os.strerror(error.errno).lower()

@@ -1,4 +1,4 @@
-"""The Azure CLI: what its failures mean, and the command that logs in again."""
+"""The Azure CLI: the meaning of its failures, and the command that logs in again."""
 
 import getpass
 import os
@@ -10,7 +10,7 @@ from enum import Enum
 
 from gemwatch.core.refusals import cut_at_word
 
-PASSING, UNKNOWN = 30.0, 5.0  # seconds for which a failure is retried before anybody is alarmed
+PASSING, UNKNOWN = 30.0, 5.0  # seconds to retry a failure before it is reported
 _LONGEST_WORDS = 300
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _MARKED = re.compile(r"(?:error|fatal)\b:?\s*(.+)", re.IGNORECASE)
@@ -42,11 +42,11 @@ class _Remedy(Enum):
     ADMINISTRATOR = "ask the tenant's administrator"
 
 
-# What Microsoft Entra's codes mean for a watcher. docs/login.md has the same table with more to do.
+# The meaning of Microsoft Entra's codes. docs/login.md has the same table with more detailed remedies.
 _MEANINGS: Mapping[str, tuple[str, _Remedy]] = {
     "1002012": ("The Azure CLI is logged in as an application, not as a user", _Remedy.APPLICATION),
     "700082": ("The login was not used for 90 days", _Remedy.LOGIN),
-    "700084": ("The login has reached the end of its life", _Remedy.LOGIN),
+    "700084": ("The login has reached its maximum age", _Remedy.LOGIN),
     "70043": ("The tenant demands a new sign-in after a set time", _Remedy.LOGIN),
     "70044": ("The tenant demands a new sign-in after a set time", _Remedy.LOGIN),
     "50173": ("The password was changed, or the sessions were revoked", _Remedy.LOGIN),
@@ -60,7 +60,7 @@ _MEANINGS: Mapping[str, tuple[str, _Remedy]] = {
     "53003": ("A Conditional Access policy blocks this login", _Remedy.ADMINISTRATOR),
     "530033": ("A Conditional Access policy blocks this login", _Remedy.ADMINISTRATOR),
     "530035": ("A Conditional Access policy blocks this login", _Remedy.ADMINISTRATOR),
-    "65001": ("Nobody has consented that the Azure CLI uses GEM in this tenant", _Remedy.ADMINISTRATOR),
+    "65001": ("This tenant has not consented to the use of GEM by the Azure CLI", _Remedy.ADMINISTRATOR),
     "50105": ("The user is not assigned to GEM in this tenant", _Remedy.ADMINISTRATOR),
     "50057": ("The user is disabled", _Remedy.ADMINISTRATOR),
     "50053": ("The user is locked", _Remedy.ADMINISTRATOR),
@@ -76,7 +76,7 @@ _MEANINGS: Mapping[str, tuple[str, _Remedy]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """What a token command said: its own `words`, short and on one line; the `remedy`; for how long to retry."""
+    """A failure of the token command: its own `words` on a short single line, the `remedy`, and how long to retry."""
 
     words: str
     meaning: str | None
@@ -86,18 +86,18 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
-    """How somebody logs in for this token command, on this machine, as this user."""
+    """How to log in for this token command, on this machine, as this user."""
 
     command: Sequence[str]
     environ: Mapping[str, str]
-    tenant: str | None = None  # of the last token, where the command names none
+    tenant: str | None = None  # of the last token, if the command names none
 
     @property
     def is_az(self) -> bool:
         return os.path.basename(self.command[0]) in ("az", "az.cmd")  # noqa: PTH119 (a word, perhaps no path)
 
     def remedy(self, own_command: str | None = None) -> str:
-        """`As user gemwatch, run: az login ...`, with scope and tenant. `own_command`: what az itself advised."""
+        """`As user gemwatch, run: az login ...`, with scope and tenant. `own_command`: what az suggested."""
         if not self.is_az and own_command is None:
             return f"{as_user()}, run the token command by hand, and fix what it reports"
         command = own_command or f"az login{self._options()}"
@@ -106,7 +106,7 @@ class Login:
         return f"{as_user()}, run: {self._prefix()}{command} (without a browser, add --use-device-code)"
 
     def own_folder_remedy(self) -> str:
-        """For a daemon that shares its login with somebody who logs in as an application: the last login wins."""
+        """For a daemon that shares its login folder with an application's login: the last login wins."""
         folder = self.environ.get("AZURE_CONFIG_DIR") or '"$HOME/.azure-gemwatch"'
         shown = shlex.quote(folder) if folder.startswith("/") else folder
         return (
@@ -130,7 +130,7 @@ class Login:
 
 
 def as_user() -> str:
-    """`As user gemwatch`: logins belong to users, and the one who reads this may be another."""
+    """`As user gemwatch`: a login belongs to a user, and the reader may be another user."""
     try:
         return f"As user {getpass.getuser()}"
     except (KeyError, OSError):
@@ -138,7 +138,7 @@ def as_user() -> str:
 
 
 def read_failure(text: str, login: Login) -> Failure:
-    """What standard error says. It may hold secrets and anything else: the caller masks and cleans it."""
+    """The failure in the text of standard error. The text may contain secrets: the caller masks and cleans it."""
     lines = [line for raw in _COLOUR.sub("", text).splitlines() if (line := _BALLAST.sub("", raw).strip())]
     own = [command for line in lines if (command := _own_command(line)) is not None]
     said = [line for line in lines if not _OWN_COMMAND.match(line) and not _INTRODUCTION.match(line)]
@@ -156,12 +156,12 @@ def read_failure(text: str, login: Login) -> Failure:
 
 
 def without_ballast(text: str) -> str:
-    """Without the ids that only Microsoft's support can use."""
+    """The text without the ids that only Microsoft's support can use."""
     return _BALLAST.sub("", text)
 
 
 def retry_for(text: str) -> float:
-    """How long a failure with these words may pass by itself, in seconds."""
+    """How long to retry a failure with these words, in seconds."""
     codes = _CODE.findall(text)
     lasting = "az login" in text or "no subscriptions found" in text.lower()
     if lasting or any(code not in _TRANSIENT_CODES for code in codes):
@@ -170,7 +170,7 @@ def retry_for(text: str) -> float:
 
 
 def _most_telling(lines: Sequence[str]) -> str:
-    """The last line that is marked as an error, unless a traceback follows it; else the last line."""
+    """The last line that is marked as an error, unless a traceback follows; else the last line."""
     marked = [match[1] for match in map(_MARKED.match, lines) if match]
     if marked and not marked[-1].lower().endswith("traceback:"):
         return marked[-1]

@@ -1,4 +1,4 @@
-"""Tokens from azure-identity, which the extra `gemwatch[azure]` brings: for machines without the Azure CLI."""
+"""Tokens from azure-identity (the extra `gemwatch[azure]`), for machines without the Azure CLI."""
 
 import asyncio
 import json
@@ -19,8 +19,8 @@ from gemwatch.core.text.sanitize import single_line
 
 AZURE_LIMIT = timedelta(seconds=60)
 REMEDIES: Mapping[AzureCredential, str] = {
-    AzureCredential.SERVICE_PRINCIPAL: "Check tenant_id, client_id and client_secret, and whether that has run out",
-    AzureCredential.MANAGED_IDENTITY: "Check that this machine has a managed identity, and which if it has several",
+    AzureCredential.SERVICE_PRINCIPAL: "Check tenant_id, client_id and client_secret. The secret may have expired",
+    AzureCredential.MANAGED_IDENTITY: "Check that this machine has a managed identity. With several, set client_id",
     AzureCredential.DEFAULT: "Give it a login that DefaultAzureCredential tries, or name one in api.token.azure",
 }
 _FROM_ENVIRONMENT = {
@@ -31,19 +31,19 @@ _FROM_ENVIRONMENT = {
 
 
 def cli_command(source: AzureSource) -> Sequence[str]:
-    """What azure-identity would run. Run by ourselves, its failures are explained, and it gets no secrets."""
+    """The command that azure-identity would run. gemwatch runs it itself to explain failures and withhold secrets."""
     tenant = ("--tenant", source.tenant_id) if source.tenant_id else ()
     return ("az", "account", "get-access-token", "--scope", source.scope, *tenant, "--output", "json")
 
 
 async def azure_text(source: AzureSource, secrets: Secrets, limit: timedelta = AZURE_LIMIT) -> str:
-    """A token and its end, in the JSON that `az` prints. Raises LoginError, also when it takes longer than `limit`.
+    """A token and its expiry, as JSON in the form that `az` prints. Raises LoginError, also after `limit`.
 
-    In a daemon thread of its own: azure-identity blocks, cannot be cancelled, and tries a managed identity for
-    over a minute. A thread that is given up ends by itself and holds up nobody.
+    Runs in its own daemon thread: azure-identity blocks, cannot be cancelled, and tries a managed identity for over
+    a minute. An abandoned thread ends on its own and does not delay the program's exit.
     """
     answer: Future[str] = Future()
-    answer.set_running_or_notify_cancel()  # from here on nobody can cancel it under the thread
+    answer.set_running_or_notify_cancel()  # from here on it cannot be cancelled while the thread uses it
     threading.Thread(target=_fetch, args=(source, secrets, answer), name="azure", daemon=True).start()
     try:
         async with asyncio.timeout(limit.total_seconds()):
@@ -55,15 +55,15 @@ async def azure_text(source: AzureSource, secrets: Secrets, limit: timedelta = A
 
 
 def _fetch(source: AzureSource, secrets: Secrets, answer: "Future[str]") -> None:
-    logging.getLogger("azure").setLevel(logging.CRITICAL)  # what it warns of is in the error that it raises
+    logging.getLogger("azure").setLevel(logging.CRITICAL)  # the error that it raises contains its warnings
     try:
-        # A new one each time: it would keep its token until 5 minutes before the end, also one that the API refused.
+        # A new one each time: it caches its token until 5 minutes before expiry, even one that the API refused.
         with _credential(source, secrets, os.environ) as credential:
             token = credential.get_token(source.scope)
         answer.set_result(json.dumps({"accessToken": token.token, "expires_on": token.expires_on}))
     except LoginError as error:
         answer.set_exception(error)
-    except Exception as error:  # at the thread's border: whatever it was, there is no token
+    except Exception as error:  # the thread must always return a result
         said = secrets.mask(str(error) or type(error).__name__)
         why = cut_at_word(single_line(without_ballast(said), 2000), 400).rstrip(".")
         reason = f'Azure ({source.credential}) gave no token: "{why}"'
@@ -73,7 +73,7 @@ def _fetch(source: AzureSource, secrets: Secrets, answer: "Future[str]") -> None
 def _credential(source: AzureSource, secrets: Secrets, environ: Mapping[str, str]) -> Any:
     from azure import identity  # noqa: PLC0415 (an extra, and slow to import)
 
-    # An authority that is named on purpose need not be vouched for by the public one, which may be out of reach.
+    # An explicitly named authority needs no confirmation from the public one, which may be unreachable.
     authority: dict[str, Any] = {"disable_instance_discovery": True} if "AZURE_AUTHORITY_HOST" in environ else {}
     limit = int(AZURE_LIMIT.total_seconds())
     match source.credential:
@@ -91,11 +91,9 @@ def _credential(source: AzureSource, secrets: Secrets, environ: Mapping[str, str
 
 
 def _given_or_from(environ: Mapping[str, str], source: AzureSource) -> dict[str, str]:
-    """What a service principal logs in with. Raises LoginError, naming what is missing."""
+    """The login data of a service principal. Raises LoginError, which names what is missing."""
     values = {key: getattr(source, key) or environ.get(name, "") for key, name in _FROM_ENVIRONMENT.items()}
     missing = [f"{key} (or {_FROM_ENVIRONMENT[key]})" for key, value in values.items() if not value]
     if missing:
-        raise LoginError(
-            f"api.token.azure needs {', '.join(missing)}", remedy="Give them there or in the environment"
-        )
+        raise LoginError(f"api.token.azure needs {', '.join(missing)}", remedy="Set them there or in the environment")
     return values

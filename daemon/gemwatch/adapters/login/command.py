@@ -1,4 +1,4 @@
-"""Runs the command that prints a token, and leaves nothing of it behind."""
+"""Runs the command that prints a token, and ends all its processes."""
 
 import asyncio
 import errno
@@ -17,24 +17,24 @@ from gemwatch.core.login import LoginError
 from gemwatch.core.secrets import MASK, Secrets
 from gemwatch.core.text.sanitize import single_line
 
-COMMAND_LIMIT = timedelta(seconds=60)  # a cold `az` on a small machine takes a good part of it
+COMMAND_LIMIT = timedelta(seconds=60)  # the first `az` on a small machine is slow
 _MOST_BYTES = 256 * 1024
-_GRACE = 5.0  # seconds for the kernel to take away what was killed
-_DRAIN = 1.0  # seconds to read what an ended command has printed
+_GRACE = 5.0  # seconds for the kernel to remove killed processes
+_DRAIN = 1.0  # seconds to read the output of a command that has ended
 _STDOUT, _STDERR = 1, 2
 
 _JWT = re.compile(r"eyJ[\w-]{8,}\.[\w.-]+")
 
 
 def command_name(command: Sequence[str]) -> str:
-    """The program's name. The arguments may hold secrets and are never shown."""
+    """The program's name. The arguments may contain secrets and are never shown."""
     return single_line(PurePath(command[0]).name, 60)
 
 
 async def command_output(login: Login, secrets: Secrets, limit: timedelta = COMMAND_LIMIT) -> str:
-    """What the token command prints. Whatever it started in its session is gone when this returns or is cancelled.
+    """The output of the token command. When this returns or is cancelled, all processes of its session have ended.
 
-    Raises LoginError, also when it takes longer than `limit`.
+    Raises LoginError, also if the command takes longer than `limit`.
     """
     command, remedy = login.command, login.remedy()
     name = command_name(command)
@@ -70,15 +70,15 @@ async def command_output(login: Login, secrets: Secrets, limit: timedelta = COMM
 
 
 class _Output(asyncio.SubprocessProtocol):
-    """Collects what a process prints, within bounds.
+    """Collects the output of a process, up to a limit.
 
-    A protocol and not asyncio's `Process`, whose `wait` does not come back, in some versions of Python, while
-    a child that the process left behind holds its output open.
+    It does not use asyncio's `Process`: in some versions of Python its `wait` does not return while an orphaned
+    child keeps the output open.
     """
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
-        self.complete: asyncio.Future[None] = loop.create_future()  # ended and read, or too long
+        self.complete: asyncio.Future[None] = loop.create_future()  # ended and fully read, or printed too much
         self.exited: asyncio.Future[None] = loop.create_future()
         self.too_long = False
         self._read = {_STDOUT: bytearray(), _STDERR: bytearray()}
@@ -88,9 +88,9 @@ class _Output(asyncio.SubprocessProtocol):
         return self._read[stream].decode(errors="replace")
 
     def kill_all(self) -> None:
-        """End every process of the command's group: `az` is a shell script around the real one.
+        """End every process in the command's group: `az` is a shell script that starts the real program.
 
-        Not again once it has exited: by then the number may be another's.
+        Does nothing after the command has exited: the kernel may have reused its process id.
         """
         if self._group is not None and not self.exited.done():
             with suppress(ProcessLookupError, PermissionError):
@@ -103,15 +103,15 @@ class _Output(asyncio.SubprocessProtocol):
         read = self._read[fd]
         read += data
         if len(read) > _MOST_BYTES:
-            del read[:-_MOST_BYTES]  # of a long complaint the end is what counts
+            del read[:-_MOST_BYTES]  # keep the end, which holds the actual error
             if fd == _STDOUT:
                 self.too_long = True
                 _settle(self.complete)
 
     def process_exited(self) -> None:
-        self.kill_all()  # what it left behind would hold its output open
+        self.kill_all()  # an orphaned child would keep the output open
         _settle(self.exited)
-        # What left its group on purpose lives on, and is not waited for.
+        # A process that left the group on purpose keeps running, and gemwatch does not wait for it.
         asyncio.get_running_loop().call_later(_DRAIN, _settle, self.complete)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's signature)
@@ -142,7 +142,7 @@ def _ended(code: int) -> str:
 
 
 def _failed(what: str, stderr: str, login: Login, secrets: Secrets) -> LoginError:
-    """The failure in the command's own words, which are masked, and cleaned of what no message should hold."""
+    """The failure in the command's own words, masked and cleaned."""
     failure = read_failure(_JWT.sub(MASK, secrets.mask(stderr)), login)
     if not failure.words:
         return LoginError(f"{what} and gave no reason", remedy=failure.remedy, retry_for=UNKNOWN)

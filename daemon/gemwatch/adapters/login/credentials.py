@@ -1,4 +1,4 @@
-"""The bearer token: fetched once for all who ask, renewed ahead of its end, never handed out after it."""
+"""Provides the bearer token: fetches it once for all callers, renews it early, and never returns an expired one."""
 
 import asyncio
 import os
@@ -20,17 +20,17 @@ from gemwatch.core.settings import AzureCredential, AzureSource, TokenSource
 
 _MOST_BYTES = 64 * 1024  # of a token file
 _FIT_FOR_A_HEADER = re.compile(r"[\x21-\x7e]+")
-_AHEAD = timedelta(minutes=5)  # of its end a token is renewed, or earlier if it lives long
-_QUIET_AFTER_FAILURE = 30.0  # seconds in which nobody who just needs a token starts the command again
-_FIRST_PAUSE, _LONGEST_PAUSE = 15.0, 300.0  # seconds between refreshes that fail
-_FIRST_RETRY, _LONGEST_RETRY = 1.0, 8.0  # seconds before a fetch that failed for a passing reason is repeated
+_AHEAD = timedelta(minutes=5)  # renew a token this long before it expires; earlier if its lifetime is long
+_QUIET_AFTER_FAILURE = 30.0  # seconds after a failure in which a poll does not run the command again
+_FIRST_PAUSE, _LONGEST_PAUSE = 15.0, 300.0  # seconds between failing refreshes
+_FIRST_RETRY, _LONGEST_RETRY = 1.0, 8.0  # seconds before a retry after a temporary failure
 _RENEWED = 30.0  # seconds in which a token that was renewed after a refusal is not renewed again
 
 _Stamp = tuple[int, int, int, int]
 
 
 class Credentials:
-    """Gives tokens. However many ask, one fetch runs at a time, and none of them can cancel it for the others."""
+    """Provides tokens. All callers share one fetch at a time, and none can cancel it for the others."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Credentials:
         command_limit: timedelta = COMMAND_LIMIT,
         azure_limit: timedelta = AZURE_LIMIT,
     ) -> None:
-        """`retry` False: a failure is reported at once, whatever its reason."""
+        """`retry` False: report every failure at once."""
         self.last_error: LoginError | None = None  # of the last fetch; None once one succeeds
         self._source = source
         self._clock = clock
@@ -60,30 +60,32 @@ class Credentials:
 
     @property
     def expires_at(self) -> datetime | None:
-        """When the token at hand ends, as far as there is one and it says."""
+        """When the current token expires; None if there is none or its expiry is unknown."""
         return self._token.expires_at if self._token else None
 
     @property
     def remedy(self) -> str:
-        """What to do when the API refuses the token: how to log in again, with the exact command."""
+        """What to do if the API refuses the token: how to log in again, with the exact command."""
         match self._source:
             case TokenSource(file=Path() as file):
                 return f"Write a new token to {file}"
             case TokenSource(azure=AzureSource(credential=credential)) if credential is not AzureCredential.CLI:
                 return REMEDIES[credential]
             case TokenSource(value=str()):
-                return "Put a new token into api.token.value; from a command or a file gemwatch renews it by itself"
+                return (
+                    "Put a new token into api.token.value; from a command or a file, gemwatch renews it automatically"
+                )
         login = self._login()
         if login.is_az and self._token is not None and self._token.application:
             return login.own_folder_remedy()
         return login.remedy()
 
     async def token(self) -> Token:
-        """A token that has not ended: the one at hand, else a new one. Raises LoginError.
+        """A token that has not expired: the current one, else a new one. Raises LoginError.
 
-        After a failure the same error is given for 30 s, so that a hundred polls do not start the command a
-        hundred times. A token file that has changed is read at once; should it be half written, the token
-        that is still good stays in use.
+        For 30 s after a failure it raises the same error, so that a hundred polls do not run the command a hundred
+        times. It reads a changed token file at once. If that file is half written, the current valid token stays in
+        use.
         """
         if self._source.file is not None and _stamp(self._source.file) != self._stamp:
             with suppress(LoginError):
@@ -96,10 +98,10 @@ class Credentials:
         return await self._fetch()
 
     async def renew(self, stale: Token | None) -> Token:
-        """A token other than `stale`, which the API refused: one that is here by now, else a new one.
+        """A token other than `stale`, which the API refused: the current one if it differs, else a new one.
 
-        None fetches in any case. Where the source has only the same token to give, it is given again, and so is one
-        that was renewed just now: it was not refused for its age. Raises LoginError.
+        `stale` None always fetches. The result is the same token again if the source has no other, or if the token
+        was renewed just now: then the API did not refuse it for its age. Raises LoginError.
         """
         token = self._good_token()
         if stale is not None and token is not None and (token is not stale or self._was_renewed_just_now()):
@@ -110,9 +112,9 @@ class Credentials:
         return renewed
 
     async def refresh_if_due(self) -> None:
-        """Fetch a new token if the one at hand nears its end. To be called every few seconds; it never raises.
+        """Fetch a new token if the current one expires soon. Call it every few seconds; it never raises.
 
-        While that fails the old one stays in use, the pauses grow, and `last_error` says why.
+        While that fails, the old token stays in use, the pauses grow, and `last_error` has the reason.
         """
         if self._token is None or not _nears_its_end(self._token, self._clock.now()):
             return
@@ -123,10 +125,10 @@ class Credentials:
             await self._fetch(retry=False)  # there is time, and the pauses above
 
     async def close(self) -> None:
-        """End a fetch that is under way, and all its processes. Who waits for it gets a LoginError.
+        """End a running fetch and all its processes. Callers that wait for it get a LoginError.
 
-        For the end of the program. Credentials that a reload replaces are just let go: what they fetch is
-        still awaited, and ends by itself.
+        Only for the program's exit. Do not close credentials that a reload replaces: polls may still wait for their
+        fetch, which ends on its own.
         """
         if (fetching := self._fetching) is not None:
             fetching.cancel()
@@ -148,10 +150,10 @@ class Credentials:
     def _fetch_done(self, fetching: "asyncio.Task[Token]") -> None:
         self._fetching = None
         if not fetching.cancelled():
-            fetching.exception()  # retrieved, also when nobody waits any more
+            fetching.exception()  # mark as retrieved, even if no caller waits
 
     def _was_renewed_just_now(self) -> bool:
-        """Whether the token at hand has followed a refused one just now. A file is read again at any time."""
+        """Whether the current token just replaced a refused one. False for a file, which is cheap to read again."""
         since = self._renewed_at
         return self._source.file is None and since is not None and self._clock.monotonic() < since + _RENEWED
 
@@ -168,7 +170,7 @@ class Credentials:
         return token
 
     async def _retried(self, began: float, *, retry: bool) -> Token:
-        """A token; a failure that may pass by itself is retried for as long as it says."""
+        """A token. Retries a temporary failure for as long as its `retry_for` says."""
         waited, pause = 0.0, _FIRST_RETRY
         while True:
             try:
@@ -190,7 +192,7 @@ class Credentials:
     async def _from_source(self) -> Token:
         match self._source:
             case TokenSource(file=Path() as file):
-                self._stamp = _stamp(file)  # before reading: what is written in the meantime is read next time
+                self._stamp = _stamp(file)  # before reading, so that a write in the meantime is noticed next time
                 text = _text_of(file)
                 return self._checked(text, f"the token file {file}", "Write a valid token to it", retry_for=PASSING)
             case TokenSource(azure=AzureSource(credential=credential) as azure) if (
@@ -199,7 +201,9 @@ class Credentials:
                 text = await azure_text(azure, self._secrets, self._azure_limit)
                 return self._checked(text, f"Azure ({credential})", REMEDIES[credential])
             case TokenSource(value=str() as text):
-                return self._checked(text, "api.token.value", "A token from a command or a file is renewed")
+                return self._checked(
+                    text, "api.token.value", "Use a command or a file instead: gemwatch renews such tokens"
+                )
         login = self._login()
         text = await command_output(login, self._secrets, self._command_limit)
         return self._checked(text, command_name(login.command), login.remedy())
@@ -213,7 +217,9 @@ class Credentials:
         self._secrets.add(given.value)
         token = Token(value=given.value, fetched_at=now, expires_at=given.expires_at, application=given.application)
         if not _FIT_FOR_A_HEADER.fullmatch(given.value):
-            raise LoginError(f"{origin} gave a token with characters that no header can carry", remedy=what_to_do)
+            raise LoginError(
+                f"{origin} gave a token with characters that are not allowed in a header", remedy=what_to_do
+            )
         if _has_ended(token, now):
             times = f"ended at {token.expires_at:%F %T} UTC, and the clock here says {now:%F %T} UTC"
             raise LoginError(f"{origin} gave a token that {times}", remedy=what_to_do)
@@ -226,7 +232,7 @@ def _has_ended(token: Token, now: datetime) -> bool:
 
 
 def _nears_its_end(token: Token, now: datetime) -> bool:
-    """Whether the last fifth of its life has begun, or the last 5 minutes; of a short life, the second half."""
+    """Whether the last fifth of its lifetime or its last 5 minutes have begun; if short, its second half."""
     if token.expires_at is None:
         return False
     life = token.expires_at - token.fetched_at
@@ -243,7 +249,7 @@ def _stamp(file: Path) -> _Stamp | None:
 
 def _text_of(file: Path) -> str:
     try:
-        if not stat.S_ISREG(file.stat().st_mode):  # to read a pipe could take for ever
+        if not stat.S_ISREG(file.stat().st_mode):  # reading a pipe could block for ever
             raise LoginError(f"the token file {file} is not a regular file", remedy="Write the token to one")
         with file.open("rb") as opened:
             content = opened.read(_MOST_BYTES + 1)

@@ -1,19 +1,19 @@
-"""The environment of child processes: ours without what is none of their business."""
+"""The environment of child processes: ours, without the variables that they do not need."""
 
 from collections.abc import Collection, Mapping
 
 from gemwatch.core.secrets import Secrets
 
-# Without these hardly any program runs as its user expects, whatever a configuration refers to.
+# Few programs work as expected without these, so they are passed on even if the configuration refers to them.
 _KEPT = frozenset({"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "PWD", "TERM"})
-_WITHHELD = frozenset({"NOTIFY_SOCKET"})  # with it, a child could tell systemd that we are well
-_WITHHELD_PREFIXES = ("PG",)  # the store's password and the like, as libpq reads them
+_WITHHELD = frozenset({"NOTIFY_SOCKET"})  # with it, a child could report our health to systemd
+_WITHHELD_PREFIXES = ("PG",)  # libpq's variables, such as PGPASSWORD
 
 
 def child_environment(environ: Mapping[str, str], *, referred: Collection[str], secrets: Secrets) -> dict[str, str]:
-    """Everything but the variables that the configuration refers to, and those that hold one of its secrets.
+    """The environment without variables that the configuration refers to or that contain one of its secrets.
 
-    What remains may hold secrets of others: a command such as `vault` needs its own.
+    Other secrets stay: a command such as `vault` needs its own.
     """
     return {
         name: value

@@ -1,4 +1,4 @@
-"""What a text says about a token: JSON as the Azure CLI and OAuth print it, or the bare token."""
+"""Reads a token from a text: the JSON of the Azure CLI or OAuth, or the token itself."""
 
 import base64
 import json
@@ -16,7 +16,7 @@ _TENANT = re.compile(r"[A-Za-z0-9.-]{1,100}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """What a text gives. `tenant` and `application`: whom the token belongs to, as far as it says."""
+    """A token from a text. `tenant` and `application`: the owner of the token, if the text names them."""
 
     value: str = field(repr=False)
     expires_at: datetime | None = None
@@ -25,14 +25,14 @@ class Given:
 
 
 def read_token(text: str, now: datetime) -> Given:
-    """The token in a text. Colours, warnings before it and a byte order mark, as some versions of az print, are
-    passed over.
+    """The token in a text. Ignores what some versions of az print: colours, warnings before the token, a byte order
+    mark.
 
-    Raises ValueError with a reason that shows nothing of the text.
+    Raises ValueError with a reason that does not quote the text.
     """
     text = _cleaned(text)
     if not text:
-        raise ValueError("nothing is there")
+        raise ValueError("it is empty")
     if text[0] not in '{["':
         if len(text.split()) > 1:
             raise ValueError("it is neither JSON nor a single word")
@@ -40,7 +40,7 @@ def read_token(text: str, now: datetime) -> Given:
     try:
         given, _ = json.JSONDecoder().raw_decode(text)
     except (ValueError, RecursionError):
-        raise ValueError("it is not whole JSON") from None
+        raise ValueError("its JSON is incomplete or invalid") from None
     if isinstance(given, str) and given:  # az --query accessToken
         return _checked(given, None)
     value = (given.get("accessToken") or given.get("access_token")) if isinstance(given, dict) else None
@@ -51,7 +51,7 @@ def read_token(text: str, now: datetime) -> Given:
 
 def _checked(value: str, expires_at: datetime | None, tenant: object = None) -> Given:
     if value.lower() in _NO_TOKENS:
-        raise ValueError("it is the word for nothing, and no token")
+        raise ValueError("it is a word such as null or None, not a token")
     claims = _claims(value)
     tenant = tenant or claims.get("tid")
     return Given(
@@ -63,7 +63,7 @@ def _checked(value: str, expires_at: datetime | None, tenant: object = None) -> 
 
 
 def _cleaned(text: str) -> str:
-    """The text from its JSON on, or without its warnings where it has none."""
+    """The text from the start of its JSON, or the text without warnings if there is no JSON."""
     text = _ESCAPES.sub("", text.replace("\ufeff", "")).strip()
     lines = text.splitlines()
     start = next((number for number, line in enumerate(lines) if line.lstrip().startswith("{")), None)
@@ -73,7 +73,7 @@ def _cleaned(text: str) -> str:
 
 
 def _end(given: Mapping[str, Any], now: datetime) -> datetime | None:
-    """`expires_on` is the plainest; older CLIs give `expiresOn` only, in local time without saying so."""
+    """Prefers `expires_on`. Older CLIs print only `expiresOn`, in local time without an offset."""
     seconds = _number(given.get("expires_in"))
     return (
         _from_timestamp(given.get("expires_on"))
@@ -84,7 +84,7 @@ def _end(given: Mapping[str, Any], now: datetime) -> datetime | None:
 
 
 def _claims(token: str) -> Mapping[str, Any]:
-    """What a signed token states. It is not verified: the API does that."""
+    """The claims of a signed token, not verified: the API does that."""
     parts = token.split(".")
     if len(parts) != 3:  # noqa: PLR2004 (header, claims, signature)
         return {}
@@ -116,6 +116,6 @@ def _from_iso(value: Any) -> datetime | None:
     if not isinstance(value, str):
         return None
     try:
-        return datetime.fromisoformat(value).astimezone(UTC)  # takes a time without an offset as local
+        return datetime.fromisoformat(value).astimezone(UTC)  # reads a time without an offset as local time
     except (ValueError, OverflowError, OSError):
         return None

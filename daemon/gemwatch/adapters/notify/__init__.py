@@ -1,4 +1,4 @@
-"""Targets: Apprise URLs checked, and messages sent by one thread per target.
+"""Targets: checks Apprise URLs, and sends messages with one thread per target.
 
 Called by the engine through `engine.ports.Targets`, and by `cli`.
 """

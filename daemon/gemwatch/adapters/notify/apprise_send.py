@@ -1,4 +1,4 @@
-"""One message to one Apprise plugin: accepted, or why not."""
+"""Sends one message through one Apprise plugin."""
 
 import logging
 
@@ -31,7 +31,7 @@ def send(plugin: NotifyBase, shape: Shape, message: Rendered, ids: MessageIds, r
     listen()
     try:
         diagnosis = _mail(plugin, message, ids) if mail.sends(plugin) else _notify(plugin, shape, message)
-    except Exception as error:  # a plugin is foreign code: whatever it raises, the message was not accepted
+    except Exception as error:  # third-party code: any exception means that the service did not accept the message
         diagnosis = failed(str(plugin.service_name), error)
     return Sent() if diagnosis is None else not_sent(diagnosis, redaction)
 
@@ -62,5 +62,5 @@ def _notify(plugin: NotifyBase, shape: Shape, message: Rendered) -> Diagnosis | 
 
 
 def _encodable(text: str) -> str:
-    """A lone surrogate would stop some plugins half-way."""
+    """The text without lone surrogates, at which some plugins fail halfway."""
     return text.encode(errors="replace").decode()

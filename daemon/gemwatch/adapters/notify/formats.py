@@ -1,4 +1,4 @@
-"""In which format each service shows messages best, and how Apprise passes that format on unchanged."""
+"""Chooses the format that each service shows best, and makes Apprise pass it on unchanged."""
 
 import re
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ _FORMATS = {
     TargetFormat.HTML: Format.HTML,
 }
 
-# The richest format that a service shows, where Apprise offers several or knows less than the service does.
+# The richest format of a service, if Apprise offers several or supports less than the service does.
 _BEST = {
     "NotifyEmail": Format.HTML,
     "NotifySlack": Format.MARKDOWN,
@@ -45,18 +45,18 @@ _BEST = {
     "NotifyFluxer": Format.MARKDOWN,
     "NotifyRyver": Format.MARKDOWN,
 }
-# Apprise's limit for Teams is far below what a card may hold (28 KB), and it cuts nothing off.
+# Apprise's limit for Teams is far below the size limit of a card (28 KB), and Apprise does not truncate.
 _ROOM = {"NotifyWorkflows": 10_000}
 _TITLE_READS_MARKUP = frozenset({"NotifyWorkflows", "NotifyDiscord", "NotifyMattermost", "NotifyZulip"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """How a plugin's messages are written, as `engine.ports.Room` has it.
+    """The form of a plugin's messages. Implements `engine.ports.Room`.
 
-    `headed`: the title is part of the body, since the service has none or reads markup in it. `most`: characters of
-    body. `body_format`: what Apprise is told, so that it converts nothing. `both`: mail carries
-    the text as well.
+    `headed`: the body starts with the title, because the service has no titles or interprets markup in them.
+    `most`: characters of the body. `body_format`: the value with which Apprise converts nothing. `both`: a mail
+    contains the plain text too.
     """
 
     form: Format
@@ -76,7 +76,7 @@ class Shape:
 
 
 def shape_of(plugin: NotifyBase, wanted: TargetFormat) -> Shape:
-    """The target's `format` decides, then `format=` in the URL, then what the service shows best.
+    """The form of the plugin's messages: from the target's `format`, else `format=` in the URL, else the best one.
 
     Prepares the plugin, so that Apprise passes the body on in that format.
     """
@@ -109,7 +109,7 @@ def _form(plugin: NotifyBase, wanted: TargetFormat) -> Format:
 
 
 def _richest_but_text(taken: tuple[apprise.NotifyFormat, ...]) -> Format:
-    """Webhooks take every format, and a program reads them: text. Services that take only one get that."""
+    """Webhooks accept every format, and programs read them, so they get text. Others get the only one they accept."""
     if apprise.NotifyFormat.TEXT in taken:
         return Format.TEXT
     return Format.HTML if apprise.NotifyFormat.HTML in taken else Format.MARKDOWN
@@ -121,5 +121,5 @@ def _in_url(plugin: NotifyBase) -> Format | None:
 
 
 def _without_mentions(card: str) -> str:
-    """Apprise makes a mention of each `<at>name</at>`; an invisible joiner keeps names from becoming one."""
+    """Apprise turns each `<at>name</at>` into a mention. An invisible joiner prevents that."""
     return re.sub(r"<(?=/?at>)", "<\u2060", card, flags=re.IGNORECASE)

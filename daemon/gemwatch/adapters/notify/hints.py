@@ -1,11 +1,11 @@
-"""What to do about well-known refusals of Slack, Teams, Exchange Online and Gmail, and about URLs that lead there."""
+"""Remedies for well-known refusals of Slack, Teams, Exchange Online and Gmail, and for URLs that cause them."""
 
 import re
 
 from apprise.plugins.base import NotifyBase
 
 EXCHANGE = (
-    "Exchange Online no longer takes passwords for SMTP. Use an azure:// URL (Microsoft Graph) instead, "
+    "Exchange Online no longer accepts passwords for SMTP. Use an azure:// URL (Microsoft Graph) instead, "
     "see docs/targets.md"
 )
 TEAMS = (
@@ -17,9 +17,9 @@ _WORKFLOW = (
     "The Teams workflow is turned off or deleted, its owner has left, or its URL has changed. Open it in Teams, "
     "check that it is on, and copy its URL again"
 )
-_GMAIL = "Google takes no account passwords here. Make an app password, see docs/targets.md"
+_GMAIL = "Google does not accept account passwords here. Make an app password, see docs/targets.md"
 
-# service, code, a sign in the service's words, what to do
+# service, code, pattern in the service's answer, what to do
 _HINTS = tuple(
     (service, code, re.compile(sign, re.IGNORECASE), hint)
     for service, code, sign, hint in (
@@ -43,7 +43,7 @@ def hint(service: str, code: str, words: str) -> str | None:
 
 
 def url_hint(plugin: NotifyBase) -> str | None:
-    """What is known to fail about a URL that Apprise accepts, or None."""
+    """A warning about a URL that Apprise accepts but the service is known to refuse, or None."""
     host = str(getattr(plugin, "smtp_host", "")).lower()
     if host in _EXCHANGE_HOSTS and plugin.password:
         return EXCHANGE

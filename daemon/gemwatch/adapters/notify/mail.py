@@ -1,7 +1,7 @@
-"""Mail: Apprise reads the URL, gemwatch writes the message and talks SMTP.
+"""Mail: Apprise parses the URL, gemwatch writes the message and speaks SMTP.
 
-Apprise's own sending gives each mail another Message-ID, folds long subjects wrongly, cannot reach a server by an
-IPv6 literal, and reports a failed login without its reply.
+Apprise would give each attempt a new Message-ID, fold long subjects wrongly, fail with an IPv6 literal as the server,
+and report a failed login without the server's reply.
 """
 
 import os
@@ -31,25 +31,25 @@ _ENCRYPTION = ("pgp", "pgppub", "pgpprv", "wkd")
 
 
 def sends(plugin: NotifyBase) -> TypeGuard[NotifyEmail]:
-    """Whether a plugin's messages are sent from here: `mailto://` and `mailtos://`."""
+    """Whether this module sends the plugin's messages: for `mailto://` and `mailtos://`."""
     return type(plugin) is NotifyEmail
 
 
 def problem(plugin: NotifyEmail) -> str | None:
     """Why mail of this URL cannot be sent, or None. Shows no part of the URL."""
     if plugin.pgp_mode != "no" or plugin.use_wkd or plugin.pgp_key or plugin.pgp_privkey:
-        return f"gemwatch does not encrypt or sign mail: take {', '.join(f'{one}=' for one in _ENCRYPTION)} out"
+        return f"gemwatch does not encrypt or sign mail: remove {', '.join(f'{one}=' for one in _ENCRYPTION)}"
     try:
         written(plugin, title="t", text="t", ids=MessageIds(message="m", thread="t")).as_bytes()
     except (ValueError, IndexError):
-        return "an address, a name or a header in it has characters that mail does not take"
+        return "an address, a name or a header in it has characters that are not allowed in mail"
     return None
 
 
 def deliver(
     plugin: NotifyEmail, *, title: str, text: str, ids: MessageIds, page: str | None = None
 ) -> Diagnosis | None:
-    """Send one mail to all recipients of the URL; None when the server accepted it, else why not.
+    """Send one mail to all recipients of the URL. Returns None if the server accepted it, else the reason.
 
     `page`: the same message in HTML.
     """
@@ -58,7 +58,7 @@ def deliver(
     try:
         mail = written(plugin, title=title, text=text, ids=ids, page=page).as_bytes()
         with _connected(plugin) as server:
-            handed_over = True  # a connection that breaks from here on leaves the outcome unknown
+            handed_over = True  # if the connection breaks from here on, the outcome is unknown
             refused = server.sendmail(_sender(plugin).addr_spec, _recipients(plugin), mail)
         return _refused_recipients(where, refused) if refused else None
     except smtplib.SMTPRecipientsRefused as error:
@@ -73,7 +73,7 @@ def deliver(
 
 
 def written(plugin: NotifyEmail, *, title: str, text: str, ids: MessageIds, page: str | None = None) -> EmailMessage:
-    """The mail. Raises ValueError where an address or a header of the URL cannot be written."""
+    """Build the mail. Raises ValueError for an invalid address or header in the URL."""
     sender = _sender(plugin)
     domain = sender.domain
     mail = EmailMessage(policy=_POLICY)
@@ -83,12 +83,12 @@ def written(plugin: NotifyEmail, *, title: str, text: str, ids: MessageIds, page
         mail["Cc"] = [_address(plugin.names.get(one), one) for one in sorted(plugin.cc)]
     if plugin.reply_to:
         mail["Reply-To"] = [_address(plugin.names.get(one), one) for one in sorted(plugin.reply_to)]
-    mail["Subject"] = " ".join(title.split()).replace("=?", "= ?")  # or a name could pass for an encoded word
+    mail["Subject"] = " ".join(title.split()).replace("=?", "= ?")  # so that a name cannot look like an encoded word
     mail["Date"] = format_datetime(datetime.now(UTC))
     mail["Message-ID"] = f"<{ids.message}@{domain}>"
     mail["References"] = f"<{ids.thread}@{domain}>"
     mail["In-Reply-To"] = f"<{ids.thread}@{domain}>"
-    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office reply answers it
+    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: prevents out-of-office replies
     mail["X-Auto-Response-Suppress"] = "All"  # the same for Exchange
     for name, value in plugin.headers.items():
         if name not in mail:
@@ -105,7 +105,7 @@ def _sender(plugin: NotifyEmail) -> Address:
 
 
 def _address(name: Any, address: str) -> Address:
-    """`name`: Apprise puts False or None where there is none."""
+    """`name`: False or None from Apprise means no name."""
     return Address(display_name=name if isinstance(name, str) else "", addr_spec=address)
 
 
@@ -115,8 +115,8 @@ def _recipients(plugin: NotifyEmail) -> list[str]:
 
 @contextmanager
 def _connected(plugin: NotifyEmail) -> Iterator[smtplib.SMTP]:
-    """A server that is ready for a mail. Raises OSError and smtplib.SMTPException."""
-    host = str(plugin.smtp_host).strip("[]")  # a URL writes an IPv6 literal in brackets, a socket does not
+    """A connected server, logged in. Raises OSError and smtplib.SMTPException."""
+    host = str(plugin.smtp_host).strip("[]")  # IPv6 literals have brackets in URLs, but not for sockets
     context = _trust()
     if not plugin.verify_certificate:
         context.check_hostname = False
@@ -133,14 +133,14 @@ def _connected(plugin: NotifyEmail) -> Iterator[smtplib.SMTP]:
         if plugin.user and plugin.password:
             _log_in(server, plugin.user, plugin.password)
         yield server
-        with suppress(smtplib.SMTPException, OSError):  # the mail is accepted: what follows changes nothing
+        with suppress(smtplib.SMTPException, OSError):  # the mail is already accepted
             server.quit()
     finally:
         server.close()
 
 
 def _trust() -> ssl.SSLContext:
-    """The system's CAs, or those of SSL_CERT_FILE, and those that HTTP notifications trust."""
+    """Trust the system's CAs, or those of SSL_CERT_FILE, and the CAs that HTTP notifications trust."""
     context = ssl.create_default_context()
     if bundle := os.environ.get("REQUESTS_CA_BUNDLE"):
         folder = Path(bundle).is_dir()
@@ -149,7 +149,7 @@ def _trust() -> ssl.SSLContext:
 
 
 def _log_in(server: smtplib.SMTP, user: str, password: str) -> None:
-    """smtplib takes ASCII only, and its error would show a character of the password; RFC 4616 says UTF-8."""
+    """Log in with UTF-8 (RFC 4616). smtplib accepts only ASCII, and its error shows a character of the password."""
     if user.isascii() and password.isascii():
         server.login(user, password)
         return
@@ -161,7 +161,7 @@ def _log_in(server: smtplib.SMTP, user: str, password: str) -> None:
         server.docmd("AUTH", "LOGIN " + _encoded(user))
         code, reply = server.docmd(_encoded(password))
     else:
-        raise smtplib.SMTPNotSupportedError("the server offers no login that takes this password")
+        raise smtplib.SMTPNotSupportedError("the server offers no login method that accepts this password")
     if code not in (235, 503):  # 503: already logged in
         raise smtplib.SMTPAuthenticationError(code, reply)
 
@@ -181,4 +181,4 @@ def _refused_recipients(where: str, refused: "dict[str, tuple[int, bytes]]") -> 
 
 
 def _early(where: str) -> Diagnosis:
-    return Diagnosis(what=f"{where} closed the connection before it took the mail")
+    return Diagnosis(what=f"{where} closed the connection before it accepted the mail")

@@ -1,4 +1,4 @@
-"""Apprise's plugins, loaded once: some import modules that Python has deprecated, and the warnings are not ours."""
+"""Loads Apprise's plugins once, without the warnings about deprecated modules that some of them import."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""A priority by outcome, for services that have priorities, unless the URL names one."""
+"""Sets a priority by outcome, for services with priorities, unless the URL names one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,8 +8,8 @@ from apprise.plugins.base import NotifyBase
 
 from gemwatch.core.kinds import Tone
 
-# What each service calls a priority above its default. Emergency levels, which sound until somebody reacts, are
-# left to the URL.
+# Each service's name for a priority above its default. Emergency levels, which alert until a person confirms, are
+# only used if the URL names them.
 _HIGH: dict[str, Any] = {
     "NotifyNtfy": "high",
     "NotifyGotify": 8,
@@ -22,7 +22,7 @@ _HIGH: dict[str, Any] = {
 
 @contextmanager
 def prioritised(plugin: NotifyBase, tone: Tone) -> Iterator[None]:
-    """For one message: what went wrong comes with a high priority."""
+    """For one message: failures get a high priority."""
     name = type(plugin).__name__
     usual = getattr(plugin, "priority", None)
     if tone is not Tone.BAD or name not in _HIGH or usual != _default(plugin):

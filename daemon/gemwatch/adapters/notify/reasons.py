@@ -1,4 +1,4 @@
-"""Why a service did not accept a message: read from what Apprise logs about the attempt."""
+"""Finds out why a service did not accept a message, from Apprise's log lines about the attempt."""
 
 import ast
 import re
@@ -39,7 +39,7 @@ _FAILURES = tuple(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """What is known about a failed attempt. `words` are the service's own and may repeat secrets."""
+    """What is known about a failed attempt. `words` come from the service and may contain secrets."""
 
     what: str
     words: str = ""
@@ -50,13 +50,13 @@ class Diagnosis:
 
 
 def not_sent(diagnosis: Diagnosis, redaction: Redaction) -> NotSent:
-    """The outcome to record: one line, with no part of a secret."""
+    """The outcome to record: a single line without any part of a secret."""
     words = redaction.redact(single_line(diagnosis.words, 2000))
     shown = WITHHELD if words is None else single_line(words, _LONGEST_WORDS)
     reason = f"{diagnosis.what}: {shown}" if shown else diagnosis.what
     if diagnosis.hint:
         reason = f"{reason}. {diagnosis.hint}"
-    # What is our own may name a host, which in some URLs is the secret.
+    # Our own words may name a host, which is the secret in some URLs.
     safe = redaction.redact(single_line(reason, _LONGEST_REASON))
     return NotSent(
         reason=safe if safe is not None else f"not accepted; {WITHHELD}",
@@ -67,9 +67,10 @@ def not_sent(diagnosis: Diagnosis, redaction: Redaction) -> NotSent:
 
 
 def diagnose(plugin: NotifyBase, lines: Iterable[tuple[str, str]]) -> Diagnosis:
-    """What the log lines (level, text) of a failed attempt say.
+    """The reason for a failed attempt, from its log lines (level, text).
 
-    The cause is in two kinds of line below WARNING; the others there hold URLs and bodies, and are left alone.
+    Two kinds of line below WARNING contain the cause. Other lines below WARNING contain URLs and bodies, so they are
+    ignored.
     """
     warnings, error, answer = [], "", ""
     for level, text in lines:
@@ -88,13 +89,13 @@ def diagnose(plugin: NotifyBase, lines: Iterable[tuple[str, str]]) -> Diagnosis:
 
 
 def answered(service: str, code: str, answer: str, *, refused: bool | None = None) -> Diagnosis:
-    """A service answered with a code of HTTP, perhaps with digits of its own behind, or of SMTP (`refused` given)."""
+    """A service answered with an HTTP code, perhaps followed by its own digits, or an SMTP code (`refused` given)."""
     known = code[:3]
     try:
         meaning = f"{known} {HTTPStatus(int(known)).phrase}" if refused is None else known
     except ValueError:
         known = meaning = code
-    page = answer.lstrip().startswith("<")  # an error page in HTML says no more than its number
+    page = answer.lstrip().startswith("<")  # an HTML error page adds nothing to the code
     words = "" if page else answer
     retry_after = _retry_after(answer)
     failure = Failure.TEMPORARY
@@ -116,14 +117,14 @@ def _silent(service: str) -> Diagnosis:
 
 
 def _retry_after(answer: str) -> timedelta | None:
-    """Discord, Telegram, Matrix and others name the time in the body; Apprise shows no headers."""
+    """The pause that Discord, Telegram, Matrix and others name in the body. Apprise does not expose headers."""
     if not (found := _RETRY_AFTER.search(answer)):
         return None
     return timedelta(seconds=min(float(found[2]), 1e6) / (1000 if found[1] and found[1].lower() == "_ms" else 1))
 
 
 def failed(where: str, error: BaseException) -> Diagnosis:
-    """A connection that failed with this error."""
+    """The reason for a failed connection."""
     return _failed(where, str(error) or type(error).__name__)
 
 
@@ -138,13 +139,13 @@ def _failed(where: str, error: str) -> Diagnosis:
 
 
 def _where(plugin: NotifyBase, error: str) -> str:
-    """The host, if the error names it. Elsewhere a plugin's `host` may be a token."""
+    """The host, if the error names it. The `host` of a plugin is not safe to show: it may be a token."""
     named = re.search(r"host='([^']+)', port=(\d+)", error)
     return f"{named[1]}:{named[2]}" if named else str(plugin.service_name)
 
 
 def _decoded(literal: str) -> str:
-    """The text of a bytes literal, which is how plugins log an answer; anything else unchanged."""
+    """The text of a bytes literal, in which plugins log an answer. Other texts are unchanged."""
     try:
         value = ast.literal_eval(literal)
     except (ValueError, SyntaxError, MemoryError, RecursionError):

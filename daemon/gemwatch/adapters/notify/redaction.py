@@ -1,4 +1,4 @@
-"""Keeps secrets of a target's URL out of what a service says, in whatever form the service repeats them."""
+"""Removes secrets of a target's URL from the service's texts, in any form in which the service may repeat them."""
 
 import html
 import re
@@ -8,23 +8,23 @@ from urllib.parse import unquote, unquote_plus, urlsplit
 
 from gemwatch.core.secrets import Secrets, parts_of_url
 
-WITHHELD = "its words are left out, since they repeat part of the target's URL"
+WITHHELD = "its answer is not shown because it contains part of the target's URL"
 
 _SHORTEST, _SHORTEST_PASSWORD = 6, 4
-_WINDOW = 8  # this many characters of a longer secret are a part that must not be seen
+_WINDOW = 8  # this many characters of a longer secret must not appear
 _ENCODED = re.compile(r"[\w+/=-]{8,}")
 _ESCAPE = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2}))")
 
 
 class Redaction:
-    """For one target. Masks what is repeated as it is; anything encoded, split or shortened withholds the text."""
+    """For one target. Masks exact copies of a secret. Withholds a text with an encoded, split or shortened copy."""
 
     def __init__(self, url: str, secrets: Secrets) -> None:
         self._secrets = secrets
         self._needles = frozenset(_needles(url, secrets))
 
     def redact(self, text: str) -> str | None:
-        """The text without secrets, or None where it cannot be shown at all."""
+        """The text without secrets, or None if it is not safe to show."""
         masked = self._secrets.mask(text)
         return None if self._repeats(masked) else masked
 
@@ -33,7 +33,7 @@ class Redaction:
 
 
 def _needles(url: str, secrets: Secrets) -> Iterator[str]:
-    """Every run of characters that gives a secret away, in the form that `_squeezed` makes."""
+    """All substrings that would reveal a secret, in the form that `_squeezed` returns."""
     for secret, shortest in _secrets_of(url):
         whole = _squeezed(secret)
         if len(whole) < shortest or secrets.is_public(secret):
@@ -52,7 +52,7 @@ def _secrets_of(url: str) -> Iterator[tuple[str, int]]:
 
 
 def _forms(text: str) -> Iterable[str]:
-    """The text as it is, and as it reads once the usual encodings are undone, twice over."""
+    """The text itself, and the text after undoing the usual encodings, up to twice."""
     forms = {text}
     for _ in range(2):
         forms |= {decoded for form in forms for decoded in (unquote(form), unquote_plus(form), html.unescape(form))}
@@ -67,7 +67,7 @@ def _character(escape: re.Match[str]) -> str:
 def _from_base64(text: str) -> Iterator[str]:
     for run in _ENCODED.findall(text):
         plain = run.rstrip("=").replace("-", "+").replace("_", "/")
-        for start in range(4):  # the secret may begin anywhere in what was encoded
+        for start in range(4):  # the secret may start anywhere in the encoded text
             piece = plain[start:]
             piece = piece[: len(piece) - len(piece) % 4] if len(piece) % 4 == 1 else piece + "=" * (-len(piece) % 4)
             try:
@@ -77,5 +77,5 @@ def _from_base64(text: str) -> Iterator[str]:
 
 
 def _squeezed(text: str) -> str:
-    """Letters and digits only, without case: what is left of a secret however it is split or quoted."""
+    """Only letters and digits, lower case: this finds a secret no matter how it is split or quoted."""
     return "".join(character for character in text.casefold() if character.isalnum())

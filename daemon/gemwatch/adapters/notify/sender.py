@@ -17,20 +17,20 @@ from gemwatch.core.secrets import Secrets
 from gemwatch.core.text.rendering import Rendered
 from gemwatch.core.work import Failure, NotSent, Outcome
 
-MOST_HANGING = 4  # threads of one target that nobody waits for any more, and that may never end
+MOST_HANGING = 4  # abandoned threads of one target, which may never end
 
 
 class Sender:
-    """Sends one message after another, no faster than the service allows. Used from one event loop."""
+    """Sends messages one by one, no faster than the service allows. Used from one event loop."""
 
     def __init__(self, target: Target, secrets: Secrets) -> None:
-        """Raises ValueError, naming the target, where the URL cannot be used."""
+        """Raises ValueError, which names the target, if the URL cannot be used."""
         secrets.add_url(target.url)
         self.target = target
-        self.users = 0  # the `Targets` that hold it
+        self.users = 0  # how many `Targets` use it
         self._redaction = Redaction(target.url, secrets)
         self._turn = asyncio.Lock()
-        self._free_at = 0.0  # by the loop's clock
+        self._free_at = 0.0  # on the loop's clock
         self._hanging: list[_SenderThread] = []
         plugin, self.shape = self._plugin()
         self._pause = float(plugin.request_rate_per_sec)
@@ -51,7 +51,7 @@ class Sender:
                 self._free_at = loop.time() + self._pause
 
     def close(self) -> None:
-        """Ask the thread to end, and wait for nothing: it may hang."""
+        """Ask the thread to end, without waiting: it may hang."""
         if self._thread:
             self._thread.end()
 
@@ -67,7 +67,7 @@ class Sender:
                 return answer.result()
             return NotSent(reason=f"no answer within {limit:g} s; it may have arrived", unknown=True)
         finally:
-            if answer.cancel():  # too late, or our own task is cancelled: nobody waits for the thread any more
+            if answer.cancel():  # too late, or this task is cancelled: abandon the thread
                 thread.end()
                 self._hanging.append(thread)
                 self._thread = None
@@ -81,11 +81,11 @@ class Sender:
 
 
 class _SenderThread:
-    """A plugin and the one thread that may touch it. The thread starts with the first message."""
+    """A plugin and the only thread that uses it. The thread starts with the first message."""
 
     def __init__(self, plugin: NotifyBase, shape: Shape, name: str, redaction: Redaction) -> None:
-        # Apprise paces by the local time of day, so a clock set back would hold a message for an hour. `Sender`
-        # paces instead.
+        # Apprise limits the rate by the local time, so a clock that is set back could delay a message for an hour.
+        # `Sender` limits the rate instead.
         plugin.request_rate_per_sec = 0
         self._plugin, self._shape = plugin, shape
         self._redaction = redaction
@@ -98,14 +98,14 @@ class _SenderThread:
 
     def start(self, message: Rendered, ids: MessageIds) -> Future[Outcome]:
         outcome: Future[Outcome] = Future()
-        outcome.set_running_or_notify_cancel()  # from here on it cannot be taken back
+        outcome.set_running_or_notify_cancel()  # from here on it cannot be cancelled
         self._work.put((message, ids, outcome))
         if self._thread.ident is None:
             self._thread.start()
         return outcome
 
     def end(self) -> None:
-        """The thread ends once it has sent what it was given."""
+        """Let the thread end after it has sent its messages."""
         self._work.put(None)
 
     def _run(self) -> None:

@@ -1,9 +1,9 @@
 """The targets, by name: for each one Apprise plugin and one daemon thread.
 
-Apprise's plugins block, so they need threads. Its own pool is shared by all of them, so a few plugins that hang
-would stop all others, and Python joins that pool at exit, so one that hangs would delay the end of the program.
+Apprise's plugins block, so they need threads. All plugins share Apprise's own pool, so a few hanging plugins would
+stop all others, and Python joins that pool at exit, so a hanging plugin would delay the exit.
 
-Importing this imports Apprise, which takes a third of a second: commands that neither send nor check do not.
+This module imports Apprise, which takes a third of a second. Commands that do not need it avoid the import.
 """
 
 import uuid
@@ -25,12 +25,12 @@ SEND_LIMIT = 60.0  # seconds
 
 
 class Targets:
-    """What the configuration lists under `notify`, ready to receive messages."""
+    """The targets of the configuration, ready to receive messages."""
 
     def __init__(
         self, targets: Iterable[Target], secrets: Secrets, present: Mapping[str, Sender] | None = None
     ) -> None:
-        """Raises ValueError, naming the target, where a URL cannot be used. `present` is for `replaced`."""
+        """Raises ValueError, which names the target, if a URL cannot be used. `present` is for `replaced`."""
         self._secrets = secrets
         self._closed = False
         self._senders: dict[str, Sender] = {}
@@ -46,19 +46,19 @@ class Targets:
         return tuple(self._senders)
 
     def room(self, name: str) -> Shape:
-        """The format that the target's messages are written in, and how much fits. KeyError for an unknown name."""
+        """The format and the maximum length of the target's messages. KeyError for an unknown name."""
         return self._senders[name].shape
 
     def render(self, name: str, message: Message) -> Rendered:
-        """The message as this target receives it. KeyError for an unknown name."""
+        """The message in the form for this target. KeyError for an unknown name."""
         return self._senders[name].shape.render(message)
 
     async def send(
         self, name: str, message: Rendered, ids: MessageIds | None = None, *, limit: float = SEND_LIMIT
     ) -> Outcome:
-        """One attempt of at most `limit` seconds. After that nobody can tell whether the message arrived.
+        """Try once, for at most `limit` seconds. After a timeout it is unknown whether the message arrived.
 
-        `ids` None: the message is not repeated and belongs to no thread.
+        `ids` None: the message is sent only once and belongs to no mail thread.
         """
         sender = self._senders.get(name)
         if sender is None:
@@ -66,16 +66,16 @@ class Targets:
         return await sender.send(message, ids or _own_ids(), limit)
 
     def replaced(self, targets: Iterable[Target]) -> "Targets":
-        """The targets of a new configuration; those with the same name, URL and format keep their thread.
+        """The targets of a new configuration. Those with the same name, URL and format keep their thread.
 
-        Raises ValueError before anything that runs is touched. Afterwards close the one that is not used.
+        Raises ValueError before it changes anything. Afterwards close the `Targets` that is no longer used.
         """
         return Targets(targets, self._secrets, self._senders)
 
     def close(self) -> None:
-        """End every thread that no other `Targets` uses. Waits for none: one may hang.
+        """End every thread that no other `Targets` uses. Does not wait for them: one may hang.
 
-        Later calls are safe: a target that has ended answers that it was removed.
+        Later calls are safe: `send` returns that the target was removed.
         """
         if self._closed:
             return

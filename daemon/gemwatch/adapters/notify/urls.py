@@ -1,4 +1,4 @@
-"""Apprise URLs: read and checked, with no part of one in any text."""
+"""Loads and checks Apprise URLs. No message contains a part of a URL."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -15,23 +15,25 @@ from gemwatch.adapters.notify.plugins import N_MGR
 
 log = logging.getLogger("apprise")
 for silent in (log, logging.getLogger("urllib3")):
-    silent.addHandler(logging.NullHandler())  # or Python prints warnings that no handler takes
+    silent.addHandler(logging.NullHandler())  # otherwise Python prints warnings without a handler to stderr
 
-PATIENCE = 30.0  # seconds; Apprise's 4 would count a slow service as failed, and so send the message twice
+PATIENCE = (
+    30.0  # seconds; Apprise's 4 would report a slow service as failed, and gemwatch would send the message twice
+)
 
-# Options that would bypass the outbox, and what each of them does.
+# Options that would bypass the outbox, and their effect.
 _REFUSED = {
     "optional": "reports a failure as a success",
-    "retry": "retries by itself; gemwatch already does",
-    "wait": "retries by itself; gemwatch already does",
-    "redirect": "follows a redirect, after which nobody can tell whether the message arrived",
+    "retry": "makes Apprise retry; gemwatch already does",
+    "wait": "makes Apprise retry; gemwatch already does",
+    "redirect": "follows a redirect, after which it is unknown whether the message arrived",
     "attach": "reads a file for every message",
 }
 _OFF = frozenset({"no", "false", "off", "0", "0.0", ""})
 
 
 def url_problem(url: str) -> str | None:
-    """What is wrong with an Apprise URL, or None. Shows no part of the URL, which may be a secret."""
+    """The problem with an Apprise URL, or None. Shows no part of the URL, which may be a secret."""
     try:
         load(url)
     except ValueError as error:
@@ -40,7 +42,7 @@ def url_problem(url: str) -> str | None:
 
 
 def url_advice(url: str) -> str | None:
-    """What would be better about a URL that has no problem, or None."""
+    """A recommendation for a valid URL, or None."""
     try:
         plugin = load(url)
     except ValueError:
@@ -54,10 +56,10 @@ def url_advice(url: str) -> str | None:
 
 
 def listen() -> None:
-    """Let Apprise's log lines be captured, and let none of them out: below WARNING they hold whole URLs.
+    """Enable capturing of Apprise's log lines without printing them: below WARNING they contain whole URLs.
 
-    The same for urllib3, which logs the path of each request. Called before each use, since `logging.config`
-    disables loggers that it does not know.
+    The same for urllib3, which logs the path of each request. Call this before each use, because `logging.config`
+    disables unknown loggers.
     """
     log.disabled = False
     log.setLevel(logging.DEBUG)
@@ -65,11 +67,11 @@ def listen() -> None:
 
 
 def load(url: str) -> NotifyBase:
-    """The plugin for a URL. Raises ValueError with a reason that can be shown."""
+    """The plugin for a URL. Raises ValueError with a reason that is safe to show."""
     listen()
     with _complaints() as complaints:
         if len(parse_urls(url)) > 1:  # type: ignore[no-untyped-call]
-            raise ValueError("it holds several URLs; make each of them a target")
+            raise ValueError("it contains several URLs; write one target for each")
         parts = url_to_dict(url)  # type: ignore[no-untyped-call]
         if parts is None:
             raise ValueError(_unreadable(url))
@@ -82,20 +84,20 @@ def load(url: str) -> NotifyBase:
         raise ValueError("one of its recipients is not in a form that the service can reach")
     if mail.sends(plugin) and (problem := mail.problem(plugin)):
         raise ValueError(problem)
-    if plugin.socket_read_timeout == type(plugin).socket_read_timeout:  # the URL does not say
+    if plugin.socket_read_timeout == type(plugin).socket_read_timeout:  # the URL does not set it
         plugin.socket_read_timeout = PATIENCE
     return plugin
 
 
 def recipients(plugin: NotifyBase) -> int:
-    """How many recipients or channels a URL holds, as far as Apprise counts them."""
+    """The number of recipients or channels in a URL, as far as Apprise counts them."""
     listed = getattr(plugin, "targets", None)
     copies = sum(len(getattr(plugin, more, ())) for more in ("cc", "bcc"))
     return max(len(plugin), len(listed) if isinstance(listed, list | tuple | set) else 0) + copies
 
 
 def _asset() -> apprise.AppriseAsset:
-    """No images from elsewhere, no redirects, no emoji from text, nothing on disk, no threads of Apprise."""
+    """Settings without remote images, redirects, emoji conversion, disk storage and Apprise's own threads."""
     return apprise.AppriseAsset(
         app_id="gemwatch",
         app_desc="gemwatch",
@@ -116,15 +118,15 @@ def _refused_option(parts: Mapping[str, Any]) -> str | None:
     options: Mapping[str, str] = parts.get("qsd") or {}
     for option, does in _REFUSED.items():
         if options.get(option, "").strip().lower() not in _OFF:
-            return f"the option {option}= {does}: take it out"
+            return f"the option {option}= {does}; remove it"
     template = N_MGR[parts["schema"]].template_args.get("template", {})
     if options.get("template") and "Path" in str(template.get("name")):
-        return "the option template= reads a file for every message: take it out"
+        return "the option template= reads a file for every message; remove it"
     return None
 
 
 def _unreadable(url: str) -> str:
-    """Names the schema only if it is a known word: a mistyped URL may begin with a secret."""
+    """Names the schema only if Apprise knows it: a mistyped URL may start with a secret."""
     schema = url.partition("://")[0].strip().lower()
     if schema in ("msteams", "teams"):
         return hints.TEAMS

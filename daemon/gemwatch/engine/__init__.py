@@ -1,1 +1,1 @@
-"""The moving parts: claim, look, decide, record; claim, compose, send, settle; read, check, apply."""
+"""The loops: poll jobs and record results, send deliveries, reload the configuration, maintain the store."""

@@ -1,4 +1,4 @@
-"""The configuration in force and what was built from it, replaced as a whole when an edit is applied."""
+"""The active configuration and the objects built from it. An applied edit replaces all of it at once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from gemwatch.engine.ports import Api, Credentials, Targets
 class ActiveConfig:
     """Shared by the loops; only the reloader writes to it, between two awaits.
 
-    `contexts`: by target, what its messages need to know besides the event.
+    `contexts`: by target, what its messages need in addition to the event.
     """
 
     settings: Settings
@@ -27,6 +27,6 @@ class ActiveConfig:
         return self.contexts.get(target, NOWHERE)
 
     def take(self, fresh: "ActiveConfig") -> None:
-        """Put another configuration in force, in one step between two awaits."""
+        """Activate another configuration, in one step between two awaits."""
         for name in self.__slots__:
             setattr(self, name, getattr(fresh, name))

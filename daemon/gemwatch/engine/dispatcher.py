@@ -1,4 +1,4 @@
-"""Claims due deliveries, turns them into messages, sends these, and settles each delivery with its outcome."""
+"""Claims due deliveries, composes messages, sends them, and settles each delivery with its outcome."""
 
 import asyncio
 import logging
@@ -22,12 +22,12 @@ from gemwatch.engine.wake_up import WakeUp
 
 log = structlog.get_logger()
 
-LEASE = timedelta(minutes=30)  # a process that dies while it sends is restarted long before
-BUNDLE_TIME = timedelta(minutes=10)  # what is left of a bundle after that is postponed
+LEASE = timedelta(minutes=30)  # a process that dies during a send restarts much earlier
+BUNDLE_TIME = timedelta(minutes=10)  # after that, the rest of a bundle is postponed
 
 
 class Dispatcher:
-    """Sends one bundle at a time to each target, to all targets in parallel."""
+    """Sends to all targets in parallel, one bundle at a time to each."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Dispatcher:
         self._stopping = False
 
     async def run(self) -> None:
-        """Deliver until stopped. An unexpected error ends it, and with it the program."""
+        """Deliver until stopped. An unexpected error ends this and then the program."""
         self._states.load(await self._database(self._store.target_health))
         async with asyncio.TaskGroup() as group:
             while not self._stopping:
@@ -63,7 +63,7 @@ class Dispatcher:
     async def stop(self, patience: float) -> None:
         """Claim nothing more and give running sends `patience` seconds.
 
-        The outcome of a send that is cut off is unknown: its claim stays, and the next start sends it again.
+        The outcome of a cancelled send is unknown: its claim stays, and the next start sends it again.
         """
         self._stopping = True
         self.wake_up.set()
@@ -100,7 +100,7 @@ class Dispatcher:
             self.wake_up.set()
 
     async def _send_all(self, bundle: Bundle, targets: Targets) -> None:
-        """Send a bundle, in parts where the service takes only short messages; after a failure, no further part."""
+        """Send a bundle, in several parts if the service accepts only short messages. Stops after a failure."""
         rest = bundle.deliveries
         give_back_at = rest[0].claim + BUNDLE_TIME
         while rest:
@@ -109,14 +109,16 @@ class Dispatcher:
                 await self._database(self._store.settle, [postpone(one, now) for one in rest], now=now)
                 return
             size = len(rest)
-            if size > 1 and not bundle.missed:  # what was missed is one message; what does not fit is counted
+            if (
+                size > 1 and not bundle.missed
+            ):  # missed deliveries become one message, which counts those that do not fit
                 size = self._fitting(bundle.target, rest, targets)
             part, rest = rest[:size], rest[size:]
             if not await self._send(bundle.target, part, rest, targets):
                 return
 
     async def _send(self, target: str, part: Sequence[Delivery], rest: Sequence[Delivery], targets: Targets) -> bool:
-        """Send one message and settle what stands in it; whether it went out. If not, the rest is put off too."""
+        """Send one message and settle its deliveries. If that fails, postpone the rest too. Returns the success."""
         clock, now = self._clock, self._clock.now()
         context = self._active.context(target)
         if len(part) == 1:
@@ -142,14 +144,14 @@ class Dispatcher:
         return False
 
     def _fitting(self, target: str, waiting: Sequence[Delivery], targets: Targets) -> int:
-        """How many of these fit into one summary for this target."""
+        """How many of these deliveries fit into one summary for this target."""
         room, context = targets.room(target), self._active.context(target)
         return fitting(_letters(waiting), room.most, room.form, headed=room.headed, context=context)
 
     async def _record(
         self, settled: Sequence[Settled], aftermath: Aftermath, outcome: Outcome, recovered: str | None = None
     ) -> None:
-        """Settle deliveries with what the attempt means for their target. `recovered`: what waits for it is due."""
+        """Settle deliveries and record the target's new state. `recovered`: its waiting deliveries become due."""
         told = await self._database(
             self._store.settle, settled, aftermath=aftermath, pull_forward=recovered, now=self._clock.now()
         )

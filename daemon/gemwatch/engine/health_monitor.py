@@ -1,4 +1,4 @@
-"""The service's health as it goes along: what is to be written down of it, and told."""
+"""Follows the health of login and API, and returns the changes to record and the events to send."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,30 +20,30 @@ from gemwatch.engine.active_config import ActiveConfig
 
 log = structlog.get_logger()
 
-_UNTIL_ASKED_AGAIN = timedelta(minutes=2)  # more than the longest pause that no Retry-After names
+_UNTIL_ASKED_AGAIN = timedelta(minutes=2)  # more than the longest pause without a Retry-After
 
 
 @dataclass(slots=True, kw_only=True)
 class Change:
-    """What goes into the next transaction, so that an edge and its messages are recorded together."""
+    """A change for the next transaction, so that a change of state and its events are recorded together."""
 
     events: list[Event] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)
 
 
 class HealthMonitor:
-    """Login and API. The edges survive a restart through the notes; silence is timed on the monotonic clock."""
+    """The health of login and API. Notes keep it over a restart. Measures silence on the monotonic clock."""
 
     def __init__(self, *, active: ActiveConfig, clock: Clock, notes: Mapping[str, Any]) -> None:
         self._live = active
         self._clock = clock
-        self._silent_from: float | None = None  # the first request since the last answer was sent then, and
-        self._no_good_from: float | None = None  # the first one since the last answer about a job
-        self._forbidden_for_rate = False  # by the last answer
+        self._silent_from: float | None = None  # when the first request since the last answer was sent
+        self._no_good_from: float | None = None  # when the first request since the last good answer was sent
+        self._forbidden_for_rate = False  # whether the last answer was a 403 for the rate
         self._asked_at = 0.0
-        self._under_way = 0  # requests
+        self._under_way = 0  # running requests
         self.health = _from_notes(notes)
-        self.last_good_at: datetime | None = None  # when the last answer about a job came, and
+        self.last_good_at: datetime | None = None  # when the last good answer arrived
         self.last_good_sent_at: datetime | None = None  # when its request was sent
 
     @property
@@ -52,13 +52,13 @@ class HealthMonitor:
 
     @property
     def doubts_rate(self) -> bool:
-        """Whether a 403 for rate is no longer believed."""
+        """Whether a 403 for the rate now counts as a refusal."""
         since = self._no_good_from
         return since is not None and self._clock.monotonic() - since >= DOUBTED_AFTER.total_seconds()
 
     @contextmanager
     def asking(self) -> Iterator[None]:
-        """A request is under way for as long as this lasts."""
+        """Enter this for the duration of a request."""
         self._asked_at = self._clock.monotonic()
         if self._silent_from is None:
             self._silent_from = self._asked_at
@@ -71,11 +71,11 @@ class HealthMonitor:
             self._under_way -= 1
 
     def answered(self) -> None:
-        """The API answered, be it with a refusal."""
+        """The API answered, possibly with a refusal."""
         self._silent_from = None
 
     def observe(self, seen: Listed, *, sent_at: datetime | None, sent: float, others: bool) -> Change:
-        """Take in one look, or a list; when its request was sent, on the wall's clock and in monotonic seconds."""
+        """Process a poll or a list. Its request was sent at `sent_at` (wall clock) and `sent` (monotonic seconds)."""
         if isinstance(seen, Seen | NotFound | Listing):
             self.last_good_at, self.last_good_sent_at = seen.at, sent_at
             self._no_good_from = None
@@ -86,17 +86,19 @@ class HealthMonitor:
         return self._take(after(self.health, seen, sent=sent, now=self._clock.monotonic(), others=others))
 
     def check(self) -> Change:
-        """Take in that time passes."""
+        """Process that time has passed."""
         now, api = self._clock.monotonic(), self._live.settings.api
         if self._silent_from is None:
             return Change()
         expecting = self._under_way or self._live.pace.held
         if not expecting and now > self._asked_at + (POLL_MOST + api.timeout).total_seconds():
-            self._silent_from = self._no_good_from = None  # nothing is asked any more, so silence is no failure
+            self._silent_from = self._no_good_from = (
+                None  # gemwatch sends no requests now, so silence is not a failure
+            )
             return Change()
         silent_for = timedelta(seconds=now - self._silent_from)
         alert_after = self._live.settings.poll.alert_after
-        if self._forbidden_for_rate:  # it becomes a refusal first, and one message is enough
+        if self._forbidden_for_rate:  # it turns into a refusal later, and one message is enough
             alert_after = max(alert_after, DOUBTED_AFTER + _UNTIL_ASKED_AGAIN)
         return self._take(overdue(self.health, self._clock.now(), silent_for, alert_after))
 

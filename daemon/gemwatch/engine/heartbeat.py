@@ -11,7 +11,7 @@ from gemwatch.engine.active_config import ActiveConfig
 
 log = structlog.get_logger()
 
-CHECK_EVERY = 1.0  # seconds: how soon an edit of the configuration takes effect
+CHECK_EVERY = 1.0  # seconds until an edit of the configuration takes effect
 
 
 class Heartbeat:
@@ -25,7 +25,7 @@ class Heartbeat:
         stalled: Callable[[], str | None],
         call: Callable[[str], Awaitable[str | None]],
     ) -> None:
-        """`stalled` returns why the daemon is not healthy, `call` why a ping failed; None means that all is well."""
+        """`stalled` returns why the daemon is unhealthy, `call` why a ping failed. None means success."""
         self._active = active
         self._clock = clock
         self._stalled = stalled
@@ -40,7 +40,7 @@ class Heartbeat:
             await asyncio.sleep(CHECK_EVERY)
 
     async def round(self) -> None:
-        """Ping if it is due, at once after an edit, and as soon as the daemon has recovered."""
+        """Ping if it is due, after an edit, or when the daemon has recovered."""
         settings = self._active.settings.heartbeat
         if settings != self._settings:
             self._settings, self._due, self._failing = settings, 0.0, False
@@ -51,7 +51,7 @@ class Heartbeat:
         self._log_failure(await self._call(settings.url))
 
     def _log_failure(self, reason: str | None) -> None:
-        """Log a failure once, and its end."""
+        """Log the start and the end of a failure."""
         if reason is not None and not self._failing:
             log.error("component_failed", component="heartbeat", reason=reason)
         elif reason is None and self._failing:

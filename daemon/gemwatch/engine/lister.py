@@ -1,4 +1,4 @@
-"""Reads one list where many jobs of a type are watched, so that only the changed ones need a poll."""
+"""Reads one list for many watched jobs of a type, so that only the changed ones need a poll."""
 
 from collections.abc import Callable
 
@@ -16,13 +16,13 @@ from gemwatch.engine.wake_up import WakeUp
 
 log = structlog.get_logger()
 
-REST = 15 * 60.0  # seconds without a list of a type, after one that was useless
+REST = 15 * 60.0  # seconds without a list of a type after a useless one
 
 
 class Lister:
-    """A list postpones the polls of jobs that did not change; without it they are due as usual.
+    """A list postpones the polls of unchanged jobs. Without a list they are due as usual.
 
-    So nothing depends on it: a list that fails, lacks a job or is odd leaves that job to its own poll.
+    So nothing depends on a list: if it fails, lacks a job or is odd, the job's own poll follows.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Lister:
         take: Callable[[Change], None],
         on_due: Callable[[], None],
     ) -> None:
-        """`take` has a change of health recorded; `on_due` is called when a list made jobs due."""
+        """`take` records a change of health. `on_due` is called if a list made jobs due."""
         self._active = active
         self._listings = listings
         self._database = database
@@ -48,8 +48,8 @@ class Lister:
         self._on_due = on_due
         self.wake_up = WakeUp()
         self._next_at = 0.0
-        self._turns: dict[str, int] = {}  # by type, the last job that was polled regardless of the lists
-        self._resting: dict[str, float] = {}  # until when, by type
+        self._turns: dict[str, int] = {}  # by type: the last job that was polled regardless of the lists
+        self._resting: dict[str, float] = {}  # by type: when to read lists again
 
     async def run(self) -> None:
         while True:
@@ -85,7 +85,7 @@ class Lister:
                     self._rest(job_type, f"the list is not up to date: {behind} unfinished in it")
                     return
                 self._metrics.sweep("listed")
-                if not swept.due:  # otherwise the polls show whether the API works
+                if not swept.due:  # if jobs are due, their polls show whether the API works
                     self._take(self._health_monitor.observe(listing, sent_at=asked_at, sent=sent, others=True))
                 log.debug("list_read", job_type=job_type, listed=len(listing.statuses), due=swept.due)
                 if swept.due:
@@ -95,7 +95,7 @@ class Lister:
                 self._rest(job_type, reason)
 
     def _anywhere(self, listing: Listing) -> int:
-        """A job to begin after: were it always the same, frequent starts would favour the jobs behind it."""
+        """A random job to start after. A fixed one would favor the jobs after it if the program restarts often."""
         ids = list(listing.statuses) or [0]
         return ids[int(self._clock.monotonic()) % len(ids)]
 
@@ -105,8 +105,8 @@ class Lister:
         log.warning("list_failed", job_type=job_type, reason=reason, detail="gemwatch polls these jobs one by one.")
 
     async def _list(self, job_type: str) -> Listed | None:
-        """None: no request was sent. Only polls decide whether the login is refused: a list may be forbidden
-        where they are not."""
+        """Returns None if no request was sent. A refused list does not count as a refused login, because an account
+        may be allowed to poll but not to list."""
         active = self._active
         credentials = active.credentials
         try:

@@ -1,4 +1,4 @@
-"""Builds the engine's loops from their collaborators: for the program, for the tests and for the model."""
+"""Builds the engine's loops from their collaborators, for the program, the tests and the model."""
 
 import random
 from collections.abc import Awaitable, Callable, Mapping
@@ -23,7 +23,7 @@ from gemwatch.engine.store_monitor import StoreMonitor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loops:
-    """What runs side by side. None of them is started yet."""
+    """The loops that run concurrently. None of them has started yet."""
 
     poller: Poller
     lister: Lister
@@ -58,10 +58,10 @@ def build_loops(
     around_reload: Callable[[], AbstractContextManager[None]] = nullcontext,
     roll: Callable[[], float] = random.random,
 ) -> Loops:
-    """The loops, wired to each other: a commit wakes the dispatcher, an edit wakes the poller and the dispatcher.
+    """Connect the loops: a commit wakes the dispatcher, an edit wakes the poller and the dispatcher.
 
-    `progress` is called with `polls`, `records` or `deliveries` after each round of that loop. The other callables
-    are described where they end up: in the reloader, the heartbeat and the store monitor.
+    `progress` is called with `polls`, `records` or `deliveries` after each round of that loop. For the other
+    callables see the reloader, the heartbeat and the store monitor.
     """
     dispatcher = Dispatcher(
         active=active,

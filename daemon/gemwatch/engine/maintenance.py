@@ -13,13 +13,13 @@ from gemwatch.engine.wake_up import WakeUp
 
 log = structlog.get_logger()
 
-JUMP = timedelta(seconds=10)  # more than this between the two clocks is a jump, not drift
+JUMP = timedelta(seconds=10)  # a larger difference between the two clocks is a jump, not drift
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ORPHANS_EVERY, RETENTION_EVERY = 60.0, 86400.0
 
 
 class Maintenance:
-    """One loop for the store; the token has its own loop, since its command may take a minute."""
+    """One loop for the store, and another one for the token, whose command may take a minute."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class Maintenance:
         self._clock = clock
         self._metrics = metrics
         self.token_wake_up, self.wake_up = WakeUp(), WakeUp()
-        self._noted: tuple[datetime | None] | None = None  # None: not yet, by this process
+        self._noted: tuple[datetime | None] | None = None  # None: this process has not recorded it yet
         self._logged: LoginError | None = None
         self._offset = self._wall_less_monotonic()
         self._next_orphans = self._next_retention = clock.monotonic() + ORPHANS_EVERY
@@ -47,20 +47,20 @@ class Maintenance:
             await self.tend_token()
 
     async def tend_token(self) -> None:
-        """Renew the token if it expires soon, and record until when it is valid."""
+        """Renew the token if it expires soon, and record its expiry."""
         credentials = self._active.credentials
         await credentials.refresh_if_due()
         self._log_renewal(credentials.last_error, credentials.expires_at)
         await self._note_expiry(credentials.expires_at)
 
     def _log_renewal(self, error: LoginError | None, expires_at: datetime | None) -> None:
-        """Log a renewal that fails while the old token is still valid: polling continues for now."""
+        """Log a renewal that fails while the old token is still valid, so that polling continues for now."""
         if error is not None and error is not self._logged and expires_at is not None:
             log.warning("token_renewal_failed", reason=str(error), valid_until=expires_at)
         self._logged = error
 
     async def _note_expiry(self, expires_at: datetime | None) -> None:
-        """For `gemwatch status`, which reads the store."""
+        """Record the expiry for `gemwatch status`, which reads the store."""
         if self._noted != (expires_at,):
             self._noted = (expires_at,)
             text = expires_at and expires_at.isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -74,7 +74,7 @@ class Maintenance:
             await self.round()
 
     async def round(self) -> None:
-        """One round of whatever is due."""
+        """Run the tasks that are due."""
         await self._follow_clock()
         now = self._clock.monotonic()
         if now >= self._next_orphans:
@@ -85,7 +85,7 @@ class Maintenance:
             await self._prune()
 
     async def _follow_clock(self) -> None:
-        """After a jump of the wall clock, move the schedule with it: no storm of polls and no silence."""
+        """After a jump of the wall clock, move the schedule with it to avoid a burst of polls or a silence."""
         jump = self._wall_less_monotonic() - self._offset
         if abs(jump) < JUMP:
             return
@@ -94,7 +94,7 @@ class Maintenance:
         shift = self._housekeeping.shift_schedule
         if jump < timedelta():
             await self._database(shift, jump)
-        else:  # the latest polls and sends already use the new clock, and must not wait for the jump again
+        else:  # the latest polls and sends already use the new clock, so their schedule must not move
             await self._database(shift, jump, self._clock.now() - jump / 2)
 
     async def _expire(self) -> None:

@@ -1,4 +1,4 @@
-"""How fast the API may be asked: so many at a time, so many a second, and not at all while it said to wait."""
+"""Limits the requests to the API: at a time, per second, and none while the API asks to wait."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,28 +10,29 @@ from gemwatch.core.clock import Clock
 from gemwatch.core.job import Failed, Throttled
 from gemwatch.core.listing import Listed
 
-_FIRST_HOLD, _MOST_HOLD = 2.0, 60.0  # seconds, where the API does not say for how long to wait
+_FIRST_HOLD, _MOST_HOLD = 2.0, 60.0  # seconds to wait if the API does not say how long
 
 
 @dataclass(slots=True)
 class Turns:
-    """When the next one is, on the monotonic clock. It outlives an edit of the limits.
+    """When the next request may be sent, on the monotonic clock. Stays valid after an edit of the limits.
 
-    `probing`: since the API asked to wait, no other answer has come; `probe_out`: the one request is under way.
+    `probing`: there was no other answer since the API asked to wait. `probe_out`: the single probe is running.
     """
 
     next_at: float = 0.0
     held_until: float = 0.0
-    throttles: int = 0  # requests to wait in a row that did not say for how long
+    throttles: int = 0  # consecutive answers that asked to wait without a duration
     probing: bool = False
     probe_out: bool = False
 
 
 class Pace:
-    """Requests are spaced evenly: no burst, whatever became due at once.
+    """Spaces requests evenly, even if many become due at once.
 
-    `rate` 0: no limit. `turns`: of the pace that this one replaces, since what the API said last still counts.
-    When the API asks to wait, nothing is sent until then, and after it one request at a time, until one is answered.
+    `rate` 0: no limit. `turns`: from the pace that this one replaces, so that a request to wait still counts.
+    When the API asks to wait, gemwatch sends nothing until then, and afterwards one request at a time until one is
+    answered.
     """
 
     def __init__(self, clock: Clock, *, at_once: int, rate: float, turns: Turns | None = None) -> None:
@@ -43,45 +44,45 @@ class Pace:
 
     @property
     def ahead(self) -> int:
-        """How many polls may be under way or waiting for their turn: enough to keep the turns filled, and few enough
-        that none waits for long."""
+        """How many polls may run or wait for their turn: enough to use every turn, and few enough that none waits
+        for long."""
         return 1 if self.turns.probing else self._ahead
 
     def slot(self) -> "_Slot":
-        """Wait for a turn, as `async with`; its `granted` says whether a request may be sent."""
+        """Wait for a turn, with `async with`. Its `granted` says whether a request may be sent."""
         return _Slot(self._slots, self.turns, self._turn)
 
     def settle(self, seen: Listed) -> None:
-        """Take in what the request of a turn was answered."""
+        """Process the answer to the request of a turn."""
         match seen:
             case Throttled():
                 self._throttle(seen.retry_after)
             case Failed():
-                pass  # no word from the API on how fast it may be asked
+                pass  # says nothing about the permitted rate
             case _:
                 self.turns.throttles, self.turns.probing = 0, False
 
     @property
     def held(self) -> bool:
-        """Whether nothing may be sent now, since the API said to wait."""
+        """Whether the API asked to wait, so that nothing may be sent now."""
         return self.turns.probe_out or self.turns.held_until > self._clock.monotonic()
 
     @property
     def hold_left(self) -> float:
-        """Seconds until a request may be sent at the earliest; a second at a time while the first one is out."""
+        """Seconds until a request may be sent at the earliest. While the probe is running: one second at a time."""
         return max(self.turns.held_until - self._clock.monotonic(), 1.0 if self.turns.probe_out else 0.0)
 
     @property
     def waits(self) -> float:
-        """Seconds until the next request may be sent, apart from a hold."""
+        """Seconds until the next request may be sent, ignoring a request to wait."""
         return max(0.0, self.turns.next_at - self._clock.monotonic())
 
     def _throttle(self, pause: timedelta | None) -> None:
-        """Send nothing for this long, or for a growing while where the API does not say (0 s says nothing)."""
+        """Send nothing for this long. If the API names no duration (or 0 s), wait longer each time."""
         if pause:
             seconds = pause.total_seconds()
         elif self.turns.held_until > self._clock.monotonic():
-            return  # one of many that were under way: the same word, not a further one
+            return  # one of several requests at that time: the same limit, not a new one
         else:
             seconds = min(_MOST_HOLD, _FIRST_HOLD * 2 ** min(self.turns.throttles, 10))
             self.turns.throttles += 1
@@ -93,13 +94,13 @@ class Pace:
             await asyncio.sleep(self.waits)
         if self.held:
             return False
-        # Half a gap may be made up for, so that late wake-ups do not add up to a lower rate.
+        # Catch up by up to half a gap, so that late wake-ups do not lower the rate.
         self.turns.next_at = max(self.turns.next_at, self._clock.monotonic() - self._gap / 2) + self._gap
         return True
 
 
 class _Slot:
-    """One of the requests at a time, from its turn on. Not a generator: it is entered for each request."""
+    """One of the concurrent requests, from its turn on. A class, because a generator per request is slower."""
 
     __slots__ = ("_is_probe", "_slots", "_turn", "_turns", "granted")
 

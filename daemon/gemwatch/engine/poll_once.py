@@ -17,7 +17,7 @@ from gemwatch.engine.ports import Api, Credentials
 
 
 class Means(Protocol):
-    """How the API is asked: what is in force now, since an edit may replace each part between two awaits."""
+    """The current means to send requests. An edit may replace each of them between two awaits."""
 
     @property
     def api(self) -> Api: ...
@@ -31,9 +31,9 @@ class Means(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollResult:
-    """What was seen, by the request sent at `sent_at`; None: no request was sent.
+    """An observation, and when its request was sent. `sent_at` None: no request was sent.
 
-    `sent` is the same in monotonic seconds; `first_sent_at`, of the first try, is for lateness.
+    `sent` is the same time in monotonic seconds. `first_sent_at` is the time of the first try, for the lateness.
     """
 
     seen: Observation
@@ -55,10 +55,10 @@ class PollOnce:
         doubted: Callable[[], bool],
         asking: Callable[[], AbstractContextManager[None]],
     ) -> None:
-        """`barred`: whether the login was found refused before the turn came; then nothing is sent.
+        """`barred`: whether the login was refused while the poll waited for its turn; then nothing is sent.
 
-        `doubted`: whether a 403 for rate is no longer believed, since there has been no good answer for so long.
-        `asking` is entered for as long as a request is under way.
+        `doubted`: whether a 403 for the rate counts as a refusal, because there was no good answer for a long time.
+        `asking` is entered for the duration of each request.
         """
         self._active = active
         self._clock = clock
@@ -67,7 +67,7 @@ class PollOnce:
         self._asking = asking
 
     async def __call__(self, job_id: int, *, probing: bool = False) -> PollResult:
-        """Poll a job; or, probing, find out with a new token and one request whether the login works again."""
+        """Poll a job. `probing`: check with a new token and one request whether the login has recovered."""
         while True:
             credentials = self._active.credentials
             try:
@@ -75,7 +75,7 @@ class PollOnce:
             except LoginError as error:
                 if self._active.credentials is credentials:
                     return PollResult(seen=_without_token(error, self._clock.now()))
-                continue  # an edit has brought other credentials: theirs count
+                continue  # an edit has replaced the credentials: use the new ones
             if taken is not None:
                 return taken
 
@@ -85,7 +85,7 @@ class PollOnce:
         if first is None or first.sent_at is None or not isinstance(first.seen, Refused):
             return first
         renewed = await credentials.renew(token)
-        if renewed is token:  # it was new already
+        if renewed is token:  # it was already new
             return first
         again = await self._ask(job_id, renewed, credentials, self._barred)
         return again and replace(again, first_sent_at=first.sent_at)
@@ -97,9 +97,9 @@ class PollOnce:
     async def _ask(
         self, job_id: int, token: Token, credentials: Credentials, barred: Callable[[], bool]
     ) -> PollResult | None:
-        """One request in its turn. None: an edit has brought other credentials, and this token may be out of use.
+        """Send one request in its turn. None: an edit has replaced the credentials, so the token may be outdated.
 
-        Token and host are taken in the same step, so that no token goes to a host it was not made for.
+        Token and host are read in the same step, so that a token is never sent to another host.
         """
         active, clock = self._active, self._clock
         pace = active.pace
@@ -129,7 +129,7 @@ def _without_token(error: LoginError, now: datetime) -> Refused:
 
 
 def _refusal_after_all(seen: Throttled) -> Refused:
-    """No quota stays exceeded for so long by requests with pauses in between."""
+    """A quota does not stay exceeded for this long if requests pause in between."""
     minutes = DOUBTED_AFTER.total_seconds() / 60
     reason = f"{seen.reason}. There has been no other answer for {minutes:g} minutes"
     return Refused(at=seen.at, reason=reason, culprit=Culprit.RATE, status=seen.status, words=seen.words)

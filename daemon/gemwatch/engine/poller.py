@@ -22,9 +22,12 @@ log = structlog.get_logger()
 
 PROBE_EVERY = 60.0  # seconds between two probes while the login is refused
 GROUP, GROUP_WITHIN = 500, 0.1  # polls without news are recorded together: up to this many, within these seconds
-GROUP_GAP, STORM_GAP = 0.01, 0.1  # seconds between two commits; in a storm, so that each is shared by many
-TOKEN_LIMIT = timedelta(seconds=60)  # a poll may wait this long for a token, twice
-SHORTEST, LONGEST = 0.1, 5.0  # seconds asleep: bundles claims under load, and notices what another process made due
+GROUP_GAP, STORM_GAP = 0.01, 0.1  # seconds between two commits; longer in a storm, so that many results share one
+TOKEN_LIMIT = timedelta(seconds=60)  # a poll may wait this long for a token, up to twice
+SHORTEST, LONGEST = (
+    0.1,
+    5.0,
+)  # seconds of sleep: to claim in groups under load, and to notice jobs that another process made due
 
 
 class Poller:
@@ -44,7 +47,7 @@ class Poller:
         experience: Experience,
         roll: Callable[[], float] = random.random,
     ) -> None:
-        """`on_recorded` is called after a commit that left something to deliver; `experience` grows with each run."""
+        """`on_recorded` is called after a commit with new deliveries. `experience` grows with each run."""
         self._active = active
         self._store = store
         self._database = database
@@ -68,13 +71,13 @@ class Poller:
         self._change = Change()
         self._polls: set[asyncio.Task[None]] = set()
         self._next_probe = 0.0
-        self._more = False  # the last claim took all there was room for, so there may be more
-        self._wakes_at = datetime.max.replace(tzinfo=UTC)  # what was due next at the last claim
+        self._more = False  # the last claim used all the room, so more jobs may be due
+        self._wakes_at = datetime.max.replace(tzinfo=UTC)  # when the next job was due at the last claim
         self._recording = False
         self._stopping = False
 
     async def run(self) -> None:
-        """Poll until stopped. Anything unforeseen ends it, and with it the program."""
+        """Poll until stopped. An unexpected error ends this and then the program."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._record_results())
             while not self._stopping:
@@ -83,9 +86,9 @@ class Poller:
                 await self.wake_up.wait(within=pause)
 
     async def stop(self, patience: float) -> None:
-        """Claim no more, give the running polls `patience` seconds, and record their results.
+        """Stop claiming, give the running polls `patience` seconds, and record their results.
 
-        A poll that is cut off leaves its claim behind: the next start releases it.
+        A cancelled poll leaves its claim behind: the next start releases it.
         """
         self._stopping = True
         self.wake_up.set()
@@ -106,7 +109,7 @@ class Poller:
         return bool(self._reports or self._change.events or self._change.notes)
 
     async def _claim(self, group: asyncio.TaskGroup) -> float:
-        """Start the polls that are due, as far as there is room. Returns for how many seconds to sleep."""
+        """Start the due polls, as far as there is room. Returns the seconds to sleep."""
         active, now = self._active, self._clock.monotonic()
         if active.pace.held:
             return _asleep(active.pace.hold_left)
@@ -116,7 +119,7 @@ class Poller:
         room = 1 if probing else active.pace.ahead - len(self._polls)
         if room <= 0:
             return 1.0
-        # Longer than any poll can take: only a process that died lets a lease run out.
+        # Longer than any poll can take: a lease only expires if its process has died.
         lease = 6 * (active.settings.api.timeout + TOKEN_LIMIT) + timedelta(minutes=2)
         claims, next_due = await self._database(self._claim_due, room, lease)
         self._more = len(claims) == room
@@ -130,7 +133,7 @@ class Poller:
         return LONGEST if next_due is None else _asleep((next_due - self._clock.now()).total_seconds())
 
     def _claim_due(self, room: int, lease: timedelta) -> tuple[list[WatchClaim], datetime | None]:
-        """In the store's thread, both in one visit."""
+        """Both in one call to the store's thread."""
         claims = self._store.claim_watches(self._clock.now(), room, lease)
         return claims, self._store.next_due()
 
@@ -148,7 +151,7 @@ class Poller:
             raise
         self._count(claim, result)
         self._decide(claim, result, others=others)
-        # This poll is still among the running ones. After a probe the login may work again, and everything is due.
+        # This poll still counts as running. After a probe the login may have recovered, and every job is due.
         if probing or (self._more and len(self._polls) <= 1 + self._active.pace.ahead * 2 // 3):
             self.wake_up.set()
 
@@ -165,13 +168,13 @@ class Poller:
         verdict = decide(claim.tracked, seen, policy, self._roll())
         self._take_report(report_on(claim, seen.at, verdict))
         if isinstance(seen, Refused) and verdict.memory.reported_refused and not seen.certain:
-            health_monitor.answered()  # the refusal concerns this job alone
+            health_monitor.answered()  # the refusal concerns only this job
         else:
             self.take(health_monitor.observe(seen, sent_at=result.sent_at, sent=result.sent, others=others))
         _log_result(claim.tracked.job_id, seen, verdict.memory.failures)
 
     def _take_report(self, report: Report) -> None:
-        """Results without news wait a moment for others: a commit costs the same for one as for hundreds."""
+        """Results without news wait briefly for others, because one commit for hundreds costs the same as for one."""
         self._reports.append(report)
         if not report.quiet or len(self._reports) >= GROUP or len(self._polls) == 1:
             self._results.set()
@@ -179,7 +182,7 @@ class Poller:
             asyncio.get_running_loop().call_later(GROUP_WITHIN, self._results.set)
 
     def take(self, change: Change) -> None:
-        """Record this change, together with whatever else is waiting."""
+        """Record this change together with the waiting results."""
         if change.events or change.notes:
             self._change.events += change.events
             self._change.notes |= change.notes
@@ -197,14 +200,14 @@ class Poller:
                 return
 
     async def _record(self) -> int:
-        """Record everything that waits; how many events that made."""
+        """Record everything that is waiting. Returns the number of events."""
         reports, self._reports = self._reports, []
         change, self._change = self._change, Change()
         self._recording = True
         recorded = await self._database(self._store.record, reports, change.events, change.notes)
         self._recording = False
         if any(due is not None and due < self._wakes_at for due in (report.verdict.due_at for report in reports)):
-            self.wake_up.set()  # due before the claiming loop would wake up
+            self.wake_up.set()  # a job is due before the claiming loop would wake up
         for report in recorded.reports:
             self._log_transition(report)
         for run in recorded.runs:

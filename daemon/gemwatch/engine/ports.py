@@ -1,4 +1,4 @@
-"""What the engine needs of the world, in its own words. The adapters fit these shapes."""
+"""The interfaces that the engine needs. The adapters implement them."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class Database(Protocol):
-    """Runs one of the store's methods in the store's thread; comes back when it is committed."""
+    """Runs a method of the store in the store's thread. Returns after the commit."""
 
     async def __call__(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T: ...
 
@@ -60,7 +60,7 @@ class Store(Protocol):
 
 
 class Api(Protocol):
-    """The GEM API: one request, one value. Never raises for what the world does."""
+    """The GEM API: one request returns one value. Failures never raise."""
 
     async def ask(self, job_id: int, token: str) -> Observation: ...
 
@@ -70,7 +70,7 @@ class Api(Protocol):
 
 
 class Credentials(Protocol):
-    """Where tokens come from. Raises LoginError."""
+    """Provides tokens. Raises LoginError."""
 
     async def token(self) -> Token: ...
 
@@ -91,7 +91,7 @@ class Credentials(Protocol):
 
 
 class Room(Protocol):
-    """How a target's messages are written, and how many characters of body fit."""
+    """The form of a target's messages, and the maximum number of characters in the body."""
 
     @property
     def form(self) -> Format: ...
@@ -104,7 +104,7 @@ class Room(Protocol):
 
 
 class Targets(Protocol):
-    """The places that messages go to."""
+    """The targets that receive messages."""
 
     @property
     def names(self) -> tuple[str, ...]: ...
@@ -119,7 +119,7 @@ class Targets(Protocol):
 
 
 class Listings(Protocol):
-    """Which watched jobs one list can speak for."""
+    """Which watched jobs a list can cover."""
 
     def job_types(self, every: timedelta) -> Mapping[str, int]: ...
 

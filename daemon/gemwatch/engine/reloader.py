@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 
 class Reloader:
-    """Reports each mistake once, and once that all are fixed; the notes keep what was reported over a restart."""
+    """Reports each mistake once, and once that all are fixed. The notes keep the reported mistakes over a restart."""
 
     def __init__(
         self,
@@ -41,8 +41,8 @@ class Reloader:
     ) -> None:
         """`edited`: whether the files have changed and settled. `read` reads and checks them.
 
-        `prepare` builds what new settings need and touches nothing that runs; it raises ValueError where that fails.
-        `retire` closes what is no longer used. `around` is entered for as long as a reload takes.
+        `prepare` builds the objects for new settings without affecting the running ones, and raises ValueError on
+        failure. `retire` closes unused ones. `around` is entered for the duration of a reload.
         """
         self._active = active
         self._store = store
@@ -58,7 +58,7 @@ class Reloader:
         self._around = around
         self.wake_up = WakeUp()
         self._forced = False
-        self._waiting: tuple[str, ...] = ()  # sections that are known to need a restart
+        self._waiting: tuple[str, ...] = ()  # sections that need a restart, already reported
         reported = notes.get("config") or {}
         self._reported: list[str] = reported.get("told", [])
         self._refused: bool = reported.get("refused", False)
@@ -77,13 +77,13 @@ class Reloader:
                     await self.reload()
 
     async def start(self, loaded: Loaded, settings: Settings) -> None:
-        """Apply the first configuration, whose settings the active parts were built from."""
+        """Apply the first configuration, from which the active objects were built."""
         await self._apply(settings)
         await self._report(loaded.problems, refused=False)
         self._metrics.reload(ok=not loaded.problems, at=self._clock.now())
 
     async def reload(self) -> None:
-        """Read, check and apply the configuration; the active one stays in force where the new one is refused."""
+        """Read, check and apply the configuration. If it is refused, the old one stays active."""
         loaded = await self._read()
         problems, settings, reason = loaded.problems, loaded.settings, None
         if settings is not None:
@@ -100,7 +100,7 @@ class Reloader:
         before = copy(self._active)
         unlike = needs_restart(before.settings, loaded_settings)
         for section in sorted(set(unlike) - set(self._waiting)):
-            log.warning("restart_needed", section=section, detail="The old values stay in force until then.")
+            log.warning("restart_needed", section=section, detail="The old values stay active until then.")
         self._waiting = unlike
         fresh.settings = as_running(before.settings, loaded_settings)
         await self._apply(fresh.settings, other_limits=fresh.settings.limits != before.settings.limits)
@@ -114,7 +114,7 @@ class Reloader:
     async def _apply(self, settings: Settings, *, other_limits: bool = False) -> None:
 
         def apply() -> Applied:
-            # In one step in the store's thread: a job's targets belong to the list that the job is on.
+            # In one step in the store's thread, because a job's targets belong to its watch list.
             applied = self._watch_list.apply(settings.watches, settings.poll.every, self._clock.now())
             self._store.address(settings.targets)
             if other_limits:
@@ -135,7 +135,7 @@ class Reloader:
         for problem in problems:
             log.error("config_problem", reason=str(problem), skipped=problem.entry and not refused)
         if refused:
-            log.error("config_refused", reason=reason, detail="The last good configuration stays in force.")
+            log.error("config_refused", reason=reason, detail="The last good configuration stays active.")
         now = [_identity(problem) for problem in problems]
         was_refused, reported = self._refused, self._reported
         if sorted(now) == sorted(reported) and refused == was_refused:
@@ -158,5 +158,5 @@ class Reloader:
 
 
 def _identity(problem: Problem) -> str:
-    """What stays the same about a mistake after lines were added above it."""
+    """The part of a mistake that does not change if lines are added above it."""
     return f"{problem.file.name}: {problem.what}"

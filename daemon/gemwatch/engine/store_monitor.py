@@ -1,4 +1,4 @@
-"""Trouble with the store, told directly: what cannot be recorded cannot wait in the outbox either."""
+"""Reports a failing store directly to the targets, because the outbox is in the same store."""
 
 import asyncio
 from collections.abc import Callable
@@ -19,11 +19,11 @@ from gemwatch.engine.wake_up import WakeUp
 
 log = structlog.get_logger()
 
-PATIENCE = 30.0  # seconds: a lock that is held for a moment, by a backup say, wakes nobody
+PATIENCE = 30.0  # seconds: a short lock, for example by a backup, is not reported
 
 
 class StoreMonitor:
-    """Tells once that the store does not work, and through the store itself that it works again."""
+    """Reports a failing store once, and its recovery through the store itself."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class StoreMonitor:
         self._trouble = trouble
         self._on_recorded = on_recorded
         self.wake_up = WakeUp()
-        self._since: tuple[float, datetime] | None = None  # on the monotonic clock, and on the wall
+        self._since: tuple[float, datetime] | None = None  # on the monotonic and on the wall clock
         self._sends: set[asyncio.Task[None]] = set()
         self._told = False
 
@@ -54,7 +54,7 @@ class StoreMonitor:
                 await self.wake_up.wait(within=1)
 
     async def round(self, group: asyncio.TaskGroup) -> None:
-        """See how the store is, and tell what is to be told."""
+        """Check the store, and report a change."""
         clock, trouble = self._clock, self._trouble()
         if trouble is not None:
             self._since = self._since or (clock.monotonic(), clock.now())

@@ -1,4 +1,4 @@
-"""Which targets accept messages: what the dispatcher remembers, and what each attempt changes."""
+"""Which targets accept messages: the dispatcher's memory, and how each attempt changes it."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 
 class TargetStates:
-    """Loaded from the store at the start and written back with each attempt that changes something."""
+    """Loaded from the store at the start. Each attempt that changes a state also records it."""
 
     def __init__(self, *, active: ActiveConfig, clock: Clock, metrics: Metrics) -> None:
         self._active = active
@@ -30,7 +30,7 @@ class TargetStates:
         self.follow_edits()
 
     def follow_edits(self) -> None:
-        """A target whose URL has changed is tried at once, whatever is known of the old URL."""
+        """Try a target with a new URL at once, regardless of the old URL's state."""
         targets = {target.name: target for target in self._active.settings.targets}
         if targets == self._targets:
             return
@@ -42,11 +42,11 @@ class TargetStates:
         self._targets = targets
 
     def held(self, target: str, now: datetime) -> bool:
-        """Whether the service has asked to wait, and the time is not over."""
+        """Whether the service asked to wait until a time that has not passed yet."""
         return self._of(target).held(now)
 
     def fallbacks(self, now: datetime) -> dict[str, str]:
-        """By targets that are down and not to be tried now: where what waits for them goes."""
+        """The fallback of each target that is down and not due for another attempt."""
         return {
             name: fallback
             for name in self._targets
@@ -56,7 +56,7 @@ class TargetStates:
         }
 
     def after(self, target: str, outcome: Outcome, text: SentText) -> Aftermath:
-        """What an attempt changes. To be recorded, and then `take`n."""
+        """What an attempt changes. Record it first, then pass it to `take`."""
         now, settings = self._clock.now(), self._targets.get(target)
         step = after(
             self._of(target),
@@ -78,7 +78,7 @@ class TargetStates:
         )
 
     def take(self, aftermath: Aftermath, outcome: Outcome) -> None:
-        """Remember what was recorded."""
+        """Remember the recorded change."""
         if aftermath.health is None:
             return
         target, before = aftermath.target, self._of(aftermath.target)
@@ -95,7 +95,7 @@ class TargetStates:
         return self._health.get(target, HEALTHY)
 
     def _fallback(self, target: str) -> str | None:
-        """Where the messages of a target go, unless that is down as well: then they wait."""
+        """The fallback of a target. None if that is down too: then the messages wait."""
         fallback = self._targets[target].fallback if target in self._targets else None
         usable = fallback is not None and fallback in self._targets and not self._of(fallback).down
         return fallback if usable else None

@@ -1,4 +1,4 @@
-"""Waits for jobs to end: uses the status of a running daemon, and polls itself where there is none."""
+"""Waits for jobs to end: uses the status from a running daemon, or polls by itself without one."""
 
 import asyncio
 import random
@@ -24,7 +24,7 @@ _TOKEN_EVERY = 5.0  # seconds between two checks of the token's expiry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
-    """How the API is asked."""
+    """The means to send requests to the API."""
 
     api: Api
     credentials: Credentials
@@ -32,7 +32,7 @@ class Asking:
 
 
 class Waiting:
-    """One wait, from its beginning to its outcome."""
+    """One wait, from its start to its outcome."""
 
     def __init__(
         self,
@@ -49,11 +49,11 @@ class Waiting:
         show: Callable[[Sequence[Standing]], None],
         roll: Callable[[], float] = random.random,
     ) -> None:
-        """`jobs` with their names; `limit` None: as long as it takes.
+        """`jobs` with their names. `limit` None: no limit.
 
-        `daemon` returns what a running daemon knows of jobs, as far as it can be relied on. `unreachable` returns why
-        the API cannot be reached, or None. `needs_review` returns why a SUCCESS seen at that time needs a review.
-        `show` is called with all standings whenever they may have changed.
+        `daemon` returns what a running daemon reliably knows about jobs. `unreachable` returns why the API cannot be
+        reached, or None. `needs_review` returns why a SUCCESS seen at that time needs a review. `show` is called with
+        all standings when they may have changed.
         """
         self._terms, self._asking, self._poll_settings, self._clock = terms, asking, poll, clock
         self._daemon, self._unreachable, self._needs_review = daemon, unreachable, needs_review
@@ -61,13 +61,13 @@ class Waiting:
         self._standings = {job_id: Standing(job_id=job_id, name=name) for job_id, name in jobs.items()}
         self._began = clock.monotonic()
         self._deadline = None if limit is None else self._began + limit.total_seconds()
-        self._no_good_from: float | None = None  # the first poll since the last good answer began then
+        self._no_good_from: float | None = None  # when the first poll since the last good answer started
         self._poll_once = PollOnce(
             active=asking, clock=clock, barred=lambda: False, doubted=self._doubts_rate, asking=nullcontext
         )
         self._polls: dict[int, asyncio.Task[None]] = {}
-        self._due: dict[int, float] = {}  # on the monotonic clock; where none is given: now
-        self._known: Mapping[int, Told] = {}  # by the daemon
+        self._due: dict[int, float] = {}  # on the monotonic clock; a missing job is due now
+        self._known: Mapping[int, Told] = {}  # what the daemon knows
         self._asked_daemon = float("-inf")
         self._wake_up = WakeUp()
 
@@ -76,7 +76,7 @@ class Waiting:
         return tuple(self._standings.values())
 
     async def run(self) -> Outcome:
-        """Wait until it is over. To cancel it leaves `standings` as they are."""
+        """Wait for the outcome. If cancelled, `standings` keep their last values."""
         async with asyncio.TaskGroup() as group:
             keeping = group.create_task(self._keep_token())
             try:
@@ -100,13 +100,13 @@ class Waiting:
 
     async def _read_daemon(self) -> None:
         now = self._clock.monotonic()
-        if now - self._asked_daemon < TURN:  # woken by a poll of its own
+        if now - self._asked_daemon < TURN:  # an own poll woke the loop
             return
         self._asked_daemon = now
         self._known = await self._daemon(self._open())
         for job_id, word in self._known.items():
             self._standings[job_id] = after_word(self._standings[job_id], word, unknown_ends=self._terms.unknown_ends)
-            self._due.pop(job_id, None)  # if the daemon ends, the first own poll is due at once
+            self._due.pop(job_id, None)  # if the daemon stops, the job's first own poll is due at once
 
     def _open(self) -> list[int]:
         return [standing.job_id for standing in self.standings if standing.outcome is None]
@@ -115,7 +115,7 @@ class Waiting:
         return TURN if self._deadline is None else self._deadline - self._clock.monotonic()
 
     def _start_polls(self, job_ids: Sequence[int], group: asyncio.TaskGroup) -> None:
-        """Start the polls that are due, as far as there is room; those that wait longest come first."""
+        """Start the due polls, as far as there is room, the longest due first."""
         now, pace = self._clock.monotonic(), self._asking.pace
         due = [job_id for job_id in job_ids if job_id not in self._polls and self._due.get(job_id, now) <= now]
         if pace.held:
@@ -138,7 +138,7 @@ class Waiting:
         why: tuple[str, ...] = ()
         if isinstance(seen, Seen) and seen.job.status == Status.SUCCESS:
             why = await self._needs_review(seen.job, seen.at)
-        if self._standings[job_id].outcome is None:  # else the daemon was quicker
+        if self._standings[job_id].outcome is None:  # else the daemon has reported it first
             self._take(job_id, seen, why)
         del self._polls[job_id]
         self._wake_up.set()
@@ -158,14 +158,14 @@ class Waiting:
         self._due[job_id] = now + pause.total_seconds()
 
     async def _refused_or_cut_off(self, seen: Refused) -> Observation:
-        """There is no token. If the API cannot be reached either, the network is at fault, not the login."""
+        """There is no token. If the API is unreachable too, the cause is the network, not the login."""
         why = await self._unreachable()
         if why is None:
             return seen
-        return Failed(at=seen.at, sent_at=seen.at, reason=f"{why}; and there is no token: {seen.reason}")
+        return Failed(at=seen.at, sent_at=seen.at, reason=f"{why}; also, there is no token: {seen.reason}")
 
     async def _keep_token(self) -> None:
-        """Renew the token before it expires, so that a short failure of the login does no harm."""
+        """Renew the token early, so that a short failure of the login does no harm."""
         while True:
             await self._asking.credentials.refresh_if_due()
             await asyncio.sleep(_TOKEN_EVERY)

@@ -5,7 +5,7 @@ import contextlib
 
 
 class WakeUp:
-    """Set by the scheduler or another loop, awaited by one. Setting it twice wakes the loop once."""
+    """The scheduler or another loop sets it, one loop waits for it. Setting it twice wakes the loop once."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
@@ -16,8 +16,7 @@ class WakeUp:
     async def wait(self, within: float) -> None:
         """Return when it is set, or after `within` seconds at the latest.
 
-        The limit runs on the monotonic clock: the scheduler works by the wall clock and is silent for as long as
-        that is set back.
+        The limit uses the monotonic clock: the scheduler uses the wall clock and does nothing after that is set back.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):

@@ -57,7 +57,7 @@ def test_what_az_prints_around_a_token_is_no_obstacle(text: str) -> None:
 
 @pytest.mark.parametrize("word", ["None", "null", "undefined", '"None"', '{"accessToken": "null"}'])
 def test_a_word_for_nothing_is_no_token(word: str) -> None:
-    with pytest.raises(ValueError, match="no token"):
+    with pytest.raises(ValueError, match="not a token"):
         read_token(word, START)
 
 

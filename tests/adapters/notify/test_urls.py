@@ -41,7 +41,10 @@ def test_a_good_url_has_neither_problem_nor_advice(url: str) -> None:
             "tgram://s3cret",
             "it is not a tgram:// URL in a form that Apprise reads; see https://appriseit.com/services/telegram/",
         ),
-        ("json://s3cret.example.com, json://other.example.com", "it contains several URLs; write one target for each"),
+        (
+            "json://s3cret.example.com, json://other.example.com",
+            "it contains several URLs; write one target for each",
+        ),
         (
             "mailto://gemwatch:s3cret@example.com?to=nobody",
             "one of its recipients is not in a form that the service can reach",

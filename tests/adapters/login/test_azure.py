@@ -336,7 +336,7 @@ def test_without_the_extra_a_check_says_how_to_get_it(tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     config.write_text("api: {key: k, token: {azure: managed-identity}}\n")
     without = "import sys; sys.modules['azure'] = None; from gemwatch.cli import main; main()"
-    for command, last in (("check", "refused, 1 mistake"), ("run", "Try it with: gemwatch check")):
+    for command, last in (("check", "refused (1 mistake)"), ("run", "Try it with: gemwatch check")):
         done = subprocess.run(
             [sys.executable, "-c", without, command, "--config", str(config)],
             capture_output=True,

@@ -70,7 +70,7 @@ def test_a_good_url_has_neither_problem_nor_advice(url: str) -> None:
         (
             "json://s3cret?redirect=yes",
             (
-                "the option redirect= follows a redirect, after which it is unknown whether the message arrived: "
+                "the option redirect= follows a redirect, after which it is unknown whether the message arrived; "
                 "remove it"
             ),
         ),

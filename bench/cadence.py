@@ -17,10 +17,10 @@ from statistics import fmean, quantiles
 from gemwatch.adapters.gem.wire import read_details
 from gemwatch.adapters.store.database import open_to_read
 from gemwatch.adapters.store.runs import latest_runs
-from gemwatch.core.cadence import interval
-from gemwatch.core.decide import next_poll
-from gemwatch.core.estimate import Experience
+from gemwatch.core.estimates.cadence import interval
+from gemwatch.core.estimates.estimate import Experience
 from gemwatch.core.job import JobDetails, Status
+from gemwatch.core.polls.decide import next_poll
 from gemwatch.core.runs import Run
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemwatch.core.decide import Memory, Policy, Tracked, Verdict, decide
-from gemwatch.core.estimate import Basis, Experience
+from gemwatch.core.estimates.estimate import Basis, Experience
 from gemwatch.core.facts import QueuedTooLongFacts, RunningTooLongFacts, StartedFacts
 from gemwatch.core.job import Failed, Seen
 from gemwatch.core.limits import GRACE, Bound, Limits, Word
+from gemwatch.core.polls.decide import decide
+from gemwatch.core.polls.tracked import Memory, Policy, Tracked, Verdict
 from gemwatch.core.work import WatchClaim, fingerprint, report_on
 from support.past import HOUR, NOW, job, past
 

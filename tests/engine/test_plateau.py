@@ -6,7 +6,7 @@ from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
-from gemwatch.core.estimate import Experience
+from gemwatch.core.estimates.estimate import Experience
 from gemwatch.core.events import Target
 from support.clock import FakeClock
 from support.gem import ScriptedGem

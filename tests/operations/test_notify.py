@@ -15,7 +15,7 @@ from typing import Self
 
 import pytest
 
-from gemwatch.adapters.store.records import Snapshot
+from gemwatch.adapters.store.reads.records import Snapshot
 from gemwatch.app.metrics import Metrics
 from gemwatch.app.progress import Progress
 from gemwatch.app.reporter import Reporter, describe

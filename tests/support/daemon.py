@@ -16,7 +16,7 @@ from typing import Any, Self
 import yaml
 
 from gemwatch.adapters.store.database import open_to_read
-from gemwatch.adapters.store.records import Records
+from gemwatch.adapters.store.reads.records import Records
 from support.gem import KEY, TOKEN, ScriptedGem
 from support.inbox import Inbox
 from support.waiting import PATIENCE, wait_until

@@ -15,8 +15,8 @@ from gemwatch.adapters.notify.targets import Targets
 from gemwatch.adapters.store.database import DatabaseThread, open_to_write
 from gemwatch.adapters.store.housekeeping import Housekeeping
 from gemwatch.adapters.store.listings import Listings
+from gemwatch.adapters.store.reads.records import Records
 from gemwatch.adapters.store.recording import Store
-from gemwatch.adapters.store.records import Records
 from gemwatch.adapters.store.runs import load_experience
 from gemwatch.adapters.store.schema import upgrade
 from gemwatch.adapters.store.watch_list import WatchList

@@ -10,15 +10,15 @@ from pathlib import Path
 from gemwatch.adapters.store.database import open_to_write
 from gemwatch.adapters.store.housekeeping import Housekeeping
 from gemwatch.adapters.store.listings import Listings
+from gemwatch.adapters.store.reads.records import Records
 from gemwatch.adapters.store.recording import Store
-from gemwatch.adapters.store.records import Records
 from gemwatch.adapters.store.runs import load_experience
 from gemwatch.adapters.store.schema import upgrade
 from gemwatch.adapters.store.watch_list import WatchList
 from gemwatch.app.metrics import Metrics
-from gemwatch.core.decide import LOST_EVERY
 from gemwatch.core.events import Target
 from gemwatch.core.limits import Limits
+from gemwatch.core.polls.decide import LOST_EVERY
 from gemwatch.core.settings import ApiSettings, Loaded, PollSettings, Settings, StoreSettings, Watch
 from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.health_monitor import HealthMonitor

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
 
+from gemwatch.adapters.store.reads.views import Views
 from gemwatch.adapters.store.schema import upgrade
-from gemwatch.adapters.store.views import Views
 from gemwatch.core.clock import Clock
 from gemwatch.core.settings import WebSettings
 from gemwatch.web.http.access import Access

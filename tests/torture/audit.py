@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gemwatch.adapters.store.records import Records
+from gemwatch.adapters.store.reads.records import Records
 from support.sink import Receipt
 from torture.lives import Life
 

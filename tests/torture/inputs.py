@@ -16,8 +16,9 @@ import yaml
 from gemwatch.adapters.config.file import load
 from gemwatch.adapters.gem.wire import read_details
 from gemwatch.adapters.notify.urls import url_problem
-from gemwatch.core.decide import Memory, Policy, Tracked, decide
 from gemwatch.core.job import Seen
+from gemwatch.core.polls.decide import decide
+from gemwatch.core.polls.tracked import Memory, Policy, Tracked
 from gemwatch.core.settings import PollSettings
 from gemwatch.core.text.compose import compose
 from gemwatch.core.text.rendering import Format, render

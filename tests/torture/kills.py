@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from gemwatch.adapters.store.database import open_to_read
 from gemwatch.adapters.store.files import StoreError, file_of
-from gemwatch.adapters.store.records import Records
+from gemwatch.adapters.store.reads.records import Records
 from gemwatch.adapters.store.schema import check
 from support import doomed
 from support.daemon import GEMWATCH, Installation, environment

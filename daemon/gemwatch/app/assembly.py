@@ -15,10 +15,10 @@ from gemwatch.adapters.store.database import DatabaseThread, WriterLock, open_to
 from gemwatch.adapters.store.ended_sessions import EndedSessions
 from gemwatch.adapters.store.housekeeping import Housekeeping
 from gemwatch.adapters.store.listings import Listings
+from gemwatch.adapters.store.reads.records import Records
+from gemwatch.adapters.store.reads.views import Views
 from gemwatch.adapters.store.recording import Store
-from gemwatch.adapters.store.records import Records
 from gemwatch.adapters.store.runs import load_experience
-from gemwatch.adapters.store.views import Views
 from gemwatch.adapters.store.watch_list import WatchList
 from gemwatch.app.configuration import Configuration
 from gemwatch.app.factory import ComponentFactory
@@ -28,7 +28,7 @@ from gemwatch.app.reporter import Reporter
 from gemwatch.app.system_clock import SystemClock
 from gemwatch.app.systemd import NotifySocket
 from gemwatch.core.clock import Clock
-from gemwatch.core.decide import LOST_EVERY
+from gemwatch.core.polls.decide import LOST_EVERY
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import Settings, WebSettings
 from gemwatch.engine.health_monitor import HealthMonitor

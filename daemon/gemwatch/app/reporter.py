@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 
 from gemwatch.adapters.store.database import DatabaseThread
-from gemwatch.adapters.store.records import Records, Snapshot
+from gemwatch.adapters.store.reads.records import Records, Snapshot
 from gemwatch.app.metrics import Gauges, Metrics
 from gemwatch.app.progress import Progress
 from gemwatch.app.systemd import NotifySocket

@@ -5,7 +5,7 @@ import sys
 
 def main() -> None:
     """The entry point of the `gemwatch` script."""
-    from gemwatch.cli import streams
+    from gemwatch.cli.output import streams
 
     streams.prepare()
     sys.exit(streams.guarded(_run))

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gemwatch.cli import credentials, streams
+from gemwatch.cli import credentials
 from gemwatch.cli.common import FAILED, MISUSED, Config, config_path, fail, say_access, say_problems
+from gemwatch.cli.output import streams
 
 if TYPE_CHECKING:
     from gemwatch.core.settings import Settings
@@ -60,7 +61,7 @@ def check(context: typer.Context, config: Config = None, *, online: Online = Fal
 async def _reaches(settings: "Settings") -> bool:
     """Fetch a token and poll one job, as the daemon would. Whether both worked."""
     from gemwatch.app.system_clock import SystemClock
-    from gemwatch.cli.api_check import ask_once, token_of
+    from gemwatch.cli.doctor.api_check import ask_once, token_of
     from gemwatch.cli.token import until
     from gemwatch.core.login import LoginError
     from gemwatch.core.secrets import Secrets

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from gemwatch.cli import completion, streams
+from gemwatch.cli import completion
+from gemwatch.cli.output import streams
 from gemwatch.core.job_id import NOT_A_JOB_ID, job_id_of
 
 if TYPE_CHECKING:
@@ -49,10 +50,11 @@ def delivery_id(word: str) -> int:
 def duration(text: str) -> timedelta:
     """A time such as 90s, 30m, 8h or 7d. Others end the command with code 2."""
     from gemwatch.adapters.config import values
+    from gemwatch.adapters.config.bad_value import BadValueError
 
     try:
         return values.duration(text)
-    except values.BadValueError as error:
+    except BadValueError as error:
         raise typer.BadParameter(str(error)) from None
 
 

@@ -55,7 +55,7 @@ def info(context: typer.Context, config: Config = None, *, as_json: Json = False
     if as_json:
         print_json(facts)
         return
-    from gemwatch.cli.tables import zone
+    from gemwatch.cli.output.tables import zone
 
     for name, words in _lines(facts):
         typer.echo(f"{name + ':':<13} {words}")
@@ -91,8 +91,8 @@ def upgrade(context: typer.Context, config: Config = None) -> None:
 
 
 def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
-    from gemwatch.cli.jobs import time_of
-    from gemwatch.cli.tables import local
+    from gemwatch.cli.output.jobs import time_of
+    from gemwatch.cli.output.tables import local
     from gemwatch.core.text.formatting import size
 
     wanted = "" if facts["schema"] == facts["schema_read"] else f"; this gemwatch reads {facts['schema_read']}"

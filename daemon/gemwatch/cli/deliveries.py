@@ -23,7 +23,7 @@ from gemwatch.cli.common import (
     store_of,
 )
 from gemwatch.cli.help import Command
-from gemwatch.cli.tables import Cell, Column, Kind
+from gemwatch.cli.output.tables import Cell, Column, Kind
 
 if TYPE_CHECKING:
     from gemwatch.core.target_health import SentText
@@ -119,7 +119,7 @@ def deliveries(
 
     `--since` counts from the time of the event.
     """
-    from gemwatch.adapters.store.records import Records
+    from gemwatch.adapters.store.reads.records import Records
     from gemwatch.cli import common
 
     if config is not None:
@@ -133,7 +133,7 @@ def deliveries(
     if as_json:
         print_json(rows)
         return
-    from gemwatch.cli.tables import on_terminal, print_table, zone
+    from gemwatch.cli.output.tables import on_terminal, print_table, zone
 
     if not rows and on_terminal():
         print("No delivery matches." if state or job or target or since else "There are no deliveries.")
@@ -147,7 +147,7 @@ def show(context: typer.Context, which: Which, config: Config = None, *, as_json
 
     Texts are kept for 30 days. A summary is one text of many deliveries.
     """
-    from gemwatch.adapters.store.records import Records
+    from gemwatch.adapters.store.reads.records import Records
 
     records = Records(open_store(config_path(context, config)))
     number = which.number
@@ -209,7 +209,7 @@ def retry(context: typer.Context, ids: Ids = None, config: Config = None) -> Non
 
 
 def _row(row: Mapping[str, Any]) -> list[Cell]:
-    from gemwatch.cli.jobs import time_of
+    from gemwatch.cli.output.jobs import time_of
 
     return [
         row["id"],

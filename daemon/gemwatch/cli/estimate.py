@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gemwatch.cli.common import MISUSED, Config, Json, SomeJobs, config_path, fail, open_store, print_json
-from gemwatch.cli.tables import Cell, Column, Kind
+from gemwatch.cli.output.tables import Cell, Column, Kind
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from gemwatch.core.backtest import Score
+    from gemwatch.core.estimates.backtest import Score
 
 Backtest = Annotated[bool, typer.Option("--backtest", help="Show how often the ranges held for the runs so far.")]
 _BASES = {"input": "same input", "release": "same type and release", "type": "same type"}
@@ -54,13 +54,13 @@ def estimate(
     if backtest:
         _backtest(engine, as_json=as_json)
         return
-    from gemwatch.adapters.store.records import Records
+    from gemwatch.adapters.store.reads.records import Records
 
     jobs = _chosen(Records(engine).status()["jobs"], job_ids or [])
     if as_json:
         print_json([{name: job[name] for name in ("job_id", "name", "status", "estimate")} for job in jobs])
         return
-    from gemwatch.cli.tables import on_terminal, print_table, zone
+    from gemwatch.cli.output.tables import on_terminal, print_table, zone
 
     if not jobs and on_terminal():
         print("No job is waiting or running.")
@@ -80,7 +80,7 @@ def _chosen(jobs: list[dict[str, Any]], job_ids: list[int]) -> list[dict[str, An
 
 
 def _row(job: dict[str, Any]) -> list[Cell]:
-    from gemwatch.cli.jobs import UNSEEN, time_of
+    from gemwatch.cli.output.jobs import UNSEEN, time_of
 
     expected, status = job["estimate"], job["status"] or UNSEEN
     if expected is None:
@@ -116,7 +116,7 @@ def _spans(seconds: dict[str, float] | None) -> str | None:
 
 def _backtest(engine: "sa.Engine", *, as_json: bool) -> None:
     from gemwatch.adapters.store.runs import latest_runs
-    from gemwatch.core.backtest import backtest
+    from gemwatch.core.estimates.backtest import backtest
 
     with engine.begin() as connection:
         runs = latest_runs(connection)
@@ -124,7 +124,7 @@ def _backtest(engine: "sa.Engine", *, as_json: bool) -> None:
     if as_json:
         print_json({"runs": len(runs), "predictions": [_json(score) for score in scores]})
         return
-    from gemwatch.cli.tables import on_terminal, print_table
+    from gemwatch.cli.output.tables import on_terminal, print_table
     from gemwatch.core.text.formatting import counted
 
     if not scores and on_terminal():

@@ -65,7 +65,7 @@ def examine(options: Options) -> int:
 
 
 def _said(sentence: str, code: int) -> int:
-    from gemwatch.cli.streams import complain
+    from gemwatch.cli.output.streams import complain
 
     complain(sentence)
     return code

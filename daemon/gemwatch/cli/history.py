@@ -19,7 +19,7 @@ from gemwatch.cli.common import (
     open_store,
     print_json,
 )
-from gemwatch.cli.tables import Cell, Column, Kind
+from gemwatch.cli.output.tables import Cell, Column, Kind
 
 _COLUMNS = (
     Column(title="Job", kind=Kind.NUMBER),
@@ -57,7 +57,7 @@ def history(
 
     Each change happened between the two times of its row: the last poll before it, and the poll that saw it.
     """
-    from gemwatch.adapters.store.records import Records
+    from gemwatch.adapters.store.reads.records import Records
 
     records = Records(open_store(config_path(context, config)))
     ids = list(dict.fromkeys([*(job_ids or []), *(jobs or [])]))
@@ -71,7 +71,7 @@ def history(
     if as_json:
         print_json(rows)
         return
-    from gemwatch.cli.tables import on_terminal, print_table, zone
+    from gemwatch.cli.output.tables import on_terminal, print_table, zone
 
     if not rows and on_terminal():
         print("No change of status has been seen yet." if not (since or ids) else "No change of status matches.")
@@ -84,7 +84,7 @@ def _recent(row: Mapping[str, Any], since: timedelta | None) -> bool:
 
 
 def _row(row: Mapping[str, Any]) -> list[Cell]:
-    from gemwatch.cli.jobs import failure_reasons, time_of
+    from gemwatch.cli.output.jobs import failure_reasons, time_of
 
     return [
         row["job_id"],

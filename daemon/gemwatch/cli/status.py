@@ -8,10 +8,10 @@ import typer
 
 from gemwatch.cli import completion
 from gemwatch.cli.common import MISUSED, Config, Json, Limit, SomeJobs, config_path, fail, open_store, print_json
-from gemwatch.cli.jobs import COLUMNS, UNSEEN, Sort, chosen, ordered, row_of
+from gemwatch.cli.output.jobs import COLUMNS, UNSEEN, Sort, chosen, ordered, row_of
 
 if TYPE_CHECKING:
-    from gemwatch.adapters.store.records import Records
+    from gemwatch.adapters.store.reads.records import Records
 
 Statuses = Annotated[
     list[str] | None,
@@ -72,8 +72,8 @@ def status(
     if as_json:
         print_json({**document, "jobs": select(document["jobs"])})
     elif follow:
-        from gemwatch.cli.follow import follow_changes, follow_on_screen
-        from gemwatch.cli.tables import on_terminal
+        from gemwatch.cli.output.follow import follow_changes, follow_on_screen
+        from gemwatch.cli.output.tables import on_terminal
 
         by_urgency = sort is Sort.JOB_ID
         (follow_on_screen if on_terminal() else follow_changes)(records.status, select, by_urgency=by_urgency)
@@ -82,7 +82,7 @@ def status(
 
 
 def _records(path: Path) -> "Records":
-    from gemwatch.adapters.store.records import Records
+    from gemwatch.adapters.store.reads.records import Records
 
     return Records(open_store(path))
 
@@ -94,8 +94,8 @@ def _refuse_unknown(ids: set[int], jobs: Sequence[dict[str, Any]]) -> None:
 
 
 def _show(document: dict[str, Any], select: Callable[[Sequence[dict[str, Any]]], list[Any]]) -> None:
-    from gemwatch.cli.service import complain_of_failures, failure_lines, service_line
-    from gemwatch.cli.tables import on_terminal, print_table, terminal_size, zone
+    from gemwatch.cli.output.service import complain_of_failures, failure_lines, service_line
+    from gemwatch.cli.output.tables import on_terminal, print_table, terminal_size, zone
 
     jobs, service = select(document["jobs"]), document["service"]
     if not on_terminal():

@@ -94,7 +94,7 @@ def _finished(path: Path) -> list[int]:
     """The jobs on the watch list that have ended, by the store."""
     from gemwatch.adapters.config.edit import watched
     from gemwatch.adapters.notify.urls import url_problem
-    from gemwatch.adapters.store.records import Records
+    from gemwatch.adapters.store.reads.records import Records
     from gemwatch.core.job import is_end
 
     engine = open_store(path)

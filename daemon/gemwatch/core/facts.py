@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from gemwatch.core.estimate import Estimate
+from gemwatch.core.estimates.estimate import Estimate
 from gemwatch.core.job import JobDetails, Refused
 from gemwatch.core.kinds import EventKind, UnknownKind
 from gemwatch.core.limits import Bound

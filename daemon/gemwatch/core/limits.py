@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from gemwatch.core.durations import Durations
-from gemwatch.core.estimate import HIGH, LOW, Basis, Experience
+from gemwatch.core.estimates.durations import Durations
+from gemwatch.core.estimates.estimate import HIGH, LOW, Basis, Experience
 from gemwatch.core.job import JobDetails, Status
 from gemwatch.core.kinds import EventKind
 

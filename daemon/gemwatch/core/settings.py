@@ -77,7 +77,7 @@ class PollSettings:
     not_found_after: int = 3
     alert_after: timedelta = timedelta(minutes=10)
     list_every: timedelta = timedelta(minutes=5)
-    adaptive: bool = False  # rarely while a job is far from its likely end: core/cadence.py
+    adaptive: bool = False  # rarely while a job is far from its likely end: core/estimates/cadence.py
     sweep: bool = False  # one list for many jobs: engine/lister.py
 
 

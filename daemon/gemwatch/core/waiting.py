@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from gemwatch.core.backoff import poll_pause
-from gemwatch.core.decide import SECOND_POLL, next_poll
-from gemwatch.core.estimate import Estimate
+from gemwatch.core.estimates.estimate import Estimate
 from gemwatch.core.job import Failed, JobDetails, NotFound, Observation, Refused, Seen, Status, Throttled, is_end
 from gemwatch.core.outcome import Outcome
+from gemwatch.core.polls.decide import SECOND_POLL, next_poll
 
 LOOK_FIRST = timedelta(seconds=5)  # between the first looks of one's own
 REFUSALS = 2  # polls in a row, each with a renewed token: then the login counts as refused

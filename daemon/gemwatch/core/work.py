@@ -7,8 +7,8 @@ from hashlib import blake2b
 from operator import attrgetter
 
 from gemwatch.core.backoff import THROTTLED_LEAST, THROTTLED_MOST, delivery_pause
-from gemwatch.core.decide import Memory, Tracked, Verdict
 from gemwatch.core.events import Event
+from gemwatch.core.polls.tracked import Memory, Tracked, Verdict
 from gemwatch.core.runs import Run
 
 KEEP_TRYING = timedelta(hours=48)  # how long a delivery is retried

@@ -9,8 +9,9 @@ from gemwatch.adapters.store.database import open_to_write
 from gemwatch.adapters.store.recording import Store
 from gemwatch.adapters.store.schema import upgrade
 from gemwatch.adapters.store.watch_list import WatchList
-from gemwatch.core.decide import Policy, decide
 from gemwatch.core.job import Seen, Status
+from gemwatch.core.polls.decide import decide
+from gemwatch.core.polls.tracked import Policy
 from gemwatch.core.settings import Watch
 from gemwatch.core.work import Report, WatchClaim, report_on
 from gemwatch.demo.lives import Life

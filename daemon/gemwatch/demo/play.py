@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gemwatch.adapters.store.database import open_to_read
-from gemwatch.adapters.store.records import Records
+from gemwatch.adapters.store.reads.records import Records
 from gemwatch.app.system_clock import SystemClock
 from gemwatch.core.kinds import EventKind
 from gemwatch.demo.config import DATA_MAIL, PLACES, TEAM_CHAT, configuration

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gemwatch.core.clock import Clock
-from gemwatch.core.estimate import Experience
+from gemwatch.core.estimates.estimate import Experience
 from gemwatch.core.settings import Loaded, Settings
 from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.dispatcher import Dispatcher

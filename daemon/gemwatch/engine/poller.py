@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from gemwatch.core.clock import Clock
-from gemwatch.core.decide import Policy, decide
-from gemwatch.core.estimate import Experience
+from gemwatch.core.estimates.estimate import Experience
 from gemwatch.core.job import Failed, NotFound, Observation, Refused, Seen, Throttled
+from gemwatch.core.polls.decide import decide
+from gemwatch.core.polls.tracked import Policy
 from gemwatch.core.work import MANY, Report, WatchClaim, report_on
 from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.health_monitor import Change, HealthMonitor

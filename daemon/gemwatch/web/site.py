@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gemwatch.adapters.store.views import Views
+from gemwatch.adapters.store.reads.views import Views
 from gemwatch.core.clock import Clock
 from gemwatch.web.api import routes as api
 from gemwatch.web.http import health

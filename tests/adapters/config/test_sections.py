@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from gemwatch.adapters.config.bad_value import BadValueError
 from gemwatch.adapters.config.file import LoadedFile, api_from_environment, load_sections
-from gemwatch.adapters.config.values import BadValueError
 from gemwatch.core.settings import DEFAULT_BASE_URL, DEFAULT_TOKEN_COMMAND
 
 FOR_WAIT = ("api", "poll", "gate", "store", "watch")

@@ -12,7 +12,7 @@ import pytest
 from gemwatch.adapters.store import backup, schema
 from gemwatch.adapters.store.database import AlreadyRunningError, WriterLock, open_to_read, open_to_write
 from gemwatch.adapters.store.files import StoreError, cannot_use, file_of, prepare, remote_filesystem
-from gemwatch.adapters.store.records import Records
+from gemwatch.adapters.store.reads.records import Records
 from gemwatch.core.settings import StoreSettings
 
 ODD = [

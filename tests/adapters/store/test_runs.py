@@ -8,19 +8,20 @@ import pytest
 import sqlalchemy as sa
 
 from gemwatch.adapters.store.housekeeping import Housekeeping
+from gemwatch.adapters.store.reads.records import Records
 from gemwatch.adapters.store.recording import Store
-from gemwatch.adapters.store.records import Records
 from gemwatch.adapters.store.runs import Learner, latest_runs, load_experience, previous_runs
 from gemwatch.adapters.store.tables import watches
 from gemwatch.adapters.store.watch_list import WatchList
-from gemwatch.core.decide import Policy, decide
-from gemwatch.core.estimate import Experience
+from gemwatch.core.estimates.estimate import Experience
 from gemwatch.core.events import Target
 from gemwatch.core.facts import FailedFacts
 from gemwatch.core.gate import Gate
 from gemwatch.core.job import Seen
 from gemwatch.core.kinds import EventKind
 from gemwatch.core.limits import Limits, Word
+from gemwatch.core.polls.decide import decide
+from gemwatch.core.polls.tracked import Policy
 from gemwatch.core.runs import Run
 from gemwatch.core.settings import Watch
 from gemwatch.core.work import Recorded, report_on

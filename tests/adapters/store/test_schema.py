@@ -18,12 +18,11 @@ from gemwatch.adapters.store import schema
 from gemwatch.adapters.store.database import open_to_read, open_to_write
 from gemwatch.adapters.store.details import WITH_DETAILS, details_of
 from gemwatch.adapters.store.files import StoreError
+from gemwatch.adapters.store.reads.records import Records
 from gemwatch.adapters.store.recording import Store, write_notes
-from gemwatch.adapters.store.records import Records
 from gemwatch.adapters.store.runs import latest_runs
 from gemwatch.adapters.store.tables import metadata, microseconds, service, watches
-from gemwatch.core.decide import Policy, decide
-from gemwatch.core.estimate import Basis
+from gemwatch.core.estimates.estimate import Basis
 from gemwatch.core.facts import (
     ApiFacts,
     Change,
@@ -41,6 +40,8 @@ from gemwatch.core.facts import (
     UnknownFacts,
 )
 from gemwatch.core.limits import Bound
+from gemwatch.core.polls.decide import decide
+from gemwatch.core.polls.tracked import Policy
 from gemwatch.core.runs import finished
 from gemwatch.core.text.compose import title
 from gemwatch.core.text.message import plain

@@ -10,13 +10,14 @@ import pytest
 import sqlalchemy as sa
 
 from gemwatch.adapters.store.housekeeping import Housekeeping
+from gemwatch.adapters.store.reads.records import Records
 from gemwatch.adapters.store.recording import Store
-from gemwatch.adapters.store.records import Records
 from gemwatch.adapters.store.tables import metadata, watches
 from gemwatch.adapters.store.watch_list import WatchList
-from gemwatch.core.decide import Policy, decide
 from gemwatch.core.events import Target
 from gemwatch.core.kinds import EventKind
+from gemwatch.core.polls.decide import decide
+from gemwatch.core.polls.tracked import Policy
 from gemwatch.core.settings import Applied, Watch
 from gemwatch.core.work import (
     KEEP_TRYING,

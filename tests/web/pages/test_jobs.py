@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemwatch.adapters.store.json_shapes import as_text
+from gemwatch.adapters.store.reads.json_shapes import as_text
 from gemwatch.core.job import Statistics
 from gemwatch.core.text.formatting import distance, moment
 from gemwatch.web.pages.job import job_page

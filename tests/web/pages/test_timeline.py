@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemwatch.adapters.store.json_shapes import as_text
+from gemwatch.adapters.store.reads.json_shapes import as_text
 from gemwatch.web.pages.timeline import timeline
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)

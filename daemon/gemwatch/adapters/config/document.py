@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gemwatch.adapters.config.bad_value import quoted
 from gemwatch.adapters.config.problems import Problems
 from gemwatch.adapters.config.references import References
 from gemwatch.adapters.config.sources import (
@@ -22,7 +23,6 @@ from gemwatch.adapters.config.sources import (
     stamp,
 )
 from gemwatch.adapters.config.strict_yaml import NOTHING, Flaw, Place, Plain, read
-from gemwatch.adapters.config.values import quoted
 from gemwatch.core.settings import Problem
 
 MAIN_LIST: Place = ("watch",)

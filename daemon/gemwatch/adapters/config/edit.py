@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gemwatch.adapters.config.bad_value import BadValueError
 from gemwatch.adapters.config.file import LoadedFile, load
 from gemwatch.adapters.config.lines import NotByLinesError, entry_text, with_entry, without_entry
 from gemwatch.adapters.config.references import References
 from gemwatch.adapters.config.strict_yaml import read
 from gemwatch.adapters.config.validation import UrlProblem, watched_id
-from gemwatch.adapters.config.values import BadValueError, single_line, target_name
+from gemwatch.adapters.config.values import single_line, target_name
 from gemwatch.core.settings import Watch
 
 _PATIENCE = 5.0  # seconds that an edit waits for another one

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gemwatch.adapters.config import build, rules, values
+from gemwatch.adapters.config.bad_value import BadValueError
 from gemwatch.adapters.config.document import MAIN_LIST, Document, Misfit, Reader
 from gemwatch.adapters.config.sources import Sources
 from gemwatch.adapters.config.validation import UrlProblem, check
@@ -94,10 +95,10 @@ def api_from_environment(environ: Mapping[str, str]) -> ApiSettings:
         if variable in environ:
             try:
                 named[key] = read(environ[variable])
-            except values.BadValueError as error:
-                raise values.BadValueError(f"{variable} {error}") from None
+            except BadValueError as error:
+                raise BadValueError(f"{variable} {error}") from None
     if "key" not in named:
-        raise values.BadValueError(f"{KEY} is not set")
+        raise BadValueError(f"{KEY} is not set")
     token = TokenSource(command=DEFAULT_TOKEN_COMMAND, withheld=frozenset({KEY}))
     return ApiSettings(**named, token=token)
 

@@ -17,6 +17,7 @@ from typing_extensions import TypedDict  # pydantic needs this one before Python
 
 from gemwatch.adapters.config import values
 from gemwatch.adapters.config import web_values as web
+from gemwatch.adapters.config.bad_value import BadValueError
 from gemwatch.core.events import Missed, TargetFormat
 from gemwatch.core.gate import OFF, Bar
 from gemwatch.core.job_id import MAX_JOB_ID
@@ -66,7 +67,7 @@ class _TargetUrl:
         def read(value: Any, info: core_schema.ValidationInfo) -> str:
             url = values.own_text(value)
             if info.context and (problem := info.context(url)):
-                raise values.BadValueError(problem)
+                raise BadValueError(problem)
             return url
 
         return core_schema.with_info_plain_validator_function(read)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from gemwatch.adapters.config import values
 from gemwatch.adapters.config import web_values as web
+from gemwatch.adapters.config.bad_value import did_you_mean, quoted
 from gemwatch.adapters.config.document import Misfit
 from gemwatch.adapters.config.keys import TokenKeys
 from gemwatch.adapters.config.references import Substituted
@@ -90,8 +90,8 @@ def _fallbacks(document: Mapping[str, Any]) -> Iterator[Misfit]:
 
 
 def unknown_target(name: str, targets: Mapping[str, Any]) -> str:
-    hint = values.did_you_mean(name, targets) or "; name one from notify"
-    return f"no target is named{values.quoted(name)}{hint}"
+    hint = did_you_mean(name, targets) or "; name one from notify"
+    return f"no target is named{quoted(name)}{hint}"
 
 
 def _literal_secrets(document: Mapping[str, Any]) -> Iterator[Place]:

@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
+from gemwatch.adapters.config.bad_value import quoted
 from gemwatch.adapters.config.references import BadReferenceError
-from gemwatch.adapters.config.values import quoted
 
 DEEPEST = 40
 MOST_NODES = 2_000_000

@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 from typing_extensions import get_type_hints, is_typeddict
 
 from gemwatch.adapters.config import values
+from gemwatch.adapters.config.bad_value import BadValueError, did_you_mean, quoted, shown
 from gemwatch.adapters.config.document import Misfit
 from gemwatch.adapters.config.keys import Keys, WatchKeys
 from gemwatch.adapters.config.strict_yaml import Place
@@ -35,11 +36,11 @@ def check_watch(entry: object) -> tuple[WatchKeys | None, Iterator[Misfit]]:
             return _WATCH.validate_python(entry), iter(())
         if entry is None or isinstance(entry, list):
             bare = "is not a watch; write a job id or {job: ID, name: NAME}"
-            return None, iter([Misfit((), f"{values.shown(entry)} {bare}", bare)])
+            return None, iter([Misfit((), f"{shown(entry)} {bare}", bare)])
         return {"job": values.job_id(entry)}, iter(())
     except ValidationError as error:
         return None, _misfits(error, WatchKeys)
-    except values.BadValueError as error:
+    except BadValueError as error:
         return None, iter([Misfit((), str(error), error.what)])
 
 
@@ -47,7 +48,7 @@ def watched_id(entry: object) -> int | None:
     """The job id of an entry, even if the rest of the entry is wrong."""
     try:
         return values.job_id(entry.get("job") if isinstance(entry, dict) else entry)
-    except values.BadValueError:
+    except BadValueError:
         return None
 
 
@@ -61,8 +62,8 @@ def _misfit(detail: ErrorDetails, root: type) -> Misfit:
     match detail["type"]:
         case "extra_forbidden":
             word, known = str(at[-1]), _known_keys(root, at[:-1])
-            hint = values.did_you_mean(word, known) or f"; known are {', '.join(known)}"
-            return Misfit(at, f"unknown key{values.quoted(word)}{hint}", f"unknown key{hint}", key=True)
+            hint = did_you_mean(word, known) or f"; known are {', '.join(known)}"
+            return Misfit(at, f"unknown key{quoted(word)}{hint}", f"unknown key{hint}", key=True)
         case "missing":
             return Misfit(at[:-1], f'the key "{at[-1]}" is missing')
         case "dict_type":

@@ -3,12 +3,11 @@
 They raise `BadValueError`, which says what is wrong and what to write instead.
 """
 
-import difflib
 import math
 import re
 import shlex
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from gemwatch.adapters.config.bad_value import BadValueError, did_you_mean, shown
 from gemwatch.adapters.config.references import Substituted
 from gemwatch.core.gate import OFF
 from gemwatch.core.job_id import NOT_A_JOB_ID, job_id_of
@@ -30,55 +30,11 @@ _DURATION = re.compile(r"([1-9][0-9]{0,11})([smhd]?)")
 _DIGITS = re.compile(r"0|[1-9][0-9]{0,29}")
 _NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,15})?")
 _TARGET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_SHOWABLE = re.compile(r"[\w .:+-]{1,40}")
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 _LINE_BREAKERS = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _EXAMPLES = re.compile(r"(?<![A-Za-z0-9])(?:token[abc](?![A-Za-z0-9])|replace-me)", re.IGNORECASE)
 _EMPTY = "is empty; give it a value or remove the key"
 _OPTIONS = re.compile(r"\?\w+=[^/]*$")
-_LONGEST_GUESS = 64  # characters; comparing longer words is slow and useless
-
-# Names from older versions, and their new names.
-_RENAMED = {"needs-look": "needs-review"}
-
-
-class BadValueError(ValueError):
-    """A value that cannot be used. `what` says what is wrong and what to write.
-
-    The message starts with the value if it is given and safe to show. Use `what` alone if a message must not quote
-    the file. Neither contains text from a reference, nor a part of a key, a token or a URL.
-    """
-
-    def __init__(self, what: str, value: object = ...) -> None:
-        self.what = what
-        super().__init__(what if value is ... else f"{shown(value)} {what}")
-
-
-def shown(value: object) -> str:
-    """A value in the form that is safe in a message: only a short plain one, never text from a reference."""
-    if value is None:
-        return "an empty value"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float):
-        return str(value)
-    if isinstance(value, str):
-        return quoted(value).lstrip() or "this text"
-    return "a list" if isinstance(value, list) else "a mapping"
-
-
-def quoted(word: str) -> str:
-    """A space and the word in quotes, or nothing if the word may be a secret that was pasted in the wrong place."""
-    return f' "{word}"' if _SHOWABLE.fullmatch(word) and not isinstance(word, Substituted) else ""
-
-
-def did_you_mean(word: object, known: Iterable[str]) -> str:
-    if not isinstance(word, str) or len(word) > _LONGEST_GUESS:
-        return ""
-    if word in _RENAMED:
-        return f"; it is now called {_RENAMED[word]}"
-    close = difflib.get_close_matches(word, known, 1)
-    return f'; did you mean "{close[0]}"?' if close else ""
 
 
 def text(value: Any) -> str:

@@ -5,7 +5,8 @@ import re
 from itertools import pairwise
 from typing import Any
 
-from gemwatch.adapters.config.values import BadValueError, header_text, not_an_example, text
+from gemwatch.adapters.config.bad_value import BadValueError
+from gemwatch.adapters.config.values import header_text, not_an_example, text
 from gemwatch.core.settings import WebSettings
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

@@ -11,5 +11,5 @@ Called by `engine` through its ports, and by `app`, `web` and `cli` for reading.
     service       recording (notes), schema (the oldest version that can use the store)
     all           housekeeping: what is old goes, and the schedule follows the clock
 
-Facts in `events` are written and read by facts_codec. What reads return is in rows, and its JSON in json_shapes.
+Facts in `events` are written and read by facts_codec. Reads are in reads/
 """

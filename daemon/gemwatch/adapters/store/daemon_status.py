@@ -10,7 +10,7 @@ from gemwatch.adapters.store.database import open_to_read
 from gemwatch.adapters.store.details import WITH_DETAILS
 from gemwatch.adapters.store.files import StoreError
 from gemwatch.adapters.store.info import writer_of
-from gemwatch.adapters.store.rows import job_row
+from gemwatch.adapters.store.reads.rows import job_row
 from gemwatch.adapters.store.runs import Learner, Past
 from gemwatch.adapters.store.schema import check
 from gemwatch.adapters.store.tables import service, watches

@@ -5,8 +5,8 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from gemwatch.adapters.store.database import DatabaseThread
+from gemwatch.adapters.store.reads.views import Views
 from gemwatch.adapters.store.tables import ended_sessions
-from gemwatch.adapters.store.views import Views
 from gemwatch.core.clock import Clock
 
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from gemwatch.adapters.store.database import open_to_read
 from gemwatch.adapters.store.files import file_of
-from gemwatch.adapters.store.json_shapes import as_text
+from gemwatch.adapters.store.reads.json_shapes import as_text
 from gemwatch.adapters.store.schema import REVISION, revision_of
 from gemwatch.adapters.store.tables import deliveries, events, transitions, watches
 from gemwatch.core.work import DeliveryState

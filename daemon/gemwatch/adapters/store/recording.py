@@ -13,10 +13,10 @@ from gemwatch.adapters.store.database import relaxed
 from gemwatch.adapters.store.details import replace_details
 from gemwatch.adapters.store.runs import add_news
 from gemwatch.adapters.store.tables import microseconds, service, transitions, watches
-from gemwatch.core.decide import Memory, Tracked
 from gemwatch.core.events import Event, Target
 from gemwatch.core.gate import Gate
 from gemwatch.core.limits import Limits
+from gemwatch.core.polls.tracked import Memory, Tracked
 from gemwatch.core.runs import Run
 from gemwatch.core.target_health import Aftermath, TargetHealth
 from gemwatch.core.work import Bundle, Recorded, Report, Settled, Told, WatchClaim

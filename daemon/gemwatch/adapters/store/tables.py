@@ -77,7 +77,7 @@ watches = sa.Table(
     sa.Column("every", Span, nullable=False),
     sa.Column("limits", sa.JSON(none_as_null=True)),  # only what the watch itself says
     sa.Column("gate", sa.JSON(none_as_null=True)),
-    # the memory of a job: core/decide.py
+    # the memory of a job: core/polls/tracked.py
     sa.Column("status", sa.Text),
     sa.Column("status_since", Time),
     sa.Column("seen_at", Time),

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gemwatch.cli import streams
 from gemwatch.cli.common import FAILED, MISUSED, Config, Json, config_path, print_json
-from gemwatch.cli.tables import in_colour, on_terminal, record, terminal_size
+from gemwatch.cli.output import streams
+from gemwatch.cli.output.tables import in_colour, on_terminal, record, terminal_size
 
 if TYPE_CHECKING:
     from gemwatch.adapters.config.file import LoadedFile

@@ -8,7 +8,7 @@ from gemwatch.adapters.gem.server_clock import ServerTime, server_time
 from gemwatch.adapters.login.command import command_name
 from gemwatch.adapters.login.credentials import Credentials
 from gemwatch.app.system_clock import SystemClock
-from gemwatch.cli.api_check import Answer, ask_once
+from gemwatch.cli.doctor.api_check import Answer, ask_once
 from gemwatch.cli.doctor.finding import Finding, State, ok, problem, warning
 from gemwatch.cli.token import until
 from gemwatch.core.clock import Clock

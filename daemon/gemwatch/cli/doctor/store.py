@@ -43,7 +43,7 @@ def _service(url: str) -> Iterator[Finding]:
     """What the daemon itself reports in its store."""
     import sqlalchemy as sa
 
-    from gemwatch.adapters.store.rows import service_state
+    from gemwatch.adapters.store.reads.rows import service_state
     from gemwatch.adapters.store.tables import service
     from gemwatch.core.health import ApiState, Login
     from gemwatch.core.text.context import NOWHERE

@@ -121,9 +121,9 @@ def _before_the_loop() -> None:
 
 def _settings(context: typer.Context, config: Path | None) -> "tuple[Settings, str | None]":
     """The settings and the store's URL; from the environment, and without a store, where there is no file."""
+    from gemwatch.adapters.config.bad_value import BadValueError
     from gemwatch.adapters.config.file import api_from_environment, load_sections
     from gemwatch.adapters.config.places import VARIABLE, NoConfigError, find
-    from gemwatch.adapters.config.values import BadValueError
     from gemwatch.core.settings import Settings, StoreSettings
 
     named = config_option(context, config) or os.environ.get(VARIABLE)

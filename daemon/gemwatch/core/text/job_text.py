@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from gemwatch.core.estimate import Basis, Estimate
+from gemwatch.core.estimates.estimate import Basis, Estimate
 from gemwatch.core.events import Event
 from gemwatch.core.facts import (
     FailedFacts,

@@ -5,10 +5,10 @@ from typing import Any, Literal
 from pydantic import TypeAdapter
 
 from gemwatch import __version__
-from gemwatch.adapters.store import shapes
-from gemwatch.adapters.store.shapes import UNSEEN
-from gemwatch.adapters.store.view_queries import JOB_ORDERS
-from gemwatch.adapters.store.views import DEFAULT_LIMIT, MOST
+from gemwatch.adapters.store.reads import shapes
+from gemwatch.adapters.store.reads.shapes import UNSEEN
+from gemwatch.adapters.store.reads.view_queries import JOB_ORDERS
+from gemwatch.adapters.store.reads.views import DEFAULT_LIMIT, MOST
 from gemwatch.core.job_id import MAX_JOB_ID
 from gemwatch.core.work import DeliveryState
 from gemwatch.web.http.parameters import FARTHEST, LONGEST

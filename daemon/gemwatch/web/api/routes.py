@@ -8,8 +8,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from gemwatch.adapters.store.files import StoreError
-from gemwatch.adapters.store.view_queries import JOB_ORDERS
-from gemwatch.adapters.store.views import DEFAULT_LIMIT, MOST, Views
+from gemwatch.adapters.store.reads.view_queries import JOB_ORDERS
+from gemwatch.adapters.store.reads.views import DEFAULT_LIMIT, MOST, Views
 from gemwatch.core.work import DeliveryState
 from gemwatch.web.api import openapi
 from gemwatch.web.http.parameters import FARTHEST, ParameterError, Parameters, job_id

@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from gemwatch.adapters.store.files import StoreError
-from gemwatch.adapters.store.views import MOST, Views
+from gemwatch.adapters.store.reads.views import MOST, Views
 from gemwatch.core.clock import Clock
 from gemwatch.core.job import Status
 from gemwatch.core.text import formatting

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from gemwatch.adapters.store import shapes
-from gemwatch.adapters.store.rows import DeliveryRow, JobHistory, JobRow, Page, ServiceState, TransitionRow
-from gemwatch.core.estimate import Estimate, Range
+from gemwatch.adapters.store.reads import shapes
+from gemwatch.adapters.store.reads.rows import DeliveryRow, JobHistory, JobRow, Page, ServiceState, TransitionRow
+from gemwatch.core.estimates.estimate import Estimate, Range
 from gemwatch.core.runs import Run
 from gemwatch.core.work import DeliveryState
 

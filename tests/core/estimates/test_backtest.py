@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from gemwatch.core.backtest import RUNNING, TOTAL, backtest
-from gemwatch.core.estimate import Basis
+from gemwatch.core.estimates.backtest import RUNNING, TOTAL, backtest
+from gemwatch.core.estimates.estimate import Basis
 from gemwatch.core.runs import Run
 from support.past import HOUR, NOW, past, run
 

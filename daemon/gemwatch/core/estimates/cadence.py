@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from gemwatch.core.durations import Durations
-from gemwatch.core.estimate import Experience
+from gemwatch.core.estimates.durations import Durations
+from gemwatch.core.estimates.estimate import Experience
 from gemwatch.core.job import JobDetails, Status
 
 MOST = 10  # intervals between two polls

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemwatch.core.cadence import LONGEST, MOST, interval
-from gemwatch.core.decide import Memory, Policy, Tracked, decide
-from gemwatch.core.estimate import Experience
+from gemwatch.core.estimates.cadence import LONGEST, MOST, interval
+from gemwatch.core.estimates.estimate import Experience
 from gemwatch.core.job import JobDetails, Seen
+from gemwatch.core.polls.decide import decide
+from gemwatch.core.polls.tracked import Memory, Policy, Tracked
 from gemwatch.core.runs import Run
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)

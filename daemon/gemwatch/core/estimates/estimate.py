@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from gemwatch.core.durations import FEWEST, Durations
+from gemwatch.core.estimates.durations import FEWEST, Durations
 from gemwatch.core.job import JobDetails, Status
 from gemwatch.core.runs import Run, input_of
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, assert_never
 
-from gemwatch.cli.tables import Cell, Column, Kind
+from gemwatch.cli.output.tables import Cell, Column, Kind
 from gemwatch.core.job import Status
 
 Job = Mapping[str, Any]  # as in `gemwatch status --json`

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from gemwatch.adapters.store.database import open_to_write
 from gemwatch.adapters.store.files import StoreError
-from gemwatch.adapters.store.records import Records
+from gemwatch.adapters.store.reads.records import Records
+from gemwatch.adapters.store.reads.view_queries import JOB_ORDERS, UNSEEN
+from gemwatch.adapters.store.reads.views import Views
 from gemwatch.adapters.store.tables import watches
-from gemwatch.adapters.store.view_queries import JOB_ORDERS, UNSEEN
-from gemwatch.adapters.store.views import Views
 from support.clock import START, FakeClock
 from support.filled import add, fill, seen, watch
 from support.web import store_in

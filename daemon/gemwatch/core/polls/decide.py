@@ -1,21 +1,17 @@
 """What one poll of a job means: its new memory, a transition, events, and when the next poll is due."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from gemwatch.core.backoff import poll_pause
-from gemwatch.core.cadence import interval
-from gemwatch.core.estimate import Experience
+from gemwatch.core.estimates.cadence import interval
 from gemwatch.core.events import Event
 from gemwatch.core.facts import (
     Facts,
     FailedFacts,
-    FinishedTooFastFacts,
     LoginFacts,
     NotFoundFacts,
-    QueuedTooLongFacts,
-    RunningTooLongFacts,
     StartedFacts,
     SuccessFacts,
     UnknownStatusFacts,
@@ -23,7 +19,6 @@ from gemwatch.core.facts import (
 from gemwatch.core.gate import Gate
 from gemwatch.core.job import (
     Failed,
-    JobDetails,
     NotFound,
     Observation,
     Refused,
@@ -33,8 +28,9 @@ from gemwatch.core.job import (
     is_end,
     is_known,
 )
-from gemwatch.core.kinds import EventKind
-from gemwatch.core.limits import GRACE, Limits, clock, too_fast
+from gemwatch.core.limits import Limits
+from gemwatch.core.polls.passed_limits import limited
+from gemwatch.core.polls.tracked import Memory, Policy, Tracked, Transition, Verdict
 from gemwatch.core.refusals import Culprit, remedy
 
 JITTER = 0.1  # of the interval, either way: watches that were added together drift apart
@@ -43,81 +39,6 @@ MOST_STATUSES = 20  # undocumented ones that are remembered for a job
 MOST_DOUBLED = 4  # after so many requests to wait in a row, a job's own pause (16 s at most) grows no more
 PUZZLED_FOR = timedelta(hours=24)  # a job with an undocumented status is polled as usual for this long
 SECOND_POLL = timedelta(seconds=2)  # after a refusal; once the login is known to be refused, polling slows as a whole
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Memory:
-    """What is known of a watched job from the polls so far. `status` None: never seen yet."""
-
-    status: str | None = None
-    status_since: datetime | None = None  # first seen with this status
-    seen_at: datetime | None = None  # last seen at all
-    running_since: datetime | None = None  # first seen IN_PROGRESS in the present run
-    last_end: datetime | None = None  # of the previous run
-    misses: int = 0  # 404s in a row
-    failures: int = 0  # polls in a row without a usable answer
-    refused_at: datetime | None = None  # the first refusal of this job since it was last answered
-    reported_missing: bool = False
-    reported_refused: bool = False
-    last_error: str | None = None
-    reported_limits: str | None = None  # those reported as passed in the present run, as words with spaces between
-    reported_statuses: str | None = None  # undocumented ones that were reported, one a line
-    clock_at: datetime | None = None  # when the next limit passes if nothing changes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tracked:
-    """A watch with its memory, as it was when it was claimed for a poll. Limits and gate: the watch's own."""
-
-    job_id: int
-    every: timedelta
-    memory: Memory
-    limits: Limits | None = None
-    gate: Gate | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transition:
-    """A change of status between two observations. `before` is None at first sight."""
-
-    job: JobDetails
-    before: str | None
-    last_seen_before: datetime | None
-    observed_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """What the decision needs to know besides the job.
-
-    `last_good_sent_at`: when the last request was sent that was answered about any job at all. `limits` and `gate`
-    are the general ones, None where none are configured; `experience` is what earlier runs taught. `adaptive`: the
-    interval follows from it.
-    """
-
-    not_found_after: int = 3
-    last_good_sent_at: datetime | None = None
-    limits: Limits | None = None
-    gate: Gate | None = None
-    experience: Experience | None = None
-    adaptive: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """What is to be recorded of one poll. `due_at` None: the job is finished and no longer polled.
-
-    `seen`: the answer about the job, if there was one. `gate`: what a success is judged by when it is recorded,
-    together with the previous run on the same input.
-    """
-
-    job_id: int
-    memory: Memory
-    due_at: datetime | None
-    seen: Seen | None = None
-    transition: Transition | None = None
-    events: tuple[Event, ...] = ()
-    gate: Gate | None = None
 
 
 def decide(tracked: Tracked, seen: Observation, policy: Policy, roll: float) -> Verdict:
@@ -170,7 +91,7 @@ def _seen(tracked: Tracked, seen: Seen, policy: Policy, roll: float) -> Verdict:
     if not is_known(job.status):
         verdict = _unknown(verdict, seen, before)
     limits = _limits(tracked, policy)
-    return verdict if limits is None else _limited(verdict, seen, limits, policy)
+    return verdict if limits is None else limited(verdict, seen, limits, policy.experience)
 
 
 def _unknown(verdict: Verdict, seen: Seen, before: Memory) -> Verdict:
@@ -204,44 +125,6 @@ def _limits(tracked: Tracked, policy: Policy) -> Limits | None:
     if tracked.limits is None or policy.limits is None:
         return tracked.limits or policy.limits
     return tracked.limits.over(policy.limits)
-
-
-def _limited(verdict: Verdict, seen: Seen, limits: Limits, policy: Policy) -> Verdict:
-    """The verdict with the limits that this poll found passed; the next poll is due when the next limit passes."""
-    if is_end(seen.job.status):
-        found = None if verdict.transition is None else too_fast(limits, seen.job, policy.experience)
-        if found is None:
-            return verdict
-        return _with(verdict, seen.at, FinishedTooFastFacts(job=seen.job, ran=found[0], limit=found[1]))
-    memory = verdict.memory
-    running = clock(
-        limits,
-        seen.job,
-        policy.experience,
-        waiting_since=memory.status_since,
-        running_since=memory.running_since,
-        last_end=memory.last_end,
-    )
-    if running is None or _was_reported(memory, running.kind):
-        return verdict
-    if seen.at < running.passes_at:
-        latest = running.passes_at + GRACE
-        memory = replace(memory, clock_at=running.passes_at)
-        return replace(verdict, memory=memory, due_at=min(verdict.due_at or latest, latest))
-    facts = QueuedTooLongFacts if running.kind is EventKind.QUEUED_TOO_LONG else RunningTooLongFacts
-    return _with(verdict, seen.at, facts(job=seen.job, since=running.since, limit=running.bound))
-
-
-def _with(verdict: Verdict, at: datetime, facts: Facts) -> Verdict:
-    """The verdict with a limit's event, remembered as reported for as long as this run lasts."""
-    event = Event(at=at, job_id=verdict.job_id, facts=facts)
-    reported = " ".join(filter(None, (verdict.memory.reported_limits, event.kind.value)))
-    memory = replace(verdict.memory, reported_limits=reported)
-    return replace(verdict, memory=memory, events=(*verdict.events, event))
-
-
-def _was_reported(memory: Memory, kind: EventKind) -> bool:
-    return memory.reported_limits is not None and kind.value in memory.reported_limits.split()
 
 
 def _running_since(before: Memory, seen: Seen) -> datetime | None:

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from gemwatch.adapters.store.details import details_of
 from gemwatch.adapters.store.runs import Past
 from gemwatch.adapters.store.tables import transitions
-from gemwatch.core.estimate import Estimate
+from gemwatch.core.estimates.estimate import Estimate
 from gemwatch.core.health import ApiState, Login
 from gemwatch.core.job import JobDetails, Status, is_end
 from gemwatch.core.kinds import Kind, kind_of

@@ -9,8 +9,7 @@ import sqlalchemy as sa
 
 from gemwatch.adapters.store import tables
 from gemwatch.adapters.store.details import WITH_DETAILS, details_of
-from gemwatch.adapters.store.rerouting import read_health
-from gemwatch.adapters.store.rows import (
+from gemwatch.adapters.store.reads.rows import (
     TRANSITION,
     DeliveryRow,
     JobHistory,
@@ -22,8 +21,9 @@ from gemwatch.adapters.store.rows import (
     service_state,
     transition_row,
 )
+from gemwatch.adapters.store.reads.shapes import NEEDS_REVIEW, NOT_FOUND, UNSEEN
+from gemwatch.adapters.store.rerouting import read_health
 from gemwatch.adapters.store.runs import SUCCESSES, Learner, place_of, run_of
-from gemwatch.adapters.store.shapes import NEEDS_REVIEW, NOT_FOUND, UNSEEN
 from gemwatch.adapters.store.tables import deliveries, details, events, messages, runs, service, transitions, watches
 from gemwatch.core.job import ENDS, Status, is_end
 from gemwatch.core.runs import Run

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemwatch.core.durations import Durations
+from gemwatch.core.estimates.durations import Durations
 
 SAMPLES = st.lists(st.floats(1, 1e6), min_size=3, max_size=30).map(
     lambda seconds: [timedelta(seconds=second) for second in seconds]

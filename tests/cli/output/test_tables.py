@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gemwatch.cli.tables import Cell, Column, Kind, fitted, local, records, shortened, width_of
+from gemwatch.cli.output.tables import Cell, Column, Kind, fitted, local, records, shortened, width_of
 
 COLUMNS = (
     Column(title="Job", kind=Kind.NUMBER),

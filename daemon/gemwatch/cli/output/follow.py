@@ -8,10 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from gemwatch.adapters.store.files import StoreError
-from gemwatch.cli.jobs import COLUMNS, UNSEEN, Sort, ordered, remarks, row_of
-from gemwatch.cli.screen import cut, full_screen, paint, pause
-from gemwatch.cli.service import failure_lines, failures, service_line
-from gemwatch.cli.tables import Column, fitted, record, shortened, terminal_size, zone
+from gemwatch.cli.output.jobs import COLUMNS, UNSEEN, Sort, ordered, remarks, row_of
+from gemwatch.cli.output.screen import cut, full_screen, paint, pause
+from gemwatch.cli.output.service import failure_lines, failures, service_line
+from gemwatch.cli.output.tables import Column, fitted, record, shortened, terminal_size, zone
 from gemwatch.core.text.formatting import counted
 
 Read = Callable[[], dict[str, Any]]

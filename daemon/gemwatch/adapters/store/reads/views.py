@@ -9,10 +9,10 @@ from typing import Concatenate, ParamSpec, TypeVar
 import sqlalchemy as sa
 
 from gemwatch import __version__
-from gemwatch.adapters.store import json_shapes, shapes
-from gemwatch.adapters.store import view_queries as queries
 from gemwatch.adapters.store.database import open_to_read
 from gemwatch.adapters.store.files import StoreError
+from gemwatch.adapters.store.reads import json_shapes, shapes
+from gemwatch.adapters.store.reads import view_queries as queries
 from gemwatch.adapters.store.runs import Learner
 from gemwatch.core.clock import Clock
 

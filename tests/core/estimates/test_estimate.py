@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from gemwatch.core import estimate as module
-from gemwatch.core.estimate import MOST_RUNS, Basis, Experience
+from gemwatch.core.estimates import estimate as module
+from gemwatch.core.estimates.estimate import MOST_RUNS, Basis, Experience
 from support.past import HOUR, NOW, job, past, run
 
 MINUTE = timedelta(minutes=1)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
 
-from gemwatch.core.estimate import HIGH, LOW, Basis, Experience
+from gemwatch.core.estimates.estimate import HIGH, LOW, Basis, Experience
 from gemwatch.core.job import Status
 from gemwatch.core.runs import Run
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.store import json_shapes, shapes
 from gemwatch.adapters.store.details import WITH_DETAILS
+from gemwatch.adapters.store.reads import json_shapes, shapes
+from gemwatch.adapters.store.reads.rows import TRANSITION, delivery_row, job_row, service_state, transition_row
 from gemwatch.adapters.store.rerouting import read_health, text_of
-from gemwatch.adapters.store.rows import TRANSITION, delivery_row, job_row, service_state, transition_row
 from gemwatch.adapters.store.runs import Learner
 from gemwatch.adapters.store.tables import Time, deliveries, events, service, transitions, watches
 from gemwatch.core.target_health import SentText

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from gemwatch.adapters.store.database import open_to_write
 from gemwatch.adapters.store.schema import upgrade
 from gemwatch.adapters.store.tables import service, watches
-from gemwatch.cli.follow import screen
-from gemwatch.cli.tables import width_of
+from gemwatch.cli.output.follow import screen
+from gemwatch.cli.output.tables import width_of
 from support.clock import START
 from support.daemon import GEMWATCH, Installation, environment
 from support.filled import add, seen

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemwatch.core.decide import LOST_EVERY, Memory, Policy, Tracked, Verdict, decide
 from gemwatch.core.facts import LoginFacts, SuccessFacts, UnknownStatusFacts
 from gemwatch.core.job import Failed, JobDetails, NotFound, Observation, Refused, Seen, Throttled, is_end
 from gemwatch.core.kinds import EventKind
+from gemwatch.core.polls.decide import LOST_EVERY, decide
+from gemwatch.core.polls.tracked import Memory, Policy, Tracked, Verdict
 
 NOW = datetime(2026, 2, 18, 12, tzinfo=UTC)
 BEFORE = NOW - timedelta(seconds=60)

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from gemwatch.cli import streams
-from gemwatch.cli.jobs import time_of
-from gemwatch.cli.tables import in_colour, local
+from gemwatch.cli.output import streams
+from gemwatch.cli.output.jobs import time_of
+from gemwatch.cli.output.tables import in_colour, local
 from gemwatch.core.health import ApiState, Login
 from gemwatch.core.text.context import NOWHERE
 from gemwatch.core.text.failures import FAILING, Failure

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
 
-from gemwatch.cli import streams
+from gemwatch.cli.output import streams
 from gemwatch.core.text.sanitize import single_line
 
 Cell = str | int | datetime | None

@@ -1,0 +1,1 @@
+"""What earlier runs teach: when a job is likely to end, how good such estimates were, and how often to poll it."""

@@ -137,7 +137,7 @@ def test_status_shows_failures_of_the_daemon_first(many: Installation) -> None:
         assert terminal.end() == 0
         lines = terminal.until("Login: refused").splitlines()
     assert lines[0].startswith("The GEM API refuses gemwatch's login.")
-    assert "  az login" in lines[:12]
+    assert "  gemwatch check --online" in lines[:12]
     assert all(len(line) <= 80 for line in lines)
 
 

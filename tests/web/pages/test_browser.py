@@ -192,10 +192,10 @@ def test_page_works_without_a_script(show: Open) -> None:
 def test_pages_are_accessible_on_desk_and_phone(show: Open, path: str) -> None:
     page = show(path, viewport=PHONE)
     is_live(page)
-    check_accessibility(page)
+    assert_accessible(page)
 
 
-def check_accessibility(page: Page) -> None:
+def assert_accessible(page: Page) -> None:
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     for size, light in ((PHONE, "light"), (DESK, "dark")):
@@ -212,15 +212,15 @@ def test_login_and_error_pages_are_accessible(installation: Installation, gem: S
         page = context.new_page()
         page.goto("/no/such/page")
         expect(page).to_have_url(re.compile("/login"))
-        check_accessibility(page)
+        assert_accessible(page)
         page.get_by_label("Token").fill("wrong")
         page.get_by_role("button", name="Log in").click()
         expect(page.get_by_role("alert")).to_have_text("This is not the token.")
-        check_accessibility(page)
+        assert_accessible(page)
         page.get_by_label("Token").fill("vK3r9TqLw8ZsXb2n")
         page.get_by_role("button", name="Log in").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("This page does not exist")
-        check_accessibility(page)
+        assert_accessible(page)
 
 
 def test_ids_and_file_names_are_copied_by_a_button(show: Open) -> None:

@@ -155,6 +155,7 @@ async def test_the_service_says_how_it_is_and_how_much_there_is(store: str) -> N
     assert service.pop("version")
     assert service == {
         "store_trouble": "disk full",
+        "config": "ok",
         "login": "ok",
         "login_since": "2026-03-01T12:00:00.000Z",
         "api": "down",

@@ -29,7 +29,7 @@ late_seconds_count 100.0
 """
 
 
-def test_a_quantile_is_one_of_the_values() -> None:
+def test_quantile_is_one_of_the_values() -> None:
     assert [quantile([3.0, 1.0, 2.0, 4.0], q) for q in (0, 0.5, 0.75, 0.95, 1)] == [1, 2, 3, 4, 4]
     assert math.isnan(quantile([], 0.5))
 
@@ -41,12 +41,12 @@ def test_bucket_quantile_is_the_edge_it_does_not_exceed() -> None:
     assert math.isnan(bucket_quantile(between(buckets, buckets), 0.5))
 
 
-def test_a_metric_is_summed_over_its_labels() -> None:
+def test_metric_is_summed_over_its_labels() -> None:
     assert total(samples(PAGE), "polls_total") == 100
 
 
 @pytest.mark.parametrize("transitions", [0.0, 0.01, 0.1, 0.5])
-def test_so_many_answers_differ_from_the_one_before(transitions: float) -> None:
+def test_share_of_changed_answers_is_as_requested(transitions: float) -> None:
     share = share_of_transitions(transitions)
     assert 2 * share * (1 - share) == pytest.approx(transitions)
 
@@ -63,7 +63,7 @@ def test_so_many_answers_differ_from_the_one_before(transitions: float) -> None:
         (math.nan, {"least": 1.0}, False),
     ],
 )
-def test_a_figure_clears_its_bar_or_does_not(value: float, bar: dict[str, float], clears: object) -> None:
+def test_figure_is_compared_with_its_bar(value: float, bar: dict[str, float], clears: object) -> None:
     assert Figure(part="", what="", value=value, **bar).clears is clears
 
 
@@ -75,7 +75,7 @@ def test_bars_are_scaled_by_what_the_bare_loop_needs() -> None:
     assert Figure(part="", what="", value=1.3, most=1.25).on(slow).most == 1.25  # a ratio scales with nothing
 
 
-def test_the_table_shows_value_rounds_bar_and_verdict() -> None:
+def test_table_shows_value_rounds_bar_and_verdict() -> None:
     figure = Figure(part="10 jobs", what="lateness", value=12345.6, unit="s", most=1, rounds=(12000.0, 13000.0))
     assert table([figure]).splitlines()[-1].split("  ") == [
         "10 jobs: lateness",

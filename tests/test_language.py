@@ -79,10 +79,10 @@ def test_schema_of_the_configuration_uses_plain_words() -> None:
 @pytest.mark.parametrize(
     "text", ["You are told of it.", "Mend the target.", "It is in trouble.", "3 entries set aside"]
 )
-def test_replaced_words_are_noticed(text: str) -> None:
+def test_replaced_words_are_found(text: str) -> None:
     assert found(text)
 
 
 @pytest.mark.parametrize("text", ["Troubleshooting", "besides the lists", "looks like", "an order", "put together"])
-def test_ordinary_words_are_fine(text: str) -> None:
+def test_ordinary_words_are_accepted(text: str) -> None:
     assert not found(text)

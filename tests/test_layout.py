@@ -84,7 +84,7 @@ def test_packages_are_small() -> None:
         assert len([path for path in MODULES if path.parent == package]) <= MOST, package
 
 
-def test_imports_have_no_circle() -> None:
+def test_imports_have_no_cycle() -> None:
     names = {name_of(path) for path in MODULES}
     graph = {name_of(path): imports_of(path, names) - {name_of(path)} for path in MODULES}
     order = list(TopologicalSorter(graph).static_order())

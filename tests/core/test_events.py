@@ -51,7 +51,7 @@ def test_summary_has_a_line_for_every_kind_in_order() -> None:
     assert [line.rsplit(" · ", 1)[1] for line in lines[: len(letters)]] == [*expected, "gw-101"]
 
 
-def test_only_started_has_to_be_asked_for() -> None:
+def test_only_started_is_off_by_default() -> None:
     assert set(EventKind) - DEFAULT_EVENTS == {EventKind.STARTED}
 
 

@@ -52,7 +52,7 @@ def event(kind: EventKind = EventKind.SUCCESS) -> Event:
         ),
     ],
 )
-def test_a_success_needs_a_look_for_these_reasons(
+def test_success_needs_review_for_these_reasons(
     now: dict[str, Any], before: dict[str, Any] | None, why: list[str]
 ) -> None:
     assert list(reasons(run(**now), None if before is None else run(**before), GATE)) == why
@@ -64,17 +64,17 @@ results = st.builds(lambda matched, roads: run(matched=matched, roads=roads), sh
 
 
 @given(results, st.none() | results)
-def test_without_a_gate_nothing_needs_a_look(now: Run, before: Run | None) -> None:
+def test_without_a_gate_nothing_needs_review(now: Run, before: Run | None) -> None:
     for gate in (None, Gate(), Gate(matched_min=OFF, matched_drop_max=OFF, roads_change_max=OFF)):
         assert judged(event(), now, before, gate).kind is EventKind.SUCCESS
 
 
 @given(st.none() | results)
-def test_missing_statistics_never_need_a_look(before: Run | None) -> None:
+def test_missing_statistics_never_need_review(before: Run | None) -> None:
     assert judged(event(), run(), before, GATE).kind is EventKind.SUCCESS
 
 
-def test_a_success_that_needs_a_look_is_told_instead_of_the_plain_one() -> None:
+def test_needs_review_replaces_the_plain_success() -> None:
     told = judged(event(), run(matched=0.7), None, GATE)
     assert told.kind is EventKind.NEEDS_REVIEW
     assert isinstance(told.facts, NeedsReviewFacts)
@@ -83,7 +83,7 @@ def test_a_success_that_needs_a_look_is_told_instead_of_the_plain_one() -> None:
     assert judged(failed, run(matched=0.7), None, GATE).kind is EventKind.FAILED
 
 
-def test_the_run_before_is_told_with_what_was_asked_for_differently() -> None:
+def test_previous_run_is_compared_with_its_request() -> None:
     before = run(8, matched=0.86, roads=4, kilometres=1.5, confidence_threshold=60, overture_release="2025-12-17.0")
     told = judged(event(), run(matched=0.86, confidence_threshold=70), before, None)
     assert isinstance(told.facts, SuccessFacts)
@@ -101,14 +101,14 @@ def test_the_run_before_is_told_with_what_was_asked_for_differently() -> None:
     )
 
 
-def test_a_watchs_own_gate_replaces_the_general_one_key_by_key() -> None:
+def test_own_gate_replaces_the_general_one_by_key() -> None:
     own = Gate(matched_min=0.9, roads_change_max=OFF)
     assert own.over(GATE) == Gate(matched_min=0.9, matched_drop_max=0.05, roads_change_max=OFF)
     assert Gate.from_json(own.as_json() or {}) == own
     assert Gate().as_json() is None
 
 
-def test_who_hears_of_success_hears_of_one_that_needs_a_look_once() -> None:
+def test_success_targets_receive_needs_review_once() -> None:
     targets = [
         Target(name=name, url="json://h", on=frozenset(kinds))
         for name, kinds in {

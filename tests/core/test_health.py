@@ -64,17 +64,17 @@ def told(polls: str, *, others: bool = False, minutes: float = 1) -> list[str]:
         ("r" * 600, ["login!"]),  # all 401 for hours is one message, and none about the API
     ],
 )
-def test_edges_are_told_once(polls: str, expected: list[str]) -> None:
+def test_each_change_is_reported_once(polls: str, expected: list[str]) -> None:
     assert told(polls) == expected
 
 
-def test_while_other_jobs_can_bear_witness_refusals_must_be_many() -> None:
+def test_one_refusal_among_many_jobs_is_not_enough() -> None:
     assert told("s" + "r" * (CERTAIN_FROM - 1), others=True) == []
     assert told("s" + "r" * CERTAIN_FROM, others=True) == ["login!"]
     assert told("s" + ("r" * 5 + "s") * 9, others=True) == []
 
 
-def test_an_answer_to_a_request_from_before_the_refusal_does_not_end_it() -> None:
+def test_answer_to_an_earlier_request_ends_no_refusal() -> None:
     refused = after(Health(), LETTERS["l"](START), sent=0, now=100, others=False).health
     still = after(refused, LETTERS["s"](START), sent=99, now=101, others=False)
     assert (still.health.login, still.events) == (Login.REFUSED, ())
@@ -91,14 +91,14 @@ def test_silence_without_any_answer_has_a_reason_too() -> None:
 
 
 @pytest.mark.parametrize(("last", "bad"), [("b", True), ("f", False), ("t", False)])
-def test_an_api_that_is_not_understood_differs_from_a_silent_one(last: str, bad: bool) -> None:  # noqa: FBT001
+def test_unreadable_api_differs_from_a_silent_one(last: str, bad: bool) -> None:  # noqa: FBT001
     health = after(Health(), LETTERS[last](START), sent=0, now=1, others=False).health
     [event] = overdue(health, START, ALERT_AFTER, ALERT_AFTER).events
     assert isinstance(event.facts, ApiFacts)
     assert event.facts.bad_answer is bad
 
 
-def test_a_refused_login_states_culprit_words_and_remedy() -> None:
+def test_refused_login_states_culprit_words_and_remedy() -> None:
     seen = Refused(
         at=START, reason='HTTP 401: "no"', culprit=Culprit.KEY, status=401, words="no", remedy="Check api.key."
     )
@@ -115,13 +115,13 @@ def test_a_refused_login_states_culprit_words_and_remedy() -> None:
     )
 
 
-def test_a_pause_that_was_not_asked_for_again_says_nothing_new() -> None:
+def test_poll_held_by_a_pause_changes_nothing() -> None:
     paused = after(Health(), Throttled(at=START, status=503), sent=0, now=1, others=False).health
     assert paused.last_reason == "HTTP 503 Service Unavailable: the API asks to wait"
     assert after(paused, Throttled(at=START, asked=False), sent=0, now=2, others=False).health == paused
 
 
-def test_trouble_that_was_told_before_a_restart_is_not_told_again_but_its_end_is() -> None:
+def test_failure_is_reported_once_over_a_restart() -> None:
     restarted = Health(login=Login.REFUSED, api=ApiState.DOWN)
     assert overdue(restarted, START, timedelta(days=1), ALERT_AFTER).events == ()
     good = after(restarted, LETTERS["s"](START), sent=0, now=1, others=False)

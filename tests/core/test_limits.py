@@ -44,7 +44,7 @@ def kinds(verdict: Verdict) -> list[str]:
         (RUNNING, "IN_PROGRESS", 8 * HOUR, "running-too-long"),
     ],
 )
-def test_a_limit_is_told_once_when_it_has_passed(memory: Memory, status: str, limit: timedelta, kind: str) -> None:
+def test_passed_limit_is_reported_once(memory: Memory, status: str, limit: timedelta, kind: str) -> None:
     before = poll_once(memory, status, NOW + limit - timedelta(seconds=1))
     assert kinds(before) == []
     assert before.memory.clock_at == NOW + limit
@@ -59,7 +59,7 @@ def test_a_limit_is_told_once_when_it_has_passed(memory: Memory, status: str, li
     assert again.memory.reported_limits == kind
 
 
-def test_both_may_pass_in_one_run_and_the_end_is_told_anyway() -> None:
+def test_both_limits_and_the_end_are_reported() -> None:
     waited = poll_once(WAITING, "REQUESTED", NOW + 3 * HOUR)
     started = poll_once(waited.memory, "IN_PROGRESS", NOW + 4 * HOUR)
     late = poll_once(started.memory, "IN_PROGRESS", NOW + 13 * HOUR)
@@ -77,19 +77,19 @@ def test_both_may_pass_in_one_run_and_the_end_is_told_anyway() -> None:
     assert kinds(poll_once(again.memory, "IN_PROGRESS", NOW + 24 * HOUR)) == ["running-too-long"]
 
 
-def test_waiting_that_is_over_when_it_is_seen_is_not_complained_about() -> None:
+def test_finished_wait_is_not_reported_as_too_long() -> None:
     assert kinds(poll_once(WAITING, "IN_PROGRESS", NOW + 3 * HOUR)) == ["started"]
     assert kinds(poll_once(RUNNING, "FAILED", NOW + 9 * HOUR)) == ["failed"]
 
 
-def test_only_an_observation_lets_a_limit_pass() -> None:
+def test_only_an_observation_passes_a_limit() -> None:
     tracked = Tracked(job_id=7, every=MINUTE, memory=RUNNING)
     at = NOW + 9 * HOUR
     assert decide(tracked, Failed(at=at, sent_at=at, reason="down"), POLICY, 0.5).events == ()
 
 
 @given(st.floats(1, 9 * 3600), st.floats(0, 1, exclude_max=True), st.integers(1, 86_400))
-def test_the_next_look_is_never_later_than_a_limit_passes(elapsed: float, roll: float, every: int) -> None:
+def test_next_poll_is_no_later_than_the_next_limit(elapsed: float, roll: float, every: int) -> None:
     tracked = Tracked(job_id=7, every=timedelta(seconds=every), memory=RUNNING)
     at = NOW + timedelta(seconds=elapsed)
     verdict = decide(tracked, Seen(at=at, job=job("IN_PROGRESS"), raw=RAW), POLICY, roll)
@@ -114,14 +114,14 @@ def test_the_next_look_is_never_later_than_a_limit_passes(elapsed: float, roll: 
         ("FAILED", 12, ["failed"]),
     ],
 )
-def test_a_success_that_came_too_soon_is_told_beside_it(status: str, seconds: int | None, told: list[str]) -> None:
+def test_finished_too_fast_is_reported_with_the_success(status: str, seconds: int | None, told: list[str]) -> None:
     verdict = poll_once(RUNNING, status, NOW + MINUTE, statistics={"execution_time_sec": seconds})
     assert kinds(verdict) == told
     assert kinds(poll_once(verdict.memory, status, NOW + HOUR, statistics={"execution_time_sec": seconds})) == []
     assert ("finished-too-fast" in (verdict.memory.reported_limits or "")) == (len(told) == 2)
 
 
-def test_a_watchs_own_limits_replace_the_general_ones_key_by_key() -> None:
+def test_own_limits_replace_the_general_ones_by_key() -> None:
     own = Limits(running=HOUR, queued=Word.OFF)
     assert own.over(LIMITS) == Limits(queued=Word.OFF, running=HOUR, min_running=5 * MINUTE)
     assert Limits.from_json(own.as_json() or {}) == own
@@ -131,7 +131,7 @@ def test_a_watchs_own_limits_replace_the_general_ones_key_by_key() -> None:
     assert kinds(poll_once(WAITING, "REQUESTED", NOW + 3 * HOUR, own=own)) == []
 
 
-def test_a_look_before_a_limit_passes_has_nothing_new_to_write() -> None:
+def test_poll_before_a_limit_changes_nothing() -> None:
     first = poll_once(RUNNING, "IN_PROGRESS", NOW + HOUR)
     job_before = Tracked(job_id=7, every=MINUTE, memory=first.memory)
     claim = WatchClaim(tracked=job_before, claim=NOW, due_at=NOW, fingerprint=fingerprint(RAW))
@@ -139,7 +139,7 @@ def test_a_look_before_a_limit_passes_has_nothing_new_to_write() -> None:
     assert report_on(claim, NOW + 2 * HOUR, again).quiet
 
 
-def test_without_limits_nothing_is_told_nor_is_any_look_moved() -> None:
+def test_without_limits_nothing_changes() -> None:
     bare = poll_once(RUNNING, "IN_PROGRESS", NOW + 99 * HOUR, Policy())
     assert (bare.events, bare.memory.clock_at, bare.memory.reported_limits) == ((), None, None)
     assert bare.due_at == NOW + 99 * HOUR + MINUTE
@@ -149,9 +149,7 @@ def test_without_limits_nothing_is_told_nor_is_any_look_moved() -> None:
     ("memory", "status", "after"),
     [(RUNNING, "IN_PROGRESS", 2.3 * HOUR), (WAITING, "REQUESTED", 1.2 * HOUR)],
 )
-def test_an_automatic_limit_is_twice_the_upper_bound_of_what_was_seen(
-    memory: Memory, status: str, after: timedelta
-) -> None:
+def test_automatic_limit_is_twice_the_upper_bound(memory: Memory, status: str, after: timedelta) -> None:
     limits = Limits(queued=Word.AUTO, running=Word.AUTO, min_running=Word.AUTO)
     experience = Experience(past(HOUR, HOUR, HOUR, queued=HOUR / 2))
     assert kinds(poll_once(memory, status, NOW + 99 * HOUR, Policy(limits=limits, experience=Experience()))) == []
@@ -166,14 +164,14 @@ def test_an_automatic_limit_is_twice_the_upper_bound_of_what_was_seen(
     assert (facts.limit.runs, facts.limit.basis) == (3, Basis.INPUT)
 
 
-def test_an_automatic_least_time_is_half_the_lower_bound() -> None:
+def test_automatic_least_time_is_half_the_lower_bound() -> None:
     policy = Policy(limits=Limits(min_running=Word.AUTO), experience=Experience(past(HOUR, HOUR, HOUR)))
     for seconds, told in ((20 * 60, 2), (40 * 60, 1)):
         verdict = poll_once(RUNNING, "SUCCESS", NOW + HOUR, policy, statistics={"execution_time_sec": seconds})
         assert len(kinds(verdict)) == told
 
 
-def test_a_started_job_is_told_with_its_expected_end() -> None:
+def test_started_event_has_the_expected_end() -> None:
     policy = Policy(experience=Experience(past(HOUR, HOUR, HOUR)))
     (started,) = poll_once(WAITING, "IN_PROGRESS", NOW, policy).events
     assert isinstance(started.facts, StartedFacts)
@@ -184,7 +182,7 @@ def test_a_started_job_is_told_with_its_expected_end() -> None:
     assert bare.facts.estimate is None
 
 
-def test_a_job_that_is_put_in_the_queue_again_with_its_old_request_waits_since_then() -> None:
+def test_requeued_job_waits_since_it_was_requeued() -> None:
     ended = poll_once(RUNNING, "FAILED", NOW + 9 * HOUR)
     again = poll_once(ended.memory, "REQUESTED", NOW + 10 * HOUR)
     assert kinds(again) == []
@@ -197,6 +195,6 @@ def test_a_job_that_is_put_in_the_queue_again_with_its_old_request_waits_since_t
 
 
 @given(st.datetimes(), st.sampled_from(["", "Z"]))
-def test_no_time_of_request_stops_the_polls(requested_at: datetime, zone: str) -> None:
+def test_any_request_time_is_accepted(requested_at: datetime, zone: str) -> None:
     verdict = poll_once(WAITING, "REQUESTED", NOW, requested_at=requested_at.isoformat() + zone)
     assert verdict.due_at is not None

@@ -17,7 +17,7 @@ def delivery(number: int, kind: Kind = EventKind.SUCCESS, *, job_id: int = 7, at
     return Delivery(id=number, event_id=number, event=event, attempts=attempts, expires_at=START, claim=START)
 
 
-def test_an_attempt_does_not_change_the_message_id() -> None:
+def test_attempt_does_not_change_the_message_id() -> None:
     assert message_ids("team", [delivery(1)], HERE) == message_ids("team", [delivery(1, attempts=5)], HERE)
 
 
@@ -49,7 +49,7 @@ def test_each_kind_of_message_has_its_thread() -> None:
     assert thread(delivery(1, EventKind.STORE)) == direct_ids("team", delivery(1, EventKind.STORE).event, HERE).thread
 
 
-def test_every_kind_makes_ids_that_mail_takes() -> None:
+def test_ids_of_every_kind_are_valid_in_mail() -> None:
     for kind in (*EventKind, UnknownKind("odd kind\r\n<x@y>")):
         event = delivery(1, kind)
         for ids in (message_ids("täam <x>", [event], "a b@c"), direct_ids("t", event.event, HERE)):

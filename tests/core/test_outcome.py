@@ -43,9 +43,7 @@ outcomes = st.lists(st.sampled_from([S, L, F, N, R, None]), min_size=1, max_size
         ([S, None], Terms(any_one=True, fail_fast=True), S),
     ],
 )
-def test_when_a_wait_is_over_and_what_it_has_come_to(
-    known: Sequence[Outcome | None], terms: Terms, expected: Outcome | None
-) -> None:
+def test_wait_ends_with_its_outcome(known: Sequence[Outcome | None], terms: Terms, expected: Outcome | None) -> None:
     assert over(known, terms) is expected
 
 
@@ -60,13 +58,11 @@ def test_when_a_wait_is_over_and_what_it_has_come_to(
         ([N, None], ANY, Outcome.TIMED_OUT),
     ],
 )
-def test_when_the_time_is_up_what_went_wrong_is_still_the_thing_to_know(
-    known: Sequence[Outcome | None], terms: Terms, expected: Outcome
-) -> None:
+def test_timeout_still_reports_a_failure(known: Sequence[Outcome | None], terms: Terms, expected: Outcome) -> None:
     assert out_of_time(known, terms) is expected
 
 
-def test_each_outcome_has_a_code_of_its_own_and_none_is_that_of_misuse() -> None:
+def test_each_outcome_has_its_own_exit_code() -> None:
     codes = [EXIT_CODES[outcome] for outcome in Outcome]
     assert len(set(codes)) == len(codes)
     assert 2 not in codes
@@ -74,19 +70,19 @@ def test_each_outcome_has_a_code_of_its_own_and_none_is_that_of_misuse() -> None
 
 
 @given(outcomes, st.builds(Terms, any_one=st.booleans(), fail_fast=st.booleans()))
-def test_the_order_of_the_jobs_does_not_matter(known: list[Outcome | None], terms: Terms) -> None:
+def test_order_of_the_jobs_does_not_matter(known: list[Outcome | None], terms: Terms) -> None:
     assert over(known, terms) is over(known[::-1], terms)
     assert out_of_time(known, terms) is out_of_time(known[::-1], terms)
 
 
 @given(outcomes)
-def test_0_is_never_said_while_anything_is_amiss_or_open(known: list[Outcome | None]) -> None:
+def test_exit_code_0_needs_success_of_all(known: list[Outcome | None]) -> None:
     assert (over(known, ALL) is S) == (set(known) == {S})
     assert (over(known, FAST) is S) == (set(known) == {S})
     assert (over(known, ALL) is None) == (None in known)
 
 
-def test_unknown_status_counts_before_success_and_after_failures() -> None:
+def test_unknown_status_ranks_between_failure_and_success() -> None:
     unknown = Outcome.UNKNOWN_STATUS
     assert EXIT_CODES[unknown] == 6
     assert over([unknown, Outcome.SUCCESS, Outcome.NEEDS_REVIEW], Terms()) is unknown

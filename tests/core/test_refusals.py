@@ -48,7 +48,7 @@ RATE = [
 @pytest.mark.parametrize(
     "answer", RATE, ids=lambda answer: f"{answer.status} {dict(answer.headers)} {answer.body}"[:60]
 )
-def test_a_request_to_wait_is_about_the_rate(answer: Answer) -> None:
+def test_request_to_wait_has_the_culprit_rate(answer: Answer) -> None:
     assert judge(answer) is Culprit.RATE
     assert judge(answer, others_answered=True) is Culprit.RATE
 
@@ -70,11 +70,11 @@ def test_a_request_to_wait_is_about_the_rate(answer: Answer) -> None:
     ids=str,
 )
 @pytest.mark.parametrize("status", [401, 403])
-def test_words_that_hold_rate_are_no_rate_limit(status: int, body: object) -> None:
+def test_words_that_contain_rate_are_no_rate_limit(status: int, body: object) -> None:
     assert judge(said(status, body)) not in (Culprit.RATE, None)
 
 
-def test_the_words_of_a_rate_limit_count_in_a_403_only() -> None:
+def test_rate_limit_words_count_only_in_a_403() -> None:
     assert judge(said(401, "rate limit exceeded")) is Culprit.UNKNOWN
     assert judge(said(500, "rate limit exceeded")) is None
     assert judge(said(503, "rate limit exceeded")) is None
@@ -108,7 +108,7 @@ NAMED = [
 
 @pytest.mark.parametrize("status", [401, 403])
 @pytest.mark.parametrize(("culprit", "body"), NAMED, ids=str)
-def test_a_refusal_is_about_what_it_names(status: int, culprit: Culprit, body: object) -> None:
+def test_refusal_has_the_culprit_that_it_names(status: int, culprit: Culprit, body: object) -> None:
     assert judge(said(status, body)) is culprit
     assert judge(said(status, body), others_answered=True) is Culprit.JOB
 
@@ -123,7 +123,7 @@ def test_headers_name_a_culprit_too() -> None:
     assert api_words(said(403, x_error_detail_header="Account Over Rate Limit")) == "Account Over Rate Limit"
 
 
-def test_where_the_api_names_nothing_all_suspects_are_named() -> None:
+def test_all_suspects_are_named_without_a_culprit() -> None:
     assert suspects(Culprit.UNKNOWN, 401) == (Culprit.TOKEN, Culprit.KEY)
     assert suspects(Culprit.UNKNOWN, 403)[:2] == (Culprit.PRODUCT, Culprit.KEY)
     both = remedy(Culprit.UNKNOWN, 401, login=LOGIN)
@@ -159,11 +159,11 @@ def test_every_culprit_has_a_remedy(culprit: Culprit, status: int | None) -> Non
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_the_words_of_the_api_are_fit_to_be_shown(body: object, words: str) -> None:
+def test_api_words_are_safe_to_show(body: object, words: str) -> None:
     assert api_words(said(403, body)) == words
 
 
-def test_the_words_of_the_api_are_masked_and_short() -> None:
+def test_api_words_are_masked_and_short() -> None:
     answer = said(401, {"message": "secret-key is bad " + "and so on " * 100})
     words = api_words(answer, mask=lambda text: text.replace("secret-key", "***"))
     assert words.startswith("*** is bad and so on")
@@ -174,5 +174,5 @@ def test_the_words_of_the_api_are_masked_and_short() -> None:
 @pytest.mark.parametrize(
     ("text", "cut"), [("short", "short"), ("one two three", "one two…"), ("onetwothree", "onetwoth…")]
 )
-def test_a_text_is_cut_between_words(text: str, cut: str) -> None:
+def test_text_is_cut_between_words(text: str, cut: str) -> None:
     assert cut_at_word(text, 9) == cut

@@ -14,20 +14,20 @@ from gemwatch.core.secrets import Secrets
         ("tgram://123456:ABCdefGHI/987654321", "bot123456:ABCdefGHI/sendMessage", "ABCdefGHI"),
     ],
 )
-def test_no_part_of_a_target_url_that_could_be_a_token_stays(url: str, text: str, masked: str) -> None:
+def test_possible_tokens_in_target_urls_are_masked(url: str, text: str, masked: str) -> None:
     secrets = Secrets()
     secrets.add_url(url)
     assert masked not in secrets.mask(text)
     assert url not in secrets.mask(f"could not send to {url} at all")
 
 
-def test_a_host_stays_readable_since_errors_need_it() -> None:
+def test_host_stays_readable() -> None:
     secrets = Secrets()
     secrets.add_url("mailtos://user:password1@smtp.example.com:587?to=a@example.com")
     assert secrets.mask("connection refused by smtp.example.com:587") == "connection refused by smtp.example.com:587"
 
 
-def test_target_names_and_our_own_words_stay_readable_although_a_url_holds_them() -> None:
+def test_target_names_and_own_words_stay_readable() -> None:
     secrets = Secrets()
     secrets.publish("data-mail")
     secrets.add_url("json://127.0.0.1:1/notify/data-mail")
@@ -35,13 +35,13 @@ def test_target_names_and_our_own_words_stay_readable_although_a_url_holds_them(
     assert secrets.mask("target=data-mail kind=success") == "target=data-mail kind=success"
 
 
-def test_keys_and_tokens_are_masked_wherever_they_stand() -> None:
+def test_keys_and_tokens_are_masked_everywhere() -> None:
     secrets = Secrets()
     secrets.add("key-0123456", None, "token.with+signs")
     assert secrets.mask("a=key-0123456&b=token.with+signs!") == "a=***&b=***!"
 
 
-def test_tokens_that_were_renewed_for_months_do_not_fill_the_memory() -> None:
+def test_remembered_tokens_are_bounded() -> None:
     secrets = Secrets()
     for number in range(3000):
         secrets.add(f"token-{number:06}")

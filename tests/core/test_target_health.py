@@ -59,12 +59,12 @@ def test_two_refusals_a_minute_apart_mean_down() -> None:
     assert event.facts == TargetFacts(over=False, target="team", reason="404", since=START, fallback="mail")
 
 
-def test_a_refusal_and_a_failure_are_not_two_refusals() -> None:
+def test_refusal_and_a_failure_are_not_two_refusals() -> None:
     assert not Timeline().attempt(0, REFUSED).attempt(90, FAILED).health.down
     assert not Timeline().attempt(0, FAILED).attempt(90, REFUSED).health.down
 
 
-def test_an_accepted_message_forgets_earlier_refusals() -> None:
+def test_accepted_message_forgets_earlier_refusals() -> None:
     assert not Timeline().attempt(0, REFUSED).attempt(30, Sent()).attempt(90, REFUSED).health.down
 
 
@@ -82,12 +82,12 @@ def test_nothing_is_declared_while_every_target_fails(outcome: NotSent) -> None:
     assert timeline.attempt(3660, outcome).health.down
 
 
-def test_a_removed_target_is_neither_down_nor_failing() -> None:
+def test_removed_target_is_neither_down_nor_failing() -> None:
     removed = NotSent(reason="removed", failure=Failure.REMOVED)
     assert Timeline().attempt(0, removed).attempt(3600, removed).health == HEALTHY
 
 
-def test_the_next_accepted_message_reports_the_recovery() -> None:
+def test_next_accepted_message_reports_the_recovery() -> None:
     timeline = Timeline().attempt(0, REFUSED).attempt(60, REFUSED).attempt(90, Sent())
     assert not timeline.health.down
     assert timeline.recovered_from == START + timedelta(seconds=60)
@@ -102,7 +102,7 @@ def test_flapping_reports_one_pair_in_ten_minutes() -> None:
     assert timeline.reported == [False, True]
 
 
-def test_a_failure_that_outlasts_the_pause_is_reported_late() -> None:
+def test_failure_that_outlasts_the_pause_is_reported_late() -> None:
     timeline = Timeline().attempt(0, REFUSED).attempt(60, REFUSED).attempt(90, Sent())
     timeline.attempt(100, REFUSED).attempt(170, REFUSED)
     assert timeline.health.down
@@ -126,21 +126,21 @@ def test_probes_come_ever_later_up_to_15_minutes() -> None:
     assert timeline.reported == [False]
 
 
-def test_a_changed_url_is_tried_at_once() -> None:
+def test_changed_url_is_tried_at_once() -> None:
     health = Timeline().attempt(0, REFUSED).attempt(60, REFUSED).health
     assert health.retried().probes_now(START + timedelta(seconds=61))
     assert health.retried().down
 
 
 @pytest.mark.parametrize(("retry_after", "held"), [(None, 60), (timedelta(minutes=10), 600)])
-def test_a_throttled_target_is_held(retry_after: timedelta | None, held: float) -> None:
+def test_throttled_target_is_held(retry_after: timedelta | None, held: float) -> None:
     outcome = NotSent(reason="429", failure=Failure.THROTTLED, retry_after=retry_after)
     health = Timeline().attempt(0, outcome).health
     assert health.held(START + timedelta(seconds=held - 1))
     assert not health.held(START + timedelta(seconds=held))
 
 
-def test_a_clock_set_back_declares_nothing() -> None:
+def test_clock_set_back_declares_nothing() -> None:
     timeline = Timeline().attempt(0, REFUSED).attempt(-7200, REFUSED)
     assert not timeline.health.down
     assert not timeline.attempt(-7150, REFUSED).health.down
@@ -162,6 +162,6 @@ DOWN = TargetHealth(failing_since=START, down_since=START)
         ({"mail": DOWN, "chat": FAILING}, True),
     ],
 )
-def test_the_network_is_at_fault_when_all_others_fail(healths: Mapping[str, TargetHealth], *, network: bool) -> None:
+def test_network_is_at_fault_when_all_others_fail(healths: Mapping[str, TargetHealth], *, network: bool) -> None:
     targets = ["team", *healths]
     assert others_fail("team", {"team": FAILING, **healths}, targets) is network

@@ -48,18 +48,18 @@ MISS, REFUSED, DOWN = NotFound(at=NOW), Refused(at=NOW, reason="no"), Failed(at=
         ([Throttled(at=NOW)] * 1000, None),
     ],
 )
-def test_what_a_job_comes_to_by_looks(observations: list[Observation], outcome: Outcome | None) -> None:
+def test_outcome_follows_the_polls(observations: list[Observation], outcome: Outcome | None) -> None:
     assert polls(*observations).outcome is outcome
 
 
-def test_a_success_with_something_to_look_at_is_told_apart() -> None:
+def test_success_that_needs_review_has_its_own_outcome() -> None:
     standing = after_look(
         Standing(job_id=7), seen("SUCCESS"), not_found_after=3, needs_review=("Half is unmatched.",)
     )
     assert (standing.outcome, standing.needs_review) == (Outcome.NEEDS_REVIEW, ("Half is unmatched.",))
 
 
-def test_an_outage_changes_nothing_that_was_seen_and_its_reason_goes_with_it() -> None:
+def test_outage_keeps_the_status_and_its_reason_ends() -> None:
     before = polls(seen("IN_PROGRESS"))
     during = polls(DOWN, DOWN, standing=before)
     assert (during.status, during.status_since, during.failures, during.trouble) == (
@@ -71,7 +71,7 @@ def test_an_outage_changes_nothing_that_was_seen_and_its_reason_goes_with_it() -
     assert polls(seen("IN_PROGRESS", NOW + MINUTE), standing=during).trouble is None
 
 
-def test_a_status_is_dated_from_its_first_sight() -> None:
+def test_status_counts_from_its_first_sight() -> None:
     standing = polls(seen("IN_PROGRESS"), seen("IN_PROGRESS", NOW + MINUTE))
     assert (standing.status_since, standing.seen_at) == (NOW, NOW + MINUTE)
 
@@ -88,11 +88,11 @@ def test_a_status_is_dated_from_its_first_sight() -> None:
         (Told(job_id=7, refused=True, next_poll_at=NOW + MINUTE), False),
     ],
 )
-def test_a_daemon_that_cannot_see_the_job_is_not_relied_on(told: Told, *, expected: bool) -> None:
+def test_daemon_that_cannot_see_the_job_is_unreliable(told: Told, *, expected: bool) -> None:
     assert reliable(told, NOW) is expected
 
 
-def test_what_was_seen_later_than_the_daemon_has_it_stays() -> None:
+def test_later_own_observation_is_kept() -> None:
     own = polls(seen("IN_PROGRESS"))
     older = after_word(own, Told(job_id=7, name="Weekly", status="REQUESTED", seen_at=NOW - MINUTE))
     assert (older.status, older.name, older.source) == ("IN_PROGRESS", "Weekly", Source.DAEMON)
@@ -100,13 +100,13 @@ def test_what_was_seen_later_than_the_daemon_has_it_stays() -> None:
     assert (newer.status, newer.outcome) == ("FAILED", Outcome.FAILED)
 
 
-def test_the_daemons_word_ends_a_row_of_ones_own_misses_and_refusals() -> None:
+def test_daemon_status_resets_misses_and_refusals() -> None:
     standing = after_word(polls(MISS, MISS, REFUSED), Told(job_id=7, status="IN_PROGRESS", seen_at=NOW))
     assert (standing.misses, standing.refusals, standing.outcome) == (0, 0, None)
 
 
 @pytest.mark.parametrize(("waited", "pause"), [(0, 5), (30, 5), (100, 10), (400, 40), (600, 60), (100_000, 60)])
-def test_looks_begin_quickly_and_slow_down_to_the_interval(waited: float, pause: float) -> None:
+def test_polls_start_fast_and_slow_down_to_the_interval(waited: float, pause: float) -> None:
     running = polls(seen("IN_PROGRESS"))
     taken = next_pause(running, seen("IN_PROGRESS"), waited=timedelta(seconds=waited), every=MINUTE, roll=0.5)
     assert taken.total_seconds() == pytest.approx(pause)
@@ -118,15 +118,13 @@ def test_looks_begin_quickly_and_slow_down_to_the_interval(waited: float, pause:
     st.integers(0, 10**6),
     st.floats(0, 1, exclude_max=True),
 )
-def test_no_pause_is_a_busy_loop_and_none_outlasts_five_minutes_or_the_interval(
-    observation: Observation, times: int, waited: int, roll: float
-) -> None:
+def test_pauses_are_bounded_on_both_sides(observation: Observation, times: int, waited: int, roll: float) -> None:
     standing = Standing(job_id=7, failures=times)
     pause = next_pause(standing, observation, waited=timedelta(seconds=waited), every=MINUTE, roll=roll)
     assert timedelta(seconds=0.5) <= pause <= timedelta(minutes=5)
 
 
-def test_the_end_of_an_earlier_run_is_no_end_while_the_daemon_is_to_look_once_more() -> None:
+def test_end_of_an_earlier_run_does_not_end_the_wait() -> None:
     told = Told(job_id=7, status="SUCCESS", status_since=NOW, seen_at=NOW, next_poll_at=NOW + MINUTE)
     standing = after_word(Standing(job_id=7), told)
     assert (standing.status, standing.outcome, standing.source) == (None, None, Source.DAEMON)

@@ -18,7 +18,7 @@ def delivery(attempts: int = 0) -> Delivery:
     return Delivery(id=1, event_id=2, event=event, attempts=attempts, expires_at=expires, claim=START)
 
 
-def test_an_accepted_delivery_is_sent_and_not_due() -> None:
+def test_accepted_delivery_is_sent_and_not_due() -> None:
     settled = settle(delivery(), Sent(), START)
     assert (settled.state, settled.due_at, settled.sent_at, settled.attempts) == (DeliveryState.SENT, None, START, 1)
 
@@ -49,7 +49,7 @@ def test_throttled_deliveries_wait_as_asked(attempts: int, retry_after: timedelt
     assert settled.due_at == START + timedelta(seconds=pause)
 
 
-def test_a_delivery_fails_after_48_hours() -> None:
+def test_delivery_fails_after_48_hours() -> None:
     now, one, tries = START, delivery(), 0
     while True:
         settled = settle(one, NotSent(reason="refused"), now)
@@ -63,7 +63,7 @@ def test_a_delivery_fails_after_48_hours() -> None:
     assert 190 < tries < 210
 
 
-def test_a_postponed_delivery_counts_no_attempt() -> None:
+def test_postponed_delivery_counts_no_attempt() -> None:
     settled = postpone(delivery(3), START + timedelta(seconds=5))
     assert (settled.state, settled.attempts, settled.due_at) == (
         DeliveryState.PENDING,
@@ -78,7 +78,7 @@ TARGETS = (
 )
 
 
-def test_a_watch_narrows_the_audience_of_its_job() -> None:
+def test_watch_narrows_the_audience_of_its_job() -> None:
     def accepts(kind: EventKind, *narrowed: str) -> tuple[str, ...]:
         return audience(event_of(kind), TARGETS, narrowed or None)
 

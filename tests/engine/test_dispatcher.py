@@ -28,7 +28,7 @@ def tell(rig: Rig, *job_ids: int) -> None:
         rig.store.record([], [event_of(EventKind.SUCCESS, at=rig.clock.now(), job_id=job_id)])
 
 
-async def test_a_failed_attempt_is_repeated_after_five_seconds_then_later_and_later(
+async def test_failed_attempt_is_retried_with_growing_pauses(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     inbox.fails_with = 503
@@ -46,7 +46,7 @@ async def test_a_failed_attempt_is_repeated_after_five_seconds_then_later_and_la
         assert rig.records.deliveries()[0]["attempts"] == 5
 
 
-async def test_after_48_hours_a_delivery_is_given_up_kept_and_can_be_put_back(
+async def test_delivery_fails_after_48_hours_and_can_be_requeued(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     inbox.fails_with = 503
@@ -66,7 +66,7 @@ async def test_after_48_hours_a_delivery_is_given_up_kept_and_can_be_put_back(
         assert "Delayed:" in inbox.messages[0].body
 
 
-async def test_a_dead_target_neither_delays_nor_repeats_another(
+async def test_dead_target_neither_delays_nor_repeats_another(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     with Inbox() as stuck:
@@ -81,7 +81,7 @@ async def test_a_dead_target_neither_delays_nor_repeats_another(
         assert len(inbox.messages) == 3
 
 
-async def test_six_that_wait_at_once_are_one_message_with_each_event_in_it(
+async def test_six_waiting_events_are_one_message(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     async with running(settings_for(gem, tmp_path, [team(inbox)]), clock) as rig:
@@ -96,7 +96,7 @@ async def test_six_that_wait_at_once_are_one_message_with_each_event_in_it(
     assert all(f"gw-{number}" in inbox.messages[0].body for number in range(1, 8))
 
 
-async def test_a_failed_summary_is_repeated_whole_and_nothing_in_it_twice(
+async def test_failed_summary_is_retried_without_duplicates(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     async with running(settings_for(gem, tmp_path, [team(inbox)]), clock) as rig:
@@ -114,7 +114,7 @@ async def test_a_failed_summary_is_repeated_whole_and_nothing_in_it_twice(
     assert all(text.count(f"gw-{number}\n") == 1 for number in range(1, 122))
 
 
-async def test_when_a_target_works_again_all_that_waited_for_it_comes_at_once(
+async def test_recovered_target_receives_waiting_messages_at_once(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     inbox.fails_with = 503
@@ -128,7 +128,7 @@ async def test_when_a_target_works_again_all_that_waited_for_it_comes_at_once(
     assert inbox.titles() == ["SUCCESS: job 2", "SUCCESS: job 1"]
 
 
-async def test_ten_thousand_that_wait_at_a_start_all_arrive(
+async def test_ten_thousand_waiting_deliveries_all_arrive(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     settings = settings_for(gem, tmp_path, [team(inbox)])

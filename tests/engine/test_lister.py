@@ -122,7 +122,7 @@ async def test_single_restarted_job_does_not_discredit_a_list(
         assert gem.listed() == 5
 
 
-async def test_a_list_may_be_behind_by_an_interval(gem: ScriptedGem, clock: FakeClock, tmp_path: Path) -> None:
+async def test_list_may_be_behind_by_an_interval(gem: ScriptedGem, clock: FakeClock, tmp_path: Path) -> None:
     async with sweeping(gem, tmp_path, clock) as rig:
         gem.answers(3, "SUCCESS")
         gem.answers(5, "SUCCESS")
@@ -164,7 +164,7 @@ async def test_lists_do_not_hide_failing_polls(
     assert inbox.titles() == ["gemwatch: the GEM API does not answer"]
 
 
-async def test_only_what_changed_is_looked_at_and_told(
+async def test_only_changed_jobs_are_polled_and_reported(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     async with sweeping(gem, tmp_path, clock, inbox) as rig:
@@ -177,9 +177,7 @@ async def test_only_what_changed_is_looked_at_and_told(
     assert sorted(message.title for message in inbox.messages) == ["FAILED: job 5", "SUCCESS: job 3"]
 
 
-async def test_a_job_that_the_list_lacks_is_looked_at_by_itself(
-    gem: ScriptedGem, clock: FakeClock, tmp_path: Path
-) -> None:
+async def test_job_missing_from_the_list_is_polled(gem: ScriptedGem, clock: FakeClock, tmp_path: Path) -> None:
     async with sweeping(gem, tmp_path, clock) as rig:
         gem.answers(7, Answer(status=404))  # in no list either
         before = gem.asked(7)
@@ -204,7 +202,7 @@ async def test_a_job_that_the_list_lacks_is_looked_at_by_itself(
     ],
     ids=lambda answer: f"{answer.status} {answer.body.decode()}",
 )
-async def test_where_there_is_no_list_each_job_is_looked_at(
+async def test_without_a_list_each_job_is_polled(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path, useless: Answer
 ) -> None:
     async with sweeping(gem, tmp_path, clock, inbox) as rig:
@@ -234,9 +232,7 @@ async def test_refused_list_is_not_requested_again_at_once(
         assert gem.listed() == 2
 
 
-async def test_an_api_that_asks_to_wait_is_not_asked_by_anybody(
-    gem: ScriptedGem, clock: FakeClock, tmp_path: Path
-) -> None:
+async def test_request_to_wait_stops_lists_and_polls(gem: ScriptedGem, clock: FakeClock, tmp_path: Path) -> None:
     async with sweeping(gem, tmp_path, clock) as rig:
         gem.lists = Answer(status=429, headers={"Retry-After": "300"})
         await rig.sweep()
@@ -246,7 +242,7 @@ async def test_an_api_that_asks_to_wait_is_not_asked_by_anybody(
         assert len(gem.requests) == before
 
 
-async def test_few_jobs_or_jobs_in_a_hurry_are_not_swept(gem: ScriptedGem, clock: FakeClock, tmp_path: Path) -> None:
+async def test_few_jobs_or_short_intervals_need_no_list(gem: ScriptedGem, clock: FakeClock, tmp_path: Path) -> None:
     gem.lists = True
     few = range(1, FEWEST)
     for job_id in few:

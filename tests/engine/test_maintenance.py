@@ -36,9 +36,7 @@ async def test_slow_drift_of_the_clocks_is_no_jump(gem: ScriptedGem, clock: Fake
         assert rig.records.status()["jobs"][0]["next_poll_at"] == due
 
 
-async def test_the_end_of_the_token_is_written_down_for_the_status(
-    gem: ScriptedGem, clock: FakeClock, tmp_path: Path
-) -> None:
+async def test_token_expiry_is_recorded_for_the_status(gem: ScriptedGem, clock: FakeClock, tmp_path: Path) -> None:
     script = tmp_path / "login"
     script.write_text('#!/bin/sh\necho \'{"accessToken": "a-token", "expires_on": "4102444800"}\'\n')
     script.chmod(0o755)
@@ -49,7 +47,7 @@ async def test_the_end_of_the_token_is_written_down_for_the_status(
         assert rig.records.status()["service"]["token_expires_at"] == "2100-01-01T00:00:00Z"
 
 
-async def test_jobs_that_are_watched_no_longer_go_after_their_time(
+async def test_unwatched_jobs_are_deleted_after_the_retention(
     gem: ScriptedGem, clock: FakeClock, tmp_path: Path
 ) -> None:
     gem.answers(1, "SUCCESS")

@@ -61,7 +61,7 @@ def asked_to_wait(pause: float | None) -> Throttled:
 ANSWERED, DOWN = NotFound(at=START), Failed(at=START, sent_at=START, reason="no answer")
 
 
-async def test_a_hold_is_as_long_as_the_api_asked_for(clock: FakeClock) -> None:
+async def test_hold_is_as_long_as_the_api_asked_for(clock: FakeClock) -> None:
     pace = Pace(clock, at_once=10, rate=0)
     pace.settle(asked_to_wait(30))
     pace.settle(asked_to_wait(1))  # a shorter one does not lift it
@@ -98,7 +98,7 @@ async def test_pauses_that_the_api_names_do_not_make_later_ones_grow(clock: Fake
     assert not pace.held
 
 
-async def test_a_hold_outlives_an_edit_of_the_limits(clock: FakeClock) -> None:
+async def test_hold_outlives_an_edit_of_the_limits(clock: FakeClock) -> None:
     old = Pace(clock, at_once=10, rate=10)
     new = Pace(clock, at_once=5, rate=2, turns=old.turns)
     old.settle(asked_to_wait(30))  # by a request that was under way during the edit
@@ -128,7 +128,7 @@ async def test_after_a_hold_one_request_goes_first(clock: FakeClock) -> None:
     assert pace.ahead > 1
 
 
-async def test_a_probe_that_is_cancelled_makes_room_for_another(clock: FakeClock) -> None:
+async def test_probe_that_is_cancelled_makes_room_for_another(clock: FakeClock) -> None:
     pace = Pace(clock, at_once=10, rate=0)
     pace.settle(asked_to_wait(1))
     clock.advance(1)
@@ -139,7 +139,7 @@ async def test_a_probe_that_is_cancelled_makes_room_for_another(clock: FakeClock
         assert probe.granted
 
 
-async def test_a_turn_that_comes_during_a_hold_is_not_granted(clock: FakeClock) -> None:
+async def test_turn_that_comes_during_a_hold_is_not_granted(clock: FakeClock) -> None:
     pace = Pace(clock, at_once=10, rate=50)
     async with pace.slot():
         waiting = asyncio.create_task(pace.slot().__aenter__())

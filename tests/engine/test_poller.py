@@ -38,9 +38,7 @@ async def test_each_end_is_told_once_however_often_we_look(
         assert (gem.asked(7), gem.asked(8)) == (3, 3)
 
 
-async def test_the_first_status_may_be_the_last(
-    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
-) -> None:
+async def test_first_status_may_be_the_last(gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path) -> None:
     gem.answers(7, "SUCCESS")
     async with running(settings_for(gem, tmp_path, [team(inbox)], [7]), clock) as rig:
         await rig.poll()
@@ -49,7 +47,7 @@ async def test_the_first_status_may_be_the_last(
         assert "had already ended" in inbox.messages[0].body
 
 
-async def test_a_stop_and_a_start_tell_nothing_twice(
+async def test_stop_and_a_start_tell_nothing_twice(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     gem.answers(7, "IN_PROGRESS", "SUCCESS")
@@ -61,7 +59,7 @@ async def test_a_stop_and_a_start_tell_nothing_twice(
     assert inbox.titles() == ["SUCCESS: job 7"]
 
 
-async def test_an_end_that_was_recorded_is_told_after_a_restart(
+async def test_end_that_was_recorded_is_told_after_a_restart(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     gem.answers(7, "SUCCESS")
@@ -76,7 +74,7 @@ async def test_an_end_that_was_recorded_is_told_after_a_restart(
     assert inbox.titles() == ["SUCCESS: job 7"]
 
 
-async def test_a_watch_narrows_who_hears_of_it(
+async def test_watch_narrows_who_hears_of_it(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     gem.answers(7, "SUCCESS")
@@ -251,7 +249,7 @@ async def test_answer_from_before_a_refusal_is_no_recovery(
     assert inbox.titles() == ["gemwatch: login refused"]
 
 
-async def test_an_api_that_only_hangs_is_told_too(
+async def test_api_that_only_hangs_is_told_too(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     hanging = threading.Event()
@@ -294,7 +292,7 @@ async def test_one_failure_and_then_no_polls_is_no_api_event(
         assert rig.records.deliveries() == []
 
 
-async def test_an_api_that_asks_to_wait_is_asked_less_and_less(
+async def test_api_that_asks_to_wait_is_asked_less_and_less(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     jobs = range(1, 101)
@@ -345,7 +343,7 @@ async def test_removed_watch_is_not_polled_and_repeats_nothing(
     assert inbox.titles() == ["SUCCESS: job 7"]
 
 
-async def test_a_finished_job_that_runs_again_is_told_again(
+async def test_finished_job_that_runs_again_is_told_again(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     gem.answers(7, "SUCCESS", "IN_PROGRESS", "FAILED")

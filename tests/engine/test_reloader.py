@@ -63,7 +63,7 @@ def edits(gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path) -> O
     return opened
 
 
-async def test_each_mistake_is_told_once_and_their_end_once(edits: Open, inbox: Inbox) -> None:
+async def test_each_mistake_and_the_fix_are_reported_once(edits: Open, inbox: Inbox) -> None:
     async with edits() as it:
         await it.save(watch=[1, "one"])
         await it.save(watch=[5, 1, "one"])
@@ -83,7 +83,7 @@ async def test_each_mistake_is_told_once_and_their_end_once(edits: Open, inbox: 
 @pytest.mark.parametrize(
     "text", ["", "# nothing\n", "watch: [1, 2", "\twatch: []", "poll: {every: 1s}", "- 1\n", "a: &a [*a]\n", "\x00"]
 )
-async def test_refused_file_leaves_the_last_good_one_in_force(
+async def test_refused_file_keeps_the_last_good_configuration(
     edits: Open, inbox: Inbox, gem: ScriptedGem, text: str
 ) -> None:
     gem.answers(1, "IN_PROGRESS")
@@ -114,7 +114,7 @@ async def test_config_event_is_not_repeated_after_a_restart(edits: Open, inbox: 
     assert inbox.titles() == ["gemwatch: 1 watch entry skipped", "gemwatch: configuration fixed"]
 
 
-async def test_an_edit_of_the_api_is_used_from_the_next_look_on(edits: Open, inbox: Inbox, gem: ScriptedGem) -> None:
+async def test_edited_api_settings_apply_from_the_next_poll(edits: Open, inbox: Inbox, gem: ScriptedGem) -> None:
     gem.answers(1, "IN_PROGRESS")
     with ScriptedGem() as other:
         other.answers(1, "SUCCESS")
@@ -167,7 +167,7 @@ async def test_end_polled_during_an_edit_goes_to_the_new_target(edits: Open, inb
     assert inbox.titles("renamed") == ["SUCCESS: job 1"]
 
 
-async def test_no_token_goes_to_a_host_that_it_was_not_made_for(edits: Open, inbox: Inbox, gem: ScriptedGem) -> None:
+async def test_token_is_never_sent_to_another_host(edits: Open, inbox: Inbox, gem: ScriptedGem) -> None:
     slow = threading.Event()
     gem.answers(1, Answer(hold=slow, body=json.dumps(document(1, "IN_PROGRESS")).encode()))
     gem.answers(2, "IN_PROGRESS")
@@ -226,7 +226,7 @@ async def test_sections_that_need_a_restart_are_reported_once(edits: Open) -> No
             assert it.rig.active.settings.store == running_store
 
 
-async def test_a_second_entry_with_the_same_mistake_is_told_too(edits: Open, inbox: Inbox) -> None:
+async def test_second_entry_with_the_same_mistake_is_reported(edits: Open, inbox: Inbox) -> None:
     async with edits() as it:
         await it.save(watch=[1, "one"])
         await it.save(watch=[1, "one", "one"])

@@ -12,7 +12,7 @@ from support.rig import running, settings_for
 from support.waiting import until
 
 
-async def test_trouble_that_lasts_is_told_once_and_so_is_its_end(
+async def test_lasting_failure_and_recovery_are_reported_once(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     store_is: list[str | None] = [None]
@@ -38,7 +38,7 @@ async def test_trouble_that_lasts_is_told_once_and_so_is_its_end(
     assert inbox.messages[1].body.endswith("gw-1")
 
 
-async def test_a_target_that_is_down_hears_of_it_when_it_is_back(
+async def test_target_that_was_down_is_notified_after_recovery(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     team = Target(name="team", url=inbox.target_url())

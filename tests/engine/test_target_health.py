@@ -54,7 +54,7 @@ async def refuse_until_down(rig: Rig, inbox: Inbox) -> None:
 DOWN, UP = "gemwatch: target team is down", "gemwatch: target team has recovered"
 
 
-async def test_a_dead_target_is_reported_and_rerouted(place: Place, inbox: Inbox) -> None:
+async def test_dead_target_is_reported_and_rerouted(place: Place, inbox: Inbox) -> None:
     gem, clock, folder = place
     with Inbox() as other:
         settings = settings_for(gem, folder, [team(inbox, fallback="mail"), replace(mail(other), on=TARGET_EVENTS)])
@@ -74,7 +74,7 @@ async def test_a_dead_target_is_reported_and_rerouted(place: Place, inbox: Inbox
             assert b'gemwatch_target_up{target="team"} 0.0' in rig.metrics.render(Gauges())
 
 
-async def test_an_event_that_the_fallback_has_is_not_repeated(place: Place, inbox: Inbox) -> None:
+async def test_event_that_the_fallback_has_is_not_repeated(place: Place, inbox: Inbox) -> None:
     gem, clock, folder = place
     with Inbox() as other:
         settings = settings_for(gem, folder, [team(inbox, fallback="mail"), mail(other)])
@@ -95,7 +95,7 @@ async def test_an_event_that_the_fallback_has_is_not_repeated(place: Place, inbo
         (Missed.NONE, ["SUCCESS: job 4"]),
     ],
 )
-async def test_a_recovered_target_receives_what_it_missed(
+async def test_recovered_target_receives_what_it_missed(
     place: Place, inbox: Inbox, missed: Missed, titles: Sequence[str]
 ) -> None:
     gem, clock, folder = place
@@ -120,7 +120,7 @@ async def test_a_recovered_target_receives_what_it_missed(
             assert len(other.titles()) == 7
 
 
-async def test_a_probe_that_fails_reroutes_its_message(place: Place, inbox: Inbox) -> None:
+async def test_probe_that_fails_reroutes_its_message(place: Place, inbox: Inbox) -> None:
     gem, clock, folder = place
     with Inbox() as other:
         settings = settings_for(gem, folder, [team(inbox, fallback="mail"), replace(mail(other), on=TARGET_EVENTS)])
@@ -185,7 +185,7 @@ async def test_nothing_is_declared_while_all_targets_fail(place: Place, inbox: I
         assert inbox.titles() == other.titles() == ["SUCCESS: job 1"]
 
 
-async def test_the_state_survives_a_restart(place: Place, inbox: Inbox) -> None:
+async def test_state_survives_a_restart(place: Place, inbox: Inbox) -> None:
     gem, clock, folder = place
     with Inbox() as other:
         settings = settings_for(gem, folder, [team(inbox, fallback="mail"), mail(other)])
@@ -212,7 +212,7 @@ async def test_the_state_survives_a_restart(place: Place, inbox: Inbox) -> None:
             assert rig.records.status()["service"]["targets_down"] == []
 
 
-async def test_a_throttled_target_rests_for_a_minute(place: Place, inbox: Inbox) -> None:
+async def test_throttled_target_rests_for_a_minute(place: Place, inbox: Inbox) -> None:
     gem, clock, folder = place
     inbox.fails_with = 429
     async with running(settings_for(gem, folder, [team(inbox)]), clock) as rig:
@@ -227,7 +227,7 @@ async def test_a_throttled_target_rests_for_a_minute(place: Place, inbox: Inbox)
         assert states(rig, "team") == ["sent"] * 4
 
 
-async def test_the_text_as_sent_is_kept_for_30_days(place: Place, inbox: Inbox) -> None:
+async def test_text_as_sent_is_kept_for_30_days(place: Place, inbox: Inbox) -> None:
     gem, clock, folder = place
     async with running(settings_for(gem, folder, [team(inbox)]), clock) as rig:
         report(rig, *range(1, 8))

@@ -110,7 +110,7 @@ def world(loop: VirtualLoop) -> World:
     return World(loop)
 
 
-def test_a_night_without_an_answer_does_not_end_a_wait(world: World, loop: VirtualLoop) -> None:
+def test_hours_without_an_answer_do_not_end_a_wait(world: World, loop: VirtualLoop) -> None:
     world.status = lambda t: None if t < 9 * HOUR else "SUCCESS"
     assert loop.run_until_complete(world.waits(7).run()) is Outcome.SUCCESS
     assert world.passed < 9.2 * HOUR
@@ -132,12 +132,12 @@ def test_login_failure_with_network_ends_the_wait(world: World, loop: VirtualLoo
     assert waiting.standings[0].status == "IN_PROGRESS"
 
 
-def test_a_refusal_of_a_moment_ends_nothing(world: World, loop: VirtualLoop) -> None:
+def test_brief_refusal_does_not_end_a_wait(world: World, loop: VirtualLoop) -> None:
     world.status = lambda t: "403" if t < 1 else "SUCCESS"
     assert loop.run_until_complete(world.waits(7).run()) is Outcome.SUCCESS
 
 
-def test_a_job_that_turns_up_within_seconds_is_found(world: World, loop: VirtualLoop) -> None:
+def test_job_that_turns_up_within_seconds_is_found(world: World, loop: VirtualLoop) -> None:
     world.status = lambda t: "404" if t < 3 else "SUCCESS"
     assert loop.run_until_complete(world.waits(7).run()) is Outcome.SUCCESS
 
@@ -159,7 +159,7 @@ def test_many_jobs_keep_to_the_rate(world: World, loop: VirtualLoop) -> None:
     assert {job_id for _, job_id in world.asked} == set(range(1, 201))
 
 
-def test_the_time_is_measured_by_a_clock_that_nobody_sets(world: World, loop: VirtualLoop) -> None:
+def test_time_limit_uses_the_monotonic_clock(world: World, loop: VirtualLoop) -> None:
     loop.call_later(HOUR, world.clock.jump, 86_400)
     loop.call_later(2 * HOUR, world.clock.jump, -2 * 86_400)
     assert loop.run_until_complete(world.waits(7, hours=8).run()) is Outcome.TIMED_OUT
@@ -178,7 +178,7 @@ def test_daemon_that_comes_and_goes_is_used_while_it_runs(world: World, loop: Vi
     assert {standings[0].source for standings in world.shown} == {None, Source.DAEMON, Source.API}
 
 
-def test_a_wait_that_is_cancelled_leaves_nothing_running(world: World, loop: VirtualLoop) -> None:
+def test_cancelled_wait_leaves_nothing_running(world: World, loop: VirtualLoop) -> None:
     async def cancelled() -> None:
         running = asyncio.create_task(world.waits(7, 8).run())
         await asyncio.sleep(100.05)

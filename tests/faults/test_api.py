@@ -75,7 +75,7 @@ def release() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_senseless_answer_changes_nothing_and_delays_nothing(
+async def test_invalid_answer_changes_and_delays_nothing(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, settings: Settings, fault: str
 ) -> None:
     for job_id in (1, *OTHERS):

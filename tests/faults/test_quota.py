@@ -80,7 +80,7 @@ def kinds(life: Life) -> Counter[str]:
 
 @pytest.mark.parametrize("rate", [0, 10, 4])
 @pytest.mark.parametrize("wording", WORDINGS)
-def test_a_quota_delays_results_and_alarms_nobody(
+def test_quota_delays_results_without_an_event(
     tmp_path: Path, world: World, loop: VirtualLoop, wording: str, rate: float
 ) -> None:
     headers, body = WORDINGS[wording]
@@ -103,9 +103,7 @@ def test_a_quota_delays_results_and_alarms_nobody(
     assert world.renewals == 0
 
 
-def test_a_quota_that_lets_nothing_through_is_a_refusal_in_the_end(
-    tmp_path: Path, world: World, loop: VirtualLoop
-) -> None:
+def test_quota_that_blocks_everything_becomes_a_refusal(tmp_path: Path, world: World, loop: VirtualLoop) -> None:
     headers, body = WORDINGS["html"]
     world.forbidden = Answer(status=HTTPStatus.FORBIDDEN, headers=headers, body=body)
 
@@ -126,7 +124,7 @@ def test_a_quota_that_lets_nothing_through_is_a_refusal_in_the_end(
     loop.run_until_complete(story())
 
 
-def test_words_that_only_hold_rate_are_a_refusal(tmp_path: Path, world: World, loop: VirtualLoop) -> None:
+def test_words_that_only_contain_rate_are_a_refusal(tmp_path: Path, world: World, loop: VirtualLoop) -> None:
     world.forbidden = Answer(status=HTTPStatus.FORBIDDEN, body="could not generate a separate report")
 
     async def story() -> None:
@@ -164,7 +162,7 @@ class Gateway:
             handler.answer(200, job, {"Connection": "close"})
 
 
-def test_a_daemon_over_its_quota_delivers_and_stays_logged_in(
+def test_daemon_over_its_quota_delivers_and_stays_logged_in(
     installation: Installation, gem: ScriptedGem, inbox: Inbox, tmp_path: Path
 ) -> None:
     jobs, gateway, runs = range(1, 13), Gateway(), tmp_path / "runs"

@@ -46,7 +46,7 @@ def test_locked_store_pauses_everything_and_loses_nothing(
     assert [row["to"] for row in installation.records.history(1)] == ["IN_PROGRESS", "SUCCESS"]
 
 
-def test_a_stop_while_the_store_is_locked_is_a_clean_stop(
+def test_stop_while_the_store_is_locked_is_a_clean_stop(
     installation: Installation, gem: ScriptedGem, inbox: Inbox
 ) -> None:
     answered = threading.Event()
@@ -61,7 +61,7 @@ def test_a_stop_while_the_store_is_locked_is_a_clean_stop(
         wait_until(lambda: inbox.titles() == ["SUCCESS: job 1"], "the end, seen again")
 
 
-def test_a_full_disk_stops_nothing_for_good(
+def test_full_disk_stops_nothing_for_good(
     installation: Installation, gem: ScriptedGem, inbox: Inbox, tmp_path: Path
 ) -> None:
     with mounted(tmp_path / "small", "-t", "tmpfs", "-o", "size=4m", "none") as small:
@@ -132,7 +132,7 @@ def test_missing_store_is_used_again_when_it_is_back(
     assert [row["to"] for row in installation.records.history(1)] == ["IN_PROGRESS", "SUCCESS"]
 
 
-def test_a_damaged_store_ends_the_start_with_a_sentence(
+def test_damaged_store_ends_the_start_with_a_clear_error(
     installation: Installation, gem: ScriptedGem, inbox: Inbox
 ) -> None:
     gem.answers(1, "IN_PROGRESS")
@@ -150,7 +150,7 @@ def test_a_damaged_store_ends_the_start_with_a_sentence(
     assert inbox.titles() == []
 
 
-def test_a_store_of_a_newer_version_is_left_alone(installation: Installation, gem: ScriptedGem, inbox: Inbox) -> None:
+def test_store_of_a_newer_version_is_left_alone(installation: Installation, gem: ScriptedGem, inbox: Inbox) -> None:
     installation.configure(watch=[1])
     with WarmDaemon(installation) as daemon:
         assert daemon.stop() == 0
@@ -162,7 +162,7 @@ def test_a_store_of_a_newer_version_is_left_alone(installation: Installation, ge
     assert "schema 9999, which a newer gemwatch made" in done.stderr
 
 
-def test_unwritable_store_ends_the_start_with_a_sentence(
+def test_unwritable_store_ends_the_start_with_a_clear_error(
     installation: Installation, gem: ScriptedGem, inbox: Inbox, tmp_path: Path
 ) -> None:
     kept = tmp_path / "kept"

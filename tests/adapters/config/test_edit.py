@@ -90,7 +90,7 @@ ADDITIONS = [
 
 
 @pytest.mark.parametrize(("before", "after"), ADDITIONS)
-def test_an_entry_is_added_as_one_line_and_all_else_stays(tmp_path: Path, before: str, after: str) -> None:
+def test_added_entry_is_one_line_and_the_rest_is_unchanged(tmp_path: Path, before: str, after: str) -> None:
     newline = "\r\n" if "\r\n" in before else "\n"
     head = LEAST.replace("\n", newline)
     path = write(tmp_path, head + before)
@@ -108,7 +108,7 @@ def test_an_entry_is_added_as_one_line_and_all_else_stays(tmp_path: Path, before
         ("\ufeffapi: {key: k}\n", "\ufeffapi: {key: k}\nwatch:\n  - 9\n"),
     ],
 )
-def test_unusual_forms_of_the_whole_file_keep_their_form(tmp_path: Path, before: str, after: str) -> None:
+def test_edit_keeps_unusual_file_forms(tmp_path: Path, before: str, after: str) -> None:
     assert add(write(tmp_path, before), Watch(job_id=9)) == after
 
 
@@ -126,16 +126,14 @@ def test_unusual_forms_of_the_whole_file_keep_their_form(tmp_path: Path, before:
         (Watch(job_id=9, every=timedelta(seconds=90)), "{job: 9, every: 90s}"),
     ],
 )
-def test_an_entry_with_more_to_say_reads_back_as_it_was_meant(tmp_path: Path, watch: Watch, line: str) -> None:
+def test_entry_with_more_keys_reads_back_unchanged(tmp_path: Path, watch: Watch, line: str) -> None:
     path = write(tmp_path, TARGETS + "watch:\n  - 1\n")
     assert add(path, watch) == TARGETS + f"watch:\n  - 1\n  - {line}\n"
     assert watched(path)[-1] == watch
 
 
 @given(st.text(min_size=1, max_size=50))
-def test_every_name_is_written_so_that_it_reads_back_or_is_refused(
-    tmp_path_factory: pytest.TempPathFactory, name: str
-) -> None:
+def test_names_read_back_unchanged_or_are_refused(tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
     path = write(tmp_path_factory.mktemp("names"), LEAST)
     watch = Watch(job_id=9, name=name)
     try:
@@ -174,7 +172,7 @@ REMOVALS = [
 
 
 @pytest.mark.parametrize(("before", "after"), REMOVALS)
-def test_an_entry_is_removed_with_its_lines_and_all_else_stays(tmp_path: Path, before: str, after: str) -> None:
+def test_removed_entry_leaves_the_rest_unchanged(tmp_path: Path, before: str, after: str) -> None:
     path = write(tmp_path, LEAST + before)
     assert remove(path, 9) == LEAST + after
     assert 9 not in [watch.job_id for watch in watched(path)]
@@ -189,7 +187,7 @@ def test_an_entry_is_removed_with_its_lines_and_all_else_stays(tmp_path: Path, b
         ("[9]\n", "[]\n"),
     ],
 )
-def test_an_entry_in_a_watch_file_is_removed_there(tmp_path: Path, before: str, after: str) -> None:
+def test_entry_in_a_watch_file_is_removed_there(tmp_path: Path, before: str, after: str) -> None:
     more = write(tmp_path, before, "w/a.yaml")
     path = write(tmp_path, LEAST + "watch_files: [w/*.yaml]\n")
     [removed] = remove_watches(path, [9], {}, no_problem)
@@ -198,14 +196,14 @@ def test_an_entry_in_a_watch_file_is_removed_there(tmp_path: Path, before: str, 
     assert path.read_text() == LEAST + "watch_files: [w/*.yaml]\n"
 
 
-def test_what_was_added_can_be_removed_again_without_a_trace(tmp_path: Path) -> None:
+def test_removing_an_added_entry_restores_the_file(tmp_path: Path) -> None:
     text = TARGETS + "# list\nwatch:\n  - 1 # one\n\n  # two\n  - {job: 2}\n\nlog: {}\n# end\n"
     path = write(tmp_path, text)
     add(path, Watch(job_id=9, name="nine", notify=("mail",)))
     assert remove(path, 9) == text
 
 
-def test_watched_job_is_reported_and_left_as_it_is(tmp_path: Path) -> None:
+def test_already_watched_job_is_reported_and_unchanged(tmp_path: Path) -> None:
     more = write(tmp_path, "- {job: '9'}\n", "w/a.yaml")
     path = write(tmp_path, LEAST + "watch_files: [w/*.yaml]\n")
     there = add_watches(path, [Watch(job_id=9), Watch(job_id=8)], {}, no_problem)
@@ -213,7 +211,7 @@ def test_watched_job_is_reported_and_left_as_it_is(tmp_path: Path) -> None:
     assert path.read_text() == LEAST + "watch_files: [w/*.yaml]\nwatch:\n  - 8\n"
 
 
-def test_several_jobs_are_added_together_or_not_at_all(tmp_path: Path) -> None:
+def test_several_jobs_are_added_all_or_none(tmp_path: Path) -> None:
     path = write(tmp_path, TARGETS + "watch: # mine\n  - 1\n")
     watches = [Watch(job_id=n, notify=("mail",)) for n in (5, 6)]
     assert add_watches(path, watches, {}, no_problem) == ()
@@ -224,7 +222,7 @@ def test_several_jobs_are_added_together_or_not_at_all(tmp_path: Path) -> None:
     assert path.read_text() == added
 
 
-def test_several_jobs_are_removed_together_or_not_at_all(tmp_path: Path) -> None:
+def test_several_jobs_are_removed_all_or_none(tmp_path: Path) -> None:
     more = write(tmp_path, "- 9\n- 2 # two\n", "a.yaml")
     path = write(tmp_path, LEAST + "watch: [9, 1, 3]\nwatch_files: [a.yaml]\n")
     with pytest.raises(EditRefusedError, match=r"^jobs 7, 8 are not watched in .*config\.yaml$"):
@@ -253,7 +251,7 @@ def test_lock_that_another_process_holds_is_named(tmp_path: Path) -> None:
     assert add(path, Watch(job_id=9)).endswith("- 9\n")
 
 
-def test_an_edit_that_would_be_a_mistake_is_refused(tmp_path: Path) -> None:
+def test_edit_with_an_invalid_result_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, TARGETS)
     assert refusal(path, Watch(job_id=9, notify=("mial",))) == (
         "nothing was changed, because the result would be wrong:\n"
@@ -264,13 +262,13 @@ def test_an_edit_that_would_be_a_mistake_is_refused(tmp_path: Path) -> None:
     assert "is not a name for a target" in refusal(path, Watch(job_id=9, notify=("\udcff",)))
 
 
-def test_what_is_wrong_already_does_not_stand_in_the_way(tmp_path: Path) -> None:
+def test_earlier_mistakes_do_not_prevent_an_edit(tmp_path: Path) -> None:
     path = write(tmp_path, "api: {key: '${NOT_IN_THIS_SHELL}'}\nwatch:\n  - nonsense\n  - 1\n")
     assert add(path, Watch(job_id=9)).endswith("  - 1\n  - 9\n")
     assert remove(path, 1).endswith("  - nonsense\n  - 9\n")
 
 
-def test_a_file_that_cannot_be_read_as_yaml_is_to_be_mended_first(tmp_path: Path) -> None:
+def test_invalid_yaml_must_be_fixed_before_an_edit(tmp_path: Path) -> None:
     path = write(tmp_path, "api: [\n")
     assert refusal(path, Watch(job_id=9)).startswith("fix this first:\nconfig.yaml:2:1: YAML: ")
 
@@ -278,17 +276,17 @@ def test_a_file_that_cannot_be_read_as_yaml_is_to_be_mended_first(tmp_path: Path
 @pytest.mark.parametrize(
     "text", ["- 1\n", LEAST + "watch: {a: 1}\n", LEAST + "watch: 5\n", LEAST + "watch: ''\n", LEAST + "...\n"]
 )
-def test_a_form_that_is_not_edited_is_left_to_its_author(tmp_path: Path, text: str) -> None:
+def test_unsupported_yaml_form_is_refused(tmp_path: Path, text: str) -> None:
     assert refusal(write(tmp_path, text), Watch(job_id=9)).endswith("by hand")
 
 
-def test_a_job_that_is_not_watched_cannot_be_removed(tmp_path: Path) -> None:
+def test_job_that_is_not_watched_cannot_be_removed(tmp_path: Path) -> None:
     path = write(tmp_path, LEAST + "watch: [1]\n")
     with pytest.raises(EditRefusedError, match=r"^job 9 is not watched in .*config\.yaml$"):
         remove(path, 9)
 
 
-def test_a_link_stays_a_link_and_the_mode_stays_the_mode(tmp_path: Path) -> None:
+def test_edit_keeps_links_and_modes(tmp_path: Path) -> None:
     real = write(tmp_path, LEAST, "real/config.yaml")
     real.chmod(0o640)
     path = tmp_path / "config.yaml"
@@ -301,14 +299,14 @@ def test_a_link_stays_a_link_and_the_mode_stays_the_mode(tmp_path: Path) -> None
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
-def test_the_owner_stays_the_owner(tmp_path: Path) -> None:
+def test_edit_keeps_the_owner(tmp_path: Path) -> None:
     path = write(tmp_path, LEAST)
     os.chown(path, 1234, 5678)
     add(path, Watch(job_id=9))
     assert (path.stat().st_uid, path.stat().st_gid) == (1234, 5678)
 
 
-def test_a_change_that_comes_in_between_is_not_overwritten(tmp_path: Path) -> None:
+def test_concurrent_change_is_not_overwritten(tmp_path: Path) -> None:
     path = write(tmp_path, LEAST + "notify: {mail: {url: 'json://x'}}\n")
 
     def edited_meanwhile(_: str) -> None:
@@ -319,7 +317,7 @@ def test_a_change_that_comes_in_between_is_not_overwritten(tmp_path: Path) -> No
     assert path.read_text() == LEAST + "# someone else was here\n"
 
 
-def test_many_edits_at_once_lose_none(tmp_path: Path) -> None:
+def test_concurrent_edits_lose_nothing(tmp_path: Path) -> None:
     path = write(tmp_path, LEAST)
     threads = [threading.Thread(target=add, args=(path, Watch(job_id=n))) for n in range(1, 21)]
     for thread in threads:
@@ -346,7 +344,7 @@ def may_mount() -> bool:
 
 
 @pytest.mark.skipif(not may_mount(), reason="mounts are not permitted here")
-def test_a_file_that_is_mounted_by_itself_is_not_truncated_but_refused(tmp_path: Path) -> None:
+def test_file_that_is_a_mount_point_is_refused_untouched(tmp_path: Path) -> None:
     path = write(tmp_path, LEAST)
     code = (
         "import sys; from pathlib import Path; from gemwatch.core.settings import Watch\n"

@@ -142,7 +142,7 @@ log: {level: debug, format: json}
     )
 
 
-def test_what_is_not_given_has_the_defaults_of_the_core(folder: Folder) -> None:
+def test_missing_keys_have_the_defaults_of_the_core(folder: Folder) -> None:
     expected = Settings(
         name=socket.gethostname(), api=ApiSettings(key="k"), store=StoreSettings(path=folder.path / "gemwatch.db")
     )
@@ -151,7 +151,7 @@ def test_what_is_not_given_has_the_defaults_of_the_core(folder: Folder) -> None:
     assert folder.settings("api:\n  key: k\n  token:\n" + nulls) == expected
 
 
-def test_the_example_file_loads_without_problems() -> None:
+def test_example_file_loads_without_problems() -> None:
     environ = {"TOMTOM_API_KEY": "k", "SLACK_URL": "slack://a/b/c", "MAIL_URL": "mailto://a"}
     loaded = load(EXAMPLE, environ, url_problem=url_problem)
     assert loaded.problems == ()
@@ -418,7 +418,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("text", "problem"), BROKEN, ids=[problem[:60] for _, problem in BROKEN])
-def test_a_mistake_outside_the_watch_list_refuses_the_whole(folder: Folder, text: str | bytes, problem: str) -> None:
+def test_mistake_outside_the_watch_list_refuses_the_file(folder: Folder, text: str | bytes, problem: str) -> None:
     assert folder.problems(text) == [f"config.yaml:{problem}"]
     assert folder.load().settings is None
 
@@ -463,7 +463,7 @@ ENTRIES = [
 
 
 @pytest.mark.parametrize(("entry", "problem"), ENTRIES, ids=[entry[:30] or "empty" for entry, _ in ENTRIES])
-def test_a_bad_entry_is_set_aside_and_the_others_are_applied(folder: Folder, entry: str, problem: str) -> None:
+def test_invalid_entry_is_skipped_and_others_are_applied(folder: Folder, entry: str, problem: str) -> None:
     text = f"api: {{key: k}}\nwatch:\n  - {entry}\n  - 7\nnotify: {{mail: {{url: 'json://x'}}}}\n"
     loaded = folder.load(text)
     assert folder.problems() == [f"config.yaml:{problem}"]
@@ -472,7 +472,7 @@ def test_a_bad_entry_is_set_aside_and_the_others_are_applied(folder: Folder, ent
     assert loaded.settings.watches == (Watch(job_id=7),)
 
 
-def test_all_mistakes_are_told_at_once_in_the_order_of_their_lines(folder: Folder) -> None:
+def test_all_mistakes_are_reported_in_line_order(folder: Folder) -> None:
     folder.write("- 0\n- {job: 7, nam: x}\n", "more.yaml")
     assert folder.problems(
         """\
@@ -504,7 +504,7 @@ poll: {}
     ]
 
 
-def test_of_two_watches_on_one_id_the_second_is_the_bad_one_across_files_too(folder: Folder) -> None:
+def test_second_watch_of_an_id_is_the_invalid_one(folder: Folder) -> None:
     folder.write("- 5\n- '5'\n- 6\n", "more.yaml")
     loaded = folder.load(LEAST + "watch:\n- {job: 5, name: first}\nwatch_files: [more.yaml]\n")
     assert folder.problems() == [
@@ -515,7 +515,7 @@ def test_of_two_watches_on_one_id_the_second_is_the_bad_one_across_files_too(fol
     assert loaded.settings.watches == (Watch(job_id=5, name="first"), Watch(job_id=6))
 
 
-def test_a_bad_entry_does_not_keep_a_good_one_on_the_same_id_out(folder: Folder) -> None:
+def test_invalid_entry_does_not_block_a_valid_one_of_its_id(folder: Folder) -> None:
     loaded = folder.load(LEAST + "watch: [{job: 5, every: x}, 5]\n")
     assert len(loaded.problems) == 1
     assert loaded.settings is not None
@@ -533,7 +533,7 @@ def test_a_bad_entry_does_not_keep_a_good_one_on_the_same_id_out(folder: Folder)
         (b"\x00", "1:1: file: is not plain text: it contains U+0000 in line 1"),
     ],
 )
-def test_a_watch_file_that_says_nothing_clear_refuses_the_whole(
+def test_ambiguous_watch_file_refuses_the_configuration(
     folder: Folder, text: str | bytes, problem: str | None
 ) -> None:
     folder.write(text, "watch.d/a.yaml")
@@ -543,17 +543,17 @@ def test_a_watch_file_that_says_nothing_clear_refuses_the_whole(
     assert folder.load().settings is None
 
 
-def test_an_empty_list_in_a_watch_file_and_a_pattern_without_matches_are_fine(folder: Folder) -> None:
+def test_empty_watch_lists_and_patterns_are_valid(folder: Folder) -> None:
     folder.write("[]\n", "a.yaml")
     assert folder.settings(LEAST + "watch_files: [a.yaml, none.d/*.yaml]\n").watches == ()
 
 
-def test_a_file_that_two_patterns_match_is_read_once(folder: Folder) -> None:
+def test_file_that_two_patterns_match_is_read_once(folder: Folder) -> None:
     folder.write("[5]\n", "w/a.yaml")
     assert folder.settings(LEAST + "watch_files: [w/*.yaml, w/a.yaml]\n").watches == (Watch(job_id=5),)
 
 
-def test_a_folder_whose_name_looks_like_a_pattern_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_folder_with_pattern_characters_is_taken_literally(tmp_path: Path) -> None:
     (tmp_path / "[x]*").mkdir()
     folder = Folder(tmp_path / "[x]*")
     folder.write("[5]\n", "w/a.yaml")
@@ -561,14 +561,14 @@ def test_a_folder_whose_name_looks_like_a_pattern_is_taken_as_it_is(tmp_path: Pa
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_folder_that_may_not_be_read_is_not_an_empty_one(folder: Folder) -> None:
+def test_folder_without_permission_is_an_error(folder: Folder) -> None:
     folder.write("[5]\n", "w/a.yaml").parent.chmod(0)
     [problem] = folder.problems(LEAST + "watch_files: [w/*.yaml]\n")
     (folder.path / "w").chmod(0o700)
     assert problem == "config.yaml:2:15: watch_files[0]: the folder w cannot be read; give gemwatch permission"
 
 
-def test_what_is_no_regular_file_is_refused_and_never_waited_for(folder: Folder) -> None:
+def test_special_files_are_refused_without_blocking(folder: Folder) -> None:
     assert folder.problems() == ["config.yaml:1:1: file: cannot be read: No such file or directory"]
     folder.main.mkdir()
     assert folder.problems() == ["config.yaml:1:1: file: cannot be read: Is a directory"]
@@ -585,12 +585,12 @@ def test_what_is_no_regular_file_is_refused_and_never_waited_for(folder: Folder)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_refused(folder: Folder) -> None:
+def test_file_without_permission_is_refused(folder: Folder) -> None:
     folder.write(LEAST).chmod(0)
     assert folder.problems() == ["config.yaml:1:1: file: cannot be read: Permission denied"]
 
 
-def test_a_byte_order_mark_and_windows_line_ends_are_tolerated(folder: Folder) -> None:
+def test_byte_order_mark_and_crlf_are_accepted(folder: Folder) -> None:
     folder.write(b"\xef\xbb\xbfapi: {key: k}\r\nwatch:\r\n  - 5\r\n")
     loaded = folder.load()
     assert loaded.problems == ()
@@ -598,7 +598,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_tolerated(folder: Folder) -
     assert loaded.settings.watches == (Watch(job_id=5),)
 
 
-def test_an_alias_bomb_ends_at_once(folder: Folder) -> None:
+def test_alias_bomb_is_refused(folder: Folder) -> None:
     bomb = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 100))
     assert folder.problems(bomb)
     assert folder.load().settings is None
@@ -649,7 +649,7 @@ def test_references_work_inside_any_string(folder: Folder, written: str, meant: 
         ("${NONE:-${NAME}}", "a reference inside a reference is not supported"),
     ],
 )
-def test_a_reference_that_leads_nowhere_is_an_error(folder: Folder, written: str, what: str) -> None:
+def test_unresolved_reference_is_an_error(folder: Folder, written: str, what: str) -> None:
     assert folder.problems(f"api: {{key: '{written}'}}\n", NAME="x") == [f"config.yaml:1:12: api.key: {what}"]
 
 
@@ -662,7 +662,7 @@ def test_a_reference_that_leads_nowhere_is_an_error(folder: Folder, written: str
         ("large", "is larger than 1024 KiB"),
     ],
 )
-def test_a_file_that_cannot_be_put_in_is_an_error_that_names_it(folder: Folder, name: str, why: str) -> None:
+def test_unreadable_referenced_file_is_named(folder: Folder, name: str, why: str) -> None:
     folder.write(b"\0", "binary")
     folder.write(b"x" * 1_048_577, "large")
     [problem] = folder.problems(f"api: {{key: '${{file:{name}}}'}}\n")
@@ -731,7 +731,7 @@ def test_settings_and_problems_show_no_secret_when_printed(folder: Folder) -> No
     assert SECRET not in repr(folder.load())
 
 
-def test_who_may_look_at_the_web_server_is_read(folder: Folder) -> None:
+def test_web_access_keys_are_read(folder: Folder) -> None:
     text = "web: {listen: '0.0.0.0:80', token: sixteen-letters., metrics: token, "
     text += "hosts: [a.example.com, '[2001:DB8::1]']}\n"
     assert folder.settings(LEAST + text).web == WebSettings(
@@ -739,14 +739,14 @@ def test_who_may_look_at_the_web_server_is_read(folder: Folder) -> None:
     )
 
 
-def test_a_target_may_be_its_url_alone(folder: Folder) -> None:
+def test_target_may_be_only_its_url(folder: Folder) -> None:
     settings = folder.settings(LEAST + "notify: {a: 'json://x', b: '${B}'}\n", B="json://y")
     assert settings.targets == (Target(name="a", url="json://x"), Target(name="b", url="json://y"))
     [unset_variable] = folder.problems(LEAST + "notify: {b: '${B}'}\n")
     assert unset_variable == f"config.yaml:2:13: notify.b: {unset('B')}"
 
 
-def test_a_target_says_how_its_messages_are_written(folder: Folder) -> None:
+def test_target_has_a_format_and_a_time_zone(folder: Folder) -> None:
     text = "notify: {a: {url: 'json://x', format: html, time_zone: Europe/Amsterdam, fallback: b, missed: each}, "
     text += "b: 'json://y'}\n"
     assert folder.settings(LEAST + text).targets[0] == Target(
@@ -759,7 +759,7 @@ def test_a_target_says_how_its_messages_are_written(folder: Folder) -> None:
     )
 
 
-def test_the_public_url_names_a_host_of_the_web_server(folder: Folder) -> None:
+def test_public_url_must_name_a_web_host(folder: Folder) -> None:
     text = "name: prod\nweb: {public_url: 'https://Gem.Example.com/gem/', proxies: [10.0.0.0/8, '::1'], badge: open, "
     text += "hosts: [other.example.com]}\npoll: {list_every: 1m}\n"
     settings = folder.settings(LEAST + text)
@@ -782,7 +782,7 @@ def test_the_public_url_names_a_host_of_the_web_server(folder: Folder) -> None:
         ("off", WebSettings(host=None)),
     ],
 )
-def test_the_web_server_listens_where_it_is_told(folder: Folder, written: str, meant: WebSettings) -> None:
+def test_web_listen_sets_host_and_port(folder: Folder, written: str, meant: WebSettings) -> None:
     assert (
         folder.settings(LEAST + f"web: {{listen: {written if written == 'off' else repr(written)}}}\n").web == meant
     )
@@ -796,14 +796,12 @@ def test_the_web_server_listens_where_it_is_told(folder: Folder, written: str, m
         (">-\n      az\n      token\n", ("az", "token")),
     ],
 )
-def test_a_token_command_is_a_line_or_a_list(folder: Folder, written: str, meant: tuple[str, ...]) -> None:
+def test_token_command_is_a_line_or_a_list(folder: Folder, written: str, meant: tuple[str, ...]) -> None:
     settings = folder.settings(f"api:\n  key: k\n  token:\n    command: {written}\n")
     assert settings.api.token == TokenSource(command=meant)
 
 
-def test_relative_paths_start_from_the_folder_of_the_configuration(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_relative_paths_start_at_the_configuration_folder(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.write("- 5\n", "w/a.yaml")
     folder.write("api: {key: k, token: {file: t}}\nwatch_files: [w/a.yaml]\nstore: {url: 'sqlite:///x.db'}\n")
     monkeypatch.chdir(folder.path.parent)
@@ -814,11 +812,11 @@ def test_relative_paths_start_from_the_folder_of_the_configuration(
     assert loaded.settings.watches == (Watch(job_id=5),)
 
 
-def test_an_absolute_store_path_stays_where_it_is(folder: Folder) -> None:
+def test_absolute_store_path_stays_where_it_is(folder: Folder) -> None:
     assert folder.settings(LEAST + "store: {url: 'sqlite:////var/x.db'}\n").store.url == "sqlite:////var/x.db"
 
 
-def test_limits_and_gates_are_taken_in_general_and_for_a_watch(folder: Folder) -> None:
+def test_limits_and_gates_apply_to_all_or_one_watch(folder: Folder) -> None:
     settings = folder.settings(
         LEAST + "limits: {queued: 2h, running: auto}\ngate: {matched_min: '${MIN}', roads_change_max: 1}\n"
         "watch:\n  - {job: 5, limits: {running: 90, queued: off}, gate: {matched_min: off}}\n"
@@ -833,12 +831,12 @@ def test_limits_and_gates_are_taken_in_general_and_for_a_watch(folder: Folder) -
     assert (bare.limits, bare.gate) == (None, None)
 
 
-def test_a_large_list_is_read_whole(folder: Folder) -> None:
+def test_large_list_is_read_completely(folder: Folder) -> None:
     text = LEAST + "watch:\n" + "".join(f"  - {n}\n" for n in range(1, 20_001))
     assert len(folder.settings(text).watches) == 20_000
 
 
-def test_the_sources_are_all_that_was_read_but_the_token_file(folder: Folder) -> None:
+def test_sources_are_all_files_but_the_token_file(folder: Folder) -> None:
     folder.write("- 5\n", "w/a.yaml")
     folder.write("k", "key")
     loaded = folder.load(
@@ -853,7 +851,7 @@ def test_the_sources_are_all_that_was_read_but_the_token_file(folder: Folder) ->
 
 
 @pytest.mark.parametrize("text", ["", "a: [", "- 1", LEAST + "watch_files: ['*.yaml']\n", LEAST + "poll: 5\n"])
-def test_a_refused_configuration_is_looked_at_as_it_was_read_too(folder: Folder, text: str) -> None:
+def test_refused_configuration_is_watched_for_changes(folder: Folder, text: str) -> None:
     folder.write("- 5\n", "other.yaml")
     sources = folder.load(text).sources
     assert folder.main in sources.files
@@ -874,13 +872,11 @@ def test_a_refused_configuration_is_looked_at_as_it_was_read_too(folder: Folder,
         ("", "", False),
     ],
 )
-def test_a_text_that_stops_inside_a_line_of_the_previous_one_is_cut_short(
-    previous: str, now: str, *, cut: bool
-) -> None:
+def test_text_that_stops_inside_a_line_is_truncated(previous: str, now: str, *, cut: bool) -> None:
     assert cut_short(previous, now) is cut
 
 
-def test_a_file_that_is_cut_short_is_refused_and_its_texts_tell_the_next_load(folder: Folder) -> None:
+def test_truncated_file_is_refused_by_its_previous_text(folder: Folder) -> None:
     whole = folder.load(LEAST + "watch:\n  - 1234\n")
     folder.write(LEAST + "watch:\n  - 12")
     cut = load(folder.main, {}, url_problem=url_problem, previous=whole.texts)
@@ -907,9 +903,7 @@ poll:
 
 
 @given(st.integers(0, len(FULL)))
-def test_a_cut_at_any_place_yields_no_watch_that_the_full_file_did_not_have(
-    tmp_path_factory: pytest.TempPathFactory, length: int
-) -> None:
+def test_truncated_file_never_yields_a_new_watch(tmp_path_factory: pytest.TempPathFactory, length: int) -> None:
     folder = Folder(tmp_path_factory.mktemp("cut"))
     whole = folder.load(FULL, KEY="k")
     assert whole.settings is not None
@@ -925,7 +919,7 @@ WORDS = st.sampled_from(
 
 
 @given(st.binary() | st.lists(WORDS).map("".join).map(str.encode))
-def test_no_bytes_raise(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+def test_arbitrary_bytes_never_raise(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     folder = Folder(tmp_path_factory.mktemp("any"))
     folder.write(content, "more.yaml")
     for loaded in (folder.load(content), folder.load(LEAST + "watch_files: [more.yaml]\n")):

@@ -64,9 +64,7 @@ SAVES = [write_in_place, same_size_in_place, rename_over, delete, delete_and_cre
 
 @pytest.mark.parametrize("save", SAVES)
 @pytest.mark.parametrize("name", ["config.yaml", "w/a.yaml", "named.yaml", "key"])
-def test_every_way_of_saving_is_noticed_once_and_again_the_next_time(
-    folder: Path, name: str, save: Callable[[Path], None]
-) -> None:
+def test_every_way_of_saving_is_noticed_once_per_save(folder: Path, name: str, save: Callable[[Path], None]) -> None:
     watch = FileWatch(read(folder))
     assert [watch.changed(), watch.changed()] == [False, False]
     save(folder / name)
@@ -75,7 +73,7 @@ def test_every_way_of_saving_is_noticed_once_and_again_the_next_time(
     assert [watch.changed(), watch.changed(), watch.changed()] == [False, False, False]
 
 
-def test_a_file_that_is_still_being_written_is_waited_for(folder: Path) -> None:
+def test_file_being_written_is_not_reported_yet(folder: Path) -> None:
     watch = FileWatch(read(folder))
     for _ in range(5):
         write_in_place(folder / "config.yaml")
@@ -83,7 +81,7 @@ def test_a_file_that_is_still_being_written_is_waited_for(folder: Path) -> None:
     assert watch.changed()
 
 
-def test_a_new_file_that_a_pattern_matches_is_a_change_and_its_removal_another(folder: Path) -> None:
+def test_matching_file_is_noticed_when_added_and_removed(folder: Path) -> None:
     watch = FileWatch(read(folder))
     (folder / "w/b.yaml").write_text("[3]\n")
     assert [watch.changed(), watch.changed(), watch.changed()] == [False, True, False]
@@ -92,7 +90,7 @@ def test_a_new_file_that_a_pattern_matches_is_a_change_and_its_removal_another(f
     assert [watch.changed(), watch.changed(), watch.changed()] == [False, True, False]
 
 
-def test_other_files_in_the_folders_are_none_of_our_business(folder: Path) -> None:
+def test_other_files_in_the_folders_are_ignored(folder: Path) -> None:
     watch = FileWatch(read(folder))
     (folder / "w/.b.yaml.swp").touch()
     (folder / "w/b.yaml~").touch()
@@ -100,7 +98,7 @@ def test_other_files_in_the_folders_are_none_of_our_business(folder: Path) -> No
     assert [watch.changed(), watch.changed()] == [False, False]
 
 
-def test_a_configuration_that_is_missing_at_first_is_noticed_when_it_comes(folder: Path) -> None:
+def test_configuration_created_later_is_noticed(folder: Path) -> None:
     (folder / "config.yaml").unlink()
     watch = FileWatch(read(folder))
     assert [watch.changed(), watch.changed()] == [False, False]
@@ -108,14 +106,14 @@ def test_a_configuration_that_is_missing_at_first_is_noticed_when_it_comes(folde
     assert [watch.changed(), watch.changed()] == [False, True]
 
 
-def test_a_missing_file_that_is_referred_to_is_noticed_when_it_comes(folder: Path) -> None:
+def test_referenced_file_created_later_is_noticed(folder: Path) -> None:
     (folder / "key").unlink()
     watch = FileWatch(read(folder))
     (folder / "key").write_text("k\n")
     assert [watch.changed(), watch.changed()] == [False, True]
 
 
-def test_the_swapped_symlink_of_a_config_map_is_noticed_each_time(folder: Path) -> None:
+def test_config_map_symlink_swap_is_noticed(folder: Path) -> None:
     mount = folder / "mount"
     mount.mkdir()
     (mount / "config.yaml").symlink_to("..data/config.yaml")
@@ -134,7 +132,7 @@ def test_the_swapped_symlink_of_a_config_map_is_noticed_each_time(folder: Path) 
         watch.watch(read(mount))
 
 
-def test_a_folder_that_is_removed_and_made_again_is_noticed(folder: Path) -> None:
+def test_recreated_folder_is_noticed(folder: Path) -> None:
     watch = FileWatch(read(folder))
     (folder / "w/a.yaml").unlink()
     (folder / "w").rmdir()
@@ -144,7 +142,7 @@ def test_a_folder_that_is_removed_and_made_again_is_noticed(folder: Path) -> Non
     assert [watch.changed(), watch.changed()] == [False, True]
 
 
-def test_an_edit_during_the_load_is_not_missed_even_in_a_file_that_is_new(folder: Path) -> None:
+def test_edit_during_the_load_is_noticed(folder: Path) -> None:
     watch = FileWatch(read(folder))
     (folder / "config.yaml").write_text(MAIN.replace("named", "new"))
     (folder / "new.yaml").write_text("[4]\n")
@@ -155,7 +153,7 @@ def test_an_edit_during_the_load_is_not_missed_even_in_a_file_that_is_new(folder
     assert [watch.changed(), watch.changed(), watch.changed()] == [False, True, False]
 
 
-def test_a_change_that_is_taken_back_before_it_settles_is_none(folder: Path) -> None:
+def test_reverted_change_is_not_reported(folder: Path) -> None:
     watch = FileWatch(read(folder))
     (folder / "w/b.yaml").write_text("[3]\n")
     assert not watch.changed()

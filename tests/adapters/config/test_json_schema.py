@@ -33,13 +33,13 @@ def is_accepted(document: dict[str, Any]) -> bool:
     return good and all(check_watch(entry)[0] is not None for entry in entries)
 
 
-def test_the_committed_file_is_what_the_command_prints() -> None:
+def test_committed_schema_is_what_the_command_prints() -> None:
     printed = subprocess.run([*GEMWATCH, "schema"], capture_output=True, text=True, check=True).stdout
     assert json.loads(printed) == SCHEMA
     assert (ROOT / "docs/config.schema.json").read_text() == printed, "gemwatch schema > docs/config.schema.json"
 
 
-def test_the_example_names_the_schema_and_meets_it() -> None:
+def test_example_names_the_schema_and_is_valid() -> None:
     text = (ROOT / "config.example.yaml").read_text()
     named = text.splitlines()[0].removeprefix("# yaml-language-server: $schema=")
     assert json.loads((ROOT / named).read_text()) == SCHEMA
@@ -64,7 +64,7 @@ def mapping_in(node: dict[str, Any]) -> dict[str, Any] | None:
     return next((found for part in inner if (found := mapping_in(part)) is not None), None)
 
 
-def test_each_key_has_a_description() -> None:
+def test_every_key_has_a_description() -> None:
     mappings = [SCHEMA, *SCHEMA["$defs"].values()]
     assert len(mappings) == 13
     for mapping in mappings:
@@ -88,7 +88,7 @@ def defaults(node: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def test_its_defaults_are_the_programs() -> None:
+def test_schema_has_the_defaults_of_the_program() -> None:
     document = defaults(SCHEMA)
     document["api"]["key"] = "k"
     document["heartbeat"]["url"] = "https://switch.example/1"
@@ -200,7 +200,7 @@ SAMPLES: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("document", SAMPLES, ids=lambda document: json.dumps(document)[:80])
-def test_it_judges_as_the_program_does(document: dict[str, Any]) -> None:
+def test_schema_accepts_what_the_program_accepts(document: dict[str, Any]) -> None:
     assert is_valid(document) is is_accepted(document), list(complaints(document, SCHEMA))
 
 
@@ -212,10 +212,10 @@ def test_it_judges_as_the_program_does(document: dict[str, Any]) -> None:
         {"api": API, "notify": {"a": {"url": "${URL}", "on": ["${KIND}"]}}, "watch": ["${JOB}", {"job": "${JOB}"}]},
     ],
 )
-def test_what_a_reference_brings_in_is_left_to_the_program(document: dict[str, Any]) -> None:
+def test_schema_accepts_references_everywhere(document: dict[str, Any]) -> None:
     assert list(complaints(document, SCHEMA)) == []
 
 
 @pytest.mark.parametrize("azure", ["cli", {"credential": "service-principal", "tenant_id": "t"}])
-def test_a_login_by_azure_identity_is_in_order_whether_that_package_is_here_or_not(azure: object) -> None:
+def test_azure_login_is_valid_without_the_package(azure: object) -> None:
     assert list(complaints({"api": {**API, "token": {"azure": azure}}}, SCHEMA)) == []

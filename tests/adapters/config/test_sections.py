@@ -47,7 +47,7 @@ def test_wait_reads_its_sections_and_ignores_other_mistakes(tmp_path: Path) -> N
     assert (settings.gate.matched_min, settings.watches[1].gate.matched_min) == (0.8, 0.5)
 
 
-def test_one_key_is_read_whatever_else_is_wrong(tmp_path: Path) -> None:
+def test_one_key_is_read_despite_other_mistakes(tmp_path: Path) -> None:
     store = load(tmp_path, GOOD, ("store.url",))
     assert store.settings is not None
     assert store.settings.store.path == tmp_path / "data/store.db"

@@ -59,7 +59,7 @@ def told(text: str, loader: Any = LOADERS[0], expand: Callable[[str], str] = str
         ("1" * 5000, "1" * 5000),
     ],
 )
-def test_a_scalar_means_what_a_reader_would_think(written: str, meant: object) -> None:
+def test_scalar_has_the_type_that_readers_expect(written: str, meant: object) -> None:
     value = values(f"[{written}]" if written else "key:\n")
     assert value == ([meant] if written else {"key": None})
     assert type((value if written else [value["key"]])[0]) is type(meant)
@@ -81,32 +81,32 @@ def test_a_scalar_means_what_a_reader_would_think(written: str, meant: object) -
         ("a: 1\n---\nb: 2\n", "2:1: a second document begins here; write only one per file"),
     ],
 )
-def test_what_we_do_not_support_is_told_with_its_place(text: str, flaw: str, loader: Any) -> None:
+def test_unsupported_yaml_is_reported_with_its_place(text: str, flaw: str, loader: Any) -> None:
     assert told(text, loader) == [flaw]
 
 
-def test_all_flaws_are_told_at_once_and_those_before_a_syntax_error_too() -> None:
+def test_all_flaws_up_to_a_syntax_error_are_reported() -> None:
     flaws = told("a: &x 1\nb: *x\nc: !t 2\nc: 3\nd: ]\n")
     assert [flaw.partition(" ")[0] for flaw in flaws] == ["1:4:", "2:4:", "3:4:", "4:1:", "5:4:"]
 
 
-def test_a_tab_is_called_a_tab(loader: Any) -> None:
+def test_tab_is_named_in_the_message(loader: Any) -> None:
     assert told("a:\n\tb: 1\n", loader) == ["2:1: a tab where YAML needs spaces"]
 
 
-def test_a_reference_in_braces_without_quotes_gets_a_hint(loader: Any) -> None:
+def test_reference_in_braces_without_quotes_gets_a_hint(loader: Any) -> None:
     [flaw] = told("notify:\n  slack: {url: ${SLACK_URL}}\n", loader)
     assert flaw.startswith("2:")
     assert flaw.endswith('; inside { } and [ ] write a reference in quotes: "${NAME}"')
 
 
 @pytest.mark.parametrize("text", ["key: !s3cret!hunter2 x\n", "key: *hunter2\n", "a: &hunter2 1\nb: &hunter2 2\n"])
-def test_no_message_repeats_what_stands_in_the_file(text: str, loader: Any) -> None:
+def test_messages_never_quote_the_file(text: str, loader: Any) -> None:
     assert told(text, loader)
     assert "hunter2" not in str(told(text, loader))
 
 
-def test_a_bomb_of_aliases_ends_at_once(loader: Any) -> None:
+def test_alias_bomb_is_refused(loader: Any) -> None:
     bomb = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 60))
     assert told(bomb, loader)[1].startswith("2:5: anchors")
 
@@ -123,7 +123,7 @@ def test_endless_nesting_is_refused(bracket: str, loader: Any) -> None:
     assert flaw.endswith(": nested deeper than 40 levels")  # where libyaml has a limit, it notices further on
 
 
-def test_a_text_without_a_document_holds_nothing() -> None:
+def test_text_without_a_document_has_no_value() -> None:
     assert read("# only\n# comments\n", str).value is NOTHING
     assert read("", str).value is NOTHING
 
@@ -140,18 +140,18 @@ def test_a_text_without_a_document_holds_nothing() -> None:
         (("z", 3), False, (1, 1)),
     ],
 )
-def test_a_place_is_that_of_the_value_or_of_the_nearest_thing_around_it(
+def test_place_is_of_the_value_or_what_contains_it(
     at: tuple[str | int, ...], *, key: bool, place: tuple[int, int]
 ) -> None:
     assert read("a:\n  b: [1, 2]\n", str).find(at, key=key) == place
 
 
-def test_what_is_let_go_on_the_way_does_not_shift_the_places_of_what_follows() -> None:
+def test_dropped_values_do_not_shift_later_places() -> None:
     found = read("? [a, b, c]\n: [1]\nd: [1, 2]\nd: [3, 4, 5]\ne: [{f: 1}]\n", str)
     assert found.value == {"d": [1, 2], "e": [{"f": 1}]}
     assert [found.find(at) for at in (("d", 1), ("e", 0), ("e", 0, "f"))] == [(3, 8), (5, 5), (5, 9)]
 
 
 @given(st.text())
-def test_no_text_raises(text: str) -> None:
+def test_arbitrary_texts_never_raise(text: str) -> None:
     assert isinstance(read(text.encode(errors="ignore").decode(), str), Plain)

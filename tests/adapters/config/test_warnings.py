@@ -52,7 +52,7 @@ def test_web_token_that_is_easy_to_guess_is_refused(tmp_path: Path, token: str) 
     "token",
     ["5f0c1d7be2a94c3388d0f6b1a7e95c42d3b8f0a1", "sixteen-letters.", "Xk9_vQ2-pL7mZr4T", "correct-horse-battery"],
 )
-def test_web_token_that_is_hard_to_guess_is_taken(tmp_path: Path, token: str) -> None:
+def test_web_token_that_is_hard_to_guess_is_accepted(tmp_path: Path, token: str) -> None:
     loaded = read(tmp_path, f"api: {{key: k}}\nweb: {{token: '{token}'}}\n")
     assert loaded.problems == ()
 
@@ -68,7 +68,7 @@ def test_web_token_that_is_hard_to_guess_is_taken(tmp_path: Path, token: str) ->
         ("http://192.0.2.1", True),
     ],
 )
-def test_key_sent_unencrypted_is_warned_of(tmp_path: Path, base_url: str, *, warned: bool) -> None:
+def test_unencrypted_base_url_gives_a_warning(tmp_path: Path, base_url: str, *, warned: bool) -> None:
     loaded = read(tmp_path, f"api: {{key: k, base_url: '{base_url}'}}\n")
     assert loaded.problems == ()
     assert loaded.settings is not None
@@ -83,7 +83,7 @@ SECRETS = (
 )
 
 
-def test_literal_secret_in_a_readable_file_is_warned_of(tmp_path: Path) -> None:
+def test_literal_secret_in_a_readable_file_gives_a_warning(tmp_path: Path) -> None:
     loaded = read(tmp_path, SECRETS, 0o644, C="json://localhost")
     places = ["api.key", "api.token.value", "heartbeat.url", "web.token", "notify.a", "notify.b.url"]
     assert [one.where for one in loaded.warnings] == places
@@ -104,7 +104,7 @@ def test_references_in_a_readable_file_are_fine(tmp_path: Path) -> None:
     ("keys", "warned"),
     [("", True), (", max_rate: 10", False), (", max_rate: 0", False), ("}\npoll: {every: 2m", False)],
 )
-def test_more_watches_than_the_rate_allows_are_warned_of(tmp_path: Path, keys: str, *, warned: bool) -> None:
+def test_more_watches_than_the_rate_allows_give_a_warning(tmp_path: Path, keys: str, *, warned: bool) -> None:
     watches = "".join(f"  - {number}\n" for number in range(1, 302))
     loaded = read(tmp_path, f"api: {{key: k{keys}}}\nwatch:\n{watches}")
     assert bool(loaded.warnings) is warned

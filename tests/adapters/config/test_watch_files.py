@@ -56,7 +56,7 @@ def test_dollar_is_a_plain_character(tmp_path: Path) -> None:
         ("1", "2:3: watch[1]: this job is already watched; first at config.yaml:3:9"),
     ],
 )
-def test_problem_repeats_no_word_of_the_file(tmp_path: Path, entry: str, what: str | None) -> None:
+def test_problems_never_quote_the_watch_file(tmp_path: Path, entry: str, what: str | None) -> None:
     loaded = read(tmp_path, f"- {{job: 3, every: 30s}}\n- {entry}\n")
     problems = [str(problem).replace(f"{tmp_path}/", "") for problem in loaded.problems]
     assert problems
@@ -79,7 +79,7 @@ LINKED = [
 
 
 @pytest.mark.parametrize("text", LINKED)
-def test_problem_repeats_no_word_of_a_linked_file(tmp_path: Path, text: str) -> None:
+def test_problems_never_quote_a_linked_file(tmp_path: Path, text: str) -> None:
     (tmp_path / "elsewhere").write_text(text)
     (tmp_path / "w").mkdir()
     (tmp_path / "w/link.yaml").symlink_to(tmp_path / "elsewhere")
@@ -101,7 +101,7 @@ def nested(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 
 @given(st.lists(st.recursive(SCALARS, nested, max_leaves=8), max_size=5))
-def test_no_problem_ever_shows_a_secret_of_a_watch_file(
+def test_problems_never_show_a_secret_of_a_watch_file(
     tmp_path_factory: pytest.TempPathFactory, entries: list[str]
 ) -> None:
     loaded = read(tmp_path_factory.mktemp("any"), "".join(f"- {entry}\n" for entry in entries))
@@ -128,7 +128,7 @@ SECRET_AT = [
     st.sampled_from(SECRET_AT),
     st.sampled_from(["{}", " {}", "{}\n", "x://{}@[h", "{}/TokenA", "ftp://{}", "${{S}} x"]),
 )
-def test_no_problem_ever_shows_a_secret_of_the_main_file(
+def test_problems_never_show_a_secret_of_the_main_file(
     tmp_path_factory: pytest.TempPathFactory, place: str, form: str
 ) -> None:
     secret = "Hunter2/Hunter2/" + "q" * 30

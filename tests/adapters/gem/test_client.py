@@ -35,9 +35,7 @@ async def api(gem: ScriptedGem) -> AsyncIterator[GemApi]:
 # What a request looks like
 
 
-async def test_a_job_is_asked_for_with_both_secrets_and_nothing_else_of_interest(
-    gem: ScriptedGem, api: GemApi
-) -> None:
+async def test_request_carries_key_and_token_only(gem: ScriptedGem, api: GemApi) -> None:
     gem.answers(7, "IN_PROGRESS")
     seen = await api.ask(7, TOKEN)
     assert isinstance(seen, Seen)
@@ -55,13 +53,13 @@ async def test_a_job_is_asked_for_with_both_secrets_and_nothing_else_of_interest
     }
 
 
-async def test_a_base_url_may_have_a_path_and_end_in_a_slash(gem: ScriptedGem) -> None:
+async def test_base_url_may_have_a_path_and_end_in_a_slash(gem: ScriptedGem) -> None:
     async with api_at(f"{gem.url}/orbis/gem/") as api:
         await api.ask(7, TOKEN)
     assert [r.path for r in gem.requests] == ["/orbis/gem/jobs/7"]
 
 
-async def test_each_request_carries_the_token_it_was_given(gem: ScriptedGem, api: GemApi) -> None:
+async def test_each_request_carries_its_token(gem: ScriptedGem, api: GemApi) -> None:
     gem.answers(7, "IN_PROGRESS")
     for token in ("first", "first", "second"):
         await api.ask(7, token)
@@ -69,7 +67,7 @@ async def test_each_request_carries_the_token_it_was_given(gem: ScriptedGem, api
 
 
 @pytest.mark.parametrize("token", ["", "two words", "line\r\nbreak", "nul\0", "umläut", "\U0001f511"])
-async def test_a_token_that_no_header_can_carry_is_refused_unsent(gem: ScriptedGem, api: GemApi, token: str) -> None:
+async def test_invalid_token_is_refused_without_a_request(gem: ScriptedGem, api: GemApi, token: str) -> None:
     seen = await api.ask(7, token)
     assert isinstance(seen, Refused)
     assert "token" in seen.reason
@@ -77,7 +75,7 @@ async def test_a_token_that_no_header_can_carry_is_refused_unsent(gem: ScriptedG
 
 
 @pytest.mark.parametrize("key", ["", "key\r\nX-Injected: 1", "schlüssel"])
-async def test_a_key_that_no_header_can_carry_is_refused_unsent(gem: ScriptedGem, key: str) -> None:
+async def test_invalid_key_is_refused_without_a_request(gem: ScriptedGem, key: str) -> None:
     async with api_at(gem.url, key=key) as api:
         seen = await api.ask(7, TOKEN)
     assert isinstance(seen, Refused)
@@ -88,12 +86,12 @@ async def test_a_key_that_no_header_can_carry_is_refused_unsent(gem: ScriptedGem
 # The table of answers
 
 
-async def test_no_such_job_is_not_found(gem: ScriptedGem, api: GemApi) -> None:
+async def test_404_is_not_found(gem: ScriptedGem, api: GemApi) -> None:
     assert isinstance(await api.ask(7, TOKEN), NotFound)
 
 
 @pytest.mark.parametrize("status", [401, 403])
-async def test_a_refused_login_is_refused_with_its_status(gem: ScriptedGem, api: GemApi, status: int) -> None:
+async def test_refused_login_is_refused_with_its_status(gem: ScriptedGem, api: GemApi, status: int) -> None:
     gem.answers(7, Answer(status=status, body=b'{"detail": "no"}'))
     seen = await api.ask(7, TOKEN)
     assert isinstance(seen, Refused)
@@ -102,7 +100,7 @@ async def test_a_refused_login_is_refused_with_its_status(gem: ScriptedGem, api:
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 599])
-async def test_trouble_at_the_server_is_no_bad_answer(gem: ScriptedGem, api: GemApi, status: int) -> None:
+async def test_server_error_is_not_a_bad_answer(gem: ScriptedGem, api: GemApi, status: int) -> None:
     gem.answers(7, Answer(status=status, body=b"<html>Bad gateway</html>"))
     seen = failed(await api.ask(7, TOKEN))
     assert not seen.bad
@@ -138,16 +136,14 @@ async def test_any_other_status_is_a_bad_answer(gem: ScriptedGem, api: GemApi, s
         ({"Retry-After": "Mon, 99 Foo 2026 99:99:99 GMT"}, None),
     ],
 )
-async def test_too_many_requests_says_how_long_to_wait(
-    gem: ScriptedGem, headers: dict[str, str], pause: float | None
-) -> None:
+async def test_429_sets_the_pause(gem: ScriptedGem, headers: dict[str, str], pause: float | None) -> None:
     gem.answers(7, raw(b"HTTP/1.1 429 Slow\r\n", *(f"{k}: {v}\r\n".encode() for k, v in headers.items()), b"\r\n"))
     async with api_at(gem.url, FakeClock()) as api:
         seen = await api.ask(7, TOKEN)
     assert seen == Throttled(at=START, retry_after=None if pause is None else timedelta(seconds=pause))
 
 
-async def test_a_date_to_wait_for_is_read_by_the_servers_own_clock(gem: ScriptedGem) -> None:
+async def test_retry_after_date_uses_the_servers_clock(gem: ScriptedGem) -> None:
     theirs = datetime(2031, 5, 5, 5, 5, tzinfo=UTC)
     date, later = (format_datetime(t, usegmt=True).encode() for t in (theirs, theirs + timedelta(seconds=40)))
     gem.answers(7, raw(b"HTTP/1.1 429 Slow\r\nDate: " + date + b"\r\nRetry-After: " + later + b"\r\n\r\n"))
@@ -163,7 +159,7 @@ async def test_a_date_to_wait_for_is_read_by_the_servers_own_clock(gem: Scripted
         ({"Retry-After": "soon"}, None),
     ],
 )
-async def test_a_503_says_how_long_to_wait(gem: ScriptedGem, headers: dict[str, str], pause: float | None) -> None:
+async def test_503_sets_the_pause(gem: ScriptedGem, headers: dict[str, str], pause: float | None) -> None:
     gem.answers(7, Answer(status=503, body=b"<h1>Down for maintenance</h1>", headers=headers))
     async with api_at(gem.url, FakeClock()) as api:
         seen = await api.ask(7, TOKEN)
@@ -185,7 +181,7 @@ RATE_HEADERS = {"X-Error-Detail-Header": "Account Over Queries Per Second Limit"
     ],
     ids=["html", "header", "code", "packed json", "long"],
 )
-async def test_a_403_about_the_rate_asks_to_wait(
+async def test_403_about_the_rate_asks_to_wait(
     gem: ScriptedGem, api: GemApi, body: bytes, headers: dict[str, str]
 ) -> None:
     gem.answers(7, Answer(status=403, body=body, headers={"Retry-After": "7", **headers}))
@@ -194,7 +190,7 @@ async def test_a_403_about_the_rate_asks_to_wait(
     assert (seen.status, seen.retry_after) == (403, timedelta(seconds=7))
 
 
-async def test_a_refusal_carries_the_words_of_the_api(gem: ScriptedGem, api: GemApi) -> None:
+async def test_refusal_carries_the_words_of_the_api(gem: ScriptedGem, api: GemApi) -> None:
     body = {"detailedError": {"message": f"Invalid API key {KEY.upper()} with {TOKEN}"}}
     gem.answers(7, Answer(status=401, body=json.dumps(body).encode()))
     seen = await api.ask(7, TOKEN)
@@ -203,7 +199,7 @@ async def test_a_refusal_carries_the_words_of_the_api(gem: ScriptedGem, api: Gem
     assert seen.reason == 'HTTP 401 Unauthorized: "Invalid API key *** with ***"'
 
 
-async def test_a_refusal_without_words_says_so(gem: ScriptedGem, api: GemApi) -> None:
+async def test_refusal_without_words_says_so(gem: ScriptedGem, api: GemApi) -> None:
     gem.answers(7, Answer(status=403))
     seen = await api.ask(7, TOKEN)
     assert isinstance(seen, Refused)
@@ -237,12 +233,12 @@ async def test_a_refusal_without_words_says_so(gem: ScriptedGem, api: GemApi) ->
     ],
     ids=lambda body: repr(body[:30]),
 )
-async def test_a_body_that_is_not_that_job_is_a_bad_answer(gem: ScriptedGem, api: GemApi, body: bytes) -> None:
+async def test_body_about_another_job_is_a_bad_answer(gem: ScriptedGem, api: GemApi, body: bytes) -> None:
     gem.answers(7, Answer(body=body))
     assert failed(await api.ask(7, TOKEN)).bad
 
 
-async def test_what_is_odd_in_a_field_does_not_cost_the_status(gem: ScriptedGem, api: GemApi) -> None:
+async def test_odd_field_does_not_hide_the_status(gem: ScriptedGem, api: GemApi) -> None:
     odd = {"storage_id": 5, "input_filename": None, "requested_at": "yesterday", "statistics": [1], "new": {"a": 1}}
     gem.answers(7, {"job_id": "7", "status": "PAUSED", **odd})
     seen = await api.ask(7, TOKEN)
@@ -251,7 +247,7 @@ async def test_what_is_odd_in_a_field_does_not_cost_the_status(gem: ScriptedGem,
     assert json.loads(seen.raw)["new"] == {"a": 1}
 
 
-async def test_a_byte_order_mark_is_no_obstacle(gem: ScriptedGem, api: GemApi) -> None:
+async def test_byte_order_mark_is_accepted(gem: ScriptedGem, api: GemApi) -> None:
     gem.answers(7, Answer(body=json.dumps(document(7, "SUCCESS")).encode("utf-8-sig")))
     assert isinstance(await api.ask(7, TOKEN), Seen)
 
@@ -274,7 +270,7 @@ def deflated(body: bytes) -> bytes:
         ("identity", DETAILS),
     ],
 )
-async def test_a_compressed_answer_is_unpacked(gem: ScriptedGem, api: GemApi, coding: str, body: bytes) -> None:
+async def test_compressed_answer_is_decompressed(gem: ScriptedGem, api: GemApi, coding: str, body: bytes) -> None:
     gem.answers(7, Answer(body=body, headers={"Content-Encoding": coding}))
     seen = await api.ask(7, TOKEN)
     assert isinstance(seen, Seen)
@@ -295,7 +291,7 @@ async def test_a_compressed_answer_is_unpacked(gem: ScriptedGem, api: GemApi, co
     ],
     ids=["no gzip", "cut", "no deflate", "empty", "bomb", "brotli", "twice"],
 )
-async def test_an_answer_that_cannot_be_unpacked_says_so(
+async def test_damaged_compression_is_a_bad_answer(
     gem: ScriptedGem, api: GemApi, coding: str, body: bytes, reason: str
 ) -> None:
     gem.answers(7, Answer(body=body, headers={"Content-Encoding": coding}))
@@ -305,14 +301,14 @@ async def test_an_answer_that_cannot_be_unpacked_says_so(
 
 
 @pytest.mark.parametrize(("coding", "bomb"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
-def test_a_bomb_is_unpacked_to_the_limit_only(coding: str, bomb: Callable[[bytes], bytes]) -> None:
+def test_zip_bomb_is_decompressed_up_to_the_limit(coding: str, bomb: Callable[[bytes], bytes]) -> None:
     packed, body = bomb(bytes(256 << 20)), body_of({"Content-Encoding": coding}, 1 << 20)
     with pytest.raises(NoAnswerError, match="longer than 1 MiB"):
         body.add(packed)
     assert len(body.read) == (1 << 20) + 1
 
 
-async def test_a_body_at_the_limit_is_read_and_one_byte_more_is_not(gem: ScriptedGem, api: GemApi) -> None:
+async def test_body_at_the_limit_is_read_and_one_byte_more_is_not(gem: ScriptedGem, api: GemApi) -> None:
     details = json.dumps(document(7, "SUCCESS")).encode()
     gem.answers(7, Answer(body=details.ljust(1 << 20)), Answer(body=details.ljust((1 << 20) + 1)))
     assert isinstance(await api.ask(7, TOKEN), Seen)
@@ -329,7 +325,7 @@ async def test_a_body_at_the_limit_is_read_and_one_byte_more_is_not(gem: Scripte
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
     ],
 )
-async def test_a_body_without_end_is_cut_at_the_limit(gem: ScriptedGem, api: GemApi, head: bytes) -> None:
+async def test_endless_body_ends_at_the_limit(gem: ScriptedGem, api: GemApi, head: bytes) -> None:
     gem.answers(7, endless(head, b"4000\r\n" + b" " * 0x4000 + b"\r\n"))
     seen = failed(await api.ask(7, TOKEN))
     assert seen.bad
@@ -340,9 +336,7 @@ async def test_a_body_without_end_is_cut_at_the_limit(gem: ScriptedGem, api: Gem
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_a_redirect_is_not_followed_and_nothing_reaches_the_other_host(
-    gem: ScriptedGem, api: GemApi, status: int
-) -> None:
+async def test_redirect_is_not_followed(gem: ScriptedGem, api: GemApi, status: int) -> None:
     with ScriptedGem() as other:
         other.answers(7, "SUCCESS")
         gem.answers(
@@ -358,7 +352,7 @@ async def test_a_redirect_is_not_followed_and_nothing_reaches_the_other_host(
 @pytest.mark.parametrize(
     "location", ["", "/jobs/7", "http://[broken", "http://\x01/", "https://" + "a" * 5000, "//\xff"]
 )
-async def test_a_redirect_to_nowhere_sane_names_no_host(gem: ScriptedGem, api: GemApi, location: str) -> None:
+async def test_redirect_to_an_invalid_url_names_no_host(gem: ScriptedGem, api: GemApi, location: str) -> None:
     gem.answers(7, raw(f"HTTP/1.1 302 F\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode()))
     seen = failed(await api.ask(7, TOKEN))
     assert seen.bad

@@ -13,7 +13,7 @@ from gemwatch.core.job import Statistics
 from support.gem import document
 
 
-def test_the_documented_example_is_read_whole() -> None:
+def test_documented_example_is_read_completely() -> None:
     job = read_details(json.dumps(document(123456789, "SUCCESS")))
     assert (job.job_id, job.status, job.storage_id) == (123456789, "SUCCESS", "storage-001")
     assert (job.input_filename, job.result_filename) == ("test_data.parquet", "test_data.results.parquet")
@@ -37,13 +37,13 @@ def test_the_documented_example_is_read_whole() -> None:
     + [json.dumps({"job_id": 7, "status": s}) for s in (None, 3, "", ["SUCCESS"], "x" * 65, "A\nB")]
     + [json.dumps({"job_id": i, "status": "SUCCESS"}) for i in (None, True, 7.0, "seven", "-7", [7], "0" * 20 + "7")],
 )
-def test_what_has_no_sound_id_and_status_is_no_observation(text: str) -> None:
+def test_answer_without_valid_id_and_status_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="the answer"):
         read_details(text)
 
 
 @pytest.mark.parametrize("status", ["CANCELLED", "Paused", "In progress"])
-def test_an_unknown_status_is_kept_as_it_came(status: str) -> None:
+def test_unknown_status_is_kept_unchanged(status: str) -> None:
     assert read_details(json.dumps({"job_id": 7, "status": status})).status == status
 
 
@@ -73,7 +73,7 @@ def test_odd_numbers_are_read_where_they_make_sense(raw: dict[str, Any], roads: 
         ("9999-12-31T23:59:59-14:00", None),
     ],
 )
-def test_a_time_of_another_age_is_none(text: str, year: int | None) -> None:
+def test_implausible_time_is_none(text: str, year: int | None) -> None:
     requested_at = read_details(json.dumps({"job_id": 7, "status": "SUCCESS", "requested_at": text})).requested_at
     assert (requested_at and requested_at.year) == year
 
@@ -89,7 +89,7 @@ JSON = st.recursive(
 @given(
     st.fixed_dictionaries({}, optional={key: JSON for key in (*document(7, "SUCCESS"), "novelty") if key != "job_id"})
 )
-def test_no_optional_field_ever_costs_the_status(fields: dict[str, Any]) -> None:
+def test_optional_fields_never_hide_the_status(fields: dict[str, Any]) -> None:
     job = read_details(json.dumps({**fields, "job_id": 7, "status": "SUCCESS"}))
     assert (job.job_id, job.status) == (7, "SUCCESS")
     texts = (job.storage_id, job.input_filename, job.result_filename, job.job_type, job.overture_release)
@@ -97,7 +97,7 @@ def test_no_optional_field_ever_costs_the_status(fields: dict[str, Any]) -> None
 
 
 @pytest.mark.parametrize(("depth", "read"), [(31, True), (32, False), (900, False), (200_000, False)])
-def test_a_document_that_others_might_not_be_able_to_read_is_none(depth: int, read: bool) -> None:  # noqa: FBT001
+def test_deeply_nested_answer_is_refused(depth: int, read: bool) -> None:  # noqa: FBT001
     document = '{"job_id": 1, "status": "SUCCESS", "x": ' + "[" * depth + "]" * depth + "}"
     if read:
         assert read_details(document).status == "SUCCESS"

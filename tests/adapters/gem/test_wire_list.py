@@ -21,7 +21,7 @@ def read(*jobs: object) -> dict[int, str]:
     return read_statuses(json.dumps({"jobs": jobs}), ROADS)
 
 
-def test_a_list_gives_each_jobs_status() -> None:
+def test_list_has_the_status_of_each_job() -> None:
     assert read(job(1, "REQUESTED"), job("2"), job(3, "SUCCESS")) == {1: "REQUESTED", 2: "IN_PROGRESS", 3: "SUCCESS"}
 
 
@@ -42,18 +42,18 @@ def test_a_list_gives_each_jobs_status() -> None:
         job(9, job_type="X"),
     ],
 )
-def test_an_entry_that_makes_no_sense_counts_as_not_listed(odd: object) -> None:
+def test_invalid_entry_counts_as_not_listed(odd: object) -> None:
     assert read(odd, job(1)) == {1: "IN_PROGRESS"}
 
 
-def test_a_job_with_two_statuses_counts_as_not_listed() -> None:
+def test_job_with_two_statuses_counts_as_not_listed() -> None:
     assert read(job(1, "REQUESTED"), job(1, "SUCCESS"), job(1, "REQUESTED"), job(2), job(2)) == {2: "IN_PROGRESS"}
 
 
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "null", "{}", '{"jobs": {}}', '{"jobs": null}', "<html>", "[" * 100_000]
 )
-def test_what_is_no_list_is_refused_with_a_reason(text: str) -> None:
+def test_text_that_is_not_a_list_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="the list "):
         read_statuses(text, ROADS)
 
@@ -64,6 +64,6 @@ def test_what_is_no_list_is_refused_with_a_reason(text: str) -> None:
         json.dumps
     )
 )
-def test_no_text_gives_anything_but_statuses_or_a_value_error(text: str) -> None:
+def test_any_text_gives_statuses_or_a_value_error(text: str) -> None:
     with suppress(ValueError):
         assert all(isinstance(key, int) for key in read_statuses(text, ROADS))

@@ -70,18 +70,18 @@ def settings_with(heartbeat: HeartbeatSettings | None) -> Settings:
 # One call
 
 
-async def test_a_call_asks_for_the_url_as_it_is(switch: Switch) -> None:
+async def test_call_requests_the_exact_url(switch: Switch) -> None:
     assert await call(switch.push) is None
     assert switch.asked == [PATH]
 
 
 @pytest.mark.parametrize(("status", "words"), [(404, "HTTP 404 Not Found"), (500, "HTTP 500 Internal Server Error")])
-async def test_what_is_not_taken_is_said_without_the_url(switch: Switch, status: int, words: str) -> None:
+async def test_failed_call_is_reported_without_the_url(switch: Switch, status: int, words: str) -> None:
     switch.status = status
     assert await call(switch.push) == words
 
 
-async def test_a_redirect_takes_the_secret_nowhere(switch: Switch) -> None:
+async def test_redirect_is_not_followed(switch: Switch) -> None:
     with Switch() as elsewhere:
         switch.status, switch.location = 302, elsewhere.push
         reason = await call(switch.push)
@@ -89,14 +89,14 @@ async def test_a_redirect_takes_the_secret_nowhere(switch: Switch) -> None:
     assert reason == "HTTP 302 Found, a redirect, is not followed: write the URL that it leads to"
 
 
-async def test_nobody_there_is_a_reason_and_no_error(switch: Switch) -> None:
+async def test_refused_connection_is_a_reason(switch: Switch) -> None:
     with Switch() as gone:
         pass
     reason = await call(gone.push)
     assert reason == f"no connection to 127.0.0.1:{gone.port}: connection refused"
 
 
-async def test_a_server_that_says_nothing_is_left_after_the_limit() -> None:
+async def test_silent_server_is_a_timeout() -> None:
     over = threading.Event()
 
     class Silent(Handler):
@@ -109,7 +109,7 @@ async def test_a_server_that_says_nothing_is_left_after_the_limit() -> None:
         over.set()
 
 
-async def test_an_answer_that_is_no_http_is_a_reason() -> None:
+async def test_answer_that_is_not_http_is_a_reason() -> None:
     class Nonsense(Handler):
         def do_GET(self) -> None:
             self.wfile.write(b"hello\r\n\r\n")
@@ -120,11 +120,11 @@ async def test_an_answer_that_is_no_http_is_a_reason() -> None:
 
 
 @pytest.mark.parametrize("url", ["http://a..b/", "http://" + "a" * 300 + "/", "http://[::1/"])
-async def test_a_url_that_cannot_be_asked_for_is_a_reason(url: str) -> None:
+async def test_invalid_url_is_a_reason(url: str) -> None:
     assert await call(url) is not None
 
 
-def test_tokens_of_a_url_are_masked_and_words_of_it_are_not(secrets: Secrets) -> None:
+def test_url_tokens_are_masked_but_words_are_not(secrets: Secrets) -> None:
     secrets.learn(settings_with(HeartbeatSettings(url="https://kuma.example.com" + PATH)))
     secrets.learn(settings_with(HeartbeatSettings(url="https://hc-ping.com/aBcDeFgHiJkLmNoPqRsTuV/gemwatch")))
     said = "t0ken4711 aBcDeFgHiJkLmNoPqRsTuV status kuma.example.com hc-ping.com gemwatch push"
@@ -158,7 +158,7 @@ async def beats(switch: Switch, clock: FakeClock, secrets: Secrets) -> AsyncIter
     await factory.close(active)
 
 
-async def test_it_beats_at_its_pace(switch: Switch, beats: Beats) -> None:
+async def test_heartbeat_keeps_its_interval(switch: Switch, beats: Beats) -> None:
     for _ in range(120):
         await beats.after(1)
     assert len(switch.asked) == 2
@@ -166,9 +166,7 @@ async def test_it_beats_at_its_pace(switch: Switch, beats: Beats) -> None:
     assert len(switch.asked) == 3
 
 
-async def test_it_is_silent_while_the_daemon_is_stuck_and_beats_as_soon_as_it_is_not(
-    switch: Switch, beats: Beats
-) -> None:
+async def test_heartbeat_pauses_while_the_daemon_is_stalled(switch: Switch, beats: Beats) -> None:
     beats.stalled = "polls: no progress for 70 s"
     for _ in range(10):
         await beats.after(60)
@@ -184,7 +182,7 @@ async def test_without_a_url_nothing_is_called(switch: Switch, beats: Beats) -> 
     assert switch.asked == []
 
 
-async def test_an_edit_is_heeded_at_once(switch: Switch, beats: Beats) -> None:
+async def test_edit_applies_at_once(switch: Switch, beats: Beats) -> None:
     await beats.after(1)
     with Switch() as other:
         beats.edit(HeartbeatSettings(url=other.push, every=timedelta(minutes=5)))
@@ -196,7 +194,7 @@ async def test_an_edit_is_heeded_at_once(switch: Switch, beats: Beats) -> None:
     assert len(switch.asked) == 1
 
 
-async def test_a_failure_is_logged_once_and_so_is_its_end(switch: Switch, beats: Beats) -> None:
+async def test_failure_is_logged_once_and_so_is_its_end(switch: Switch, beats: Beats) -> None:
     with capture_logs() as logs:
         for switch.status in (200, 503, 404, 503, 200, 200, 503):
             await beats.after(60)
@@ -207,7 +205,7 @@ async def test_a_failure_is_logged_once_and_so_is_its_end(switch: Switch, beats:
     ]
 
 
-async def test_its_url_is_a_secret(switch: Switch, beats: Beats, secrets: Secrets) -> None:
+async def test_heartbeat_url_is_a_secret(switch: Switch, beats: Beats, secrets: Secrets) -> None:
     assert secrets.mask(f"GET {switch.push} t0ken4711") == "GET *** ***"
     assert "t0ken4711" not in repr(beats.active.settings)
 
@@ -215,7 +213,7 @@ async def test_its_url_is_a_secret(switch: Switch, beats: Beats, secrets: Secret
 # The program
 
 
-def test_the_daemon_beats_follows_edits_and_shows_nothing_of_the_url(tmp_path: Path, switch: Switch) -> None:
+def test_daemon_heartbeat_follows_edits_and_hides_the_url(tmp_path: Path, switch: Switch) -> None:
     with ScriptedGem() as gem, Inbox() as inbox, Switch() as other:
         there = Installation(tmp_path, gem, inbox)
         there.configure(heartbeat={"url": "${BEAT}", "every": "1s"})

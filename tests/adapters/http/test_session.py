@@ -58,13 +58,13 @@ LONG_HEADER = "a header of the answer is longer than 32 KiB"
     ],
     ids=["shorter than it said", "cut in a chunk"],
 )
-async def test_an_answer_that_breaks_off_is_no_answer(gem: ScriptedGem, api: GemApi, answer: Answer) -> None:
+async def test_truncated_answer_is_a_failure(gem: ScriptedGem, api: GemApi, answer: Answer) -> None:
     gem.answers(7, answer)
     seen = failed(await api.ask(7, TOKEN))
     assert (seen.reason, seen.bad) == ("the connection broke in the middle of the answer", False)
 
 
-async def test_chunks_that_make_no_sense_are_a_failure_within_the_time_limit(gem: ScriptedGem) -> None:
+async def test_invalid_chunks_fail_within_the_time_limit(gem: ScriptedGem) -> None:
     # If they come in a segment of their own, aiohttp 3.14 drops the connection without telling the reader.
     gem.answers(
         7, raw(b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"job\r\n', b"zz\r\nno chunk\r\n\r\n")
@@ -75,7 +75,7 @@ async def test_chunks_that_make_no_sense_are_a_failure_within_the_time_limit(gem
         assert isinstance(await api.ask(8, TOKEN), Seen)
 
 
-async def test_an_answer_longer_than_it_says_does_not_spoil_the_next_ones_for_long(gem: ScriptedGem) -> None:
+async def test_overlong_answer_does_not_spoil_later_ones(gem: ScriptedGem) -> None:
     body, clock = json.dumps(document(7, "REQUESTED")).encode(), FakeClock()
     rest = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
     gem.answers(7, Answer(body=body + rest, headers={"Content-Length": str(len(body))}), "IN_PROGRESS", "SUCCESS")
@@ -99,7 +99,7 @@ async def test_an_answer_longer_than_it_says_does_not_spoil_the_next_ones_for_lo
     ],
     ids=["ssh", "tls", "no status", "no length"],
 )
-async def test_what_is_not_http_is_a_bad_answer(gem: ScriptedGem, api: GemApi, answer: Answer) -> None:
+async def test_answer_that_is_not_http_is_bad(gem: ScriptedGem, api: GemApi, answer: Answer) -> None:
     gem.answers(7, answer)
     seen = failed(await api.ask(7, TOKEN))
     assert (seen.reason, seen.bad) == ("the answer is not HTTP", True)
@@ -114,7 +114,7 @@ async def test_what_is_not_http_is_a_bad_answer(gem: ScriptedGem, api: GemApi, a
     ],
     ids=["long header", "endless header", "endless headers"],
 )
-async def test_a_head_beyond_our_limits_names_the_limit(
+async def test_headers_over_the_limit_name_the_limit(
     gem: ScriptedGem, api: GemApi, answer: Answer, reason: str
 ) -> None:
     gem.answers(7, answer)
@@ -122,7 +122,7 @@ async def test_a_head_beyond_our_limits_names_the_limit(
     assert (seen.reason, seen.bad) == (reason, True)
 
 
-async def test_many_and_long_headers_are_read(gem: ScriptedGem, api: GemApi) -> None:
+async def test_many_long_headers_are_accepted(gem: ScriptedGem, api: GemApi) -> None:
     headers = {f"X-{number}": "y" for number in range(200)} | {"X-Policy": "z" * 16_384}
     gem.answers(7, Answer(body=json.dumps(document(7, "SUCCESS")).encode(), headers=headers))
     assert isinstance(await api.ask(7, TOKEN), Seen)
@@ -138,7 +138,7 @@ async def test_many_and_long_headers_are_read(gem: ScriptedGem, api: GemApi) -> 
     ],
     ids=["silence", "drip in headers", "drip in body", "for ever processing"],
 )
-async def test_the_time_limit_is_for_the_whole_request(gem: ScriptedGem, answer: Answer) -> None:
+async def test_time_limit_is_for_the_whole_request(gem: ScriptedGem, answer: Answer) -> None:
     gem.answers(7, answer)
     gem.answers(8, "SUCCESS")
     async with api_at(gem.url, timeout=SHORT, max_in_flight=1) as api:
@@ -149,20 +149,20 @@ async def test_the_time_limit_is_for_the_whole_request(gem: ScriptedGem, answer:
         answer.hold.set()
 
 
-async def test_a_port_that_nobody_listens_on_says_so(free_port: int) -> None:
+async def test_closed_port_is_reported(free_port: int) -> None:
     async with api_at(f"http://127.0.0.1:{free_port}") as api:
         seen = failed(await api.ask(7, TOKEN))
     assert (seen.reason, seen.bad) == (f"no connection to 127.0.0.1:{free_port}: connection refused", False)
 
 
-async def test_a_name_that_does_not_exist_says_so() -> None:
+async def test_unresolved_host_name_is_reported() -> None:
     async with api_at("http://gem.invalid") as api:
         seen = failed(await api.ask(7, TOKEN))
     assert seen.reason.startswith("the name gem.invalid cannot be resolved: ")
     assert not seen.bad
 
 
-async def test_names_are_looked_up_outside_of_the_loops_own_threads(gem: ScriptedGem) -> None:
+async def test_name_lookup_uses_its_own_thread(gem: ScriptedGem) -> None:
     gem.answers(7, "SUCCESS")
     async with api_at(f"http://localhost:{gem.port}") as api:
         assert isinstance(await api.ask(7, TOKEN), Seen)
@@ -173,7 +173,7 @@ async def test_names_are_looked_up_outside_of_the_loops_own_threads(gem: Scripte
     "url",
     ["http://" + "a" * 70, "http://x..y", "ftp://127.0.0.1", "http://me:pw@127.0.0.1:1", "nonsense", "http://[::1"],
 )
-async def test_an_address_that_cannot_be_asked_is_no_crash(url: str) -> None:
+async def test_invalid_address_is_a_failure(url: str) -> None:
     async with api_at(url) as api:
         seen = failed(await api.ask(7, TOKEN))
     assert not seen.bad
@@ -183,7 +183,7 @@ async def test_an_address_that_cannot_be_asked_is_no_crash(url: str) -> None:
 # Connections are kept, replaced and never lost
 
 
-async def test_requests_one_after_the_other_share_a_connection(gem: ScriptedGem, api: GemApi) -> None:
+async def test_consecutive_requests_share_a_connection(gem: ScriptedGem, api: GemApi) -> None:
     gem.answers(7, "IN_PROGRESS")
     for _ in range(5):
         await api.ask(7, TOKEN)
@@ -191,7 +191,7 @@ async def test_requests_one_after_the_other_share_a_connection(gem: ScriptedGem,
 
 
 @pytest.mark.parametrize("status", [401, 404, 429, 503])
-async def test_an_answer_whose_body_nobody_needs_costs_no_connection(status: int) -> None:
+async def test_unneeded_body_keeps_the_connection(status: int) -> None:
     opened = ended = 0
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -224,20 +224,18 @@ async def test_an_answer_whose_body_nobody_needs_costs_no_connection(status: int
     ],
     ids=["cut off", "vast", "endless", "endless and slow"],
 )
-async def test_a_body_that_nobody_needs_can_be_as_it_likes(gem: ScriptedGem, api: GemApi, answer: Answer) -> None:
+async def test_unneeded_body_may_be_invalid(gem: ScriptedGem, api: GemApi, answer: Answer) -> None:
     gem.answers(7, answer)
     assert isinstance(await api.ask(7, TOKEN), NotFound)
 
 
-async def test_a_slow_body_after_a_late_head_does_not_cost_what_the_head_said(gem: ScriptedGem) -> None:
+async def test_slow_body_does_not_hide_the_status(gem: ScriptedGem) -> None:
     gem.answers(7, endless(b"HTTP/1.1 404 Not Found\r\n\r\n", b"no", pause=0.1))
     async with api_at(gem.url, timeout=SHORT) as api:
         assert isinstance(await api.ask(7, TOKEN), NotFound)
 
 
-async def test_a_kept_connection_that_is_closed_under_our_request_is_no_failure(
-    gem: ScriptedGem, api: GemApi
-) -> None:
+async def test_closed_kept_alive_connection_is_retried(gem: ScriptedGem, api: GemApi) -> None:
     gem.answers(7, "REQUESTED", raw(), "IN_PROGRESS")
     first, second = await api.ask(7, TOKEN), await api.ask(7, TOKEN)
     assert isinstance(first, Seen)
@@ -247,14 +245,14 @@ async def test_a_kept_connection_that_is_closed_under_our_request_is_no_failure(
     assert gem.requests[1].connection != gem.requests[2].connection
 
 
-async def test_a_server_that_always_hangs_up_is_a_failure(gem: ScriptedGem, api: GemApi) -> None:
+async def test_server_that_always_disconnects_is_a_failure(gem: ScriptedGem, api: GemApi) -> None:
     gem.answers(7, raw())
     seen = failed(await api.ask(7, TOKEN))
     assert (seen.reason, seen.bad) == ("the server closed the connection without an answer", False)
     assert gem.asked(7) == 2
 
 
-async def test_a_server_that_resets_the_connection_is_a_failure(gem: ScriptedGem, api: GemApi) -> None:
+async def test_server_that_resets_the_connection_is_a_failure(gem: ScriptedGem, api: GemApi) -> None:
     def reset(handler: Handler) -> None:
         handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         handler.connection.close()
@@ -299,7 +297,7 @@ async def test_timed_out_requests_leave_no_connection_occupied(gem: ScriptedGem)
         assert isinstance(await api.ask(7, TOKEN), Seen)
 
 
-async def test_connections_are_replaced_now_and_then_and_requests_on_the_old_ones_end_well(
+async def test_replaced_connections_finish_their_requests(
     gem: ScriptedGem,
 ) -> None:
     body, clock, go_on = json.dumps(document(7, "SUCCESS")).encode(), FakeClock(), threading.Event()
@@ -319,9 +317,7 @@ async def test_connections_are_replaced_now_and_then_and_requests_on_the_old_one
 
 
 @pytest.mark.parametrize("answer", [Answer(status=503), Answer(body=b"<html>")], ids=["503", "nonsense"])
-async def test_after_a_useless_answer_the_connections_are_replaced_soon_but_not_each_time(
-    gem: ScriptedGem, answer: Answer
-) -> None:
+async def test_bad_answer_replaces_the_connections_soon(gem: ScriptedGem, answer: Answer) -> None:
     clock = FakeClock()
     gem.answers(7, answer)
     async with api_at(gem.url, clock) as api:
@@ -332,7 +328,7 @@ async def test_after_a_useless_answer_the_connections_are_replaced_soon_but_not_
     assert first == second == third != fourth
 
 
-async def test_a_client_closed_during_a_request_lets_it_end(gem: ScriptedGem) -> None:
+async def test_client_closed_during_a_request_lets_it_end(gem: ScriptedGem) -> None:
     body, go_on = json.dumps(document(7, "SUCCESS")).encode(), threading.Event()
     gem.answers(7, Answer(body=body, hold=go_on))
     async with api_at(gem.url) as api:
@@ -367,7 +363,7 @@ async def ask_over_tls(context: ssl.SSLContext) -> Observation:
             return await api.ask(7, TOKEN)
 
 
-async def test_a_certificate_of_a_private_authority_is_accepted_if_ssl_cert_file_names_it(ca: trustme.CA) -> None:
+async def test_ssl_cert_file_adds_a_private_authority(ca: trustme.CA) -> None:
     assert isinstance(await ask_over_tls(tls(ca.issue_cert("127.0.0.1"))), Seen)
 
 
@@ -400,7 +396,7 @@ def self_signed(ca: trustme.CA) -> ssl.SSLContext:
         (self_signed, "self-signed certificate"),
     ],
 )
-async def test_a_certificate_that_cannot_be_trusted_says_why(
+async def test_untrusted_certificate_has_a_reason(
     ca: trustme.CA, server: Callable[[trustme.CA], ssl.SSLContext], words: str
 ) -> None:
     seen = failed(await ask_over_tls(server(ca)))
@@ -409,14 +405,14 @@ async def test_a_certificate_that_cannot_be_trusted_says_why(
     assert not seen.bad
 
 
-async def test_a_server_that_does_not_speak_tls_says_so(gem: ScriptedGem) -> None:
+async def test_server_without_tls_is_reported(gem: ScriptedGem) -> None:
     async with api_at(gem.url.replace("http:", "https:")) as api:
         seen = failed(await api.ask(7, TOKEN))
     assert seen.reason.startswith(f"no TLS connection to 127.0.0.1:{gem.port}: ")
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
-async def test_a_ca_file_that_cannot_be_read_is_no_crash(
+async def test_unreadable_ca_file_is_a_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gem: ScriptedGem, content: str | None
 ) -> None:
     file = tmp_path / "ca.pem"
@@ -482,7 +478,7 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.lower(), raising=False)
 
 
-async def test_a_tunnel_through_a_proxy_shows_the_proxy_no_secret(
+async def test_proxy_tunnel_hides_secrets_from_the_proxy(
     ca: trustme.CA, no_proxies: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with ScriptedGem(tls=tls(ca.issue_cert("gem.invalid"))) as gem:
@@ -501,7 +497,7 @@ async def test_a_tunnel_through_a_proxy_shows_the_proxy_no_secret(
     assert [r.path for r in gem.requests] == ["/gem/jobs/7"] * 2
 
 
-async def test_a_proxy_that_refuses_or_is_gone_is_named_without_its_password(
+async def test_failing_proxy_is_named_without_its_password(
     no_proxies: None, monkeypatch: pytest.MonkeyPatch, free_port: int
 ) -> None:
     proxy = Proxy(free_port)
@@ -516,9 +512,7 @@ async def test_a_proxy_that_refuses_or_is_gone_is_named_without_its_password(
     assert reason == f"no connection to the proxy 127.0.0.1:{free_port}: connection refused"
 
 
-async def test_the_proxy_is_chosen_by_scheme_and_exceptions(
-    no_proxies: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_proxy_depends_on_scheme_and_no_proxy(no_proxies: None, monkeypatch: pytest.MonkeyPatch) -> None:
     proxy = Proxy(0)
     async with proxy.running() as address:
         monkeypatch.setenv("ALL_PROXY", address)
@@ -543,7 +537,7 @@ async def test_the_proxy_is_chosen_by_scheme_and_exceptions(
         ("nonsense/99", "http://10.1.2.3/gem"),
     ],
 )
-def test_no_proxy_is_read_as_notifications_read_it(
+def test_no_proxy_rule_matches_notifications(
     no_proxies: None, monkeypatch: pytest.MonkeyPatch, no_proxy: str, url: str
 ) -> None:
     monkeypatch.setenv("ALL_PROXY", "http://proxy.example.com:3128")
@@ -551,7 +545,7 @@ def test_no_proxy_is_read_as_notifications_read_it(
     assert (proxy_for(url) is None) == should_bypass_proxies(url, None)
 
 
-async def test_this_machine_is_not_asked_through_a_proxy(
+async def test_requests_to_this_machine_use_no_proxy(
     gem: ScriptedGem, no_proxies: None, monkeypatch: pytest.MonkeyPatch, free_port: int
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port}")
@@ -561,9 +555,7 @@ async def test_this_machine_is_not_asked_through_a_proxy(
 
 
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "http://[broken", "http://user:secret@127.0.0.1:port"])
-async def test_a_proxy_that_cannot_be_used_is_no_crash(
-    no_proxies: None, monkeypatch: pytest.MonkeyPatch, proxy: str
-) -> None:
+async def test_unusable_proxy_is_a_failure(no_proxies: None, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     async with api_at("https://gem.invalid") as api:
         seen = failed(await api.ask(7, TOKEN))

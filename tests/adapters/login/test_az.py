@@ -28,7 +28,7 @@ requests.exceptions.ConnectionError: Failed to resolve 'login.microsoftonline.co
 """
 
 
-def test_a_login_that_is_too_old_keeps_the_words_and_the_command_of_az() -> None:
+def test_expired_login_keeps_az_words_and_command() -> None:
     failure = read_failure(SIGN_IN_FREQUENCY, LOGIN)
     assert failure.words.startswith("AADSTS70043: The refresh token has expired")
     assert failure.words.endswith("the maximum allowed lifetime for this request is 28800")
@@ -44,7 +44,7 @@ def test_ids_for_support_are_left_out(ids: str) -> None:
     assert words == "AADSTS50076: Use multi-factor authentication"
 
 
-def test_the_remedy_is_the_whole_command() -> None:
+def test_remedy_is_the_whole_command() -> None:
     remedy = read_failure("ERROR: Please run 'az login' to setup account.", LOGIN).remedy
     assert (
         f"run: az login --scope {SCOPE} --allow-no-subscriptions (without a browser, add --use-device-code)" in remedy
@@ -57,7 +57,7 @@ def test_the_remedy_is_the_whole_command() -> None:
     assert "az login" not in Login(command=("vault", "read"), environ={}).remedy()
 
 
-def test_an_application_needs_a_login_of_its_own() -> None:
+def test_application_login_needs_its_own_folder() -> None:
     said = f"ERROR: AADSTS1002012: The provided value for scope {SCOPE} is not valid. {IDS}"
     failure = read_failure(said, LOGIN)
     assert failure.meaning == "The Azure CLI is logged in as an application, not as a user"
@@ -81,7 +81,7 @@ def test_an_application_needs_a_login_of_its_own() -> None:
         ("ERROR: AADSTS500011: The resource principal was not found.", "wrong tenant", "az login"),
     ],
 )
-def test_a_known_failure_is_explained(text: str, part_of_meaning: str, part_of_remedy: str) -> None:
+def test_known_failure_is_explained(text: str, part_of_meaning: str, part_of_remedy: str) -> None:
     failure = read_failure(text, LOGIN)
     assert part_of_meaning in (failure.meaning or "")
     assert part_of_remedy in failure.remedy
@@ -110,11 +110,11 @@ def test_long_words_are_cut_between_words() -> None:
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_a_failure_is_retried_for_as_long_as_it_may_pass(text: str, seconds: float) -> None:
+def test_failure_has_a_retry_time_by_its_words(text: str, seconds: float) -> None:
     assert retry_for(text) == seconds
 
 
-def test_a_traceback_is_reduced_to_its_last_line() -> None:
+def test_traceback_is_reduced_to_its_last_line() -> None:
     said = (
         "ERROR: The command failed with an unexpected error. Here is the traceback:\nTraceback:\n  x\nKeyError: 'a'\n"
     )

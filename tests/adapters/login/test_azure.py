@@ -129,7 +129,7 @@ async def error_of(source: AzureSource, secrets: Secrets | None = None, **more: 
 
 
 @needs_azure
-async def test_a_service_principal_asks_for_the_scope_and_its_token_says_when_it_ends(entra: Entra) -> None:
+async def test_service_principal_gets_a_token_with_an_expiry(entra: Entra) -> None:
     secrets, before = Secrets(), SystemClock().now()
     async with credentials_of(PRINCIPAL, secrets) as credentials:
         token = await credentials.token()
@@ -144,7 +144,7 @@ async def test_a_service_principal_asks_for_the_scope_and_its_token_says_when_it
 
 
 @needs_azure
-async def test_a_token_that_was_refused_is_followed_by_another(entra: Entra) -> None:
+async def test_refused_token_is_replaced(entra: Entra) -> None:
     async with credentials_of(PRINCIPAL) as credentials:
         first = await credentials.token()
         second = await credentials.renew(first)
@@ -152,7 +152,7 @@ async def test_a_token_that_was_refused_is_followed_by_another(entra: Entra) -> 
 
 
 @needs_azure
-async def test_what_is_not_given_comes_from_the_environment(entra: Entra, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_missing_keys_come_from_the_environment(entra: Entra, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZURE_TENANT_ID", TENANT)
     monkeypatch.setenv("AZURE_CLIENT_ID", "another")
     monkeypatch.setenv("AZURE_CLIENT_SECRET", SECRET)
@@ -165,9 +165,7 @@ async def test_what_is_not_given_comes_from_the_environment(entra: Entra, monkey
 
 
 @needs_azure
-async def test_the_default_finds_a_service_principal_in_the_environment(
-    entra: Entra, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_default_credential_uses_the_environment(entra: Entra, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("TENANT_ID", TENANT), ("CLIENT_ID", CLIENT), ("CLIENT_SECRET", SECRET)):
         monkeypatch.setenv(f"AZURE_{name}", value)
     async with credentials_of(AzureSource(credential=AzureCredential.DEFAULT)) as credentials:
@@ -175,7 +173,7 @@ async def test_the_default_finds_a_service_principal_in_the_environment(
 
 
 @needs_azure
-async def test_what_is_missing_is_named() -> None:
+async def test_missing_login_data_is_named() -> None:
     assert await error_of(AzureSource(credential=AzureCredential.SERVICE_PRINCIPAL, client_id=CLIENT)) == (
         "api.token.azure needs tenant_id (or AZURE_TENANT_ID), client_secret (or AZURE_CLIENT_SECRET). "
         "Set them there or in the environment"
@@ -183,7 +181,7 @@ async def test_what_is_missing_is_named() -> None:
 
 
 @needs_azure
-async def test_a_refusal_says_why_and_what_to_do_and_shows_no_secret(entra: Entra) -> None:
+async def test_refusal_has_reason_and_remedy_without_secrets(entra: Entra) -> None:
     entra.refuses_with = f"AADSTS7000215: Invalid client secret {SECRET} provided.\r\nTrace ID: 1"
     said = await error_of(PRINCIPAL)
     assert said.startswith("Azure (service-principal) gave no token: ")
@@ -193,7 +191,7 @@ async def test_a_refusal_says_why_and_what_to_do_and_shows_no_secret(entra: Entr
 
 
 @needs_azure
-async def test_an_endpoint_that_keeps_silent_is_given_up_and_holds_up_nothing(entra: Entra) -> None:
+async def test_silent_endpoint_is_abandoned_at_the_limit(entra: Entra) -> None:
     entra.open.clear()
     said = await error_of(PRINCIPAL, limit=timedelta(seconds=0.2))
     assert said == (
@@ -205,7 +203,7 @@ async def test_an_endpoint_that_keeps_silent_is_given_up_and_holds_up_nothing(en
 
 
 @needs_azure
-async def test_a_managed_identity_is_asked_on_its_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_managed_identity_uses_the_machines_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[dict[str, list[str]]] = []
 
     class Asked(Handler):
@@ -238,7 +236,7 @@ def az(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]
 
 
 @needs_azure
-async def test_the_cli_is_run_as_a_command(az: Callable[[str], None]) -> None:
+async def test_cli_credential_runs_the_command(az: Callable[[str], None]) -> None:
     token = jwt(tid=TENANT)
     az(f"echo '{json.dumps({'accessToken': token, 'expires_on': 4102444800, 'expiresOn': '2099-12-31 00:00:00'})}'")
     async with credentials_of(AzureSource(credential=AzureCredential.CLI)) as credentials:
@@ -261,9 +259,7 @@ def logged() -> Iterator[list[logging.LogRecord]]:
 
 
 @needs_azure
-async def test_a_cli_that_is_not_logged_in_says_so_once(
-    az: Callable[[str], None], logged: list[logging.LogRecord]
-) -> None:
+async def test_missing_cli_login_is_reported_once(az: Callable[[str], None], logged: list[logging.LogRecord]) -> None:
     az("echo \"ERROR: Please run 'az login' to setup account.\" >&2; exit 1")
     said = await error_of(AzureSource(credential=AzureCredential.CLI))
     assert said.startswith("az ended with 1: \"Please run 'az login'")
@@ -285,13 +281,13 @@ def source_of(folder: Path, azure: str) -> TokenSource | list[str]:
 
 @needs_azure
 @pytest.mark.parametrize("word", AzureCredential)
-def test_the_word_alone_is_enough(tmp_path: Path, word: AzureCredential) -> None:
+def test_credential_name_alone_is_enough(tmp_path: Path, word: AzureCredential) -> None:
     meant = TokenSource(azure=AzureSource(credential=word))
     assert source_of(tmp_path, word) == source_of(tmp_path, f"{{credential: {word}}}") == meant
 
 
 @needs_azure
-def test_a_mapping_says_more(tmp_path: Path) -> None:
+def test_mapping_sets_the_credential_keys(tmp_path: Path) -> None:
     login = f"credential: service-principal, tenant_id: {TENANT}, client_id: {CLIENT}, client_secret: '${{S}}'"
     source = source_of(tmp_path, f"{{{login}}}")
     assert source == TokenSource(azure=PRINCIPAL, withheld=frozenset({"S"}))
@@ -312,7 +308,7 @@ BROKEN = [
 
 @needs_azure
 @pytest.mark.parametrize(("azure", "problem"), BROKEN, ids=[azure for azure, _ in BROKEN])
-def test_a_mistake_is_named_with_its_place(tmp_path: Path, azure: str, problem: str) -> None:
+def test_mistake_has_its_place(tmp_path: Path, azure: str, problem: str) -> None:
     assert source_of(tmp_path, azure) == [problem]
 
 
@@ -320,7 +316,7 @@ def test_a_mistake_is_named_with_its_place(tmp_path: Path, azure: str, problem: 
 
 
 @needs_azure
-def test_the_commands_log_in_too(tmp_path: Path, environment: tuple[Entra, dict[str, str]]) -> None:
+def test_commands_log_in_with_azure(tmp_path: Path, environment: tuple[Entra, dict[str, str]]) -> None:
     entra, variables = environment
     with ScriptedGem() as gem, Inbox() as inbox:
         there = Installation(tmp_path, gem, inbox)
@@ -332,7 +328,7 @@ def test_the_commands_log_in_too(tmp_path: Path, environment: tuple[Entra, dict[
     assert SECRET not in done.stdout + done.stderr
 
 
-def test_without_the_extra_a_check_says_how_to_get_it(tmp_path: Path) -> None:
+def test_check_says_how_to_install_the_extra(tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     config.write_text("api: {key: k, token: {azure: managed-identity}}\n")
     without = "import sys; sys.modules['azure'] = None; from gemwatch.cli import main; main()"

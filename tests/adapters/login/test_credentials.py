@@ -103,16 +103,14 @@ async def patient(az: Az, clock: FakeClock, secrets: Secrets) -> AsyncIterator[C
     await credentials.close()
 
 
-async def test_a_failure_that_passes_is_not_reported(az: Az, patient: Credentials) -> None:
+async def test_temporary_failure_is_not_reported(az: Az, patient: Credentials) -> None:
     az.does("[ $(wc -l <runs) = 1 ] && { echo 'the token cache is locked' >&2; exit 1; }; echo token-1")
     assert (await patient.token()).value == "token-1"
     assert az.runs == 2
     assert patient.last_error is None
 
 
-async def test_a_failure_that_does_not_pass_is_reported_in_the_end(
-    az: Az, clock: FakeClock, patient: Credentials
-) -> None:
+async def test_lasting_temporary_failure_is_reported(az: Az, clock: FakeClock, patient: Credentials) -> None:
     az.does("echo 'connection timed out' >&2; exit 1")
     asking = asyncio.create_task(patient.token())
     await until(lambda: az.runs == 1, "the command")
@@ -121,13 +119,13 @@ async def test_a_failure_that_does_not_pass_is_reported_in_the_end(
         await asking
 
 
-async def test_a_failure_that_lasts_is_reported_at_once(az: Az, patient: Credentials) -> None:
+async def test_permanent_failure_is_reported_at_once(az: Az, patient: Credentials) -> None:
     az.does("echo \"ERROR: Please run 'az login' to setup account.\" >&2; exit 1")
     await error_of(patient)
     assert az.runs == 1
 
 
-async def test_a_refresh_that_fails_waits_for_nobody(az: Az, clock: FakeClock, patient: Credentials) -> None:
+async def test_failing_refresh_does_not_retry(az: Az, clock: FakeClock, patient: Credentials) -> None:
     az.gives("token-1", HOUR, clock)
     await patient.token()
     clock.advance(HOUR - 60)
@@ -136,7 +134,7 @@ async def test_a_refresh_that_fails_waits_for_nobody(az: Az, clock: FakeClock, p
     assert az.runs == 2
 
 
-async def test_a_command_gets_no_secrets_of_ours(
+async def test_command_does_not_get_our_secrets(
     az: Az, clock: FakeClock, secrets: Secrets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secrets.add("our-api-key")
@@ -154,7 +152,7 @@ async def test_a_command_gets_no_secrets_of_ours(
     assert (await Credentials(source, clock, secrets).token()).value == "token:::::theirs"
 
 
-async def test_the_remedy_names_tenant_and_application(az: Az, clock: FakeClock, credentials: Credentials) -> None:
+async def test_remedy_names_tenant_and_application(az: Az, clock: FakeClock, credentials: Credentials) -> None:
     az.prints(jwt(tid="my-tenant", scp="user_impersonation"))
     await credentials.token()
     assert "--tenant my-tenant" in credentials.remedy
@@ -164,7 +162,7 @@ async def test_the_remedy_names_tenant_and_application(az: Az, clock: FakeClock,
     assert "AZURE_CONFIG_DIR" in credentials.remedy
 
 
-async def test_a_token_is_fetched_once_and_then_at_hand(az: Az, clock: FakeClock, credentials: Credentials) -> None:
+async def test_token_is_fetched_once(az: Az, clock: FakeClock, credentials: Credentials) -> None:
     az.gives("token-1", HOUR, clock)
     first = await credentials.token()
     assert first == Token(value="token-1", fetched_at=START, expires_at=START + timedelta(hours=1))
@@ -175,7 +173,7 @@ async def test_a_token_is_fetched_once_and_then_at_hand(az: Az, clock: FakeClock
     assert credentials.expires_at == first.expires_at
 
 
-async def test_a_token_that_has_ended_is_never_handed_out(az: Az, clock: FakeClock, credentials: Credentials) -> None:
+async def test_expired_token_is_never_returned(az: Az, clock: FakeClock, credentials: Credentials) -> None:
     az.gives("token-1", HOUR, clock)
     await credentials.token()
     clock.advance(HOUR)
@@ -183,9 +181,7 @@ async def test_a_token_that_has_ended_is_never_handed_out(az: Az, clock: FakeClo
     assert (await credentials.token()).value == "token-2"
 
 
-async def test_every_token_is_masked_from_then_on(
-    az: Az, clock: FakeClock, secrets: Secrets, credentials: Credentials
-) -> None:
+async def test_every_token_is_masked(az: Az, clock: FakeClock, secrets: Secrets, credentials: Credentials) -> None:
     az.gives("token-1", HOUR, clock)
     await credentials.token()
     assert secrets.mask("Bearer token-1") == "Bearer ***"
@@ -195,9 +191,7 @@ async def test_every_token_is_masked_from_then_on(
     assert secrets.mask("expired-token") == "***"
 
 
-async def test_a_failing_command_is_told_with_its_last_words_and_what_to_do(
-    az: Az, secrets: Secrets, credentials: Credentials
-) -> None:
+async def test_failing_command_has_last_words_and_remedy(az: Az, secrets: Secrets, credentials: Credentials) -> None:
     secrets.add("hunter22")
     az.does(
         """
@@ -229,25 +223,23 @@ async def test_a_failing_command_is_told_with_its_last_words_and_what_to_do(
         ("exec yes", "az printed more than 256 KiB. "),
     ],
 )
-async def test_what_a_command_can_do_wrong_is_told(az: Az, credentials: Credentials, script: str, words: str) -> None:
+async def test_wrong_output_of_a_command_is_explained(
+    az: Az, credentials: Credentials, script: str, words: str
+) -> None:
     az.does(script)
     message = await error_of(credentials)
     assert message.startswith(words)
     assert message.isprintable()
 
 
-async def test_much_on_standard_error_is_no_failure_and_only_its_end_is_told(
-    az: Az, credentials: Credentials
-) -> None:
+async def test_long_standard_error_is_cut_to_its_end(az: Az, credentials: Credentials) -> None:
     az.does("yes noise | head -c 1000000 >&2; yes word | head -n 200 | tr '\\n' ' ' >&2; exit 1")
     assert len(await error_of(credentials)) < 500
     az.does("yes noise | head -c 1000000 >&2; echo token-1")
     assert (await credentials.renew(None)).value == "token-1"
 
 
-async def test_a_token_that_has_ended_already_points_to_the_clock(
-    az: Az, clock: FakeClock, credentials: Credentials
-) -> None:
+async def test_expired_token_points_to_the_clock(az: Az, clock: FakeClock, credentials: Credentials) -> None:
     az.gives("token-1", -60, clock)
     assert await error_of(credentials) == (
         "az gave a token that ended at 2026-03-01 11:59:00 UTC, and the clock here says 2026-03-01 12:00:00 UTC. "
@@ -255,7 +247,7 @@ async def test_a_token_that_has_ended_already_points_to_the_clock(
     )
 
 
-async def test_a_command_that_is_not_there_names_the_program_and_the_path(
+async def test_missing_command_is_named_with_the_path(
     clock: FakeClock, secrets: Secrets, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -265,7 +257,7 @@ async def test_a_command_that_is_not_there_names_the_program_and_the_path(
 
 
 @pytest.mark.parametrize("content", [None, "echo tok", "#!/no/such/interpreter\n"])
-async def test_a_command_that_cannot_be_started_says_so(
+async def test_command_that_cannot_start_is_reported(
     clock: FakeClock, secrets: Secrets, tmp_path: Path, content: str | None
 ) -> None:
     file = tmp_path / "tool"
@@ -276,12 +268,12 @@ async def test_a_command_that_cannot_be_started_says_so(
     assert message.startswith("tool cannot be started: ")
 
 
-async def test_an_argument_with_a_nul_is_no_crash(clock: FakeClock, secrets: Secrets) -> None:
+async def test_argument_with_a_nul_is_a_failure(clock: FakeClock, secrets: Secrets) -> None:
     message = await error_of(Credentials(TokenSource(command=("az", "a\0b")), clock, secrets))
     assert message.startswith("az cannot be started: ")
 
 
-async def test_the_command_reads_nothing_and_has_our_environment(
+async def test_command_has_no_input_and_our_environment(
     az: Az, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AZURE_CONFIG_DIR", "/somewhere")
@@ -312,7 +304,7 @@ async def family_is_gone(folder: Path) -> None:
     await until(lambda: not alive(folder / "parent") and not alive(folder / "child"), "the end of all processes")
 
 
-async def test_a_command_that_hangs_is_stopped_with_its_children(
+async def test_command_that_hangs_is_stopped_with_its_children(
     az: Az, secrets: Secrets, clock: FakeClock, tmp_path: Path
 ) -> None:
     az.does(f"{FAMILY}; wait")
@@ -324,7 +316,7 @@ async def test_a_command_that_hangs_is_stopped_with_its_children(
     await family_is_gone(tmp_path)
 
 
-async def test_a_cancelled_command_is_stopped_with_its_children(az: Az, secrets: Secrets, tmp_path: Path) -> None:
+async def test_cancelled_command_is_stopped_with_its_children(az: Az, secrets: Secrets, tmp_path: Path) -> None:
     az.does(f"{FAMILY}; wait")
     running = asyncio.create_task(command_output(Login(command=az.command, environ=os.environ), secrets))
     await until(family_runs(tmp_path), "the command")
@@ -334,7 +326,7 @@ async def test_a_cancelled_command_is_stopped_with_its_children(az: Az, secrets:
     await family_is_gone(tmp_path)
 
 
-async def test_a_child_that_holds_the_output_open_does_not_hold_up_the_token(
+async def test_child_with_open_output_does_not_delay_the_token(
     az: Az, credentials: Credentials, tmp_path: Path
 ) -> None:
     az.does(f"{FAMILY}; echo token-1")
@@ -342,7 +334,7 @@ async def test_a_child_that_holds_the_output_open_does_not_hold_up_the_token(
     await family_is_gone(tmp_path)
 
 
-async def test_a_child_that_left_the_group_does_not_hold_up_the_token_either(
+async def test_child_outside_the_group_does_not_delay_the_token(
     az: Az, credentials: Credentials, tmp_path: Path
 ) -> None:
     escape = "setsid sh -c 'echo $$ >escaped; while [ ! -e done ]; do sleep 0.02; done' &"
@@ -353,7 +345,7 @@ async def test_a_child_that_left_the_group_does_not_hold_up_the_token_either(
     await until(lambda: not alive(tmp_path / "escaped"))
 
 
-async def test_closing_ends_a_fetch_and_tells_who_waits(az: Az, credentials: Credentials, tmp_path: Path) -> None:
+async def test_close_ends_a_fetch_with_a_login_error(az: Az, credentials: Credentials, tmp_path: Path) -> None:
     az.does(f"{FAMILY}; wait")
     waiting = asyncio.create_task(credentials.token())
     await until(family_runs(tmp_path), "the command")
@@ -366,16 +358,14 @@ async def test_closing_ends_a_fetch_and_tells_who_waits(az: Az, credentials: Cre
 # One fetch for all
 
 
-async def test_all_who_ask_at_once_share_one_fetch(az: Az, clock: FakeClock, credentials: Credentials) -> None:
+async def test_concurrent_callers_share_one_fetch(az: Az, clock: FakeClock, credentials: Credentials) -> None:
     az.gives("token-1", HOUR, clock)
     tokens = await asyncio.gather(*(credentials.token() for _ in range(100)), credentials.renew(None))
     assert {token.value for token in tokens} == {"token-1"}
     assert az.runs == 1
 
 
-async def test_one_who_stops_waiting_does_not_cancel_the_fetch_for_the_others(
-    az: Az, clock: FakeClock, credentials: Credentials
-) -> None:
+async def test_cancelled_caller_does_not_cancel_the_fetch(az: Az, clock: FakeClock, credentials: Credentials) -> None:
     az.gives("token-1", HOUR, clock)
     az.hold()
     first, second = asyncio.create_task(credentials.token()), asyncio.create_task(credentials.token())
@@ -388,9 +378,7 @@ async def test_one_who_stops_waiting_does_not_cancel_the_fetch_for_the_others(
     assert az.runs == 1
 
 
-async def test_a_fetch_that_fails_when_nobody_waits_any_more_is_no_loose_end(
-    az: Az, credentials: Credentials
-) -> None:
+async def test_abandoned_failed_fetch_leaves_no_warning(az: Az, credentials: Credentials) -> None:
     az.hold()
     waiting = asyncio.create_task(credentials.token())
     await until(lambda: az.runs == 1, "the command")
@@ -399,7 +387,7 @@ async def test_a_fetch_that_fails_when_nobody_waits_any_more_is_no_loose_end(
     await until(lambda: credentials.last_error, "the failure")
 
 
-async def test_a_failure_is_remembered_for_half_a_minute(az: Az, clock: FakeClock, credentials: Credentials) -> None:
+async def test_failure_is_remembered_for_half_a_minute(az: Az, clock: FakeClock, credentials: Credentials) -> None:
     told = await error_of(credentials)
     for _ in range(100):
         assert await error_of(credentials) == told
@@ -410,16 +398,14 @@ async def test_a_failure_is_remembered_for_half_a_minute(az: Az, clock: FakeCloc
     assert credentials.last_error is None
 
 
-async def test_a_renewal_does_not_wait_for_a_failure_to_be_forgotten(
-    az: Az, clock: FakeClock, credentials: Credentials
-) -> None:
+async def test_renewal_ignores_a_remembered_failure(az: Az, clock: FakeClock, credentials: Credentials) -> None:
     await error_of(credentials)
     az.gives("token-1", HOUR, clock)
     assert (await credentials.renew(None)).value == "token-1"
     assert (await credentials.token()).value == "token-1"
 
 
-async def test_who_needs_a_token_after_a_failure_waits_for_the_renewal_under_way(
+async def test_caller_after_a_failure_waits_for_the_renewal(
     az: Az, clock: FakeClock, credentials: Credentials
 ) -> None:
     await error_of(credentials)
@@ -434,7 +420,7 @@ async def test_who_needs_a_token_after_a_failure_waits_for_the_renewal_under_way
     assert az.runs == 2
 
 
-async def test_a_refused_token_is_renewed_once_for_all(az: Az, clock: FakeClock, credentials: Credentials) -> None:
+async def test_refused_token_is_renewed_once_for_all(az: Az, clock: FakeClock, credentials: Credentials) -> None:
     az.gives("token-1", HOUR, clock)
     stale = await credentials.token()
     az.gives("token-2", HOUR, clock)
@@ -444,9 +430,7 @@ async def test_a_refused_token_is_renewed_once_for_all(az: Az, clock: FakeClock,
     assert az.runs == 2
 
 
-async def test_a_command_that_gives_the_same_token_again_is_not_asked_by_each(
-    az: Az, clock: FakeClock, credentials: Credentials
-) -> None:
+async def test_unchanged_token_is_fetched_once_for_all(az: Az, clock: FakeClock, credentials: Credentials) -> None:
     az.gives("token-1", HOUR, clock)
     stale = await credentials.token()
     again = await credentials.renew(stale)
@@ -471,7 +455,7 @@ async def test_a_command_that_gives_the_same_token_again_is_not_asked_by_each(
         (60, 30),  # the second half
     ],
 )
-async def test_a_token_is_renewed_ahead_of_its_end(
+async def test_token_is_renewed_before_it_expires(
     az: Az, clock: FakeClock, credentials: Credentials, lives: float, due: float
 ) -> None:
     az.gives("token-1", lives, clock)
@@ -486,14 +470,12 @@ async def test_a_token_is_renewed_ahead_of_its_end(
     assert az.runs == 2
 
 
-async def test_nothing_is_refreshed_before_somebody_needs_a_token(az: Az, credentials: Credentials) -> None:
+async def test_refresh_does_nothing_before_the_first_use(az: Az, credentials: Credentials) -> None:
     await credentials.refresh_if_due()
     assert az.runs == 0
 
 
-async def test_while_refreshing_fails_the_old_token_stays_in_use_and_the_pauses_grow(
-    az: Az, clock: FakeClock, credentials: Credentials
-) -> None:
+async def test_failing_refresh_keeps_the_old_token(az: Az, clock: FakeClock, credentials: Credentials) -> None:
     az.gives("token-1", 3 * HOUR, clock)
     old = await credentials.token()
     az.does("echo down >&2; exit 1")
@@ -516,9 +498,7 @@ async def test_while_refreshing_fails_the_old_token_stays_in_use_and_the_pauses_
     assert credentials.last_error is None
 
 
-async def test_a_token_is_handed_out_while_the_next_one_is_fetched(
-    az: Az, clock: FakeClock, credentials: Credentials
-) -> None:
+async def test_token_stays_available_during_a_refresh(az: Az, clock: FakeClock, credentials: Credentials) -> None:
     az.gives("token-1", HOUR, clock)
     await credentials.token()
     clock.advance(50 * 60)
@@ -545,7 +525,7 @@ def from_file(file: Path, clock: FakeClock, secrets: Secrets) -> Credentials:
     return Credentials(TokenSource(file=file), clock, secrets, retry=False)
 
 
-async def test_a_token_file_is_read_again_when_it_changes(file: Path, from_file: Credentials) -> None:
+async def test_token_file_is_read_again_when_it_changes(file: Path, from_file: Credentials) -> None:
     put(file, "token-1\n")
     first = await from_file.token()
     assert first.value == "token-1"
@@ -558,7 +538,7 @@ async def test_a_token_file_is_read_again_when_it_changes(file: Path, from_file:
     assert (await from_file.token()).expires_at == LATER
 
 
-async def test_a_swapped_symlink_is_a_change(file: Path, from_file: Credentials, tmp_path: Path) -> None:
+async def test_swapped_symlink_is_a_change(file: Path, from_file: Credentials, tmp_path: Path) -> None:
     for token in ("token-1", "token-2"):
         (tmp_path / f"{token}.txt").write_text(token)
         link = tmp_path / "link"
@@ -567,9 +547,7 @@ async def test_a_swapped_symlink_is_a_change(file: Path, from_file: Credentials,
         assert (await from_file.token()).value == token
 
 
-async def test_a_token_file_that_breaks_does_not_take_a_good_token_away(
-    file: Path, clock: FakeClock, from_file: Credentials
-) -> None:
+async def test_broken_token_file_keeps_the_valid_token(file: Path, clock: FakeClock, from_file: Credentials) -> None:
     put(file, jwt(exp=LATER.timestamp()))
     good = await from_file.token()
     put(file, "")
@@ -581,12 +559,12 @@ async def test_a_token_file_that_breaks_does_not_take_a_good_token_away(
     assert (await from_file.token()).value == "token-2"
 
 
-async def test_an_unchanged_file_can_only_give_the_same_token_again(file: Path, from_file: Credentials) -> None:
+async def test_unchanged_file_gives_the_same_token(file: Path, from_file: Credentials) -> None:
     put(file, "token-1")
     assert (await from_file.renew(await from_file.token())).value == "token-1"
 
 
-async def test_a_token_file_that_is_missing_or_unfit_is_named(file: Path, from_file: Credentials) -> None:
+async def test_unusable_token_file_is_named(file: Path, from_file: Credentials) -> None:
     assert await error_of(from_file) == (
         f"the token file {file} cannot be read: no such file or directory. Write a valid token to it"
     )
@@ -601,7 +579,7 @@ async def test_a_token_file_that_is_missing_or_unfit_is_named(file: Path, from_f
 # A value
 
 
-async def test_a_given_value_is_the_token(clock: FakeClock, secrets: Secrets) -> None:
+async def test_given_value_is_the_token(clock: FakeClock, secrets: Secrets) -> None:
     credentials = Credentials(TokenSource(value="token-1"), clock, secrets)
     token = await credentials.token()
     assert (token.value, token.expires_at) == ("token-1", None)
@@ -609,7 +587,7 @@ async def test_a_given_value_is_the_token(clock: FakeClock, secrets: Secrets) ->
     assert secrets.mask("token-1") == "***"
 
 
-async def test_a_given_value_that_has_ended_is_not_used(clock: FakeClock, secrets: Secrets) -> None:
+async def test_expired_value_is_not_used(clock: FakeClock, secrets: Secrets) -> None:
     credentials = Credentials(TokenSource(value=jwt(exp=LATER.timestamp())), clock, secrets)
     assert (await credentials.token()).expires_at == datetime(2026, 3, 1, 13, tzinfo=UTC)
     clock.advance(HOUR)

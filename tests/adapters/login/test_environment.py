@@ -6,7 +6,7 @@ from gemwatch.core.secrets import Secrets
 KEY, URL = "key-0123456789", "json://hooks.example.com/token-0123456789"
 
 
-def test_secrets_and_what_systemd_and_libpq_read_are_withheld() -> None:
+def test_secrets_and_systemd_and_libpq_are_withheld() -> None:
     secrets = Secrets()
     secrets.add(KEY, "short-1")
     secrets.add_url(URL)
@@ -31,6 +31,6 @@ def test_secrets_and_what_systemd_and_libpq_read_are_withheld() -> None:
     assert given == kept
 
 
-def test_what_every_program_needs_is_kept_even_if_it_is_referred_to() -> None:
+def test_basic_variables_are_kept_even_if_referred_to() -> None:
     environ = {"HOME": "/home/x", "PATH": "/bin", "OTHER": "y"}
     assert child_environment(environ, referred=set(environ), secrets=Secrets()) == {"HOME": "/home/x", "PATH": "/bin"}

@@ -34,7 +34,7 @@ LATER = START + timedelta(hours=1)
         (jwt(exp=LATER.timestamp()) + "\r\n", jwt(exp=LATER.timestamp()), LATER),
     ],
 )
-def test_a_token_and_its_end_are_read_in_every_known_form(text: str, value: str, expires_at: datetime | None) -> None:
+def test_token_and_expiry_are_read_in_every_known_form(text: str, value: str, expires_at: datetime | None) -> None:
     given = read_token(text, START)
     assert (given.value, given.expires_at) == (value, expires_at)
 
@@ -51,12 +51,12 @@ def test_a_token_and_its_end_are_read_in_every_known_form(text: str, value: str,
         "\x1b[1mtok\x1b[0m",
     ],
 )
-def test_what_az_prints_around_a_token_is_no_obstacle(text: str) -> None:
+def test_output_around_a_token_is_ignored(text: str) -> None:
     assert read_token(text, START).value == "tok"
 
 
 @pytest.mark.parametrize("word", ["None", "null", "undefined", '"None"', '{"accessToken": "null"}'])
-def test_a_word_for_nothing_is_no_token(word: str) -> None:
+def test_null_words_are_refused(word: str) -> None:
     with pytest.raises(ValueError, match="not a token"):
         read_token(word, START)
 
@@ -65,7 +65,7 @@ def test_a_word_for_nothing_is_no_token(word: str) -> None:
     ("claims", "application"),
     [({"idtyp": "app"}, True), ({"idtyp": "app", "scp": "x"}, False), ({"idtyp": "user"}, False), ({}, False)],
 )
-def test_a_token_of_an_application_is_recognised(claims: dict[str, str], application: bool) -> None:  # noqa: FBT001
+def test_token_of_an_application_is_recognised(claims: dict[str, str], application: bool) -> None:  # noqa: FBT001
     given = read_token(jwt(tid="my-tenant", **claims), START)
     assert (given.application, given.tenant) == (application, "my-tenant")
 
@@ -79,7 +79,7 @@ def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
-def test_an_older_az_gives_local_time(berlin: None) -> None:
+def test_local_time_of_older_az_is_read(berlin: None) -> None:
     winter = json.dumps({"accessToken": "tok", "expiresOn": "2026-03-01 14:00:00.000000"})
     assert read_token(winter, START).expires_at == LATER
 
@@ -102,14 +102,14 @@ def test_an_older_az_gives_local_time(berlin: None) -> None:
         "a.b.c.d.e",
     ],
 )
-def test_an_odd_jwt_is_a_token_without_a_known_end(odd: str) -> None:
+def test_odd_jwt_is_a_token_without_an_expiry(odd: str) -> None:
     assert read_token(odd, START) == Given(value=odd)
 
 
 @pytest.mark.parametrize(
     "text", ["", " \n", "please log in", "tok\ntok2", "{", "[]", "{}", '""', '{"accessToken": 5}', "[" * 100_000]
 )
-def test_what_is_no_token_is_refused_without_being_shown(text: str) -> None:
+def test_invalid_token_is_refused_without_being_shown(text: str) -> None:
     with pytest.raises(ValueError, match=r"^(nothing|it|its) ") as caught:
         read_token(text, START)
     assert "log in" not in str(caught.value)

@@ -55,7 +55,7 @@ async def test_mail_is_plain_text_with_the_headers_of_automatic_mail(build: Buil
     assert mail["Date"].datetime.utcoffset() is not None
 
 
-async def test_a_repeated_mail_keeps_its_message_id(build: Build) -> None:
+async def test_repeated_mail_keeps_its_message_id(build: Build) -> None:
     with MailServer() as server:
         targets = build(mail=mail_url(server))
         for _ in range(2):
@@ -74,7 +74,7 @@ async def test_a_repeated_mail_keeps_its_message_id(build: Build) -> None:
         "SUCCESS: \N{FACTORY}\N{PACKAGE} =?utf-8?q?no?= (job 7)",
     ],
 )
-async def test_subjects_are_folded_as_rfc_2047_asks(build: Build, title: str) -> None:
+async def test_subjects_are_folded_by_rfc_2047(build: Build, title: str) -> None:
     with MailServer() as server:
         assert await build(mail=mail_url(server)).send("mail", Rendered(title=title, body="b")) == Sent()
     raw = server.letters[0].content
@@ -113,7 +113,7 @@ async def test_options_of_the_url_reach_the_mail(build: Build) -> None:
         ("&wkd=yes", "gemwatch does not encrypt or sign mail"),
     ],
 )
-def test_a_mail_url_that_cannot_work_is_refused(more: str, problem: str) -> None:
+def test_mail_url_that_cannot_work_is_refused(more: str, problem: str) -> None:
     found = url_problem(f"mailto://mail.example.com?from=gemwatch@example.com&to=data@example.com{more}")
     assert found is not None
     assert found.startswith(problem)
@@ -157,14 +157,14 @@ def has_ipv6() -> bool:
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="there is no IPv6 loopback here")
-async def test_a_server_can_be_an_ipv6_literal(build: Build) -> None:
+async def test_server_can_be_an_ipv6_literal(build: Build) -> None:
     with MailServer(host="::1") as server:
         assert url_problem(mail_url(server)) is None
         assert await build(mail=mail_url(server)).send("mail", HELLO) == Sent()
     assert [letter.recipients for letter in server.letters] == [["data@example.com"]]
 
 
-async def test_a_refused_recipient_is_not_a_refused_target(build: Build) -> None:
+async def test_refused_recipient_is_not_a_refused_target(build: Build) -> None:
     with MailServer(refuses={"nobody@example.com"}) as server:
         targets = build(
             one=mail_url(server, to="nobody@example.com"), two=mail_url(server, to="nobody@example.com,a@example.com")
@@ -176,7 +176,7 @@ async def test_a_refused_recipient_is_not_a_refused_target(build: Build) -> None
     assert [letter.recipients for letter in server.letters] == [["a@example.com"]]
 
 
-async def test_a_refused_sender_is_a_refused_target(build: Build) -> None:
+async def test_refused_sender_is_a_refused_target(build: Build) -> None:
     with MailServer(sender_reply="550 5.7.1 not allowed to send as this user") as server:
         outcome = await build(mail=mail_url(server)).send("mail", HELLO)
     assert outcome == NotSent(
@@ -198,9 +198,7 @@ async def test_a_refused_sender_is_a_refused_target(build: Build) -> None:
         ("534 5.7.9 Application-specific password required - gsmtp", Failure.REFUSED, "Make an app password"),
     ],
 )
-async def test_a_refused_login_says_why_and_what_to_do(
-    build: Build, reply: str, failure: Failure, words: str
-) -> None:
+async def test_refused_login_says_why_and_what_to_do(build: Build, reply: str, failure: Failure, words: str) -> None:
     with MailServer(password=b"the right one", login_reply=reply) as server:
         outcome = await build(mail=mail_url(server, user="me:s3cret-Pa%24s@")).send("mail", HELLO)
     assert isinstance(outcome, NotSent)
@@ -219,7 +217,7 @@ async def test_user_and_password_beyond_ascii_log_in(build: Build) -> None:
     assert server.logins == [("müller".encode(), "pässwörd \u20ac".encode())]
 
 
-async def test_a_missing_mail_server_is_named_by_host_and_port(build: Build) -> None:
+async def test_missing_mail_server_is_named_by_host_and_port(build: Build) -> None:
     with MailServer() as server:
         url = mail_url(server)
     assert await build(mail=url).send("mail", HELLO) == NotSent(

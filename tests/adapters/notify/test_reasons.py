@@ -66,13 +66,13 @@ async def test_ntfy_codes_with_more_digits_count_as_http(build: Build) -> None:
     assert outcome.reason.startswith("ntfy answered 429 Too Many Requests: ")
 
 
-async def test_a_missing_server_is_named_by_host_and_port(build: Build) -> None:
+async def test_missing_server_is_named_by_host_and_port(build: Build) -> None:
     with Inbox() as gone:
         url = gone.target_url()
     assert await build(team=url).send("team", HELLO) == NotSent(reason=f"connection refused by 127.0.0.1:{gone.port}")
 
 
-async def test_a_broken_connection_leaves_the_outcome_unknown(build: Build) -> None:
+async def test_broken_connection_leaves_the_outcome_unknown(build: Build) -> None:
     class Rude(Handler):
         def do_POST(self) -> None:
             self.close_connection = True
@@ -82,7 +82,7 @@ async def test_a_broken_connection_leaves_the_outcome_unknown(build: Build) -> N
     assert outcome == NotSent(reason="JSON closed the connection; it may have arrived", unknown=True)
 
 
-async def test_a_password_outside_latin_1_shows_no_character(build: Build, inbox: Inbox) -> None:
+async def test_password_outside_latin_1_shows_no_character(build: Build, inbox: Inbox) -> None:
     said = reason(await build(team=f"json://me:p%E2%82%AC%C5%93word@127.0.0.1:{inbox.port}/x").send("team", HELLO))
     assert said == "a character in the target's URL or in the message cannot be encoded for this service"
 
@@ -140,7 +140,7 @@ def encodings(secret: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("form", encodings(SECRET))
-async def test_no_form_of_a_secret_gets_into_a_reason(build: Build, form: str) -> None:
+async def test_reasons_hide_every_form_of_a_secret(build: Build, form: str) -> None:
     body = f"sorry: {encodings(SECRET)[form]}".encode()
     with serving(Service(status=403, body=body)) as service:
         url = f"json://gemwatch:{SECRET}@127.0.0.1:{service.port}/hook"
@@ -149,7 +149,7 @@ async def test_no_form_of_a_secret_gets_into_a_reason(build: Build, form: str) -
 
 
 @pytest.mark.parametrize("password", ["pässwörd-123", "p+w /&=%", "kurz", "пароль-один"])
-async def test_a_mail_login_shows_nothing_of_the_password(build: Build, password: str) -> None:
+async def test_mail_login_hides_the_password(build: Build, password: str) -> None:
     reply = f"535 5.7.8 wrong: {quote(password)} {base64.b64encode(password.encode()).decode()}"
     with MailServer(password=b"the right one", login_reply=reply) as server:
         user = f"gemwatch:{quote(password, safe='')}"

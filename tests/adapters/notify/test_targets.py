@@ -28,12 +28,12 @@ def inbox() -> Iterator[Inbox]:
         server.hold.set()
 
 
-async def test_a_message_arrives(build: Build, inbox: Inbox) -> None:
+async def test_message_arrives(build: Build, inbox: Inbox) -> None:
     assert await build(team=inbox.target_url()).send("team", HELLO) == Sent()
     assert [(m.title, m.body) for m in inbox.messages] == [(HELLO.title, HELLO.body)]
 
 
-async def test_an_unencodable_character_becomes_a_question_mark(build: Build, inbox: Inbox) -> None:
+async def test_unencodable_character_becomes_a_question_mark(build: Build, inbox: Inbox) -> None:
     message = Rendered(title="\ud800", body="half a \udfff pair")
     assert await build(team=inbox.target_url()).send("team", message) == Sent()
     assert [(m.title, m.body) for m in inbox.messages] == [("?", "half a ? pair")]
@@ -45,7 +45,7 @@ async def test_escapes_and_templates_arrive_unchanged(build: Build, inbox: Inbox
     assert inbox.messages[0].body == body
 
 
-async def test_a_timeout_is_unknown_and_does_not_block_the_next(build: Build, inbox: Inbox) -> None:
+async def test_timeout_is_unknown_and_does_not_block_the_next(build: Build, inbox: Inbox) -> None:
     assert inbox.hold is not None
     targets = build(team=inbox.target_url())
     inbox.hold.clear()
@@ -56,7 +56,7 @@ async def test_a_timeout_is_unknown_and_does_not_block_the_next(build: Build, in
     await until(lambda: sorted(inbox.titles()) == ["SUCCESS: job 7", "second"], "both messages")
 
 
-async def test_the_number_of_hanging_sends_is_limited(build: Build, inbox: Inbox) -> None:
+async def test_number_of_hanging_sends_is_limited(build: Build, inbox: Inbox) -> None:
     assert inbox.hold is not None
     targets = build(team=inbox.target_url())
     inbox.hold.clear()
@@ -73,7 +73,7 @@ def hanging_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "target team"]
 
 
-async def test_a_slow_target_delays_no_other(build: Build, inbox: Inbox) -> None:
+async def test_slow_target_delays_no_other(build: Build, inbox: Inbox) -> None:
     assert inbox.hold is not None
     with Inbox() as quick:
         targets = build(slow=inbox.target_url(), quick=quick.target_url())
@@ -85,7 +85,7 @@ async def test_a_slow_target_delays_no_other(build: Build, inbox: Inbox) -> None
         assert await slow == Sent()
 
 
-async def test_a_target_still_sends_after_a_cancelled_send(build: Build, inbox: Inbox) -> None:
+async def test_target_still_sends_after_a_cancelled_send(build: Build, inbox: Inbox) -> None:
     assert inbox.hold is not None
     targets = build(team=inbox.target_url())
     inbox.hold.clear()
@@ -122,7 +122,7 @@ async def test_unchanged_targets_keep_their_thread_on_reload(build: Build, inbox
     await until(lambda: not hanging_threads(), "the thread's end")
 
 
-async def test_a_bad_url_on_reload_leaves_running_targets_alone(build: Build, inbox: Inbox) -> None:
+async def test_bad_url_on_reload_leaves_running_targets_alone(build: Build, inbox: Inbox) -> None:
     targets = build(team=inbox.target_url())
     with pytest.raises(ValueError, match=r"^target chat: it is not a slack:// URL in a form that Apprise reads"):
         targets.replaced([Target(name="team", url=inbox.target_url()), Target(name="chat", url="slack://nonsense")])
@@ -131,7 +131,7 @@ async def test_a_bad_url_on_reload_leaves_running_targets_alone(build: Build, in
     assert await targets.send("team", HELLO) == REMOVED
 
 
-def test_room_is_what_the_service_takes(build: Build) -> None:
+def test_room_is_the_limit_of_the_service(build: Build) -> None:
     targets = build(
         slack=SLACK,
         mail="mailto://mail.example.com?from=a@example.com&to=b@example.com",
@@ -154,7 +154,7 @@ async def test_failures_have_a_high_priority_unless_the_url_names_one(build: Bui
     assert [headers.get("X-Priority") for _, headers, _ in service.posts] == ["high", None, "low", "low"]
 
 
-async def test_no_log_line_of_apprise_gets_out(
+async def test_apprise_log_lines_are_not_printed(
     build: Build, slack: Service, inbox: Inbox, capfd: pytest.CaptureFixture[str]
 ) -> None:
     records: list[logging.LogRecord] = []
@@ -178,7 +178,7 @@ async def test_no_log_line_of_apprise_gets_out(
     assert capfd.readouterr() == ("", "")
 
 
-async def test_a_reason_survives_disabled_apprise_logging(build: Build, slack: Service) -> None:
+async def test_reason_survives_disabled_apprise_logging(build: Build, slack: Service) -> None:
     targets = build(chat=SLACK)
     slack.status, slack.body = 404, b"no_service"
     logging.getLogger("apprise").disabled = True
@@ -186,7 +186,7 @@ async def test_a_reason_survives_disabled_apprise_logging(build: Build, slack: S
     assert reason(await targets.send("chat", HELLO)).startswith("Slack answered 404 Not Found: no_service")
 
 
-async def test_the_tone_sets_the_colour(build: Build, slack: Service) -> None:
+async def test_tone_sets_the_colour(build: Build, slack: Service) -> None:
     targets = build(red=SLACK, blue=SLACK.replace("TSECRET", "TSECREU"))
     assert await targets.send("red", Rendered(title="t", body="b", tone=Tone.BAD)) == Sent()
     assert await targets.send("blue", Rendered(title="t", body="b")) == Sent()

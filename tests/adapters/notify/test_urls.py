@@ -18,7 +18,7 @@ GOOD = [
 
 
 @pytest.mark.parametrize("url", GOOD)
-def test_a_good_url_has_neither_problem_nor_advice(url: str) -> None:
+def test_good_url_has_neither_problem_nor_advice(url: str) -> None:
     assert url_problem(url) is None
     assert url_advice(url) is None
 
@@ -84,7 +84,7 @@ def test_a_good_url_has_neither_problem_nor_advice(url: str) -> None:
         ),
     ],
 )
-def test_a_bad_url_is_refused_without_quoting_it(url: str, problem: str) -> None:
+def test_bad_url_is_refused_without_quoting_it(url: str, problem: str) -> None:
     assert url_problem(url) == problem
     assert not [secret for secret in ("s3cret", "SECRET", "sEcReT") if secret in problem]
 

@@ -18,7 +18,7 @@ DISCORD = "discord://1234567890/abcdefghijklmnop"
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("service", ALL)
-def test_wire_is_as_in_the_golden_file(service: str, kind: str) -> None:
+def test_wire_matches_the_golden_file(service: str, kind: str) -> None:
     assert wire(service, kind) == (FOLDER / f"{service}-{kind}.txt").read_text()
 
 
@@ -57,12 +57,12 @@ def test_format_follows_configuration_url_and_service(url: str, wanted: TargetFo
 
 @pytest.mark.parametrize("url", [MAIL, SLACK, TELEGRAM, TEAMS, DISCORD, "ntfy://topic", "bulksms://u:p@+12015550123"])
 @pytest.mark.parametrize("name", ["success-hostile", "summary-of-everything", "login-failing"])
-def test_messages_fit_what_a_service_takes(url: str, name: str) -> None:
+def test_messages_fit_the_limit_of_each_service(url: str, name: str) -> None:
     shape = shape_of(load(url), TargetFormat.AUTO)
     assert len(shape.render(messages()[name]).body) <= shape.most
 
 
-def test_a_name_cannot_mention_anybody_in_teams() -> None:
+def test_teams_names_are_not_mentions() -> None:
     message = messages()["success-hostile"]
     shape = shape_of(load(TEAMS), TargetFormat.AUTO)
     from dataclasses import replace  # noqa: PLC0415

@@ -25,14 +25,14 @@ from support.disk import held
 from support.waiting import until
 
 
-def test_a_second_writer_is_told_the_first_ones_process(store_url: str) -> None:
+def test_second_writer_gets_the_process_id_of_the_first(store_url: str) -> None:
     with WriterLock(store_url), pytest.raises(AlreadyRunningError, match=f"as process {os.getpid()}:"):
         WriterLock(store_url).__enter__()
     with WriterLock(store_url):
         pass
 
 
-def test_the_lock_of_a_killed_process_is_free(store_url: str) -> None:
+def test_lock_of_a_killed_process_is_free(store_url: str) -> None:
     script = (
         "import os, signal\n"
         "from gemwatch.adapters.store.database import WriterLock\n"
@@ -45,7 +45,7 @@ def test_the_lock_of_a_killed_process_is_free(store_url: str) -> None:
         pass
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+def test_folder_that_cannot_be_created_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"cannot write in .*file"):
         WriterLock(f"sqlite:///{tmp_path}/file/gemwatch.db").__enter__()
@@ -73,7 +73,7 @@ def test_concurrent_transactions_lose_no_update(store_url: str) -> None:
     engine.dispose()
 
 
-def test_a_commit_is_synced_and_references_are_checked(engine: sa.Engine) -> None:
+def test_commit_is_synced_and_references_are_checked(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         found = [
             connection.exec_driver_sql(f"PRAGMA {name}").scalar()
@@ -82,13 +82,13 @@ def test_a_commit_is_synced_and_references_are_checked(engine: sa.Engine) -> Non
     assert found == ["wal", 2, 1]
 
 
-def test_a_reader_cannot_write(store_url: str) -> None:
+def test_reader_cannot_write(store_url: str) -> None:
     engine = open_to_read(store_url)
     with pytest.raises(sa.exc.OperationalError, match="readonly"), engine.begin() as connection:
         connection.execute(sa.text("DELETE FROM watches"))
 
 
-async def test_work_waits_out_trouble_with_the_store_and_says_so(store_url: str, engine: sa.Engine) -> None:
+async def test_work_waits_for_a_failing_store_and_reports_it(store_url: str, engine: sa.Engine) -> None:
     said: list[str | None] = []
     database = DatabaseThread(said.append)
     with engine.begin() as connection:
@@ -112,7 +112,7 @@ async def test_work_waits_out_trouble_with_the_store_and_says_so(store_url: str,
     database.close()
 
 
-async def test_an_error_of_our_own_is_raised_at_once(engine: sa.Engine) -> None:
+async def test_programming_error_is_raised_at_once(engine: sa.Engine) -> None:
     database = DatabaseThread()
 
     def wrong() -> None:
@@ -124,7 +124,7 @@ async def test_an_error_of_our_own_is_raised_at_once(engine: sa.Engine) -> None:
     database.close()
 
 
-def test_a_store_that_stays_locked_is_waited_for_in_vain_and_then_refused_with_a_sentence(store_url: str) -> None:
+def test_store_that_stays_locked_is_refused_after_a_wait(store_url: str) -> None:
     said: list[str] = []
     with held(file_of(store_url)):
         wait_for_writers(store_url, 0.5, lambda: said.append("waiting"))
@@ -137,7 +137,7 @@ def test_a_store_that_stays_locked_is_waited_for_in_vain_and_then_refused_with_a
     assert not file_of(f"{store_url}.none").exists()
 
 
-def test_a_lock_whose_file_is_deleted_is_taken_anew_or_found_to_be_lost(store_url: str) -> None:
+def test_lock_with_a_deleted_file_is_retaken_or_lost(store_url: str) -> None:
     file = Path(f"{file_of(store_url)}.lock")
     with WriterLock(store_url) as lock:
         engine = open_to_write(store_url, lock=lock)

@@ -49,12 +49,12 @@ def test_new_fields_of_a_newer_version_are_ignored() -> None:
 
 @pytest.mark.parametrize("stored", [{}, {"over": "perhaps"}, {"job": 7}, [], None, "text", 7])
 @pytest.mark.parametrize("kind", [*EventKind, UnknownKind("quota-changed")])
-def test_what_cannot_be_read_becomes_neutral_facts(kind: EventKind | UnknownKind, stored: Any) -> None:
+def test_unreadable_facts_become_neutral(kind: EventKind | UnknownKind, stored: Any) -> None:
     facts = from_json(kind.value, stored)
     assert isinstance(facts, UnknownFacts)
     assert Event(at=datetime(2026, 1, 1, tzinfo=UTC), facts=facts).kind == UnknownKind(kind.value)
 
 
-def test_neutral_facts_are_kept_as_they_came() -> None:
+def test_neutral_facts_are_kept_unchanged() -> None:
     stored = {"quota": [5], "since": "2026-01-01"}
     assert to_json(from_json("quota-changed", stored)) == stored

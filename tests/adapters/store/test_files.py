@@ -127,7 +127,7 @@ def test_reader_creates_no_file(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == before
 
 
-def test_reader_sees_what_a_writer_has_not_folded_in_yet(tmp_path: Path) -> None:
+def test_reader_sees_commits_that_are_only_in_the_wal(tmp_path: Path) -> None:
     url = url_in(tmp_path)
     schema.upgrade(url)
     reading, writing = open_to_read(url), open_to_write(url, checkpoints=False)
@@ -139,7 +139,7 @@ def test_reader_sees_what_a_writer_has_not_folded_in_yet(tmp_path: Path) -> None
 
 
 @as_root
-def test_start_works_after_another_users_visit(shared: Path) -> None:
+def test_start_works_after_another_user_read_the_store(shared: Path) -> None:
     url, path = url_in(shared), shared / "gemwatch.db"
     with acting_as(NOBODY):
         schema.upgrade(url)
@@ -174,7 +174,7 @@ def test_start_names_the_file_and_owner_in_the_way(shared: Path, end: str) -> No
 
 
 @as_root
-def test_another_user_gets_a_sentence(shared: Path) -> None:
+def test_other_user_gets_a_clear_error(shared: Path) -> None:
     url = url_in(shared)
     schema.upgrade(url)
     shared.chmod(0o700)
@@ -245,7 +245,7 @@ def test_network_file_systems_are_recognized(tmp_path: Path, path: str, kind: st
     assert remote_filesystem(Path(path), mounts) == kind
 
 
-def test_no_list_of_mounts_is_no_network_file_system(tmp_path: Path) -> None:
+def test_missing_mount_list_is_not_a_network_file_system(tmp_path: Path) -> None:
     assert remote_filesystem(tmp_path, tmp_path / "none") is None
 
 

@@ -76,7 +76,7 @@ def bench(engine: sa.Engine) -> Bench:
     return Bench(engine)
 
 
-def test_an_end_leaves_a_run_with_its_wait_its_time_and_its_numbers(bench: Bench) -> None:
+def test_end_records_a_run_with_times_and_numbers(bench: Bench) -> None:
     bench.watch(7)
     bench.active(7, "REQUESTED", "IN_PROGRESS", "SUCCESS")
     (run,) = bench.kept()
@@ -111,7 +111,7 @@ def test_an_end_leaves_a_run_with_its_wait_its_time_and_its_numbers(bench: Bench
         (["FAILED"], None, None),
     ],
 )
-def test_what_was_not_seen_is_not_known(
+def test_unseen_times_are_unknown(
     bench: Bench, lives: list[str], queued: timedelta | None, ran: timedelta | None
 ) -> None:
     bench.watch(7)
@@ -120,7 +120,7 @@ def test_what_was_not_seen_is_not_known(
     assert (run.status, run.queued, run.ran) == ("FAILED", queued, ran)
 
 
-def test_a_job_that_runs_again_leaves_another_run_and_did_not_wait_since_its_first_request(bench: Bench) -> None:
+def test_second_run_has_its_own_waiting_time(bench: Bench) -> None:
     bench.watch(7)
     asked = {"requested_at": NOW.isoformat()}
     bench.active(7, "REQUESTED", "IN_PROGRESS", "SUCCESS")
@@ -132,7 +132,7 @@ def test_a_job_that_runs_again_leaves_another_run_and_did_not_wait_since_its_fir
     assert second.ended_at == NOW + 13 * HOUR
 
 
-def test_looking_again_at_what_has_ended_leaves_no_second_run(bench: Bench) -> None:
+def test_polling_a_finished_job_again_records_no_run(bench: Bench) -> None:
     for _ in range(3):
         bench.watch(7)
         bench.active(7, "SUCCESS")
@@ -140,7 +140,7 @@ def test_looking_again_at_what_has_ended_leaves_no_second_run(bench: Bench) -> N
     assert len(bench.kept()) == 1
 
 
-def test_a_run_goes_with_its_job(bench: Bench) -> None:
+def test_runs_are_deleted_with_their_job(bench: Bench) -> None:
     bench.store.address([])
     bench.watch(7)
     bench.active(7, "SUCCESS")
@@ -149,7 +149,7 @@ def test_a_run_goes_with_its_job(bench: Bench) -> None:
     assert bench.kept() == []
 
 
-def test_a_look_whose_claim_is_void_leaves_no_run(bench: Bench) -> None:
+def test_poll_with_a_void_claim_records_no_run(bench: Bench) -> None:
     bench.watch(7)
     claim = bench.store.claim_watches(NOW, 1, LEASE)[0]
     bench.watch()
@@ -158,12 +158,12 @@ def test_a_look_whose_claim_is_void_leaves_no_run(bench: Bench) -> None:
     assert (recorded.runs, bench.kept()) == ((), [])
 
 
-def test_what_ended_is_handed_back_to_learn_from(bench: Bench) -> None:
+def test_finished_runs_are_returned_for_learning(bench: Bench) -> None:
     bench.watch(7)
     assert bench.see(7, "SUCCESS", NOW).runs == tuple(bench.kept())
 
 
-def test_a_success_below_the_gate_is_told_as_one_that_needs_a_look_and_marked_everywhere(bench: Bench) -> None:
+def test_success_below_the_gate_needs_review_everywhere(bench: Bench) -> None:
     bench.policy = Policy(gate=GATE)
     bench.watch(1, 2, 3)
     assert bench.active(1, "SUCCESS") == ["success"]
@@ -177,7 +177,7 @@ def test_a_success_below_the_gate_is_told_as_one_that_needs_a_look_and_marked_ev
     assert kinds == {1: "success", 2: "needs-review", 3: "success"}
 
 
-def test_a_success_is_judged_by_the_one_before_on_the_same_input_only(bench: Bench) -> None:
+def test_success_is_compared_on_the_same_input_only(bench: Bench) -> None:
     bench.policy = Policy(gate=GATE)
     fewer = {"roads_matched_ratio": 0.9, "num_roads_processed": 200_000}
     bench.watch(1, 2, 3, 4)
@@ -197,7 +197,7 @@ def test_a_success_is_judged_by_the_one_before_on_the_same_input_only(bench: Ben
     assert bench.job(3)["previous"] is None
 
 
-def test_a_run_that_was_requested_later_is_not_the_one_before(bench: Bench) -> None:
+def test_later_requested_run_is_not_the_previous_one(bench: Bench) -> None:
     bench.policy = Policy(gate=GATE)
     bench.watch(1, 2, 3)
     fewer = {"roads_matched_ratio": 0.9, "num_roads_processed": 200_000}
@@ -214,7 +214,7 @@ def test_a_run_that_was_requested_later_is_not_the_one_before(bench: Bench) -> N
     assert [row and row["job_id"] for row in before.values()] == [None, None, 1]
 
 
-def test_of_ends_that_are_recorded_together_the_one_requested_first_comes_first(bench: Bench) -> None:
+def test_ends_recorded_together_are_in_request_order(bench: Bench) -> None:
     bench.policy = Policy(gate=GATE)
     bench.watch(1, 2, 3)
     fewer = {"roads_matched_ratio": 0.9, "num_roads_processed": 200_000}
@@ -234,7 +234,7 @@ def test_of_ends_that_are_recorded_together_the_one_requested_first_comes_first(
     assert {job_id: bench.job(job_id)["previous"]["job_id"] for job_id in (1, 2)} == {1: 2, 2: 3}
 
 
-def test_a_watchs_own_gate_counts_at_once_without_moving_its_poll_and_its_own_limits_with_a_look(
+def test_own_gate_applies_at_once_and_own_limits_at_a_poll(
     bench: Bench,
 ) -> None:
     bench.watch(7)
@@ -252,7 +252,7 @@ def test_a_watchs_own_gate_counts_at_once_without_moving_its_poll_and_its_own_li
     assert (bench.row(7).limits, bench.row(7).gate) == (None, None)
 
 
-def test_a_limit_is_told_once_over_a_restart_and_shown_while_it_counts(bench: Bench) -> None:
+def test_limit_is_reported_once_over_a_restart(bench: Bench) -> None:
     bench.policy = Policy(limits=Limits(running=90 * MINUTE))
     bench.watch(7)
     assert bench.active(7, "REQUESTED", "IN_PROGRESS", "IN_PROGRESS") == ["started"]
@@ -264,7 +264,7 @@ def test_a_limit_is_told_once_over_a_restart_and_shown_while_it_counts(bench: Be
     assert bench.job(7)["limits_passed"] == ["running-too-long"]
 
 
-def test_unfinished_jobs_have_an_estimate_from_what_was_kept(bench: Bench) -> None:
+def test_unfinished_jobs_have_an_estimate_from_stored_runs(bench: Bench) -> None:
     fill(bench.engine, past(HOUR, HOUR, HOUR, queued=HOUR / 2))
     bench.watch(7, 8, 9)
     bench.active(7, "REQUESTED", "IN_PROGRESS", begin=NOW - 2 * HOUR)
@@ -283,7 +283,7 @@ def test_unfinished_jobs_have_an_estimate_from_what_was_kept(bench: Bench) -> No
     assert json.dumps(running)
 
 
-def test_what_is_learnt_grows_with_the_store_and_reads_each_run_once(bench: Bench) -> None:
+def test_experience_reads_each_run_once(bench: Bench) -> None:
     learner = Learner()
     with bench.engine.begin() as connection:
         assert learner.experience(connection).outlook(job("IN_PROGRESS")) is None
@@ -296,7 +296,7 @@ def test_what_is_learnt_grows_with_the_store_and_reads_each_run_once(bench: Benc
     assert isinstance(load_experience(bench.engine), Experience)
 
 
-def test_the_run_before_is_found_for_some_jobs_or_for_all(bench: Bench) -> None:
+def test_previous_run_is_found_for_some_or_all_jobs(bench: Bench) -> None:
     bench.watch(1, 2, 3)
     for number in (1, 2, 3):
         bench.active(number, "SUCCESS", begin=NOW + number * HOUR, job_type=None)
@@ -308,7 +308,7 @@ def test_the_run_before_is_found_for_some_jobs_or_for_all(bench: Bench) -> None:
         assert [run.job_id for run in latest_runs(connection, 2)] == [2, 3]
 
 
-def test_texts_and_times_that_no_store_can_hold_or_no_span_be_added_to_cost_nothing(bench: Bench) -> None:
+def test_extreme_texts_and_times_are_recorded(bench: Bench) -> None:
     bench.policy = Policy(limits=Limits(queued=5 * HOUR), experience=Experience(past(HOUR, HOUR, HOUR, queued=HOUR)))
     fill(bench.engine, past(HOUR, HOUR, HOUR, queued=HOUR))
     bench.watch(7, 8)
@@ -319,7 +319,7 @@ def test_texts_and_times_that_no_store_can_hold_or_no_span_be_added_to_cost_noth
     assert bench.job(8)["estimate"] is None
 
 
-def test_other_limits_for_all_are_counted_by_a_look_within_five_intervals(bench: Bench) -> None:
+def test_edited_limits_apply_within_five_intervals(bench: Bench) -> None:
     bench.watch(*range(1, 51))
     with bench.engine.begin() as connection:
         connection.execute(sa.update(watches).values(due_at=NOW + HOUR, clock_at=NOW + HOUR))

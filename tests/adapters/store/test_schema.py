@@ -70,7 +70,7 @@ def test_tables_and_migrations_agree(engine: sa.Engine) -> None:
         assert compare_metadata(context, metadata) == []
 
 
-def test_the_revision_in_the_code_is_the_newest_migration() -> None:
+def test_revision_in_the_code_is_the_newest_migration() -> None:
     assert ScriptDirectory.from_config(schema.alembic_config()).get_heads() == [schema.REVISION]
 
 
@@ -135,7 +135,7 @@ def test_runs_are_filled_from_the_transitions_of_an_older_store(tmp_path: Path) 
     assert (found[1].roads, found[1].confidence_threshold) == (397613, 60)
 
 
-def test_what_a_migration_reads_of_a_document_is_what_the_program_keeps(tmp_path: Path) -> None:
+def test_migration_reads_documents_like_the_program(tmp_path: Path) -> None:
     """The migration reads documents by itself; both must know the same of the same life."""
     url, at = f"sqlite:///{tmp_path / 'gemwatch.db'}", datetime(2026, 2, 18, 12, tzinfo=UTC)
     raw = document(1, "SUCCESS", orbis_version="MAP1.204")
@@ -157,7 +157,7 @@ def test_what_a_migration_reads_of_a_document_is_what_the_program_keeps(tmp_path
     engine.dispose()
 
 
-def test_documents_that_no_store_can_hold_do_not_stop_a_migration(tmp_path: Path) -> None:
+def test_migration_survives_unstorable_documents(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'gemwatch.db'}"
     halves = dict.fromkeys(("storage_id", "input_filename", "job_type", "overture_release"), "\ud800")
     old = document(1, "SUCCESS", requested_at="0001-01-01T00:00:00+14:00", **halves)
@@ -179,14 +179,14 @@ def test_documents_that_no_store_can_hold_do_not_stop_a_migration(tmp_path: Path
     assert (run.storage_id, run.requested_at, run.matched) == ("?", None, 0.8468)
 
 
-def test_a_second_upgrade_changes_nothing_and_makes_no_copy(store_url: str, tmp_path: Path) -> None:
+def test_second_upgrade_changes_and_copies_nothing(store_url: str, tmp_path: Path) -> None:
     before = (tmp_path / "gemwatch.db").read_bytes()
     assert schema.upgrade(store_url) is None
     assert (tmp_path / "gemwatch.db").read_bytes() == before
     assert not list(tmp_path.glob("*.bak"))
 
 
-def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
+def test_file_that_is_not_a_store_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "gemwatch.db"
     path.write_text("this is not a database, whatever its name says. " * 40)
     with pytest.raises(StoreError, match="file is not a database"):
@@ -194,7 +194,7 @@ def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
     assert path.read_text().startswith("this is not a database")
 
 
-def test_a_schema_change_of_a_file_that_exists_leaves_a_copy_of_it(tmp_path: Path) -> None:
+def test_migration_keeps_a_copy_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "gemwatch.db"
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
@@ -206,7 +206,7 @@ def test_a_schema_change_of_a_file_that_exists_leaves_a_copy_of_it(tmp_path: Pat
         assert connection.execute("SELECT word FROM keepsake").fetchall() == [("kept",)]
 
 
-def test_a_store_that_is_not_there_yet_is_said_to_be_made_by_the_first_run(tmp_path: Path) -> None:
+def test_missing_store_is_reported_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="made by the first `gemwatch run`"):
         open_to_read(f"sqlite:///{tmp_path / 'gemwatch.db'}")
 
@@ -332,7 +332,7 @@ def test_next_poll_after_an_upgrade_writes_the_answer_once(older: str) -> None:
     engine.dispose()
 
 
-def test_old_facts_that_make_no_sense_are_sent_anyway(older: str) -> None:
+def test_invalid_old_facts_are_sent_anyway(older: str) -> None:
     engine = open_to_write(older)
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE events SET facts = '[1, {}]' WHERE kind = 'success'")
@@ -348,7 +348,7 @@ def test_old_facts_that_make_no_sense_are_sent_anyway(older: str) -> None:
     assert plain(title(not_found)) == "gemwatch: Not found (job 7)"
 
 
-def test_store_of_a_newer_version_that_added_only_is_used(store_url: str) -> None:
+def test_newer_store_with_only_additions_is_used(store_url: str) -> None:
     newer(store_url, "9999", least=schema.REVISION)
     assert schema.upgrade(store_url) is None
     engine = open_to_read(store_url)
@@ -356,7 +356,7 @@ def test_store_of_a_newer_version_that_added_only_is_used(store_url: str) -> Non
     assert schema.revision_of(engine) == "9999"
 
 
-def test_store_of_a_newer_version_that_took_away_is_refused(store_url: str) -> None:
+def test_newer_store_with_removals_is_refused(store_url: str) -> None:
     newer(store_url, "9999", least="9998")
     with pytest.raises(StoreError, match="schema 9999, which a newer gemwatch made"):
         schema.upgrade(store_url)
@@ -374,7 +374,7 @@ def newer(url: str, revision: str, *, least: str) -> None:
     engine.dispose()
 
 
-def test_every_migration_since_typed_facts_names_its_least_version() -> None:
+def test_recent_migrations_name_their_least_version() -> None:
     scripts = ScriptDirectory.from_config(schema.alembic_config()).walk_revisions()
     least = {script.revision: script.module.min_version for script in scripts if script.revision >= "0004"}
     assert all("0004" <= version <= revision for revision, version in least.items())

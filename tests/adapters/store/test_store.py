@@ -79,14 +79,14 @@ def bench(engine: sa.Engine) -> Bench:
     return Bench(engine)
 
 
-def test_a_new_watch_is_due_at_once_and_is_claimed_only_once(bench: Bench) -> None:
+def test_new_watch_is_due_at_once_and_is_claimed_only_once(bench: Bench) -> None:
     assert bench.watch(1, 2, 3) == Applied(added=3)
     assert [claim.tracked.job_id for claim in bench.claim(most=2)] == [1, 2]
     assert [claim.tracked.job_id for claim in bench.claim()] == [3]
     assert bench.claim() == []
 
 
-def test_a_claim_comes_due_again_when_its_lease_ends(bench: Bench) -> None:
+def test_claim_becomes_due_again_after_its_lease(bench: Bench) -> None:
     bench.watch(1)
     bench.claim()
     assert bench.claim(NOW + LEASE - timedelta(seconds=1)) == []
@@ -94,9 +94,7 @@ def test_a_claim_comes_due_again_when_its_lease_ends(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("stale_first", [True, False], ids=["stale first", "stale last"])
-def test_a_look_whose_claim_was_taken_back_does_not_cost_the_one_made_after_it(
-    bench: Bench, *, stale_first: bool
-) -> None:
+def test_void_poll_does_not_affect_the_next_one(bench: Bench, *, stale_first: bool) -> None:
     bench.watch(1)
     stale = bench.claim()
     later = NOW + timedelta(seconds=1)
@@ -111,7 +109,7 @@ def test_a_look_whose_claim_was_taken_back_does_not_cost_the_one_made_after_it(
     assert len(recorded.told) == 1
 
 
-def test_a_start_releases_what_a_dead_process_had_claimed(bench: Bench) -> None:
+def test_start_releases_what_a_dead_process_had_claimed(bench: Bench) -> None:
     bench.watch(1)
     bench.tell(1)
     assert bench.claim()
@@ -121,13 +119,13 @@ def test_a_start_releases_what_a_dead_process_had_claimed(bench: Bench) -> None:
     assert bench.bundle()
 
 
-def test_the_longest_due_is_claimed_first(bench: Bench) -> None:
+def test_longest_due_is_claimed_first(bench: Bench) -> None:
     bench.watch(2, now=NOW - MINUTE)
     bench.watch(1, 2)
     assert [claim.tracked.job_id for claim in bench.claim()] == [2, 1]
 
 
-def test_a_transition_its_state_and_its_deliveries_are_recorded_together(bench: Bench) -> None:
+def test_transition_and_deliveries_are_recorded_together(bench: Bench) -> None:
     bench.watch(7)
     bench.see(bench.claim()[0], "IN_PROGRESS")
     later = NOW + 2 * MINUTE
@@ -147,7 +145,7 @@ def test_a_transition_its_state_and_its_deliveries_are_recorded_together(bench: 
     assert job["details"] == {"job_id": 7, "status": "SUCCESS"}
 
 
-def test_a_record_that_fails_half_way_leaves_nothing_and_can_be_made_again(bench: Bench) -> None:
+def test_failed_record_leaves_nothing_and_can_be_retried(bench: Bench) -> None:
     bench.watch(7)
     claim = bench.claim()[0]
     with bench.engine.begin() as connection:
@@ -161,7 +159,7 @@ def test_a_record_that_fails_half_way_leaves_nothing_and_can_be_made_again(bench
     assert [row["to"] for row in bench.records.history()] == ["SUCCESS"]
 
 
-def test_a_report_on_a_job_that_was_unwatched_meanwhile_leaves_no_trace(bench: Bench) -> None:
+def test_report_on_an_unwatched_job_is_not_recorded(bench: Bench) -> None:
     bench.watch(7)
     claim = bench.claim()[0]
     assert bench.watch() == Applied(removed=1)
@@ -169,7 +167,7 @@ def test_a_report_on_a_job_that_was_unwatched_meanwhile_leaves_no_trace(bench: B
     assert (bench.job(7)["status"], bench.records.history(), bench.records.deliveries()) == (None, [], [])
 
 
-def test_two_reports_on_one_claim_tell_it_once(bench: Bench) -> None:
+def test_two_reports_on_one_claim_record_one(bench: Bench) -> None:
     bench.watch(7)
     claim = bench.claim()[0]
     assert len(bench.see(claim, "SUCCESS")) == 1
@@ -177,7 +175,7 @@ def test_two_reports_on_one_claim_tell_it_once(bench: Bench) -> None:
     assert len(bench.records.deliveries()) == 1
 
 
-def test_an_edit_touches_only_what_changed(bench: Bench) -> None:
+def test_edit_touches_only_what_changed(bench: Bench) -> None:
     bench.watch(1, 2, 3)
     for claim in bench.claim():
         bench.see(claim, "REQUESTED")
@@ -189,7 +187,7 @@ def test_an_edit_touches_only_what_changed(bench: Bench) -> None:
     assert bench.watch(1, Watch(job_id=2, name="Two", notify=(MAIL,)), 4) == Applied()
 
 
-def test_a_shorter_interval_counts_at_once_and_a_longer_one_from_the_next_look(bench: Bench) -> None:
+def test_shorter_interval_applies_at_once_a_longer_one_later(bench: Bench) -> None:
     bench.watch(1)
     bench.see(bench.claim()[0], "REQUESTED")
     bench.watch(Watch(job_id=1, every=timedelta(seconds=10)))
@@ -198,7 +196,7 @@ def test_a_shorter_interval_counts_at_once_and_a_longer_one_from_the_next_look(b
     assert bench.job(1)["next_poll_at"] == "2026-02-18T12:00:10.000Z"
 
 
-def test_a_job_watched_anew_is_looked_at_once_more_and_tells_nothing_that_was_told(bench: Bench) -> None:
+def test_job_watched_again_is_polled_but_not_reported_twice(bench: Bench) -> None:
     bench.watch(7)
     bench.see(bench.claim()[0], "SUCCESS")
     bench.watch()
@@ -208,7 +206,7 @@ def test_a_job_watched_anew_is_looked_at_once_more_and_tells_nothing_that_was_to
     assert bench.claim(NOW + timedelta(days=9)) == []
 
 
-def test_up_to_five_deliveries_go_one_by_one_and_more_than_five_as_a_bundle_of_fifty_at_most(bench: Bench) -> None:
+def test_more_than_five_deliveries_go_as_a_bundle(bench: Bench) -> None:
     bench.tell(5)
     sizes = []
     for _ in range(5):
@@ -223,13 +221,13 @@ def test_up_to_five_deliveries_go_one_by_one_and_more_than_five_as_a_bundle_of_f
     assert sizes == [50, 6]
 
 
-def test_targets_are_claimed_for_by_themselves(bench: Bench) -> None:
+def test_each_target_is_claimed_separately(bench: Bench) -> None:
     bench.tell(1, TEAM, MAIL)
     bundles = bench.store.claim_deliveries(NOW, [TEAM, MAIL, "gone"], LEASE)
     assert [(bundle.target, len(bundle.deliveries)) for bundle in bundles] == [(TEAM, 1), (MAIL, 1)]
 
 
-def test_what_was_sent_is_not_claimed_again_and_what_failed_comes_due_later(bench: Bench) -> None:
+def test_sent_deliveries_are_not_claimed_again(bench: Bench) -> None:
     bench.tell(2)
     first, second = bench.bundle(), bench.bundle()
     assert first is not None
@@ -249,7 +247,7 @@ def test_what_was_sent_is_not_claimed_again_and_what_failed_comes_due_later(benc
     ]
 
 
-def test_a_settlement_that_comes_after_its_claim_was_given_to_another_is_void(bench: Bench) -> None:
+def test_settlement_with_a_lost_claim_is_void(bench: Bench) -> None:
     bench.tell(1)
     stale = bench.bundle()
     fresh = bench.bundle(NOW + LEASE)
@@ -261,7 +259,7 @@ def test_a_settlement_that_comes_after_its_claim_was_given_to_another_is_void(be
     assert bench.records.deliveries()[0]["state"] == "sent"
 
 
-def test_when_a_target_works_again_what_waits_for_it_is_due_at_once(bench: Bench) -> None:
+def test_recovered_target_makes_its_deliveries_due(bench: Bench) -> None:
     bench.tell(2, TEAM)
     bench.tell(1, MAIL)
     one, two, other = bench.bundle(), bench.bundle(), bench.bundle(target=MAIL)
@@ -275,7 +273,7 @@ def test_when_a_target_works_again_what_waits_for_it_is_due_at_once(bench: Bench
     assert bench.bundle() is not None
 
 
-def test_a_removed_target_keeps_its_deliveries_until_they_expire(bench: Bench) -> None:
+def test_removed_target_keeps_its_deliveries_for_now(bench: Bench) -> None:
     bench.tell(1, TEAM)
     bench.tell(1, MAIL)
     assert bench.keeping.expire_deliveries(NOW + KEEP_TRYING - MINUTE, [MAIL]) == []
@@ -286,7 +284,7 @@ def test_a_removed_target_keeps_its_deliveries_until_they_expire(bench: Bench) -
     ]
 
 
-def test_failed_deliveries_can_be_put_back_by_hand(bench: Bench) -> None:
+def test_failed_deliveries_can_be_requeued(bench: Bench) -> None:
     bench.tell(2)
     for _ in range(2):
         bundle = bench.bundle()
@@ -302,7 +300,7 @@ def test_failed_deliveries_can_be_put_back_by_hand(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("jump", [timedelta(days=1), timedelta(hours=-1)])
-def test_when_the_clock_jumps_the_schedule_moves_along(bench: Bench, jump: timedelta) -> None:
+def test_schedule_moves_with_a_clock_jump(bench: Bench, jump: timedelta) -> None:
     bench.watch(1)
     bench.see(bench.claim()[0], "REQUESTED")
     bench.tell(1)
@@ -314,7 +312,7 @@ def test_when_the_clock_jumps_the_schedule_moves_along(bench: Bench, jump: timed
     assert bundle.deliveries[0].expires_at == NOW + jump + KEEP_TRYING
 
 
-def test_a_look_that_began_after_the_clock_jumped_keeps_the_lease_that_it_has(bench: Bench) -> None:
+def test_poll_after_a_clock_jump_keeps_its_lease(bench: Bench) -> None:
     bench.watch(1)
     bench.see(bench.claim()[0], "REQUESTED")
     jump = timedelta(hours=1)
@@ -323,14 +321,14 @@ def test_a_look_that_began_after_the_clock_jumped_keeps_the_lease_that_it_has(be
     assert len(bench.claim(NOW + jump + LEASE)) == 1
 
 
-def test_at_a_start_after_the_clock_was_put_back_nothing_waits_for_the_old_time(bench: Bench) -> None:
+def test_start_after_a_clock_set_back_makes_work_due(bench: Bench) -> None:
     bench.watch(1)
     early = NOW - timedelta(days=1)
     assert bench.keeping.pull_back(early, early + timedelta(hours=1)) == 1
     assert len(bench.claim(early)) == 1
 
 
-def test_retention_deletes_finished_jobs_that_nobody_has_watched_for_so_long_but_nothing_undelivered(
+def test_retention_deletes_old_finished_jobs_but_no_deliveries(
     bench: Bench,
 ) -> None:
     bench.watch(1, 2, 3, 4, 5)
@@ -348,13 +346,13 @@ def test_retention_deletes_finished_jobs_that_nobody_has_watched_for_so_long_but
     assert len(bench.records.deliveries()) == 1
 
 
-def test_notes_outlive_the_process(bench: Bench) -> None:
+def test_notes_survive_a_restart(bench: Bench) -> None:
     bench.store.record([], [], {"login": "refused", "told": ["a", "b"]})
     bench.store.record([], [], {"login": "ok"})
     assert bench.keeping.notes().items() >= {"login": "ok", "told": ["a", "b"]}.items()
 
 
-def test_the_snapshot_counts_watched_jobs_and_what_waits(bench: Bench) -> None:
+def test_snapshot_counts_watched_jobs_and_deliveries(bench: Bench) -> None:
     bench.watch(1, 2, 3)
     claims = bench.claim(most=2)
     bench.see(claims[0], "SUCCESS")
@@ -373,7 +371,7 @@ def test_times_keep_their_zone_and_naive_ones_are_refused(bench: Bench) -> None:
         bench.watch(2, now=NOW.replace(tzinfo=None))
 
 
-def test_no_statement_of_the_hot_paths_reads_a_whole_table(bench: Bench) -> None:
+def test_frequent_queries_never_scan_a_table(bench: Bench) -> None:
     """Each statement as it is sent, by SQLite's own plan for it."""
     sent: dict[str, Any] = {}
 
@@ -413,7 +411,7 @@ def test_no_statement_of_the_hot_paths_reads_a_whole_table(bench: Bench) -> None
         assert index in steps
 
 
-def test_a_claim_holds_everything_that_is_remembered(bench: Bench) -> None:
+def test_claim_has_the_whole_memory(bench: Bench) -> None:
     watch = Watch(job_id=9, name="Nine", notify=(MAIL, TEAM), every=timedelta(minutes=5))
     bench.watch(watch)
     memory = replace(bench.claim()[0].tracked.memory, misses=2, refused_at=NOW, reported_missing=True, last_error="x")
@@ -424,7 +422,7 @@ def test_a_claim_holds_everything_that_is_remembered(bench: Bench) -> None:
     assert (tracked.memory, tracked.every) == (memory, timedelta(minutes=5))
 
 
-def test_who_hears_of_an_end_is_decided_by_the_list_and_the_targets_of_the_moment_it_is_recorded(
+def test_targets_are_chosen_when_an_end_is_recorded(
     bench: Bench,
 ) -> None:
     bench.watch(Watch(job_id=7, name="Old", notify=("old",)))
@@ -437,7 +435,7 @@ def test_who_hears_of_an_end_is_decided_by_the_list_and_the_targets_of_the_momen
     assert [row["target"] for row in bench.records.deliveries()] == ["new"]
 
 
-def test_a_shorter_interval_counts_also_for_a_job_that_is_being_looked_at(bench: Bench) -> None:
+def test_shorter_interval_applies_during_a_poll(bench: Bench) -> None:
     bench.watch(Watch(job_id=7, every=timedelta(days=1)))
     stale = bench.claim()[0]
     bench.watch(Watch(job_id=7, every=timedelta(seconds=1)))
@@ -445,7 +443,7 @@ def test_a_shorter_interval_counts_also_for_a_job_that_is_being_looked_at(bench:
     assert bench.claim()[0].tracked.every == timedelta(seconds=1)
 
 
-def test_a_witness_is_another_job_that_was_not_refused_and_is_made_due(bench: Bench) -> None:
+def test_witness_is_another_unrefused_job_and_becomes_due(bench: Bench) -> None:
     bench.watch(1, 2)
     assert bench.store.call_witness(NOW, 1)
     for claim in bench.claim():
@@ -458,7 +456,7 @@ def test_a_witness_is_another_job_that_was_not_refused_and_is_made_due(bench: Be
     assert not bench.store.call_witness(NOW, 1)
 
 
-def test_numbers_that_json_does_not_know_do_not_spoil_what_is_printed(bench: Bench) -> None:
+def test_nan_and_infinity_are_printed_as_valid_json(bench: Bench) -> None:
     bench.watch(7)
     claim = bench.claim()[0]
     answer = seen(NOW, {"job_id": 7, "status": "REQUESTED", "novelty": float("nan")})

@@ -11,12 +11,12 @@ from gemwatch.core.runs import Run
 from support.past import HOUR, NOW, past, run
 
 
-def test_nothing_can_be_predicted_from_too_little() -> None:
+def test_too_few_runs_give_no_prediction() -> None:
     assert backtest([]) == []
     assert backtest(past(HOUR, HOUR, HOUR)) == []
 
 
-def test_ranges_hold_as_often_as_they_say() -> None:
+def test_ranges_have_their_stated_coverage() -> None:
     chance, runs = random.Random(5), []
     for number in range(400, 0, -1):
         queued, ran = (timedelta(seconds=chance.lognormvariate(mean, 0.4)) for mean in (6, 8))
@@ -32,7 +32,7 @@ def test_ranges_hold_as_often_as_they_say() -> None:
         assert 0.1 < score.relative_error < 0.5
 
 
-def test_a_run_is_predicted_only_from_those_that_had_ended_before_it_began() -> None:
+def test_run_is_predicted_only_from_earlier_ones() -> None:
     began = NOW - timedelta(days=1)
     together = [
         run(n, requested_at=began, queued=timedelta(), ran=timedelta(hours=n), ended_at=began + timedelta(hours=n))
@@ -44,5 +44,5 @@ def test_a_run_is_predicted_only_from_those_that_had_ended_before_it_began() -> 
 
 
 @pytest.mark.parametrize("one", [run(status="FAILED"), run(ran=None), run(ran=timedelta())])
-def test_runs_without_a_time_are_no_question(one: Run) -> None:
+def test_runs_without_a_time_are_ignored(one: Run) -> None:
     assert backtest([*past(*[HOUR] * 4, requested_at=None), one]) == backtest(past(*[HOUR] * 4, requested_at=None))

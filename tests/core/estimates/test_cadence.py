@@ -43,15 +43,15 @@ def when(elapsed: timedelta, known: Experience, every: timedelta = MINUTE, statu
     return interval(every, details(status), START, known, START + elapsed)
 
 
-def test_far_from_the_likely_end_a_job_is_looked_at_a_tenth_as_often() -> None:
+def test_polls_far_from_the_likely_end_are_rare() -> None:
     assert when(MINUTE, experience(2 * HOUR)) == MOST * MINUTE
 
 
-def test_when_the_end_is_near_it_is_looked_at_every_interval() -> None:
+def test_job_near_its_end_is_polled_every_interval() -> None:
     assert when(2 * HOUR, experience(2 * HOUR)) == MINUTE
 
 
-def test_the_last_long_pause_ends_before_the_end_becomes_likely() -> None:
+def test_last_long_pause_ends_before_the_likely_end() -> None:
     known = experience(2 * HOUR, spread=0.02)
     elapsed = timedelta()
     while elapsed < 1.8 * HOUR:
@@ -59,17 +59,17 @@ def test_the_last_long_pause_ends_before_the_end_becomes_likely() -> None:
     assert elapsed < 1.95 * HOUR
 
 
-def test_a_job_that_is_overdue_is_looked_at_every_interval() -> None:
+def test_overdue_job_is_polled_every_interval() -> None:
     assert when(4 * HOUR, experience(2 * HOUR)) == MINUTE
 
 
-def test_the_wait_in_the_queue_has_a_cadence_of_its_own() -> None:
+def test_queue_has_its_own_cadence() -> None:
     known = experience(2 * HOUR, queued=10 * MINUTE)
     assert when(10 * MINUTE, known, status="REQUESTED") == MINUTE
     assert when(10 * MINUTE, known, status="IN_PROGRESS") == MOST * MINUTE
 
 
-def test_without_experience_or_with_an_unknown_status_the_interval_stays() -> None:
+def test_interval_stays_without_experience() -> None:
     assert when(MINUTE, Experience()) == MINUTE
     assert when(MINUTE, experience(2 * HOUR, runs=2)) == MINUTE
     assert when(MINUTE, experience(2 * HOUR), status="PAUSED") == MINUTE
@@ -83,7 +83,7 @@ def test_without_experience_or_with_an_unknown_status_the_interval_stays() -> No
     st.floats(0, 3),
     st.sampled_from(["REQUESTED", "IN_PROGRESS"]),
 )
-def test_it_is_never_shorter_than_the_interval_nor_much_longer(
+def test_pause_is_between_the_interval_and_its_maximum(
     every: int, elapsed: int, usual: int, spread: float, status: str
 ) -> None:
     own, span = timedelta(seconds=every), timedelta(seconds=usual)
@@ -92,7 +92,7 @@ def test_it_is_never_shorter_than_the_interval_nor_much_longer(
 
 
 @pytest.mark.parametrize(("adaptive", "expected"), [(False, MINUTE), (True, MOST * MINUTE)])
-def test_a_look_is_put_off_only_where_that_is_asked_for(adaptive: bool, expected: timedelta) -> None:  # noqa: FBT001
+def test_adaptive_polling_is_off_by_default(adaptive: bool, expected: timedelta) -> None:  # noqa: FBT001
     tracked = Tracked(job_id=1, every=MINUTE, memory=Memory(status="IN_PROGRESS", running_since=START))
     policy = Policy(experience=experience(2 * HOUR), adaptive=adaptive)
     at = START + MINUTE

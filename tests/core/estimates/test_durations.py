@@ -27,23 +27,23 @@ def of(samples: list[timedelta]) -> Durations:
 
 
 @pytest.mark.parametrize("samples", [[], minutes(5), minutes(5, 6), minutes(5, 6, 0), minutes(5, 6, -7)])
-def test_fewer_than_three_measured_times_say_nothing(samples: list[timedelta]) -> None:
+def test_fewer_than_three_times_give_no_distribution(samples: list[timedelta]) -> None:
     assert Durations.of(samples) is None
 
 
-def test_the_middle_is_the_geometric_mean() -> None:
+def test_middle_is_the_geometric_mean() -> None:
     middle = of(minutes(10, 20, 40)).quantile(0.5)
     assert middle.total_seconds() == pytest.approx(20 * 60)
 
 
-def test_times_that_were_all_the_same_still_leave_a_little_doubt() -> None:
+def test_equal_times_still_give_a_range() -> None:
     durations = of(minutes(10, 10, 10))
     assert durations.quantile(0.1) < timedelta(minutes=10) < durations.quantile(0.9)
     assert durations.quantile(0.9) < timedelta(minutes=11)
 
 
 @pytest.mark.parametrize("count", [3, 5, 20])
-def test_the_range_from_10_to_90_per_cent_holds_in_eight_of_ten_cases(count: int) -> None:
+def test_range_holds_in_eight_of_ten_cases(count: int) -> None:
     chance, held, draws = random.Random(7), 0, 4000
     for _ in range(draws):
         *known, came = (timedelta(seconds=chance.lognormvariate(8, 0.5)) for _ in range(count + 1))
@@ -53,7 +53,7 @@ def test_the_range_from_10_to_90_per_cent_holds_in_eight_of_ten_cases(count: int
 
 
 @given(SAMPLES, st.floats(0, 6e10))
-def test_quantiles_grow_and_lie_beyond_what_has_passed_already(samples: list[timedelta], elapsed: float) -> None:
+def test_quantiles_grow_and_exceed_the_elapsed_time(samples: list[timedelta], elapsed: float) -> None:
     durations, beyond = of(samples), timedelta(seconds=elapsed)
     quantiles = [durations.quantile(p, beyond) for p in (0.01, 0.1, 0.5, 0.9, 0.99)]
     assert all(low <= high for low, high in pairwise(quantiles))
@@ -61,13 +61,13 @@ def test_quantiles_grow_and_lie_beyond_what_has_passed_already(samples: list[tim
 
 
 @given(SAMPLES, st.floats(0, 1e9))
-def test_the_hazard_is_a_number_however_far_out(samples: list[timedelta], elapsed: float) -> None:
+def test_hazard_is_always_a_number(samples: list[timedelta], elapsed: float) -> None:
     hazard = of(samples).hazard(timedelta(seconds=elapsed))
     assert 0 <= hazard < math.inf
     assert elapsed < 1e6 or hazard > 0
 
 
-def test_the_hazard_is_the_rate_at_which_those_that_are_left_end() -> None:
+def test_hazard_is_the_end_rate_of_the_remaining_runs() -> None:
     chance = random.Random(3)
     durations = of([timedelta(seconds=chance.lognormvariate(5, 0.4)) for _ in range(30)])
     passed = durations.quantile(0.7)
@@ -75,7 +75,7 @@ def test_the_hazard_is_the_rate_at_which_those_that_are_left_end() -> None:
     assert durations.hazard(passed) * step.total_seconds() == pytest.approx(0.01, rel=0.1)
 
 
-def test_far_in_the_tail_what_remains_goes_on_smoothly() -> None:
+def test_tail_of_the_distribution_is_smooth() -> None:
     durations = of(minutes(10, 10, 10))
     spread = durations.spread
     near, far = (timedelta(minutes=10 * math.exp(spread * z)) for z in (29.99, 30.01))

@@ -29,12 +29,12 @@ OTHER = {"input_filename": "other.parquet"}
         ([*past(HOUR, HOUR), run(ran=None)], None),
     ],
 )
-def test_the_runs_that_are_most_alike_and_at_least_three_tell(runs: list[module.Run], basis: Basis | None) -> None:
+def test_estimate_uses_the_most_similar_three_runs(runs: list[module.Run], basis: Basis | None) -> None:
     outlook = Experience(runs).outlook(job("IN_PROGRESS"))
     assert (outlook and outlook.basis) == basis
 
 
-def test_a_running_job_is_expected_to_take_what_others_took() -> None:
+def test_running_job_is_estimated_from_other_runs() -> None:
     expected = Experience(past(50 * MINUTE, 60 * MINUTE, 72 * MINUTE)).estimate(job("IN_PROGRESS"), NOW, NOW)
     assert expected is not None
     assert abs(expected.ends_at - (NOW + HOUR)) < timedelta(seconds=1)
@@ -43,7 +43,7 @@ def test_a_running_job_is_expected_to_take_what_others_took() -> None:
     assert (expected.runs, expected.basis, expected.overdue) == (3, Basis.INPUT, False)
 
 
-def test_what_has_passed_already_counts_and_beyond_nine_in_ten_it_is_overdue() -> None:
+def test_elapsed_time_counts_until_overdue() -> None:
     experience = Experience(past(50 * MINUTE, 60 * MINUTE, 72 * MINUTE))
     since = NOW - 5 * HOUR
     expected = experience.estimate(job("IN_PROGRESS"), since, NOW)
@@ -55,7 +55,7 @@ def test_what_has_passed_already_counts_and_beyond_nine_in_ten_it_is_overdue() -
     assert expected.running == fresh.running
 
 
-def test_a_waiting_job_is_expected_to_wait_and_then_to_run() -> None:
+def test_waiting_job_is_estimated_to_wait_then_run() -> None:
     runs = past(HOUR, HOUR, HOUR, queued=30 * MINUTE)
     expected = Experience(runs).estimate(job("REQUESTED", requested_at=NOW.isoformat()), None, NOW)
     assert expected is not None
@@ -64,22 +64,22 @@ def test_a_waiting_job_is_expected_to_wait_and_then_to_run() -> None:
     assert abs(expected.queue.median - 30 * MINUTE) < timedelta(seconds=1)
 
 
-def test_a_waiting_job_whose_like_was_never_seen_to_wait_has_no_estimate() -> None:
+def test_waiting_job_needs_runs_with_a_seen_wait() -> None:
     assert Experience(past(HOUR, HOUR, HOUR)).estimate(job("REQUESTED"), None, NOW) is None
 
 
 @pytest.mark.parametrize("status", ["SUCCESS", "FAILED", "PAUSED"])
-def test_a_job_that_neither_waits_nor_runs_has_no_estimate(status: str) -> None:
+def test_job_that_neither_waits_nor_runs_has_no_estimate(status: str) -> None:
     assert Experience(past(HOUR, HOUR, HOUR)).estimate(job(status), NOW, NOW) is None
 
 
-def test_a_job_that_has_never_been_seen_to_begin_has_no_estimate() -> None:
+def test_job_with_an_unseen_start_has_no_estimate() -> None:
     experience = Experience(past(HOUR, HOUR, HOUR, queued=HOUR))
     assert experience.estimate(job("IN_PROGRESS"), None, NOW) is None
     assert experience.estimate(job("REQUESTED", requested_at=None), None, NOW) is None
 
 
-def test_a_new_run_changes_the_outlook_and_old_ones_are_forgotten() -> None:
+def test_outlook_follows_new_runs_and_forgets_old_ones() -> None:
     experience = Experience(past(*[HOUR] * MOST_RUNS))
     for _ in range(MOST_RUNS):
         experience.add(run(ran=2 * HOUR))
@@ -90,7 +90,7 @@ def test_a_new_run_changes_the_outlook_and_old_ones_are_forgotten() -> None:
     assert math.isclose(outlook.running.quantile(0.5).total_seconds(), 7200, rel_tol=1e-6)
 
 
-def test_the_kinds_in_memory_are_bounded_and_the_ones_in_use_stay() -> None:
+def test_kinds_in_memory_are_bounded_by_last_use() -> None:
     experience = Experience(past(HOUR, HOUR, HOUR))
     for number in range(module.MOST_KEYS + 10):
         experience.add(run(input_filename=f"{number}.parquet"))

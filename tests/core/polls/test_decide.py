@@ -53,9 +53,7 @@ def kinds(verdict: Verdict) -> list[str]:
         ("FAILED", "SUCCESS", ["success"]),
     ],
 )
-def test_a_change_of_status_is_a_transition_and_tells_what_people_wait_for(
-    before: str | None, now: str, told: list[str]
-) -> None:
+def test_status_change_is_a_transition_with_its_event(before: str | None, now: str, told: list[str]) -> None:
     verdict = decide(tracked(before), seen(now), POLICY, 0.5)
     assert kinds(verdict) == told
     assert verdict.transition is not None
@@ -65,7 +63,7 @@ def test_a_change_of_status_is_a_transition_and_tells_what_people_wait_for(
 
 
 @pytest.mark.parametrize("status", ["REQUESTED", "IN_PROGRESS", "SUCCESS", "FAILED", "PAUSED", "success"])
-def test_the_same_status_again_is_no_transition_and_tells_nothing(status: str) -> None:
+def test_unchanged_status_has_no_transition_or_event(status: str) -> None:
     verdict = decide(tracked(status, reported_statuses="PAUSED\nsuccess"), seen(status), POLICY, 0.5)
     assert (verdict.transition, verdict.events) == (None, ())
     assert verdict.memory.status_since == BEFORE
@@ -73,17 +71,17 @@ def test_the_same_status_again_is_no_transition_and_tells_nothing(status: str) -
 
 
 @pytest.mark.parametrize("status", ["SUCCESS", "FAILED"])
-def test_a_finished_job_is_polled_no_more(status: str) -> None:
+def test_finished_job_is_not_polled(status: str) -> None:
     assert decide(tracked("IN_PROGRESS"), seen(status), POLICY, 0.5).due_at is None
 
 
 @pytest.mark.parametrize("status", ["REQUESTED", "IN_PROGRESS", "PAUSED", "success", "Done"])
-def test_any_other_status_is_looked_at_again(status: str) -> None:
+def test_unfinished_job_is_polled_again(status: str) -> None:
     assert decide(tracked("REQUESTED"), seen(status), POLICY, 0.5).due_at == NOW + MINUTE
 
 
 @pytest.mark.parametrize(("roll", "seconds"), [(0, 54), (0.5, 60), (0.999999, 66)])
-def test_the_next_look_is_due_after_the_interval_and_a_tenth_either_way(roll: float, seconds: float) -> None:
+def test_next_poll_is_due_after_the_interval_with_jitter(roll: float, seconds: float) -> None:
     due = decide(tracked("REQUESTED"), seen("REQUESTED"), POLICY, roll).due_at
     assert due is not None
     assert (due - NOW).total_seconds() == pytest.approx(seconds, abs=0.001)
@@ -95,7 +93,7 @@ def test_first_sight_of_a_finished_job_says_so() -> None:
     assert (facts.first_sight, facts.before) == (True, None)
 
 
-def test_the_running_time_counts_from_the_look_that_first_saw_it_running() -> None:
+def test_running_time_counts_from_the_first_sight() -> None:
     running = decide(tracked("REQUESTED"), seen("IN_PROGRESS", BEFORE), POLICY, 0.5).memory
     ended = decide(tracked("IN_PROGRESS", running_since=running.running_since), seen("SUCCESS"), POLICY, 0.5)
     facts = ended.events[0].facts
@@ -103,12 +101,12 @@ def test_the_running_time_counts_from_the_look_that_first_saw_it_running() -> No
     assert facts.running_since == BEFORE
 
 
-def test_a_new_run_of_a_finished_job_does_not_inherit_the_old_running_time() -> None:
+def test_new_run_starts_with_a_new_running_time() -> None:
     again = decide(tracked("SUCCESS", running_since=BEFORE), seen("REQUESTED"), POLICY, 0.5)
     assert again.memory.running_since is None
 
 
-def test_not_found_is_told_once_after_so_many_in_a_row() -> None:
+def test_not_found_is_reported_once_after_several_404s() -> None:
     job, told = tracked("REQUESTED"), []
     for _ in range(6):
         verdict = decide(job, NotFound(at=NOW), POLICY, 0.5)
@@ -118,14 +116,14 @@ def test_not_found_is_told_once_after_so_many_in_a_row() -> None:
     assert job.memory.status == "REQUESTED"
 
 
-def test_a_job_that_was_not_found_is_looked_for_every_quarter_of_an_hour_at_most() -> None:
+def test_missing_job_is_polled_every_15_minutes() -> None:
     for roll in (0, 0.5, 0.99):
         due = decide(tracked(misses=2), NotFound(at=NOW), POLICY, roll).due_at
         assert due is not None
         assert due >= NOW + LOST_EVERY
 
 
-def test_seen_after_not_found_is_normal_again_and_a_later_loss_is_told_anew() -> None:
+def test_found_job_can_be_reported_missing_again() -> None:
     back = decide(tracked("REQUESTED", misses=5, reported_missing=True), seen("REQUESTED"), POLICY, 0.5)
     assert (back.memory.misses, back.memory.reported_missing, back.due_at) == (0, False, NOW + MINUTE)
 
@@ -150,7 +148,7 @@ def test_only_an_observation_changes_a_job(status: str | None, answer: Observati
     assert verdict.due_at is not None
 
 
-def test_failed_looks_are_retried_with_growing_pauses_up_to_five_minutes() -> None:
+def test_failed_polls_have_growing_pauses() -> None:
     job, pauses = tracked("REQUESTED"), []
     for _ in range(12):
         verdict = decide(job, Failed(at=NOW, sent_at=NOW, reason="HTTP 500"), POLICY, 1 - 1e-9)
@@ -162,12 +160,12 @@ def test_failed_looks_are_retried_with_growing_pauses_up_to_five_minutes() -> No
     assert job.memory.last_error == "HTTP 500"
 
 
-def test_an_answer_after_failures_forgets_them() -> None:
+def test_answer_after_failures_forgets_them() -> None:
     memory = decide(tracked("REQUESTED", failures=9, last_error="x"), seen("REQUESTED"), POLICY, 0.5).memory
     assert (memory.failures, memory.last_error) == (0, None)
 
 
-def test_a_job_that_alone_is_refused_is_told_once_and_again_when_it_is_answered() -> None:
+def test_single_refused_job_is_reported_with_its_recovery() -> None:
     others_answered = replace(POLICY, last_good_sent_at=NOW)
     first = decide(tracked("REQUESTED"), Refused(at=BEFORE, reason="HTTP 403"), POLICY, 0.5)
     job = replace(tracked("REQUESTED"), memory=first.memory)
@@ -182,7 +180,7 @@ def test_a_job_that_alone_is_refused_is_told_once_and_again_when_it_is_answered(
     assert [event.facts for event in answered.events] == [LoginFacts(over=True, since=BEFORE)]
 
 
-def test_a_refusal_while_nobody_else_was_answered_is_not_held_against_the_job() -> None:
+def test_refusal_without_other_answers_is_not_the_jobs() -> None:
     job = tracked("REQUESTED", refused_at=NOW)
     policy = replace(POLICY, last_good_sent_at=BEFORE)
     assert kinds(decide(job, Refused(at=NOW, reason="HTTP 401"), policy, 0.5)) == []
@@ -199,7 +197,7 @@ ANSWERS = st.one_of(
 
 
 @given(st.lists(st.tuples(ANSWERS, st.floats(0, 1, exclude_max=True)), max_size=40))
-def test_whatever_comes_each_end_is_told_once_and_history_is_what_was_seen(
+def test_any_sequence_reports_each_end_once(
     answers: list[tuple[str | Observation, float]],
 ) -> None:
     job, ends, history = tracked(), [], []

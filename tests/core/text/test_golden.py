@@ -10,7 +10,7 @@ FILES = golden()
 
 
 @pytest.mark.parametrize("name", sorted(FILES))
-def test_golden_file_is_what_is_sent(name: str) -> None:
+def test_sent_text_matches_the_golden_file(name: str) -> None:
     assert (GOLDEN / name).read_text() == FILES[name]
 
 

@@ -139,7 +139,7 @@ LINKED = re.compile(r"://|@\w|\bwww\.|\b[\w-]+\.(?:com|example)\b|\b\d{1,3}(?:\.
 
 
 @given(OUTSIDE)
-def test_html_shows_words_from_outside_as_code_and_links_nothing(words: list[str]) -> None:
+def test_html_shows_foreign_text_as_code_without_links(words: list[str]) -> None:
     whole, shown = message(words)
     reader = Reader(render(whole, Format.HTML, headed=True).body)
     assert reader.codes[1:] == shown or reader.codes == shown
@@ -157,7 +157,7 @@ def test_text_shows_words_from_outside_exactly(words: list[str]) -> None:
 
 
 @given(OUTSIDE, st.sampled_from(Format), st.integers(20, 2000), st.booleans())
-def test_what_does_not_fit_is_left_out_and_the_id_stays(
+def test_blocks_that_do_not_fit_are_dropped_but_not_the_id(
     words: list[str],
     form: Format,
     most: int,

@@ -34,7 +34,7 @@ def test_visible_characters_stay(text: str) -> None:
         ("\u200b\u202e\u3164", ""),
     ],
 )
-def test_invisible_characters_go(text: str, shown: str) -> None:
+def test_invisible_characters_are_removed(text: str, shown: str) -> None:
     assert visible(text, 200) == shown
 
 

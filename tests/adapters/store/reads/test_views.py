@@ -81,18 +81,18 @@ async def test_jobs_are_found_ordered_and_paged(views: Views, asked: dict[str, A
         assert page["total"] == len(found)
 
 
-async def test_successes_that_need_a_look_are_found_and_counted(views: Views, store: str) -> None:
+async def test_successes_that_need_review_are_found_and_counted(views: Views, store: str) -> None:
     doubtful = {**seen(9, "SUCCESS"), "needs_review": ["matched 50.0 %, below the floor of 80.0 %"]}
     add(store, (watches, [doubtful, {**doubtful, "job_id": 10, "watched": False}]))
     assert ids(await views.jobs(needs_review=True)) == [9, 10]
     assert (await views.service())["needs_review"] == 1
 
 
-async def test_jobs_are_called_by_their_names(views: Views) -> None:
+async def test_jobs_have_their_names(views: Views) -> None:
     assert await views.names({1, 2, 5, 999}) == {2: "Weekly NL", 5: "weekly be"}
 
 
-async def test_a_page_says_what_it_is_a_part_of(views: Views) -> None:
+async def test_page_has_the_total_and_its_range(views: Views) -> None:
     page = await views.jobs(finished=False, limit=2, offset=1)
     assert (page["total"], page["limit"], page["offset"]) == (4, 2, 1)
 
@@ -104,7 +104,7 @@ async def test_jobs_and_deliveries_have_the_shapes_of_the_commands(views: Views,
     assert (await views.deliveries())["deliveries"] == records.deliveries()[::-1]
 
 
-async def test_a_job_comes_with_all_that_happened_to_it(views: Views, store: str) -> None:
+async def test_job_view_has_its_whole_history(views: Views, store: str) -> None:
     job, records = await views.job(5), Records(sa.create_engine(store))
     assert job is not None
     assert job["transitions"] == records.history(5)
@@ -113,14 +113,14 @@ async def test_a_job_comes_with_all_that_happened_to_it(views: Views, store: str
     assert job["previous"] == job["runs"][0]
 
 
-async def test_a_job_that_was_never_seen_has_no_runs_and_an_unknown_one_is_none(views: Views) -> None:
+async def test_unseen_job_has_no_runs(views: Views) -> None:
     job = await views.job(1)
     assert job is not None
     assert (job["runs"], job["transitions"], job["details"]) == ([], [], None)
     assert await views.job(999) is None
 
 
-async def test_an_unfinished_job_shows_all_earlier_runs_of_its_input(views: Views, store: str) -> None:
+async def test_unfinished_job_shows_all_earlier_runs_of_its_input(views: Views, store: str) -> None:
     again = seen(77, "IN_PROGRESS")
     again["document"] = again["document"].replace("in/77.parquet", "in/5.parquet")
     add(store, (watches, [again]))
@@ -148,7 +148,7 @@ async def test_deliveries_are_found_newest_first(views: Views, asked: dict[str, 
         assert page["total"] == len(found)
 
 
-async def test_the_service_says_how_it_is_and_how_much_there_is(store: str) -> None:
+async def test_service_view_has_health_and_counts(store: str) -> None:
     views = Views(store, FakeClock(), lambda: "disk full")
     service = await views.service()
     views.close()
@@ -168,7 +168,7 @@ async def test_the_service_says_how_it_is_and_how_much_there_is(store: str) -> N
     }
 
 
-async def test_the_marker_changes_with_every_commit_and_with_nothing_else(views: Views, store: str) -> None:
+async def test_marker_changes_only_with_commits(views: Views, store: str) -> None:
     first = await views.changed()
     await views.jobs()
     assert await views.changed() == first
@@ -178,7 +178,7 @@ async def test_the_marker_changes_with_every_commit_and_with_nothing_else(views:
     assert await views.changed() == second
 
 
-async def test_the_marker_changes_with_the_stores_trouble(store: str) -> None:
+async def test_marker_changes_when_the_store_fails(store: str) -> None:
     trouble: list[str | None] = [None]
     views = Views(store, FakeClock(), lambda: trouble[0])
     before = await views.changed()
@@ -187,7 +187,7 @@ async def test_the_marker_changes_with_the_stores_trouble(store: str) -> None:
     views.close()
 
 
-async def test_a_look_takes_no_lock_that_a_writer_would_wait_for(views: Views, store: str) -> None:
+async def test_views_do_not_block_a_writer(views: Views, store: str) -> None:
     engine = open_to_write(store)
     with engine.begin() as connection:
         connection.execute(sa.update(watches).values(name="new"))
@@ -196,7 +196,7 @@ async def test_a_look_takes_no_lock_that_a_writer_would_wait_for(views: Views, s
     assert (await views.jobs(search="new"))["total"] == 6
 
 
-async def test_a_store_that_does_not_work_is_said_and_looked_at_again(tmp_path: Path) -> None:
+async def test_failing_store_is_reported_and_retried(tmp_path: Path) -> None:
     url = store_in(tmp_path)
     views, file = Views(url, FakeClock()), tmp_path / "gemwatch.db"
     sound = file.read_bytes()
@@ -219,7 +219,7 @@ async def test_ten_thousand_jobs_are_searched_like_ten(tmp_path: Path) -> None:
 
 
 @given(st.text(min_size=1, max_size=30).filter(lambda text: "\x00" not in text), st.sampled_from(sorted(JOB_ORDERS)))
-def test_a_search_finds_exactly_the_names_that_hold_the_text(
+def test_search_finds_names_that_contain_the_text(
     tmp_path_factory: pytest.TempPathFactory, text: str, sort: str
 ) -> None:
     assert asyncio.run(_search(_once(tmp_path_factory), text, sort)) == [1]

@@ -89,7 +89,7 @@ def test_only_an_observation_passes_a_limit() -> None:
 
 
 @given(st.floats(1, 9 * 3600), st.floats(0, 1, exclude_max=True), st.integers(1, 86_400))
-def test_next_poll_is_no_later_than_the_next_limit(elapsed: float, roll: float, every: int) -> None:
+def test_next_poll_is_at_the_next_limit_at_the_latest(elapsed: float, roll: float, every: int) -> None:
     tracked = Tracked(job_id=7, every=timedelta(seconds=every), memory=RUNNING)
     at = NOW + timedelta(seconds=elapsed)
     verdict = decide(tracked, Seen(at=at, job=job("IN_PROGRESS"), raw=RAW), POLICY, roll)

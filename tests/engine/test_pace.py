@@ -12,7 +12,7 @@ from support.clock import START, FakeClock
 from support.waiting import until
 
 
-async def test_no_more_than_so_many_at_a_time(clock: FakeClock) -> None:
+async def test_requests_at_a_time_are_limited(clock: FakeClock) -> None:
     pace, inside, most, gate = Pace(clock, at_once=3, rate=0), 0, 0, asyncio.Event()
 
     async def one() -> None:
@@ -44,7 +44,7 @@ async def test_turns_are_spaced_evenly_whatever_is_due_at_once(clock: FakeClock,
     assert sum(gaps) == pytest.approx(49 / rate, rel=0.05)
 
 
-async def test_after_a_pause_there_is_no_burst(clock: FakeClock) -> None:
+async def test_pause_is_not_followed_by_a_burst(clock: FakeClock) -> None:
     pace = Pace(clock, at_once=10, rate=10)
     async with pace.slot():
         pass

@@ -45,7 +45,7 @@ async def batch(rig: Rig, gem: ScriptedGem, number: int) -> int:
     return reachable(roots)
 
 
-async def test_loops_hold_no_more_after_many_jobs(
+async def test_loops_keep_no_memory_of_many_jobs(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     targets = [Target(name="team", url=inbox.target_url())]

@@ -21,7 +21,7 @@ def team(inbox: Inbox, name: str = "team") -> Target:
     return Target(name=name, url=inbox.target_url(name))
 
 
-async def test_each_end_is_told_once_however_often_we_look(
+async def test_each_end_is_reported_once_despite_many_polls(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     gem.answers(7, "REQUESTED", "IN_PROGRESS", "FAILED", "FAILED")
@@ -38,7 +38,9 @@ async def test_each_end_is_told_once_however_often_we_look(
         assert (gem.asked(7), gem.asked(8)) == (3, 3)
 
 
-async def test_first_status_may_be_the_last(gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path) -> None:
+async def test_job_that_is_finished_at_first_sight_is_reported(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
     gem.answers(7, "SUCCESS")
     async with running(settings_for(gem, tmp_path, [team(inbox)], [7]), clock) as rig:
         await rig.poll()
@@ -47,9 +49,7 @@ async def test_first_status_may_be_the_last(gem: ScriptedGem, inbox: Inbox, cloc
         assert "had already ended" in inbox.messages[0].body
 
 
-async def test_stop_and_a_start_tell_nothing_twice(
-    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
-) -> None:
+async def test_restart_repeats_no_event(gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path) -> None:
     gem.answers(7, "IN_PROGRESS", "SUCCESS")
     settings = settings_for(gem, tmp_path, [team(inbox)], [7])
     for _ in range(3):
@@ -59,7 +59,7 @@ async def test_stop_and_a_start_tell_nothing_twice(
     assert inbox.titles() == ["SUCCESS: job 7"]
 
 
-async def test_end_that_was_recorded_is_told_after_a_restart(
+async def test_recorded_end_is_reported_after_a_restart(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     gem.answers(7, "SUCCESS")
@@ -74,9 +74,7 @@ async def test_end_that_was_recorded_is_told_after_a_restart(
     assert inbox.titles() == ["SUCCESS: job 7"]
 
 
-async def test_watch_narrows_who_hears_of_it(
-    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
-) -> None:
+async def test_watch_narrows_the_targets(gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path) -> None:
     gem.answers(7, "SUCCESS")
     gem.answers(8, "SUCCESS")
     targets = [team(inbox), team(inbox, "mail")]
@@ -174,7 +172,7 @@ async def test_expired_token_is_renewed_and_no_poll_is_missed(
     assert sent == ["Bearer first-token", "Bearer first-token", "Bearer second-token", "Bearer second-token"]
 
 
-async def test_without_a_token_nothing_is_polled_and_login_is_sent(
+async def test_missing_token_stops_polls_and_sends_login(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     gem.answers(7, "SUCCESS")
@@ -224,7 +222,7 @@ async def test_refused_jobs_are_reported_and_slow_no_others(
     assert text.count("login refused") + text.count("login recovered") == forbidden + 1
 
 
-async def test_answer_from_before_a_refusal_is_no_recovery(
+async def test_answer_to_an_earlier_request_is_not_a_recovery(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     for job_id in range(1, 6):
@@ -249,9 +247,7 @@ async def test_answer_from_before_a_refusal_is_no_recovery(
     assert inbox.titles() == ["gemwatch: login refused"]
 
 
-async def test_api_that_only_hangs_is_told_too(
-    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
-) -> None:
+async def test_hanging_api_is_reported(gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path) -> None:
     hanging = threading.Event()
     gem.answers(1, Answer(hold=hanging, body=json.dumps(document(1, "IN_PROGRESS")).encode()))
     async with running(settings_for(gem, tmp_path, [team(inbox)], [1]), clock) as rig:
@@ -265,7 +261,7 @@ async def test_api_that_only_hangs_is_told_too(
 
 
 @pytest.mark.parametrize("jump", [timedelta(days=-1), timedelta(days=30)])
-async def test_silence_is_timed_whatever_the_wall_clock_does(
+async def test_silence_uses_the_monotonic_clock(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path, jump: timedelta
 ) -> None:
     gem.answers(1, "IN_PROGRESS")
@@ -281,7 +277,7 @@ async def test_silence_is_timed_whatever_the_wall_clock_does(
         assert [row["kind"] for row in rig.records.deliveries()] == ["api"]
 
 
-async def test_one_failure_and_then_no_polls_is_no_api_event(
+async def test_one_failure_without_more_polls_is_not_reported(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     gem.answers(1, Answer(status=500))
@@ -292,7 +288,7 @@ async def test_one_failure_and_then_no_polls_is_no_api_event(
         assert rig.records.deliveries() == []
 
 
-async def test_api_that_asks_to_wait_is_asked_less_and_less(
+async def test_api_that_asks_to_wait_gets_fewer_requests(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     jobs = range(1, 101)
@@ -343,7 +339,7 @@ async def test_removed_watch_is_not_polled_and_repeats_nothing(
     assert inbox.titles() == ["SUCCESS: job 7"]
 
 
-async def test_finished_job_that_runs_again_is_told_again(
+async def test_finished_job_that_runs_again_is_reported_again(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     gem.answers(7, "SUCCESS", "IN_PROGRESS", "FAILED")
@@ -356,7 +352,7 @@ async def test_finished_job_that_runs_again_is_told_again(
     assert inbox.titles() == ["SUCCESS: job 7", "FAILED: job 7"]
 
 
-async def test_what_the_api_adds_to_a_job_is_kept(
+async def test_unknown_fields_of_a_job_are_kept(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     gem.answers(7, document(7, "IN_PROGRESS", progress={"per_cent": 12}))

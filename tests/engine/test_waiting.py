@@ -117,7 +117,7 @@ def test_hours_without_an_answer_do_not_end_a_wait(world: World, loop: VirtualLo
     assert len(world.asked) < 300
 
 
-def test_token_failure_without_network_is_no_refused_login(world: World, loop: VirtualLoop) -> None:
+def test_token_failure_without_network_is_not_a_refusal(world: World, loop: VirtualLoop) -> None:
     world.network = world.login = lambda t: not HOUR < t < 9 * HOUR
     world.status = lambda t: "IN_PROGRESS" if t < 9 * HOUR else "SUCCESS"
     assert loop.run_until_complete(world.waits(7).run()) is Outcome.SUCCESS

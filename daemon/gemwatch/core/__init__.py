@@ -1,1 +1,1 @@
-"""Values and decisions: imports the standard library and itself, knows no clock, does no I/O."""
+"""Values and decisions. Imports only the standard library and itself, reads no clock and does no I/O."""

@@ -7,7 +7,7 @@ POLL_MOST = timedelta(minutes=5)
 DELIVERY_FIRST = timedelta(seconds=5)
 DELIVERY_MOST = timedelta(minutes=15)
 THROTTLED_LEAST = timedelta(minutes=1)
-THROTTLED_MOST = timedelta(hours=1)  # a service that names a longer time may have made a mistake
+THROTTLED_MOST = timedelta(hours=1)  # a longer time from a service may be a mistake
 
 
 def poll_pause(failures: int, roll: float) -> timedelta:

@@ -1,4 +1,4 @@
-"""Time as an argument: what the world's clock looks like to whoever is given one."""
+"""The interface of a clock, so that time is an argument."""
 
 from datetime import datetime
 from typing import Protocol
@@ -6,9 +6,9 @@ from typing import Protocol
 
 class Clock(Protocol):
     def now(self) -> datetime:
-        """The time of day, aware, in UTC. It can jump."""
+        """The current time, aware, in UTC. It can jump."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds that only ever grow, for waits and limits."""
+        """Seconds that never decrease, for waits and limits."""
         ...

@@ -11,9 +11,9 @@ from gemwatch.core.kinds import DEFAULT_EVENTS, EventKind, Kind, Scope
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something worth reporting, with its facts frozen at that moment, so that a late message is still right.
+    """Something to report, with its facts at that moment, so that a late message is still correct.
 
-    `name` is what the job was called then. It is added when the event is recorded.
+    `name` is the job's name at that time. It is added when the event is recorded.
     """
 
     at: datetime
@@ -27,7 +27,7 @@ class Event:
 
 
 class TargetFormat(StrEnum):
-    """In which form a target receives messages. `auto`: the richest that its service shows."""
+    """The format of a target's messages. `auto`: the richest one that its service shows."""
 
     AUTO = "auto"
     TEXT = "text"
@@ -36,7 +36,7 @@ class TargetFormat(StrEnum):
 
 
 class Missed(StrEnum):
-    """What a target receives, once it accepts messages again, of those that went to its fallback."""
+    """Which of the messages that went to the fallback a recovered target receives."""
 
     SUMMARY = "summary"
     EACH = "each"
@@ -45,7 +45,7 @@ class Missed(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A named Apprise URL, the events that go there and how they are written. The URL is a secret.
+    """A named Apprise URL, its events and the format of its messages. The URL is a secret.
 
     `time_zone` is an IANA name. `fallback` names the target that receives what this one permanently refuses.
     """
@@ -59,16 +59,15 @@ class Target:
     missed: Missed = Missed.SUMMARY
 
     def accepts(self, kind: Kind) -> bool:
-        """Whether an event of this kind goes there. A success that needs review is still a success."""
+        """Whether this target receives events of this kind. A success that needs review counts as a success."""
         return kind in self.on or (kind is EventKind.NEEDS_REVIEW and EventKind.SUCCESS in self.on)
 
 
 def audience(event: Event, targets: Iterable[Target], narrowed: Iterable[str] | None = None) -> tuple[str, ...]:
     """The names of the targets that receive an event.
 
-    `narrowed` is the watch's own `notify`: it chooses among the targets that list the event's kind.
-    Events about the service are never narrowed, nor is an event about a job whose kind is `login`. A target does
-    not receive events about itself.
+    `narrowed` is the `notify` of the watch: it selects from the targets that list the event's kind. It does not apply
+    to events about the service, nor to `login` events about a job. A target does not receive events about itself.
     """
     chosen = None if narrowed is None or event.kind.traits.scope is not Scope.JOB else frozenset(narrowed)
     about = event.facts.target if isinstance(event.facts, TargetFacts) else None

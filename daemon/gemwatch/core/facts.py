@@ -1,7 +1,7 @@
-"""What an event states: one value per kind of event.
+"""The facts of an event: one class per kind of event.
 
-The store keeps these as JSON (adapters/store/facts_codec.py). A new field needs a default, so that events which an
-older version stored can still be read.
+The store keeps these as JSON (adapters/store/facts_codec.py). A new field needs a default, so that this version can
+still read events from an older version.
 """
 
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ class PreviousRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
-    """What all events about a job's run have in common. `before` None: this was the first sight of the job.
+    """The common facts of all events about a job's run. `before` None: gemwatch saw the job for the first time.
 
     The change happened after `last_seen_before`. `running_since`: when the run was first seen IN_PROGRESS.
     """
@@ -67,12 +67,12 @@ class SuccessFacts(RunFacts):
     kind: ClassVar = EventKind.SUCCESS
 
     previous: PreviousRun | None = None
-    unjudged: tuple[str, ...] = ()  # why a part of the gate could not be applied
+    unjudged: tuple[str, ...] = ()  # why parts of the gate could not be applied
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NeedsReviewFacts(RunFacts):
-    """A SUCCESS that the quality gate objects to, for these `reasons`."""
+    """A SUCCESS that does not pass the quality gate, for these `reasons`."""
 
     kind: ClassVar = EventKind.NEEDS_REVIEW
 
@@ -104,7 +104,7 @@ class NotFoundFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnknownStatusFacts:
-    """`job.status` is none that TomTom documents. `before`: the previous status, if any."""
+    """TomTom does not document `job.status`. `before`: the previous status, if any."""
 
     kind: ClassVar = EventKind.UNKNOWN_STATUS
 
@@ -142,7 +142,7 @@ class FinishedTooFastFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupDoneFacts:
-    """How the members of a group ended. `incomplete`: some have not, or fewer ended than `expect`."""
+    """How the jobs of a group ended. `incomplete`: some have not ended, or fewer than `expect`."""
 
     kind: ClassVar = EventKind.GROUP_DONE
 
@@ -160,7 +160,7 @@ class GroupDoneFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceFacts:
-    """A failure of the service, or (`over`) its end. `since`: when it began."""
+    """A failure of the service, or (`over`) its recovery. `since`: when the failure started."""
 
     over: bool
     reason: str | None = None
@@ -170,7 +170,7 @@ class ServiceFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginFacts(ServiceFacts):
-    """`culprit`: what the refusal is likely about. `words`: the API's own, which `reason` holds too."""
+    """`culprit`: the likely cause of the refusal. `words`: the API's own text, which `reason` contains too."""
 
     kind: ClassVar = EventKind.LOGIN
 
@@ -207,7 +207,7 @@ class StoreFacts(ServiceFacts):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigFacts(ServiceFacts):
-    """`refused`: the whole configuration, not just entries of watch lists."""
+    """`refused`: the whole configuration is refused, not only entries of watch lists."""
 
     kind: ClassVar = EventKind.CONFIG
 
@@ -227,7 +227,7 @@ class TargetFacts(ServiceFacts):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnknownFacts:
-    """Facts that this version cannot read: of a newer version's kind, or in another form. Shown in neutral words."""
+    """Facts that this version cannot read, for example of a newer version's kind. Shown in neutral words."""
 
     word: str
     raw: Mapping[str, Any] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Whether a SUCCESS is as good as it says: judged by its numbers, and by the previous run on the same input."""
+"""The quality gate: judges a SUCCESS by its numbers and by the previous run on the same input."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
@@ -10,17 +10,17 @@ from gemwatch.core.job import JobDetails
 from gemwatch.core.runs import Run
 from gemwatch.core.text.formatting import share
 
-OFF = "off"  # a watch's own: none, although there is a general one
-_ROUNDING = 1e-9  # a drop of exactly what is allowed is allowed, whatever its last binary digit
-Bar = float | str | None  # a share of 1, OFF, or None: not said
+OFF = "off"  # for one watch: no gate, despite the general one
+_ROUNDING = 1e-9  # tolerance, so that a drop of exactly the limit passes
+Bar = float | str | None  # a share of 1, OFF, or None: not set
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """What a good result has, in general or for one watch.
+    """The requirements for a good result, general or for one watch.
 
-    `matched_drop_max` is in points of the matched share (0.05: from 86 to 81 %), `roads_change_max` is a part of
-    the number of roads before.
+    `matched_drop_max` is in points of the matched share (0.05: from 86 to 81 %), `roads_change_max` is a share of
+    the previous number of roads.
     """
 
     matched_min: Bar = None
@@ -28,7 +28,7 @@ class Gate:
     roads_change_max: Bar = None
 
     def over(self, general: "Gate") -> "Gate":
-        """A watch's own gate, completed by the general one."""
+        """This gate, with missing values from the general one."""
         return Gate(
             matched_min=general.matched_min if self.matched_min is None else self.matched_min,
             matched_drop_max=general.matched_drop_max if self.matched_drop_max is None else self.matched_drop_max,
@@ -36,7 +36,7 @@ class Gate:
         )
 
     def as_json(self) -> dict[str, Any] | None:
-        """What is configured; None where nothing is."""
+        """The configured values; None if there are none."""
         return {field.name: bar for field in fields(self) if (bar := getattr(self, field.name)) is not None} or None
 
     @classmethod
@@ -45,7 +45,7 @@ class Gate:
 
 
 def reasons(run: Run, before: Run | None, gate: Gate) -> Iterator[str]:
-    """Why a person should review a SUCCESS before using it. Missing numbers are no reason."""
+    """The reasons to review a SUCCESS before use. Missing numbers are not a reason."""
     if isinstance(gate.matched_min, float) and run.matched is not None and run.matched < gate.matched_min:
         yield f"matched {share(run.matched)}, below the floor of {share(gate.matched_min)}"
     if before is not None:
@@ -65,7 +65,7 @@ def _other_roads(now: int | None, before: int | None, most: Bar) -> Iterator[str
 
 
 def compared(run: Run, before: Run) -> PreviousRun:
-    """The previous run, for the message about this one."""
+    """The previous run, in the form for a message about this one."""
     return PreviousRun(
         job_id=before.job_id,
         ended_at=before.ended_at,
@@ -78,7 +78,7 @@ def compared(run: Run, before: Run) -> PreviousRun:
 
 
 def judged(event: Event, run: Run, before: Run | None, gate: Gate | None) -> Event:
-    """An end, compared with the last SUCCESS on the same input. A success that the gate objects to needs review."""
+    """The event of an end, compared with the last SUCCESS on the same input. It needs review if the gate objects."""
     facts, previous = event.facts, None if before is None else compared(run, before)
     if isinstance(facts, FailedFacts):
         return replace(event, facts=replace(facts, ran=run.ran, last_success=previous))
@@ -101,14 +101,14 @@ def judged(event: Event, run: Run, before: Run | None, gate: Gate | None) -> Eve
 
 
 def _unjudged(job: JobDetails, gate: Gate) -> Iterator[str]:
-    """Why a part of the gate could not be applied, although GEM gave a number."""
+    """Why parts of the gate could not be applied although GEM sent a number."""
     wants_matched = isinstance(gate.matched_min, float) or isinstance(gate.matched_drop_max, float)
     if wants_matched and job.statistics is not None and "matched" in job.statistics.unclear:
         yield "GEM's matched ratio is in a form that gemwatch cannot read, so the gate on it was not applied"
 
 
 def _changes(run: Run, before: Run) -> Iterator[Change]:
-    """What was requested differently: it may be why the numbers differ."""
+    """The differences between the requests, which may explain different numbers."""
     for what, old, new in (
         ("Overture release", before.overture_release, run.overture_release),
         ("Orbis version", before.orbis_version, run.orbis_version),

@@ -1,4 +1,4 @@
-"""The service's own two states, login and API, and the events of their edges."""
+"""The health of login and API, and the events when it changes."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -9,8 +9,8 @@ from gemwatch.core.facts import ApiFacts, LoginFacts
 from gemwatch.core.job import Failed, NotFound, Refused, Seen, Throttled
 from gemwatch.core.listing import Listed, Listing
 
-DOUBTED_AFTER = timedelta(minutes=10)  # without any good answer, a 403 for rate counts as a refusal
-CERTAIN_FROM = 30  # refusals in a row, over all jobs: nobody waits for a witness any longer
+DOUBTED_AFTER = timedelta(minutes=10)  # after this long without a good answer, a 403 for the rate counts as a refusal
+CERTAIN_FROM = 30  # consecutive refusals of all jobs, after which no other job's answer is needed
 
 
 class Login(StrEnum):
@@ -27,34 +27,34 @@ class ApiState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """`login` and `api` outlive a restart, so that an edge is told once; the rest is about this process."""
+    """`login` and `api` survive a restart, so that a change is reported once. The rest concerns this process."""
 
     login: Login = Login.UNKNOWN
     login_since: datetime | None = None
     api: ApiState = ApiState.UNKNOWN
     api_since: datetime | None = None
-    refusals: int = 0  # in a row, over all jobs
-    refused_from: float | None = None  # when the first of them came, in monotonic seconds: what counts is the order
-    locked_from: float | None = None  # when the login was found refused, likewise
+    refusals: int = 0  # consecutive, over all jobs
+    refused_from: float | None = None  # when the first of them arrived, in monotonic seconds: only the order matters
+    locked_from: float | None = None  # when the login was found refused, in monotonic seconds
     last_reason: str | None = None  # of the last request without a usable answer
     last_bad: bool = False  # whether there was an answer, in a form that gemwatch does not understand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthChange:
-    """Health after something happened, and what that gives to tell."""
+    """The new health, and the events to report."""
 
     health: Health
     events: tuple[Event, ...] = ()
 
 
 def after(health: Health, seen: Listed, *, sent: float, now: float, others: bool) -> HealthChange:
-    """Health after the answer to a request. When it was `sent`, and `now`, are monotonic seconds.
+    """The health after the answer to a request. `sent` and `now` are monotonic seconds.
 
-    A 401 or 403 shows that the API is there; whether the login works, only an answer about a job shows, and
-    only if its request was sent after the refusal. One refusal may concern one job only. So the login counts as
-    refused at once where no token could be had; else when there are no `others`, jobs that have not been
-    refused and could bear witness; or when there have been many refusals in a row.
+    A 401 or 403 shows that the API answers. Only an answer about a job shows that the login works, and only if its
+    request was sent after the refusal. A single refusal may concern a single job. So the login counts as refused if
+    there is no token; if there are no `others`, that is unrefused jobs whose polls could show that the login works;
+    or after many consecutive refusals.
     """
     match seen:
         case Seen() | NotFound() | Listing():
@@ -69,7 +69,7 @@ def after(health: Health, seen: Listed, *, sent: float, now: float, others: bool
 
 
 def overdue(health: Health, now: datetime, silent_for: timedelta, alert_after: timedelta) -> HealthChange:
-    """Health as time passes without a good answer: tells once that it has been so for `alert_after`."""
+    """The health after time without a good answer: reports once that this has lasted for `alert_after`."""
     if health.api is ApiState.DOWN or silent_for < alert_after:
         return HealthChange(health=health)
     since = now - silent_for
@@ -80,7 +80,7 @@ def overdue(health: Health, now: datetime, silent_for: timedelta, alert_after: t
 
 
 def _good(health: Health, at: datetime, sent: float) -> HealthChange:
-    if health == _SOUND:  # as nearly always: nothing is new
+    if health == _SOUND:  # the usual case: nothing changes
         return HealthChange(health=health)
     events = _api_over(health, at)
     fresh = replace(health, api=ApiState.OK, api_since=None, last_reason=None, last_bad=False)
@@ -98,7 +98,7 @@ def _refused(health: Health, seen: Refused, now: float, *, others: bool) -> Heal
     events: tuple[Event, ...] = ()
     first = now if health.refused_from is None else health.refused_from
     fresh = replace(health, refusals=health.refusals + 1, refused_from=first)
-    if not seen.certain:  # the API itself said so: it answers
+    if not seen.certain:  # the API sent the refusal, so it answers
         events += _api_over(health, seen.at)
         fresh = replace(fresh, api=ApiState.OK, api_since=None, last_reason=None, last_bad=False)
     certain = seen.certain or fresh.refusals >= CERTAIN_FROM or (fresh.refusals > 1 and not others)

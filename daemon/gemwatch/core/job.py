@@ -1,4 +1,4 @@
-"""A GEM job as one answer describes it, and everything that one poll can show."""
+"""A GEM job as an answer describes it, and the possible results of a poll."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from gemwatch.core.refusals import Culprit, http_status
 
 
 class Status(StrEnum):
-    """The statuses that TomTom documents. The API may send others: they are kept as they came."""
+    """The statuses that TomTom documents. The API may send others, which stay unchanged."""
 
     REQUESTED = "REQUESTED"
     IN_PROGRESS = "IN_PROGRESS"
@@ -21,7 +21,7 @@ ENDS = (Status.SUCCESS, Status.FAILED)
 
 
 def is_end(status: str | None) -> bool:
-    """Whether a job with this status is finished. An undocumented status never is."""
+    """Whether a job with this status is finished. An undocumented status does not count as finished."""
     return status in ENDS
 
 
@@ -32,9 +32,9 @@ def is_known(status: str | None) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statistics:
-    """What GEM counted, as far as it stated it; ratios are 0 to 1.
+    """GEM's statistics; None for missing ones. Ratios are 0 to 1.
 
-    `unclear` names the ratios here that the answer gave in a form which could mean two things, or nothing.
+    `unclear` names the ratios that the answer had in an ambiguous or invalid form.
     """
 
     confidence_threshold: int | None = None
@@ -50,10 +50,10 @@ class Statistics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobDetails:
-    """One answer about one job, read by adapters/gem/wire.py. Only id and status are certain.
+    """One answer about one job, read by adapters/gem/wire.py. Only id and status are always present.
 
-    A documented status is one of `Status`, whatever its case in the answer; others are kept as they came.
-    `failure`: what the answer says about why the job failed, ready to be shown.
+    A documented status is one of `Status`, regardless of its case in the answer. Other statuses are unchanged.
+    `failure`: the answer's texts about why the job failed, safe to show.
     """
 
     job_id: int
@@ -71,7 +71,7 @@ class JobDetails:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """A well-formed answer about the polled job: the only thing that can change its status. `raw`: its JSON text."""
+    """A valid answer about the polled job. Only this can change its status. `raw`: its JSON text."""
 
     at: datetime
     job: JobDetails
@@ -80,16 +80,16 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotFound:
-    """404: the API knows no such job."""
+    """404: the API does not know the job."""
 
     at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """401 or 403 although the token was renewed, or no token at all (`certain`).
+    """401 or 403 despite a renewed token, or no token at all (`certain`).
 
-    `reason` is complete, the API's own `words` included. `remedy`: what to do, with the exact command.
+    `reason` is complete and includes the API's own `words`. `remedy`: what to do, with the exact command.
     """
 
     at: datetime
@@ -103,9 +103,9 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Throttled:
-    """The API asks everybody to wait, for `retry_after` where it says how long: 429, 503, or 403 for rate.
+    """The API asks gemwatch to wait, for `retry_after` if it names a time: 429, 503, or 403 for the rate.
 
-    `asked`: whether a request was sent; if not, an earlier answer is still being honoured.
+    `asked`: whether a request was sent. If not, the pause from an earlier answer still applies.
     """
 
     at: datetime
@@ -122,7 +122,7 @@ class Throttled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """No usable answer: a fault on the way, a 5xx, a time-out, or (`bad`) an answer that makes no sense."""
+    """No usable answer: a network failure, a 5xx, a timeout, or (`bad`) an invalid answer."""
 
     at: datetime
     sent_at: datetime

@@ -14,7 +14,7 @@ class Scope(StrEnum):
 
 
 class Tone(StrEnum):
-    """How a message feels; services that can show it give it a color."""
+    """The tone of a message. Services with colors show it as one."""
 
     GOOD = "good"
     BAD = "bad"
@@ -26,9 +26,9 @@ class Tone(StrEnum):
 class Traits:
     """Everything that depends on an event's kind alone.
 
-    `outcome` opens the title of a message, `label` names the kind on pages. `tone` is that of a failure where the
-    kind also reports recoveries, which are GOOD. `listed` is false for kinds that a target receives only if its
-    `on` names them. `ends_job`: the job's run is over. `limit` says which limit the job passed.
+    `outcome` starts the title of a message, `label` is the kind's name on pages. If the kind also reports recoveries,
+    `tone` is the one of failures; recoveries are GOOD. `listed` is false for kinds that a target receives only if its
+    `on` names them. `ends_job`: the job's run is over. `limit`: a sentence about the limit that the job passed.
     """
 
     scope: Scope
@@ -41,7 +41,7 @@ class Traits:
 
 
 class EventKind(StrEnum):
-    """What gemwatch reports. The values are the words that a target's `on` takes."""
+    """The kinds of event. The values are the words for a target's `on`."""
 
     STARTED = "started"
     SUCCESS = "success"
@@ -106,13 +106,15 @@ KINDS: Mapping[EventKind, Traits] = {
 }
 
 IN_SUMMARY = tuple(KINDS)  # the order of a summary
-DEFAULT_EVENTS = frozenset(kind for kind in EventKind if kind.traits.listed)  # also: none is missing in the table
+DEFAULT_EVENTS = frozenset(
+    kind for kind in EventKind if kind.traits.listed
+)  # fails if a kind is missing in the table
 JOB_EVENTS = frozenset(kind for kind in EventKind if kind.traits.scope is Scope.JOB)
 
 
 @dataclass(frozen=True, slots=True)
 class UnknownKind:
-    """A kind that a newer gemwatch has stored. It is shown by its own word, and nothing is assumed about it."""
+    """A kind from a newer gemwatch. It is shown with its own word and without assumptions."""
 
     value: str
 
@@ -126,7 +128,7 @@ Kind = EventKind | UnknownKind
 
 
 def kind_of(word: str) -> Kind:
-    """The kind that a store or a page names. Never raises: a word of another version is a kind of its own."""
+    """The kind for a word from a store or a page. Never raises: an unknown word becomes an `UnknownKind`."""
     try:
         return EventKind(word)
     except ValueError:

@@ -1,4 +1,4 @@
-"""How long a job may wait and run, and how soon is too soon."""
+"""Limits: how long a job may wait and run, and the minimum time of a success."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -11,30 +11,30 @@ from gemwatch.core.estimates.estimate import HIGH, LOW, Basis, Experience
 from gemwatch.core.job import JobDetails, Status
 from gemwatch.core.kinds import EventKind
 
-MARGIN = 2  # `auto`: twice as long as nine in ten take, or half as long as one in ten does
-GRACE = timedelta(seconds=1)  # a poll this long after a limit finds it passed
+MARGIN = 2  # `auto`: twice the time of nine in ten runs, or half the time of one in ten
+GRACE = timedelta(seconds=1)  # polls this long after a limit, to find it passed
 
 
 class Word(StrEnum):
     """Words that a configuration may have in place of a duration."""
 
-    AUTO = "auto"  # from the history, once it has enough runs
-    OFF = "off"  # none, although there is a general limit
+    AUTO = "auto"  # from earlier runs, if there are enough
+    OFF = "off"  # no limit, despite the general one
 
 
-Limit = timedelta | Word | None  # None: not said
+Limit = timedelta | Word | None  # None: not set
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Limits as configured, in general or for one watch."""
+    """The configured limits, general or for one watch."""
 
     queued: Limit = None
     running: Limit = None
     min_running: Limit = None
 
     def over(self, general: "Limits") -> "Limits":
-        """A watch's own limits, completed by the general ones."""
+        """These limits, with missing values from the general ones."""
         return Limits(
             queued=general.queued if self.queued is None else self.queued,
             running=general.running if self.running is None else self.running,
@@ -42,7 +42,7 @@ class Limits:
         )
 
     def as_json(self) -> dict[str, Any] | None:
-        """What is configured, durations in seconds; None where nothing is."""
+        """The configured values, durations in seconds; None if there are none."""
         said = {field.name: value for field in fields(self) if (value := getattr(self, field.name)) is not None}
         return {n: v.total_seconds() if isinstance(v, timedelta) else v.value for n, v in said.items()} or None
 
@@ -53,7 +53,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bound:
-    """A limit in force. `auto` made it from this number of `runs` with this `basis`."""
+    """An effective limit. `auto` derived it from this number of `runs` with this `basis`."""
 
     length: timedelta
     runs: int | None = None
@@ -62,7 +62,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clock:
-    """A bound on the state that a job is in, and since when it is in it."""
+    """A bound on the job's present state, and since when the job is in it."""
 
     kind: EventKind
     since: datetime
@@ -82,9 +82,9 @@ def clock(
     running_since: datetime | None,
     last_end: datetime | None = None,
 ) -> Clock | None:
-    """The clock that runs while a job is as it is; None where nothing limits that.
+    """The clock for the job's present state; None if that state has no limit.
 
-    A request that is older than the `last_end` of the job was for an earlier run.
+    A request that is older than the `last_end` of the job belongs to an earlier run.
     """
     requested_at = job.requested_at
     if requested_at is not None and last_end is not None and requested_at <= last_end:
@@ -103,7 +103,7 @@ def clock(
 
 
 def too_fast(limits: Limits, job: JobDetails, experience: Experience | None) -> tuple[timedelta, Bound] | None:
-    """GEM's own execution time of a SUCCESS and the limit that it is below; None where it is not."""
+    """GEM's execution time of a SUCCESS and the minimum that it is below; None if it is not too fast."""
     if job.status != Status.SUCCESS or job.statistics is None or job.statistics.execution_time is None:
         return None
     ran, least = job.statistics.execution_time, _bound(limits.min_running, LOW, job, experience)

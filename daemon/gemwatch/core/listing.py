@@ -1,4 +1,4 @@
-"""The API's list of the jobs of one type: which status each of them has."""
+"""The API's list of the jobs of one type, with their statuses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _CYCLE = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """A well-formed list. A job that is not in it may still exist: only the details can say that it does not."""
+    """A valid list. A job that is missing in it may still exist: only a poll shows that it does not."""
 
     at: datetime
     statuses: Mapping[int, str]
@@ -20,10 +20,10 @@ class Listing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
-    """The result of a list: how many jobs are due for a poll because it shows them changed. Or it is `behind`: this
-    many jobs had been seen finished before the request and are unfinished in it.
+    """The result of a list. `due`: how many jobs changed and are due for a poll. `behind`: how many jobs that were
+    finished before the request are unfinished in the list, which is then outdated.
 
-    `last`: the id of the last job that had its turn; the next turn begins after it.
+    `last`: the id of the last job that had its turn; the next turn starts after it.
     """
 
     due: int = 0
@@ -35,5 +35,5 @@ Listed = Listing | Observation
 
 
 def in_turn(jobs: int, every: timedelta) -> int:
-    """At how many jobs to look after each list, whatever it says, so that each job has its turn within a day."""
+    """How many jobs to poll after each list regardless of its content, so that each job has a turn once a day."""
     return ceil(jobs / max(1, _CYCLE // every))

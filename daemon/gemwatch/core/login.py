@@ -1,4 +1,4 @@
-"""A bearer token, and what it means to have none."""
+"""A bearer token, and the error if there is none."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -6,9 +6,9 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """A bearer token. `expires_at` None: it does not say, and is used until it is refused.
+    """A bearer token. `expires_at` None: unknown; the token is used until the API refuses it.
 
-    `application`: it was given to an application and not to a user, as far as it says.
+    `application`: the token says that it belongs to an application instead of a user.
     """
 
     value: str = field(repr=False)
@@ -20,7 +20,7 @@ class Token:
 class LoginError(Exception):
     """There is no token, so no job can be polled. The text is `reason` and `remedy`: what happened, and what to do.
 
-    `retry_for`: for so many seconds the failure may pass by itself, as with a cache that is locked; 0: it does not.
+    `retry_for`: how many seconds to retry a failure that may be temporary, such as a locked cache; 0: permanent.
     """
 
     def __init__(self, reason: str, *, remedy: str = "", retry_for: float = 0.0) -> None:

@@ -1,4 +1,4 @@
-"""By what mail programs know a message, and which messages they show as one thread."""
+"""The ids by which mail programs recognize messages and threads."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from gemwatch.core.work import Delivery
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageIds:
-    """`message` is the same for every attempt of a delivery; messages of one `thread` belong together.
+    """`message` is the same for every attempt of a delivery. Messages with the same `thread` belong together.
 
     Both consist of letters, digits, dots and hyphens.
     """
@@ -25,8 +25,8 @@ class MessageIds:
 def message_ids(target: str, deliveries: Sequence[Delivery], instance: str) -> MessageIds:
     """The ids of the message that carries these deliveries. `instance`: the name of this gemwatch.
 
-    A new store counts its events from 1 again, and mail programs hide a second mail with an id that they know:
-    the time of the event makes the difference.
+    A new store counts its events from 1 again, and mail programs hide a second mail with a known id. So the id
+    includes the time of the event.
     """
     parts = [f"{one.id} {one.event_id} {one.event.at.isoformat()}" for one in deliveries]
     first = deliveries[0]
@@ -53,7 +53,7 @@ def _thread(event: Event) -> str:
             group = event.facts.group if isinstance(event.facts, GroupDoneFacts) else ""
             return f"group-{_digest(group)}"
         case Scope.SERVICE:
-            return f"service-{_digest(event.kind.value)[:8]}"  # a kind of a newer version may be any text
+            return f"service-{_digest(event.kind.value)[:8]}"  # a newer version's kind may be any text
     assert_never(event.kind.traits.scope)
 
 

@@ -1,4 +1,4 @@
-"""How a wait for jobs ends: what became of each job, which of it counts for all, and the exit code that says so."""
+"""The outcome of a wait: of each job, of the whole wait, and its exit code."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """What became of a job, or of a wait as a whole."""
+    """The outcome of a job or of a whole wait."""
 
     SUCCESS = "success"
-    NEEDS_REVIEW = "needs-review"  # SUCCESS, but a person should look at the result before it is used
+    NEEDS_REVIEW = "needs-review"  # SUCCESS, but a person should review the result before use
     FAILED = "failed"
     NOT_FOUND = "not-found"
     LOGIN_REFUSED = "login-refused"
-    UNKNOWN_STATUS = "unknown-status"  # a status that gemwatch does not know, where that ends a wait
+    UNKNOWN_STATUS = "unknown-status"  # an unknown status, if that ends a wait
     TIMED_OUT = "timed-out"
     INTERRUPTED = "interrupted"
     TERMINATED = "terminated"
@@ -21,17 +21,17 @@ class Outcome(StrEnum):
 
 EXIT_CODES: Mapping[Outcome, int] = {
     Outcome.SUCCESS: 0,
-    Outcome.FAILED: 1,  # 2 is for usage and configuration, as with every command
+    Outcome.FAILED: 1,  # 2 means wrong usage or configuration, as for every command
     Outcome.NEEDS_REVIEW: 3,
     Outcome.LOGIN_REFUSED: 4,
     Outcome.NOT_FOUND: 5,
     Outcome.UNKNOWN_STATUS: 6,
-    Outcome.TIMED_OUT: 124,  # as with timeout(1)
-    Outcome.INTERRUPTED: 130,  # 128 and the signal's number, as shells have it
+    Outcome.TIMED_OUT: 124,  # like timeout(1)
+    Outcome.INTERRUPTED: 130,  # 128 plus the signal's number, like in shells
     Outcome.TERMINATED: 143,
 }
 
-# What is certain about a job comes first, then what kept it from being known, then remarks.
+# First what is certain about a job, then what prevented knowing it, then remarks.
 _WORST_FIRST = (
     Outcome.FAILED,
     Outcome.NOT_FOUND,
@@ -47,9 +47,9 @@ _WENT_WRONG = frozenset({Outcome.FAILED, Outcome.NOT_FOUND, Outcome.LOGIN_REFUSE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """When a wait is over. `any_one`: once a job has ended; `fail_fast`: once anything has gone wrong for good.
+    """When a wait is over. `any_one`: when a job has ended. `fail_fast`: when anything has failed for good.
 
-    `unknown_ends`: a status that is not known ends the wait for its job.
+    `unknown_ends`: an unknown status ends the wait for its job.
     """
 
     any_one: bool = False
@@ -58,9 +58,9 @@ class Terms:
 
 
 def over(outcomes: Sequence[Outcome | None], terms: Terms) -> Outcome | None:
-    """The outcome of a wait, or None while it continues. An outcome that is None: that job is still waited for.
+    """The outcome of a wait, or None while it continues. Jobs with the outcome None have not ended.
 
-    With `any_one` only a job that ended counts, as long as one still may: a job that is not found has not ended.
+    With `any_one`, only ended jobs count while another one may still end: a job that is not found has not ended.
     """
     known = [one for one in outcomes if one is not None]
     if terms.fail_fast and not _WENT_WRONG.isdisjoint(known):
@@ -71,7 +71,7 @@ def over(outcomes: Sequence[Outcome | None], terms: Terms) -> Outcome | None:
 
 
 def out_of_time(outcomes: Sequence[Outcome | None], terms: Terms) -> Outcome:
-    """What a wait has come to whose time is up. A failure that was seen is still the thing to know."""
+    """The outcome of a wait that ran out of time. A failure that was seen takes precedence."""
     known = [one for one in outcomes if one is not None and not terms.any_one]
     return _worst([*known, Outcome.TIMED_OUT])
 

@@ -1,7 +1,7 @@
-"""Why the API refused a request: the one table from an answer to its likely culprit, and what to do about each.
+"""Finds the likely culprit of a refusal from the API's answer, and what to do about it.
 
-The wordings are those of TomTom's gateway (Mashery), of Azure API Management and of common frameworks. Only whole
-words and phrases count: "generate" and "separate" hold "rate" and mean nothing.
+The patterns cover TomTom's gateway (Mashery), Azure API Management and common frameworks. They match only whole words
+and phrases: "generate" and "separate" contain "rate" but are no rate limit.
 """
 
 import json
@@ -15,13 +15,13 @@ from typing import Any
 
 from gemwatch.core.text.sanitize import single_line
 
-LONGEST_WORDS = 200  # characters of the API's own words that are kept
-PRODUCTS = '"Orbis GEM API" and "Orbis Private Data Gateway API"'  # both, says TomTom's documentation of GEM
+LONGEST_WORDS = 200  # characters to keep of the API's own words
+PRODUCTS = '"Orbis GEM API" and "Orbis Private Data Gateway API"'  # TomTom's documentation of GEM requires both
 _DASHBOARD = "TomTom's developer dashboard"
 
 
 class Culprit(StrEnum):
-    """What a refusal is likely about. RATE is no refusal: the API asks everybody to wait."""
+    """The likely cause of a refusal. RATE is not a refusal: the API asks to wait."""
 
     RATE = "rate"
     TOKEN = "token"  # noqa: S105 (the word, not a token)
@@ -34,7 +34,7 @@ class Culprit(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An answer without a job in it. Names of headers are in lower case; `body` is text, cut at some length."""
+    """An answer without a job. Header names are in lower case. `body` is text, possibly truncated."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -60,10 +60,10 @@ def judge(answer: Answer, *, others_answered: bool = False) -> Culprit | None:
 
 
 def suspects(culprit: Culprit, status: int | None) -> tuple[Culprit, ...]:
-    """Everything to check, the likeliest first: the culprit where the answer names it, else all that it can be."""
+    """Everything to check, the likeliest first: the culprit if the answer names it, else all candidates."""
     if culprit is not Culprit.UNKNOWN:
         return (culprit,)
-    if status == HTTPStatus.FORBIDDEN:  # on TomTom's host: the key is valid, and not enabled for this API
+    if status == HTTPStatus.FORBIDDEN:  # from TomTom's host: the key is valid but not enabled for this API
         return (Culprit.PRODUCT, Culprit.KEY, Culprit.ACCOUNT, Culprit.TOKEN)
     return (Culprit.TOKEN, Culprit.KEY)
 
@@ -74,7 +74,7 @@ def remedies(culprit: Culprit, status: int | None, *, login: str, job_id: int | 
 
 
 def remedy(culprit: Culprit, status: int | None, *, login: str, job_id: int | None = None) -> str:
-    """The same as one text, numbered where there are several suspects."""
+    """The same as one text, numbered if there are several suspects."""
     steps = remedies(culprit, status, login=login, job_id=job_id)
     if len(steps) == 1:
         return steps[0]
@@ -82,7 +82,7 @@ def remedy(culprit: Culprit, status: int | None, *, login: str, job_id: int | No
 
 
 def api_words(answer: Answer, mask: Callable[[str], str] = lambda text: text) -> str:
-    """What the API itself says, fit to be shown: one line, no tags, no secrets, no URL queries; "" for nothing."""
+    """The API's own words, safe to show: one line, no tags, no secrets, no URL queries; "" if there are none."""
     found = "; ".join(dict.fromkeys(filter(None, map(str.strip, _shown(answer.body))))) or _from_headers(answer)
     line = single_line(mask(found), LONGEST_WORDS * 8)
     for pattern, instead in _HIDDEN:
@@ -91,7 +91,7 @@ def api_words(answer: Answer, mask: Callable[[str], str] = lambda text: text) ->
 
 
 def http_status(status: int) -> str:
-    """`HTTP 503 Service Unavailable`, in the standard's words and not in the server's."""
+    """`HTTP 503 Service Unavailable`, with the standard's phrase instead of the server's."""
     try:
         return f"HTTP {status} {HTTPStatus(status).phrase}"
     except ValueError:
@@ -99,7 +99,7 @@ def http_status(status: int) -> str:
 
 
 def cut_at_word(text: str, most: int) -> str:
-    """At most `most` characters, cut between words where there is a space to cut at."""
+    """At most `most` characters, cut between words if possible."""
     if len(text) <= most:
         return text
     kept = text[: most - 1]
@@ -136,7 +136,7 @@ _BAD = (
     "invalid|not valid|missing|required|expired|unknown|inactive|revoked|disabled|deactivated|incorrect|wrong|bad"
     "|malformed|not found|not recogni[sz]ed|rejected|not accepted|unauthorized|unauthorised|blocked|suspended"
 )
-# All are matched against text in lower case in which words have single spaces between them.
+# All match lower-case text with single spaces between words.
 _RATE_IN_HEADER = re.compile(
     r"\b(?:rates?|quotas?|qps|(?:queries|requests|calls) per (?:second|minute|hour|day))\b|\btoo many\b"
 )
@@ -194,20 +194,20 @@ def _named_culprit(answer: Answer) -> Culprit:
 
 
 def _plain(text: str) -> str:
-    """In lower case, with single spaces for what joins words in codes: `RateLimit`, `OVER_QPS`, `too-many`."""
+    """Lower case, with single spaces between the words of codes: `RateLimit`, `OVER_QPS`, `too-many`."""
     split = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text)
     return " ".join(re.sub(r"[\s_.,:;!?\"'()\[\]=/-]+", " ", split).lower().split())
 
 
 def _shown(body: str) -> Iterator[str]:
-    """The texts under names such as `message`, or all of them where there is none."""
+    """The texts under names such as `message`, or all texts if there is none."""
     texts = list(_texts(body))
     told = [text for name, text in texts if _TELLING_NAME.search(_plain(name))]
     yield from told or (text for _, text in texts)
 
 
 def _texts(body: str) -> Iterator[tuple[str, str]]:
-    """Every text in a body with the name that it stands under, "" in HTML and plain text."""
+    """Every text in a body with its field name, which is "" in HTML and plain text."""
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):

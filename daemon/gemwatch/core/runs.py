@@ -1,4 +1,4 @@
-"""One finished run of a job, as the store keeps it: where it came from, how long it took, what it matched."""
+"""A finished run of a job, as the store keeps it: its input, times and results."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,10 +10,10 @@ Input = tuple[str, str, str | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A run that ended at `ended_at`, as far as it is known; ratios are 0 to 1.
+    """A run that ended at `ended_at`. Unknown values are None; ratios are 0 to 1.
 
-    `queued` is the time from the request to the start, `ran` GEM's own execution time, or else the time that it
-    was seen running. Each is None where its beginning or end was not seen.
+    `queued`: the time from the request to the start. `ran`: GEM's own execution time, or else how long the job was
+    seen running. Each is None if its start or end was not seen.
     """
 
     job_id: int
@@ -39,10 +39,10 @@ class Run:
 def finished(
     job: JobDetails, *, ended_at: datetime, running_since: datetime | None, last_end: datetime | None = None
 ) -> Run:
-    """The run that a finished job has just had.
+    """The run of a job that has just finished.
 
-    `running_since` is None where its start was not seen. `last_end` is the end of the job's run before: a request
-    that is older than that belongs to an earlier run, and the time since then is no queueing.
+    `running_since` is None if the start was not seen. `last_end` is the end of the job's previous run: an older
+    request belongs to an earlier run, so the time since then is not waiting time.
     """
     statistics = job.statistics or Statistics()
     requested_at = job.requested_at
@@ -70,7 +70,7 @@ def finished(
 
 
 def input_of(job: JobDetails | Run) -> Input | None:
-    """What makes two runs comparable: the same file in the same place, matched in the same way."""
+    """The key by which runs are comparable: the same file, the same storage, the same job type."""
     if job.storage_id is None or job.input_filename is None:
         return None
     return job.storage_id, job.input_filename, job.job_type

@@ -12,7 +12,7 @@ from gemwatch.core.limits import Bound
 
 _NAME = "a test of gemwatch"
 _HOUR = timedelta(hours=1)
-# The example of TomTom's documentation.
+# The example from TomTom's documentation.
 _JOB = JobDetails(
     job_id=123456789,
     status=Status.SUCCESS,
@@ -38,7 +38,7 @@ _RUNNING = Status.IN_PROGRESS
 
 
 def sample_event(kind: EventKind, at: datetime) -> Event:
-    """An event of this kind as it could have happened at that time."""
+    """A plausible event of this kind at that time."""
     of_job = kind.traits.scope is Scope.JOB
     return Event(
         at=at, facts=_facts(kind, at), job_id=_JOB.job_id if of_job else None, name=_NAME if of_job else None

@@ -1,4 +1,4 @@
-"""The secrets that this process knows, and texts without them."""
+"""Remembers the secrets of this process and masks them in texts."""
 
 import re
 from base64 import b64encode
@@ -10,17 +10,17 @@ from urllib.parse import unquote, urlsplit
 from gemwatch.core.settings import Settings
 
 MASK = "***"
-_SHORTEST = 6  # masking shorter pieces would blot out ordinary words and protect nothing
+_SHORTEST = 6  # masking shorter pieces would hide ordinary words and protect nothing
 _NO_WORD = 12  # characters
 _LONG = 16  # characters: no word of a log is as long
-_MOST = 2000  # pieces remembered; tokens are renewed for months, so the oldest are let go
+_MOST = 2000  # pieces to remember; tokens are renewed for months, so the oldest are dropped
 
 
 class Secrets:
-    """Remembers secrets and masks them in texts that come from outside our own code.
+    """Remembers secrets and masks them in texts from outside.
 
-    Our own code never puts a secret into a text. This is the second line of defence, for what libraries, the token
-    command and servers say.
+    Our own code never puts a secret into a text. This is the second line of defence, for texts from libraries, the
+    token command and servers.
     """
 
     @classmethod
@@ -33,11 +33,11 @@ class Secrets:
     def __init__(self) -> None:
         self._pieces: dict[str, None] = {}
         self._public: set[str] = set()
-        self._lock = Lock()  # log lines are masked in a thread of their own
+        self._lock = Lock()  # a separate thread masks log lines
         self._pattern: re.Pattern[str] | None = None
 
     def learn(self, settings: Settings) -> None:
-        """Remember the secrets of a configuration, and that names of targets are none."""
+        """Remember the secrets of a configuration. Names of targets are not secret."""
         token = settings.api.token
         self.add(
             settings.api.key, token.value, token.azure.client_secret if token.azure else None, settings.web.token
@@ -49,11 +49,11 @@ class Secrets:
             self.add_url(target.url)
 
     def add(self, *secrets: str | None) -> None:
-        """Remember secrets (keys, tokens, passwords) as they are."""
+        """Remember secrets (keys, tokens, passwords)."""
         self._remember(s for s in secrets if s)
 
     def publish(self, *words: str) -> None:
-        """Words that stay readable although a URL may hold them too, as a topic named like its target does."""
+        """Keep words readable even if a URL contains them, for example a topic with the name of its target."""
         self._public.update(words)
         with self._lock:
             for word in words:
@@ -61,8 +61,8 @@ class Secrets:
             self._pattern = None
 
     def add_url(self, url: str) -> None:
-        """Remember a target URL: the whole, its user, password, and each part of host, path and query that
-        could be a token. A host with a dot stays readable, since error messages need it."""
+        """Remember a target URL: all of it, its user, password, and each part of host, path and query that could be
+        a token. A host with a dot stays readable, because error messages need it."""
         self._remember([url, *(part for part in parts_of_url(url) if part not in self._public)])
 
     def is_public(self, word: str) -> bool:
@@ -70,12 +70,12 @@ class Secrets:
 
     def mask(self, text: str) -> str:
         """The text with every known secret replaced by `***`."""
-        if len(text) < _SHORTEST:  # as most words of a log line
+        if len(text) < _SHORTEST:  # true for most words of a log line
             return text
         return (self._pattern or self._compiled()).sub(MASK, text)
 
     def are_in(self, value: str) -> bool:
-        """Whether this is a known secret, or holds one that is too long to be an ordinary word."""
+        """Whether this is a known secret, or contains one that is too long to be an ordinary word."""
         with self._lock:
             return value in self._pieces or any(piece in value for piece in self._pieces if len(piece) >= _NO_WORD)
 
@@ -93,13 +93,13 @@ class Secrets:
                     self._pieces[secret] = None
             while len(self._pieces) > _MOST:
                 del self._pieces[next(iter(self._pieces))]
-            self._pattern = None  # made when it is next needed: configurations add many at once
+            self._pattern = None  # compiled at the next use: configurations add many at once
 
 
 def _made_up_parts(url: str) -> Iterable[str]:
-    """The URL of a heartbeat, and what in it looks made up by a machine.
+    """The URL of a heartbeat, and the parts of it that look machine-generated.
 
-    Not each word of it: a log without `status`, which is in Uptime Kuma's URLs, could not be read.
+    Not its ordinary words: Uptime Kuma's URLs contain `status`, which must stay readable in logs.
     """
     words = re.split(r"[/:@?&=#,;]", url.partition("://")[2])
     return [url, *(word for word in words if "." not in word and (len(word) >= _LONG or re.search("[0-9]", word)))]
@@ -114,7 +114,7 @@ def parts_of_url(url: str) -> Iterable[str]:
         user = password = None
     if password:
         yield from (password, unquote(password))
-        # As Basic authentication has it: some servers say back what they were sent.
+        # As in Basic authentication: some servers repeat what they received.
         yield b64encode(f"{unquote(user or '')}:{unquote(password)}".encode()).decode()
     for part in re.split(r"[/:?&=#,;]", rest):
         piece = part.rpartition("@")[0] or part
@@ -122,7 +122,7 @@ def parts_of_url(url: str) -> Iterable[str]:
             yield from {piece, unquote(piece)}
 
 
-# Names that URLs of common services hold and that are no secrets, and our own words, which a topic may be called.
+# Names in URLs of common services that are not secret, and our own words, which may also be names of topics.
 _WORDS = frozenset(
     [
         "localhost",

@@ -1,4 +1,4 @@
-"""How good the estimates would have been: each run so far, predicted only from those that had ended by then."""
+"""Measures how good the estimates would have been: predicts each run from those that had ended by then."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,15 +10,15 @@ from gemwatch.core.estimates.estimate import HIGH, LOW, Basis, Experience
 from gemwatch.core.job import Status
 from gemwatch.core.runs import Run
 
-RUNNING, TOTAL = "running", "total"  # predicted at the start, or, with the wait, at the request
+RUNNING, TOTAL = "running", "total"  # predicted at the start; or at the request, including the wait
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """The predictions of one kind that were made on one basis.
+    """The quality of the predictions of one kind on one basis.
 
-    `within` is the part of them whose range from 10 to 90 % held; `error` is the median of how far the middle was
-    off, and `relative_error` the same as a part of what came.
+    `within`: the share whose range from 10 to 90 % was right. `error`: the median error of the middle.
+    `relative_error`: the same as a share of the actual time.
     """
 
     of: str
@@ -31,7 +31,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Question:
-    """How long will it take? Asked at a moment, with the answer that came."""
+    """A prediction to test: how long a run takes, as of a moment, and the actual time."""
 
     at: datetime
     run: Run
@@ -47,7 +47,7 @@ class _Hit:
 
 
 def backtest(runs: Iterable[Run]) -> list[Score]:
-    """The scores over all successful runs, in the order of what an estimate prefers."""
+    """The scores over all successful runs, in the order in which an estimate prefers them."""
     done = sorted((run for run in runs if run.status == Status.SUCCESS), key=lambda run: run.ended_at)
     questions = sorted((q for run in done for q in _questions(run)), key=lambda question: question.at)
     experience, known = Experience(), iter(done)
@@ -68,10 +68,10 @@ def _questions(run: Run) -> Iterator[_Question]:
     if run.ran is None or run.ran <= timedelta():
         return
     requested = run.requested_at
-    if requested is None:  # then it began so long before its end
+    if requested is None:  # then its start is its end minus its time
         yield _Question(at=run.ended_at - run.ran, run=run, of=RUNNING, came=run.ran)
         return
-    # Where the start was not seen, it is asked at the request: too early is honest, too late would be peeping.
+    # If the start is unknown, predict at the request: predicting too early is fair, too late would use later data.
     yield _Question(at=requested + (run.queued or timedelta()), run=run, of=RUNNING, came=run.ran)
     if run.queued is not None:
         yield _Question(at=requested, run=run, of=TOTAL, came=run.queued + run.ran)

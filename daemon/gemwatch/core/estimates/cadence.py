@@ -8,7 +8,7 @@ from gemwatch.core.estimates.estimate import Experience
 from gemwatch.core.job import JobDetails, Status
 
 MOST = 10  # intervals between two polls
-LONGEST = timedelta(minutes=15)  # between two polls, unless the interval itself is longer: a job may fail early
+LONGEST = timedelta(minutes=15)  # between two polls, unless the interval is longer: a job may fail early
 
 
 def interval(
@@ -16,9 +16,9 @@ def interval(
 ) -> timedelta:
     """The interval to the next poll of a job that has not ended.
 
-    Between polls, the delay with which an end is noticed grows with the interval, the number of requests with its
-    inverse. For a given number of requests the mean delay is least when the interval goes with the inverse square
-    root of the hazard, the chance to end in the next moment. `every` is meant for the median of the earlier runs.
+    The delay until gemwatch notices an end grows with the interval, the number of requests with its inverse. For a
+    given number of requests, the mean delay is smallest if the interval is proportional to the inverse square root
+    of the hazard, the rate at which jobs end at that moment. `every` is the interval at the median of earlier runs.
     """
     since, durations = _phase(job, running_since, experience)
     if since is None or durations is None:
@@ -26,7 +26,7 @@ def interval(
     elapsed = now - since
     usual = durations.hazard(durations.quantile(0.5))
     for pause in _longest_first(every):
-        # The chance may rise between two polls.
+        # The hazard may rise between two polls.
         hazard = max(durations.hazard(elapsed), durations.hazard(elapsed + pause))
         if hazard * (pause / every) ** 2 <= usual:
             return pause
@@ -36,7 +36,7 @@ def interval(
 def _phase(
     job: JobDetails, running_since: datetime | None, experience: Experience
 ) -> tuple[datetime | None, Durations | None]:
-    """From when on the job has been in its present state, and how long that takes."""
+    """Since when the job has been in its present state, and how long that state takes."""
     outlook = experience.outlook(job)
     if outlook is None:
         return None, None
@@ -46,7 +46,7 @@ def _phase(
 
 
 def _longest_first(every: timedelta) -> Iterator[timedelta]:
-    """The intervals that may be chosen, each two thirds of the one before, all of them longer than `every`."""
+    """The possible intervals, each two thirds of the previous one, all longer than `every`."""
     pause = min(every * MOST, max(every, LONGEST))
     while pause > every:
         yield pause

@@ -1,4 +1,4 @@
-"""How long something that was measured a few times will take the next time, and how sure that is."""
+"""Predicts a duration, with a range, from a few measured ones."""
 
 import math
 from collections.abc import Iterable
@@ -7,14 +7,14 @@ from datetime import timedelta
 from statistics import NormalDist, fmean
 from typing import Self
 
-FEWEST = 3  # samples: with less, a range says nothing
-LEAST_SPREAD = 0.03  # of the logarithms: even runs that took exactly as long vary by a few per cent
-LONGEST = 3.2e9  # seconds, a hundred years: a range of few and wild samples has to end somewhere
+FEWEST = 3  # samples: with fewer, a range means nothing
+LEAST_SPREAD = 0.03  # of the logarithms: even runs with equal times will vary by a few per cent
+LONGEST = 3.2e9  # seconds, a hundred years: an upper bound for ranges from few, scattered samples
 _NORMAL = NormalDist()
-_FAR = 30.0  # standard deviations: beyond, the tail is smaller than a float and is approximated
+_FAR = 30.0  # standard deviations: beyond, the tail is too small for a float and is approximated
 
-# Student's t at 90 % for 2, 3, ... degrees of freedom: few samples say little about their own spread, and with
-# these the range from 10 to 90 % holds as often as it says.
+# Student's t at 90 % for 2, 3, ... degrees of freedom. A few samples underestimate their spread; with these factors
+# the range from 10 to 90 % has its stated coverage.
 _T90 = (
     *(1.886, 1.638, 1.533, 1.476, 1.440, 1.415, 1.397, 1.383, 1.372, 1.363, 1.356, 1.350, 1.345, 1.341),
     *(1.337, 1.333, 1.330, 1.328, 1.325, 1.323, 1.321, 1.319, 1.318, 1.316, 1.315, 1.314, 1.313, 1.311),
@@ -31,7 +31,7 @@ class Durations:
 
     @classmethod
     def of(cls, samples: Iterable[timedelta]) -> Self | None:
-        """What the samples predict; None for too few. Times that are not positive are no measurement."""
+        """The prediction from the samples; None for too few. Ignores times that are not positive."""
         logarithms = [math.log(s) for sample in samples if (s := sample.total_seconds()) > 0]
         count = len(logarithms)
         if count < FEWEST:
@@ -43,19 +43,19 @@ class Durations:
         return cls(mean, spread, count)
 
     def quantile(self, p: float, beyond: timedelta = timedelta()) -> timedelta:
-        """The time that it stays below with probability `p`, given that it lasted longer than `beyond`."""
+        """The time that the next one stays below with probability `p`, if it has already lasted for `beyond`."""
         elapsed = beyond.total_seconds()
         if elapsed <= 0:
             return _span(self.mean + self.spread * _NORMAL.inv_cdf(p))
         z = self._deviations(elapsed)
-        if z > _FAR:  # so far out that what remains is as good as exponential
+        if z > _FAR:  # this far out, the remaining time is practically exponential
             ahead = timedelta(seconds=min(elapsed - math.log1p(-p) / self._hazard(elapsed, z), LONGEST))
             return max(beyond, ahead)
         left = _tail(z) * (1 - p)
         return max(beyond, _span(self.mean - self.spread * _NORMAL.inv_cdf(left))) if left < 1 else beyond
 
     def hazard(self, elapsed: timedelta) -> float:
-        """How likely it is to end within the next second, having lasted this long."""
+        """The rate per second at which it ends, if it has already lasted this long."""
         seconds = elapsed.total_seconds()
         return self._hazard(seconds, self._deviations(seconds)) if seconds > 0 else 0.0
 
@@ -63,13 +63,13 @@ class Durations:
         return (math.log(seconds) - self.mean) / self.spread
 
     def _hazard(self, seconds: float, z: float) -> float:
-        # Far out, density and tail are both nothing; their ratio goes to z + 1/z.
+        # Far out, density and tail both underflow to zero; their ratio approaches z + 1/z.
         ratio = z + 1 / z if z > _FAR else _NORMAL.pdf(z) / _tail(z)
         return ratio / (self.spread * seconds)
 
 
 def _tail(z: float) -> float:
-    """What lies beyond z. As 1 - cdf(z) it would be lost to rounding from z = 8 on."""
+    """The probability beyond z. Computed as 1 - cdf(z), it would be lost to rounding from z = 8 on."""
     return math.erfc(z / math.sqrt(2)) / 2
 
 

@@ -1,4 +1,4 @@
-"""When a job that has not ended will: what earlier runs took, and how sure that is."""
+"""Estimates when a job ends, with a range, from the durations of earlier runs."""
 
 import math
 from array import array
@@ -12,23 +12,23 @@ from gemwatch.core.estimates.durations import FEWEST, Durations
 from gemwatch.core.job import JobDetails, Status
 from gemwatch.core.runs import Run, input_of
 
-LOW, HIGH = 0.1, 0.9  # eight in ten end in between
-MOST_RUNS = 30  # of one kind: newer ones say more about the next than older ones
-MOST_KEYS = 10_000  # kinds in memory; those that were longest without a run are forgotten
-MOST_OUTLOOKS = 1_000  # computed from them and kept; others are computed again when needed
+LOW, HIGH = 0.1, 0.9  # eight in ten runs end between these
+MOST_RUNS = 30  # of one kind: newer runs predict the next one better than older runs
+MOST_KEYS = 10_000  # kinds in memory; the ones without a run for the longest time are dropped
+MOST_OUTLOOKS = 1_000  # cached; others are computed again when needed
 
 
 class Basis(StrEnum):
-    """What the runs that an estimate is made from have in common with the job."""
+    """What the runs behind an estimate have in common with the job."""
 
     INPUT = "input"  # the same input file in the same storage, and the job type
     RELEASE = "release"  # the job type and the map release or version
-    TYPE = "type"  # the job type alone
+    TYPE = "type"  # only the job type
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Range:
-    """Below `low` one in ten, below `high` nine in ten."""
+    """One in ten stays below `low`, nine in ten below `high`."""
 
     low: timedelta
     median: timedelta
@@ -42,9 +42,9 @@ class Range:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """How long jobs of one kind take: waiting, running, and both together, each where it was seen often enough.
+    """How long jobs of one kind take: waiting, running, and both together. None for what was seen too rarely.
 
-    `queue` and `run` are the ranges of the first two, made once for all jobs of the kind.
+    `queue` and `run` are the ranges of the first two, computed once for all jobs of the kind.
     """
 
     basis: Basis
@@ -58,9 +58,9 @@ class Outlook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """When a job is expected to end: the median, with the range that holds in eight of ten cases.
+    """When a job is expected to end: the median, with a range that is right in eight of ten cases.
 
-    `overdue`: it has lasted longer than nine of ten do. `queue` and `running` are how long jobs like it wait and run.
+    `overdue`: it has lasted longer than nine in ten. `queue` and `running`: how long similar jobs wait and run.
     """
 
     ends_at: datetime
@@ -77,22 +77,22 @@ _Key = tuple[Basis, str | None, str | None, str | None]
 
 
 class Experience:
-    """What the successful runs so far teach: the latest of each kind, for a limited number of kinds.
+    """The durations of successful runs: the latest of each kind, for a limited number of kinds.
 
-    Ten thousand kinds of thirty runs stay in memory for months, so they are plain numbers: per kind the hash of its
-    key and one array of seconds, queued and running in turn.
+    Ten thousand kinds with thirty runs each stay in memory for months, so this stores plain numbers: for each kind
+    the hash of its key and one array of seconds, with the waiting and the running time of each run in turn.
     """
 
     def __init__(self, runs: Iterable[Run] = (), *, kinds: int = MOST_KEYS) -> None:
-        """The runs, oldest first; `kinds` is how many are kept at most."""
+        """The runs, oldest first. `kinds`: the maximum number of kinds to keep."""
         self._kinds = kinds
         self._spans: OrderedDict[int, array[float]] = OrderedDict()
-        self._outlooks: OrderedDict[int, Outlook] = OrderedDict()  # of the kinds that were needed last
+        self._outlooks: OrderedDict[int, Outlook] = OrderedDict()  # of the most recently used kinds
         for run in runs:
             self.add(run)
 
     def add(self, run: Run) -> None:
-        """Learn from a run that has just ended. One that failed, or of unknown length, teaches nothing."""
+        """Add a run that has just ended. Ignores failed runs and runs of unknown length."""
         if run.status != Status.SUCCESS or run.ran is None or run.ran <= timedelta():
             return
         for key in _keys(run):
@@ -108,9 +108,9 @@ class Experience:
             self._outlooks.pop(forgotten, None)
 
     def outlook(self, job: JobDetails | Run, *, waiting: bool | None = None) -> Outlook | None:
-        """From the runs that are most like the job and enough to tell; None where there are none.
+        """The outlook from the most similar kind with enough runs; None if there is none.
 
-        For a job that is `waiting` (by default: whose status says so) runs are needed whose wait was seen too.
+        For a job that is `waiting` (by default: according to its status) only runs with a known wait count.
         """
         waiting = job.status == Status.REQUESTED if waiting is None else waiting
         for key in _keys(job):
@@ -120,7 +120,7 @@ class Experience:
         return None
 
     def estimate(self, job: JobDetails, running_since: datetime | None, now: datetime) -> Estimate | None:
-        """When a waiting or running job is expected to end, as things stand `now`."""
+        """When a waiting or running job is expected to end, as of `now`."""
         since = _since(job, running_since)
         outlook = None if since is None else self.outlook(job)
         if since is None or outlook is None:
@@ -169,7 +169,7 @@ def _outlook_of(basis: Basis, seconds: Sequence[float]) -> Outlook:
 
 
 def _since(job: JobDetails, running_since: datetime | None) -> datetime | None:
-    """From when on the job's present state is measured. None where nothing can be said about it."""
+    """When the job's present state began; None if that is unknown."""
     match job.status:
         case Status.REQUESTED:
             return job.requested_at
@@ -180,7 +180,7 @@ def _since(job: JobDetails, running_since: datetime | None) -> datetime | None:
 
 
 def _keys(job: JobDetails | Run) -> Iterator[_Key]:
-    """The kinds that a job is of, from the narrowest to the widest."""
+    """The kinds of a job, from the narrowest to the widest."""
     if (same := input_of(job)) is not None:
         yield Basis.INPUT, *same
     if job.job_type is not None:

@@ -1,4 +1,4 @@
-"""The configuration as frozen values, and what changes between two of them."""
+"""The configuration as frozen values, and the differences between two configurations."""
 
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -22,7 +22,7 @@ DEFAULT_TOKEN_COMMAND = (
 )
 
 
-DEFAULT_AZURE_SCOPE = "https://gem.core.orbis.tomtom.com/.default"  # azure-identity cannot ask for a delegated one
+DEFAULT_AZURE_SCOPE = "https://gem.core.orbis.tomtom.com/.default"  # azure-identity cannot request a delegated scope
 
 
 class AzureCredential(StrEnum):
@@ -36,7 +36,7 @@ class AzureCredential(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AzureSource:
-    """A login by azure-identity. What it needs and is None is taken from AZURE_TENANT_ID and the like."""
+    """A login with azure-identity. Missing values come from AZURE_TENANT_ID and similar variables."""
 
     credential: AzureCredential
     tenant_id: str | None = None
@@ -47,9 +47,9 @@ class AzureSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenSource:
-    """Where the bearer token comes from: exactly one of the first four is set.
+    """The source of the bearer token: exactly one of the first four is set.
 
-    `withheld`: the variables that the configuration refers to, which a command does not get.
+    `withheld`: the environment variables that the token command does not get.
     """
 
     command: tuple[str, ...] | None = None
@@ -61,7 +61,7 @@ class TokenSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiSettings:
-    """How the GEM API is asked. `timeout` is for a whole request; `max_rate` is requests a second, 0 = no limit."""
+    """How to request the GEM API. `timeout` is for a whole request. `max_rate`: requests per second, 0 = no limit."""
 
     key: str = field(repr=False)
     base_url: str = DEFAULT_BASE_URL
@@ -77,13 +77,13 @@ class PollSettings:
     not_found_after: int = 3
     alert_after: timedelta = timedelta(minutes=10)
     list_every: timedelta = timedelta(minutes=5)
-    adaptive: bool = False  # rarely while a job is far from its likely end: core/estimates/cadence.py
+    adaptive: bool = False  # poll rarely while a job is far from its likely end: core/estimates/cadence.py
     sweep: bool = False  # one list for many jobs: engine/lister.py
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
-    """An entry of the watch list. `notify` None: every target; what else is None: as for all."""
+    """An entry of the watch list. `notify` None: every target. Other values that are None: as for all."""
 
     job_id: int
     name: str | None = None
@@ -95,24 +95,24 @@ class Watch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreSettings:
-    """`path` is the absolute path of the SQLite file, with whatever characters it has."""
+    """`path` is the absolute path of the SQLite file. It may contain any character."""
 
     path: Path
     keep: timedelta = timedelta(days=365)
 
     @property
     def url(self) -> str:
-        """For SQLAlchemy. It is not to be parsed again: a path may hold characters that mean more in a URL."""
+        """For display and SQLAlchemy. Do not parse it as a URL: the path may contain characters such as `?`."""
         return f"sqlite:///{self.path}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebSettings:
-    """Where the HTTP server listens (`host` None: it does not), who may see what, and by which names it is known.
+    """The HTTP server: its address (`host` None: off), access and names.
 
-    `token` None: everybody who reaches it, which is why it then listens on loopback only. `metrics` "open" and
-    `badge` "open" need no token. `public_url` has no slash at its end, and its host is one of `hosts`. `proxies`
-    are the networks whose X-Forwarded-For header is believed.
+    `token` None: open to all clients that reach it, so it then listens on loopback only. `metrics` "open" and
+    `badge` "open" need no token. `public_url` has no trailing slash, and its host is one of `hosts`. `proxies` are
+    the networks whose X-Forwarded-For header is trusted.
     """
 
     host: str | None = "127.0.0.1"
@@ -127,7 +127,7 @@ class WebSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeartbeatSettings:
-    """A dead man's switch and how often it is called."""
+    """A dead man's switch, and how often to call it."""
 
     url: str = field(repr=False)
     every: timedelta = timedelta(seconds=60)
@@ -141,7 +141,7 @@ class LogSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything that a configuration says, checked. `name` is this instance's, by default the host's."""
+    """A whole, valid configuration. `name` is the name of this instance, by default the host name."""
 
     api: ApiSettings
     store: StoreSettings
@@ -157,7 +157,7 @@ class Settings:
 
 
 class Severity(StrEnum):
-    """What a problem does: an error refuses the configuration or one entry, a warning is only shown."""
+    """The effect of a problem: an error refuses the configuration or one entry, a warning is only shown."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -167,7 +167,7 @@ class Severity(StrEnum):
 class Problem:
     """One mistake in the configuration, with its place. Line and column count from 1.
 
-    `entry` errors are about one entry of the watch list: that entry is skipped and the rest is applied. Every other
+    `entry` errors concern one entry of the watch list: that entry is skipped and the rest is applied. Every other
     error refuses the whole configuration.
     """
 
@@ -185,14 +185,14 @@ class Problem:
 
 
 READ_AT_START = ("name", "store", "web", "log")
-"""The sections that a running daemon keeps until it is restarted."""
+"""The sections that only take effect after a restart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """A configuration as read. `settings` None: it is refused; else `problems` are about entries that are skipped.
+    """The result of reading a configuration. `settings` None: refused. Otherwise `problems` concern skipped entries.
 
-    `warnings` are about what is allowed but unwise.
+    `warnings` concern valid but unwise values.
     """
 
     settings: Settings | None
@@ -210,10 +210,10 @@ class Applied:
 
 
 def as_running(old: Settings, new: Settings) -> Settings:
-    """The new settings with the sections of the running ones that are only read at a start."""
+    """The new settings, with the old values of the sections that need a restart."""
     return replace(new, **{name: getattr(old, name) for name in READ_AT_START})
 
 
 def needs_restart(old: Settings, new: Settings) -> tuple[str, ...]:
-    """The sections that differ but are only read at a start."""
+    """The sections that differ and need a restart."""
     return tuple(name for name in READ_AT_START if getattr(old, name) != getattr(new, name))

@@ -1,4 +1,4 @@
-"""Whether a target accepts messages: a state per target that every attempt moves, and that outlives restarts."""
+"""Whether a target accepts messages: a state per target, updated by every attempt, that survives restarts."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -8,9 +8,9 @@ from gemwatch.core.events import Event, Missed
 from gemwatch.core.facts import TargetFacts
 from gemwatch.core.work import Failure, NotSent, Outcome, Sent, retry_pause
 
-REFUSALS_APART = timedelta(minutes=1)  # two permanent refusals this far apart: the target is down
-FAILS_FOR = timedelta(minutes=10)  # no accepted message for this long, while there were attempts: likewise
-PAIR_EVERY = timedelta(minutes=10)  # at most one pair of `target` events in this time
+REFUSALS_APART = timedelta(minutes=1)  # after two permanent refusals this far apart, the target is down
+FAILS_FOR = timedelta(minutes=10)  # after attempts without an accepted message for this long, the target is down
+PAIR_EVERY = timedelta(minutes=10)  # report at most one failure and one recovery in this time
 PROBE_FIRST, PROBE_MOST = timedelta(minutes=1), timedelta(minutes=15)
 
 
@@ -19,9 +19,9 @@ class TargetHealth:
     """`failing_since`: the first failed attempt since the last accepted message.
 
     `refused_at`: the first permanent refusal since then. While the target is down (`down_since`), its messages go to
-    the fallback; from `probe_at` on, the next one is tried here first. `hold_until`: the service asked to wait.
-    `announced_at`: when the last `target` event about a failure was recorded, `announced`: whether that was about
-    the present one.
+    the fallback; from `probe_at` on, the next one is tried on the target first. `hold_until`: the service asked to
+    wait until then. `announced_at`: when the last `target` event about a failure was recorded. `announced`: that
+    event was about the present failure.
     """
 
     failing_since: datetime | None = None
@@ -39,15 +39,15 @@ class TargetHealth:
         return self.down_since is not None
 
     def held(self, now: datetime) -> bool:
-        """Whether nothing may be sent now."""
+        """Whether the service asked to wait until later than now."""
         return self.hold_until is not None and now < self.hold_until
 
     def probes_now(self, now: datetime) -> bool:
-        """Whether the next message of a target that is down is tried here first."""
+        """Whether the target is down and the next message is tried on it first."""
         return self.probe_at is None or now >= self.probe_at
 
     def retried(self) -> "TargetHealth":
-        """After the target's URL has changed: the next message shows whether that helped."""
+        """The health after a change of the URL: the next message shows whether that helped."""
         return replace(self, probe_at=None, hold_until=None, probes=0)
 
 
@@ -56,7 +56,7 @@ HEALTHY = TargetHealth()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthStep:
-    """A target's health after an attempt. `recovered_from`: since when it had been down, if it was."""
+    """A target's health after an attempt. `recovered_from`: since when it had been down, if it recovered."""
 
     health: TargetHealth
     events: tuple[Event, ...] = ()
@@ -77,8 +77,8 @@ class SentText:
 class Aftermath:
     """What an attempt changes besides its deliveries, recorded in the same transaction.
 
-    `health` None: as before. `recovered_from`: the target had been down since then, and `missed` says what it
-    receives of what was rerouted. `fallback`: what waits for the target goes there. `text`: to be kept.
+    `health` None: unchanged. `recovered_from`: since when the target had been down; `missed` says which rerouted
+    messages it receives. `fallback`: the target's waiting deliveries go there. `text`: the message to keep.
     """
 
     target: str
@@ -93,9 +93,9 @@ class Aftermath:
 def after(
     health: TargetHealth, target: str, outcome: Outcome, now: datetime, *, others_fail: bool, fallback: str | None
 ) -> HealthStep:
-    """What an attempt to send means for its target.
+    """The target's health after an attempt to send.
 
-    `others_fail`: every other target fails as well, so the network is at fault and nothing is declared.
+    `others_fail`: every other target fails too, so the cause is the network and the target does not count as down.
     `fallback`: where the target's messages go while it is down.
     """
     if isinstance(outcome, Sent):
@@ -117,7 +117,7 @@ def after(
 
 
 def others_fail(target: str, healths: Mapping[str, TargetHealth], targets: Iterable[str]) -> bool:
-    """Whether there are other targets that are not down, and all of them fail at the moment."""
+    """Whether there are other targets that are not down, and all of them are failing now."""
     others = [healths.get(name, HEALTHY) for name in targets if name != target]
     alive = [health for health in others if not health.down]
     return bool(alive) and all(health.failing_since is not None for health in alive)
@@ -132,7 +132,7 @@ def _accepted(health: TargetHealth, target: str, now: datetime) -> HealthStep:
 
 
 def _failing(health: TargetHealth, outcome: NotSent, now: datetime) -> TargetHealth:
-    """Times in the future are from before the clock was set back: they count from now on."""
+    """The health after a failure. Times in the future stem from a clock that was set back: they count from now."""
     refused = outcome.failure is Failure.REFUSED
     first_refusal = min(health.refused_at or now, now) if refused or health.refused_at else None
     hold = now + retry_pause(1, outcome) if outcome.failure is Failure.THROTTLED else None

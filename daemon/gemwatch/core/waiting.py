@@ -1,4 +1,4 @@
-"""A job that is waited for: what looks of one's own and the daemon's word make of it, and when to look again."""
+"""The standing of a job during a wait: updated by own polls and by the daemon's status."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -10,13 +10,13 @@ from gemwatch.core.job import Failed, JobDetails, NotFound, Observation, Refused
 from gemwatch.core.outcome import Outcome
 from gemwatch.core.polls.decide import SECOND_POLL, next_poll
 
-LOOK_FIRST = timedelta(seconds=5)  # between the first looks of one's own
-REFUSALS = 2  # polls in a row, each with a renewed token: then the login counts as refused
-SILENT = timedelta(minutes=5)  # a poll of the daemon's that is overdue by this much is waited for no longer
+LOOK_FIRST = timedelta(seconds=5)  # between the first own polls
+REFUSALS = 2  # consecutive polls, each with a renewed token, after which the login counts as refused
+SILENT = timedelta(minutes=5)  # a daemon whose poll is overdue by this much counts as unreliable
 
 
 class Source(StrEnum):
-    """Where the latest news about a job came from."""
+    """The source of the latest information about a job."""
 
     DAEMON = "daemon"
     API = "api"
@@ -50,25 +50,25 @@ class Standing:
     name: str | None = None
     source: Source | None = None
     status: str | None = None
-    status_since: datetime | None = None  # first seen with it
+    status_since: datetime | None = None  # first seen with this status
     seen_at: datetime | None = None
     job: JobDetails | None = None
     answer: str | None = None  # the JSON text that `job` was read from
     misses: int = 0  # 404s in a row
-    refusals: int = 0  # in a row
+    refusals: int = 0  # consecutive
     failures: int = 0  # polls in a row without a usable answer
     trouble: str | None = None
-    remedy: str | None = None  # where a login is refused
+    remedy: str | None = None  # if a login is refused
     outcome: Outcome | None = None
     needs_review: tuple[str, ...] = ()
     estimate: Estimate | None = None
 
 
 def reliable(told: Told, now: datetime) -> bool:
-    """Whether the daemon can be relied on to see how this job develops.
+    """Whether the daemon's information about this job is reliable.
 
-    Where it cannot see, or has not looked when it was to, one's own look shows what is the matter, and within
-    seconds: the daemon asks seldom for a job that is not found and for one that is refused.
+    If it cannot see the job, or has missed a poll, an own poll shows the reason within seconds: the daemon rarely
+    polls a job that is not found or refused.
     """
     late = told.next_poll_at is not None and now - told.next_poll_at > SILENT
     return not (told.refused or told.misses or late)
@@ -88,7 +88,7 @@ def after_word(standing: Standing, told: Told, *, unknown_ends: bool = False) ->
     )
     if told.seen_at is None or (standing.seen_at is not None and standing.seen_at > told.seen_at):
         return wait
-    if is_end(told.status) and told.next_poll_at is not None:  # it is watched again, and may run again
+    if is_end(told.status) and told.next_poll_at is not None:  # the job is watched again and may run again
         return wait
     return replace(
         wait,
@@ -137,7 +137,7 @@ def after_look(
             return replace(asked, misses=misses, refusals=0, failures=0, trouble=trouble, outcome=lost)
         case Refused(reason=reason):
             refusals = standing.refusals + 1
-            # Without a token there is nothing to ask with, and whatever passes by itself has been waited for.
+            # Without a token a request is impossible, and temporary failures were already retried.
             refused = Outcome.LOGIN_REFUSED if refusals >= REFUSALS or seen.certain else None
             return replace(asked, refusals=refusals, failures=0, trouble=reason, remedy=seen.remedy, outcome=refused)
         case Throttled() | Failed():
@@ -147,10 +147,10 @@ def after_look(
 def next_pause(
     standing: Standing, seen: Observation, *, waited: timedelta, every: timedelta, roll: float
 ) -> timedelta:
-    """The pause before the next look of one's own.
+    """The pause before the next own poll.
 
-    A tenth of the time waited so far, 5 s at the least and `every` at the most: who has just begun to wait hears
-    quickly, and who waits for hours asks no more often than the daemon would.
+    A tenth of the time waited so far, at least 5 s and at most `every`: a new wait gets a result quickly, and a long
+    one polls no more often than the daemon would.
     """
     match seen:
         case Seen():

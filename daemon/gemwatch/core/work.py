@@ -1,4 +1,4 @@
-"""What the engine claims from the store and gives back: polls to make, deliveries to send."""
+"""The work that the engine claims from the store and reports back: polls and deliveries."""
 
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
@@ -11,17 +11,17 @@ from gemwatch.core.events import Event
 from gemwatch.core.polls.tracked import Memory, Tracked, Verdict
 from gemwatch.core.runs import Run
 
-KEEP_TRYING = timedelta(hours=48)  # how long a delivery is retried
-MANY = 5  # more than this many deliveries that wait for one target go out as one summary
+KEEP_TRYING = timedelta(hours=48)  # how long to retry a delivery
+MANY = 5  # if more deliveries than this wait for one target, they become one summary
 MOST_IN_SUMMARY = 50
 _besides_seen_at = attrgetter(*(field.name for field in fields(Memory) if field.name != "seen_at"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchClaim:
-    """A due watch, ours until the lease ends. `claim` is the ticket that its report must show.
+    """A due watch, claimed until the lease ends. Its report must have the same `claim`.
 
-    `fingerprint`: that of the last answer about the job, as stored.
+    `fingerprint`: of the stored last answer about the job.
     """
 
     tracked: Tracked
@@ -32,10 +32,10 @@ class WatchClaim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """One poll to be recorded. Recorded only while the claim still stands: an unwatched job stays as it is.
+    """A poll to record. It is recorded only if its claim is still valid: an unwatched job stays unchanged.
 
-    `fingerprint`: that of an answer which differs from the stored one, else None. `quiet`: nothing but the times of
-    the poll is new, as with most polls, and there is less to write.
+    `fingerprint`: of an answer that differs from the stored one, else None. `quiet`: only the times of the poll are
+    new, as for most polls, so there is less to write.
     """
 
     claim: datetime
@@ -58,7 +58,7 @@ def report_on(claim: WatchClaim, at: datetime, verdict: Verdict) -> Report:
 
 
 def fingerprint(raw: str) -> int:
-    """63 bits by which an answer is recognized, so that a claim need not load the stored one to compare them."""
+    """A 63-bit hash of an answer, so that a claim does not need to load the stored answer to compare it."""
     digest = blake2b(raw.encode(errors="surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
 
@@ -74,7 +74,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """The result of recording: the reports whose claims still stood and that held news, and the events.
+    """The result of recording: the reports with valid claims and news, and the events.
 
     `runs` are those that ended with these polls.
     """
@@ -86,7 +86,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One event to one target, claimed for an attempt. `attempts` are those before this one."""
+    """One event for one target, claimed for an attempt. `attempts`: the number of earlier ones."""
 
     id: int
     event_id: int
@@ -98,9 +98,9 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """What goes to one target next, oldest first: one delivery, or several for a summary.
+    """The next deliveries for one target, oldest first: one, or several for a summary.
 
-    `missed`: it went to the fallback while the target was down, and all of it is one message.
+    `missed`: they went to the fallback while the target was down, and become one message.
     """
 
     target: str
@@ -117,21 +117,21 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """The service took the message."""
+    """The service accepted the message."""
 
 
 class Failure(StrEnum):
-    """Why a service did not accept a message, as far as that changes what gemwatch does next."""
+    """The kind of a failed attempt, which determines what gemwatch does next."""
 
-    TEMPORARY = "temporary"  # or not recognised: retried after a growing pause
-    THROTTLED = "throttled"  # 429: at least a minute passes before anything else goes to the target
+    TEMPORARY = "temporary"  # or unknown: retry after a growing pause
+    THROTTLED = "throttled"  # 429: send nothing to the target for at least a minute
     REFUSED = "refused"  # 404, 410, SMTP 5xx on login or sender: the target itself no longer works
-    REMOVED = "removed"  # the configuration no longer has the target: says nothing about the service
+    REMOVED = "removed"  # the configuration no longer has the target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotSent:
-    """The service did not accept it, or (`unknown`) nobody can tell, and a retry may deliver it twice.
+    """The service did not accept the message. `unknown`: it may have, so a retry may deliver it twice.
 
     `retry_after`: how long the service asks to wait.
     """
@@ -147,7 +147,7 @@ Outcome = Sent | NotSent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """How an attempt ended, as it is to be recorded. `due_at` None: there is no further attempt."""
+    """The result of an attempt, to record. `due_at` None: there are no more attempts."""
 
     id: int
     claim: datetime
@@ -159,9 +159,9 @@ class Settled:
 
 
 def settle(delivery: Delivery, outcome: Outcome, now: datetime) -> Settled:
-    """What an attempt means: sent, another one after a growing pause, or failed once its time is over.
+    """Settle an attempt: sent, another one after a growing pause, or failed after 48 hours.
 
-    The last attempt is made when the time ends, so that a target that was down until then gets its message.
+    The last attempt is at the end of this time, so that a target that was down until then still gets its message.
     """
     attempts = delivery.attempts + 1
     if isinstance(outcome, Sent):
@@ -178,7 +178,7 @@ def settle(delivery: Delivery, outcome: Outcome, now: datetime) -> Settled:
 
 
 def retry_pause(attempts: int, outcome: NotSent) -> timedelta:
-    """The pause after the failed attempt number `attempts`: what the service asks for counts, within limits."""
+    """The pause after the failed attempt number `attempts`. A service may ask for a longer one, within limits."""
     pause = delivery_pause(attempts)
     if outcome.failure is not Failure.THROTTLED and outcome.retry_after is None:
         return pause
@@ -186,7 +186,7 @@ def retry_pause(attempts: int, outcome: NotSent) -> timedelta:
 
 
 def postpone(delivery: Delivery, until: datetime) -> Settled:
-    """A claimed delivery given back untried, because the one before it to the same target failed, or time ran out."""
+    """A claimed delivery returned without an attempt, because the previous one failed or the time ran out."""
     return Settled(
         id=delivery.id,
         claim=delivery.claim,

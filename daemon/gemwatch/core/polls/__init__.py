@@ -1,1 +1,1 @@
-"""What one poll of a job means: values for what is known of a job, and the decision. Called by `engine.poller`."""
+"""The decision about a poll: the memory of a job, and the rules that update it. Called by `engine.poller`."""

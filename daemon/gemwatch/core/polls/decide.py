@@ -1,4 +1,4 @@
-"""What one poll of a job means: its new memory, a transition, events, and when the next poll is due."""
+"""Decides what follows from a poll: the job's new memory, a transition, events, and the next poll."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -33,16 +33,18 @@ from gemwatch.core.polls.passed_limits import limited
 from gemwatch.core.polls.tracked import Memory, Policy, Tracked, Transition, Verdict
 from gemwatch.core.refusals import Culprit, remedy
 
-JITTER = 0.1  # of the interval, either way: watches that were added together drift apart
-LOST_EVERY = timedelta(minutes=15)  # how often a job is polled that the API does not know, or whose status we do not
-MOST_STATUSES = 20  # undocumented ones that are remembered for a job
-MOST_DOUBLED = 4  # after so many requests to wait in a row, a job's own pause (16 s at most) grows no more
-PUZZLED_FOR = timedelta(hours=24)  # a job with an undocumented status is polled as usual for this long
-SECOND_POLL = timedelta(seconds=2)  # after a refusal; once the login is known to be refused, polling slows as a whole
+JITTER = 0.1  # share of the interval, in both directions: spreads watches that were added together
+LOST_EVERY = timedelta(
+    minutes=15
+)  # between polls of a job that the API does not know, or whose status is undocumented
+MOST_STATUSES = 20  # undocumented statuses to remember for a job
+MOST_DOUBLED = 4  # consecutive requests to wait after which a job's own pause (at most 16 s) stops growing
+PUZZLED_FOR = timedelta(hours=24)  # how long to poll a job with an undocumented status as usual
+SECOND_POLL = timedelta(seconds=2)  # after a refusal; when the login counts as refused, all polling slows down
 
 
 def decide(tracked: Tracked, seen: Observation, policy: Policy, roll: float) -> Verdict:
-    """The verdict on one poll. `roll`, drawn from [0, 1), is the only randomness in it."""
+    """The verdict on one poll. `roll` from [0, 1) is its only randomness."""
     match seen:
         case Seen():
             return _seen(tracked, seen, policy, roll)
@@ -59,7 +61,7 @@ def decide(tracked: Tracked, seen: Observation, policy: Policy, roll: float) -> 
 
 
 def next_poll(every: timedelta, roll: float) -> timedelta:
-    """The time to the next poll: the interval, up to a tenth longer or shorter."""
+    """The time to the next poll: the interval, plus or minus up to a tenth."""
     return every * (1 - JITTER + 2 * JITTER * roll)
 
 
@@ -95,7 +97,7 @@ def _seen(tracked: Tracked, seen: Seen, policy: Policy, roll: float) -> Verdict:
 
 
 def _unknown(verdict: Verdict, seen: Seen, before: Memory) -> Verdict:
-    """The verdict on an undocumented status, which is reported once per job and word."""
+    """The verdict on an undocumented status. Each such status is reported once per job."""
     known = (before.reported_statuses or "").split("\n")
     if seen.job.status in known:
         return verdict
@@ -128,14 +130,14 @@ def _limits(tracked: Tracked, policy: Policy) -> Limits | None:
 
 
 def _running_since(before: Memory, seen: Seen) -> datetime | None:
-    """When this run was first seen running. None where it was seen only before and after."""
+    """When this run was first seen running; None if it was not seen running."""
     if seen.job.status == Status.IN_PROGRESS:
         return seen.at
     return None if is_end(before.status) else before.running_since
 
 
 def _events_of(tracked: Tracked, move: Transition, memory: Memory, policy: Policy) -> tuple[Event, ...]:
-    """The first sight of an unfinished job is only recorded; that of a finished one is reported, and says so."""
+    """The events of a transition. The first sight of a job is only reported if the job is finished."""
     facts = _facts_of(move, memory, policy)
     return () if facts is None else (Event(at=move.observed_at, job_id=tracked.job_id, facts=facts),)
 
@@ -177,13 +179,13 @@ def _not_found(tracked: Tracked, seen: NotFound, policy: Policy, roll: float) ->
         last_error="HTTP 404: the API knows no such job",
     )
     every = max(tracked.every, LOST_EVERY) if lost else tracked.every
-    # Never sooner than the floor: jitter may only lengthen the wait for a lost job.
+    # Jitter may only lengthen the pause for a lost job.
     pause = max(every, next_poll(every, roll)) if lost else next_poll(every, roll)
     return Verdict(job_id=tracked.job_id, memory=memory, due_at=seen.at + pause, events=events)
 
 
 def _throttled(tracked: Tracked, seen: Throttled, roll: float) -> Verdict:
-    """The pause is honoured for all jobs together (engine/pace.py), so the job's own stays short."""
+    """engine/pace.py holds all requests for the pause, so the job's own pause stays short."""
     if not seen.asked:
         return _again(tracked, seen.at + poll_pause(1, roll))
     failures = tracked.memory.failures + 1
@@ -192,7 +194,7 @@ def _throttled(tracked: Tracked, seen: Throttled, roll: float) -> Verdict:
 
 
 def _refused(tracked: Tracked, seen: Refused, policy: Policy, roll: float) -> Verdict:
-    """A refusal says nothing about the job. Whether the login is at fault, or just this job, others show."""
+    """A refusal does not change the job. Polls of other jobs show whether it concerns the login or only this job."""
     if seen.certain:
         return _again(tracked, seen.at + SECOND_POLL, last_error=seen.reason)
     first, failures = tracked.memory.refused_at, tracked.memory.failures + 1
@@ -203,14 +205,14 @@ def _refused(tracked: Tracked, seen: Refused, policy: Policy, roll: float) -> Ve
         return _again(tracked, due, failures=failures, refused_at=first or seen.at, last_error=seen.reason)
     facts = LoginFacts.of(_about_one_job(seen, tracked.job_id), since=first)
     event = Event(at=seen.at, job_id=tracked.job_id, facts=facts)
-    # Spread, so that several such jobs do not come back together and look like a login that is refused.
+    # With jitter, so that several such jobs are not polled together, which would look like a refused login.
     due = seen.at + max(tracked.every, LOST_EVERY) * (1 + 2 * JITTER * roll)
     verdict = _again(tracked, due, reported_refused=True, last_error=seen.reason)
     return replace(verdict, events=() if tracked.memory.reported_refused else (event,))
 
 
 def _about_one_job(seen: Refused, job_id: int) -> Refused:
-    """The refusal as others have shown it to be: key and token are accepted, so it is about the job."""
+    """The refusal, attributed to the job: others were answered, so the API accepts key and token."""
     return replace(seen, culprit=Culprit.JOB, remedy=remedy(Culprit.JOB, seen.status, login="", job_id=job_id))
 
 

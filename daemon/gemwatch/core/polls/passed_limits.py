@@ -1,4 +1,4 @@
-"""What a poll means for a job's limits: which of them it found passed, and when the next one passes."""
+"""Checks a job's limits after a poll: which ones have passed, and when the next one passes."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -13,7 +13,7 @@ from gemwatch.core.polls.tracked import Memory, Verdict
 
 
 def limited(verdict: Verdict, seen: Seen, limits: Limits, experience: Experience | None) -> Verdict:
-    """The verdict with the limits that this poll found passed; the next poll is due when the next limit passes."""
+    """The verdict with events for passed limits. The next poll is due when the next limit passes, or earlier."""
     if is_end(seen.job.status):
         found = None if verdict.transition is None else too_fast(limits, seen.job, experience)
         if found is None:
@@ -39,7 +39,7 @@ def limited(verdict: Verdict, seen: Seen, limits: Limits, experience: Experience
 
 
 def _with(verdict: Verdict, at: datetime, facts: Facts) -> Verdict:
-    """The verdict with a limit's event, remembered as reported for as long as this run lasts."""
+    """The verdict with a limit's event. The limit counts as reported for the rest of this run."""
     event = Event(at=at, job_id=verdict.job_id, facts=facts)
     reported = " ".join(filter(None, (verdict.memory.reported_limits, event.kind.value)))
     memory = replace(verdict.memory, reported_limits=reported)

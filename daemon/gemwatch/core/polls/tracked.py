@@ -1,4 +1,4 @@
-"""What is known of a watched job, and what a poll of it adds: the values that `decide` takes and returns."""
+"""The values that `decide` takes and returns: a watched job's memory, and the verdict on a poll."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,27 +12,27 @@ from gemwatch.core.limits import Limits
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """What is known of a watched job from the polls so far. `status` None: never seen yet."""
+    """What the polls so far have shown about a watched job. `status` None: not seen yet."""
 
     status: str | None = None
     status_since: datetime | None = None  # first seen with this status
     seen_at: datetime | None = None  # last seen at all
     running_since: datetime | None = None  # first seen IN_PROGRESS in the present run
     last_end: datetime | None = None  # of the previous run
-    misses: int = 0  # 404s in a row
-    failures: int = 0  # polls in a row without a usable answer
-    refused_at: datetime | None = None  # the first refusal of this job since it was last answered
+    misses: int = 0  # consecutive 404s
+    failures: int = 0  # consecutive polls without a usable answer
+    refused_at: datetime | None = None  # the first refusal of this job since its last answer
     reported_missing: bool = False
     reported_refused: bool = False
     last_error: str | None = None
-    reported_limits: str | None = None  # those reported as passed in the present run, as words with spaces between
-    reported_statuses: str | None = None  # undocumented ones that were reported, one a line
+    reported_limits: str | None = None  # limits already reported in the present run, separated by spaces
+    reported_statuses: str | None = None  # reported undocumented statuses, one per line
     clock_at: datetime | None = None  # when the next limit passes if nothing changes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tracked:
-    """A watch with its memory, as it was when it was claimed for a poll. Limits and gate: the watch's own."""
+    """A watch with its memory, as of its claim for a poll. Limits and gate: the watch's own."""
 
     job_id: int
     every: timedelta
@@ -53,11 +53,11 @@ class Transition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What the decision needs to know besides the job.
+    """What the decision needs in addition to the job.
 
-    `last_good_sent_at`: when the last request was sent that was answered about any job at all. `limits` and `gate`
-    are the general ones, None where none are configured; `experience` is what earlier runs taught. `adaptive`: the
-    interval follows from it.
+    `last_good_sent_at`: when the last request with a good answer about any job was sent. `limits` and `gate` are the
+    general ones, None if not configured. `experience`: the durations of earlier runs. `adaptive`: derive the
+    interval from them.
     """
 
     not_found_after: int = 3
@@ -70,10 +70,10 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What is to be recorded of one poll. `due_at` None: the job is finished and no longer polled.
+    """The changes to record after a poll. `due_at` None: the job is finished and no longer polled.
 
-    `seen`: the answer about the job, if there was one. `gate`: what a success is judged by when it is recorded,
-    together with the previous run on the same input.
+    `seen`: the answer about the job, if there was one. `gate`: the gate for a success, which is judged when it is
+    recorded, because that needs the previous run on the same input.
     """
 
     job_id: int

@@ -125,7 +125,7 @@ def test_events_below_the_level_are_not_shown(pipe: Reader) -> None:
 
 
 @pytest.mark.parametrize("format_", ["json", "console"])
-def test_secrets_are_masked_wherever_they_stand(pipe: Reader, format_: str) -> None:
+def test_secrets_are_masked_in_every_field(pipe: Reader, format_: str) -> None:
     log = pipe.configure(format_)
     log.info("event %s", SECRET, text=f"a {SECRET} b", inside=[{"k": SECRET, SECRET: 1}], error=ValueError(SECRET))
     try:
@@ -154,7 +154,7 @@ FORGED = "x\n12:00:00 error    forged\r\x1b[2J\u2028\x85\u202e\ud800"
 
 
 @pytest.mark.parametrize("format_", ["json", "console"])
-def test_what_comes_from_outside_forges_no_line(pipe: Reader, format_: str) -> None:
+def test_text_from_outside_cannot_forge_a_line(pipe: Reader, format_: str) -> None:
     log = pipe.configure(format_)
     log.info("job moved", name=FORGED, bare="x\x1b[2J", nested={"a": FORGED})
     logging.getLogger("httpx").warning("bad request %s", FORGED)
@@ -264,7 +264,7 @@ def test_configuring_again_writes_each_line_once(pipe: Reader) -> None:
     assert [r.get("message", r["event"]) for r in pipe.records()] == ["ours", "theirs"]
 
 
-def test_after_the_end_lines_are_lost_and_harm_nothing(pipe: Reader, capfd: pytest.CaptureFixture[str]) -> None:
+def test_lines_after_the_end_are_dropped(pipe: Reader, capfd: pytest.CaptureFixture[str]) -> None:
     log = pipe.configure()
     pipe.end()
     log.error("late")
@@ -293,7 +293,7 @@ def test_stopped_reader_blocks_nothing_and_gets_a_count(pipe: Reader, *, ended: 
     assert len(got) + notice["count"] == 12_000
 
 
-def test_a_reader_that_is_gone_harms_nothing(pipe: Reader) -> None:
+def test_closed_reader_raises_nothing(pipe: Reader) -> None:
     log = pipe.configure()
     log.info("one")
     pipe.leave()

@@ -61,11 +61,11 @@ def test_memory_and_open_files_are_shown(metrics: Metrics) -> None:
     assert {"process_resident_memory_bytes", "process_open_fds"} <= Scrape(metrics).names()
 
 
-def test_the_version_is_a_label(metrics: Metrics) -> None:
+def test_version_is_a_label(metrics: Metrics) -> None:
     assert Scrape(metrics).value("gemwatch_build_info", version="1.2.3") == 1
 
 
-def test_two_of_them_do_not_clash() -> None:
+def test_two_registries_do_not_clash() -> None:
     assert Scrape(Metrics("1")).names() == Scrape(Metrics("2")).names()
 
 
@@ -81,7 +81,7 @@ def test_polls_are_counted_by_outcome_and_start_at_zero(metrics: Metrics) -> Non
     assert scrape.value("gemwatch_poll_seconds_sum") == pytest.approx(4.5)
 
 
-def test_a_clock_set_back_is_no_negative_lateness(metrics: Metrics) -> None:
+def test_clock_set_back_gives_no_negative_lateness(metrics: Metrics) -> None:
     metrics.lateness(-3600)
     metrics.lateness(2)
     scrape = Scrape(metrics)
@@ -104,12 +104,12 @@ def test_labels_stay_the_same_for_any_status(metrics: Metrics) -> None:
     }  # fmt: skip
 
 
-def test_jobs_that_are_gone_are_counted_no_more(metrics: Metrics) -> None:
+def test_removed_jobs_are_no_longer_counted(metrics: Metrics) -> None:
     Scrape(metrics, Gauges(jobs={"SUCCESS": 3}))
     assert Scrape(metrics, Gauges()).value("gemwatch_jobs", status="SUCCESS") == 0
 
 
-def test_a_target_is_shown_before_its_first_delivery(metrics: Metrics) -> None:
+def test_target_is_shown_before_its_first_delivery(metrics: Metrics) -> None:
     metrics.targets(["team-slack"])
     metrics.delivery('odd "name"\n', "retried")
     metrics.delivery('odd "name"\n', "sent")
@@ -119,7 +119,7 @@ def test_a_target_is_shown_before_its_first_delivery(metrics: Metrics) -> None:
     assert [scrape.value(total, target='odd "name"\n', outcome=o) for o in ("sent", "retried", "failed")] == [1, 1, 0]
 
 
-def test_a_word_that_is_no_outcome_is_a_mistake(metrics: Metrics) -> None:
+def test_unknown_outcome_is_an_error(metrics: Metrics) -> None:
     with pytest.raises(KeyError):
         metrics.poll("sene", 1.0)
     with pytest.raises(KeyError):

@@ -15,7 +15,7 @@ def test_nothing_is_stalled_before_anything_is_expected() -> None:
     assert Progress(Clock()).stalled() is None
 
 
-def test_a_loop_that_beats_is_never_stalled() -> None:
+def test_loop_that_makes_progress_is_never_stalled() -> None:
     clock = Clock()
     progress = Progress(clock)
     progress.expect("polls", within=60)
@@ -44,7 +44,7 @@ def test_every_silent_loop_is_named() -> None:
     assert progress.stalled() == "polls: no progress for 100 s; deliveries: no progress for 90 s"
 
 
-def test_a_stalled_loop_that_beats_again_is_well() -> None:
+def test_loop_that_resumes_is_healthy() -> None:
     clock = Clock()
     progress = Progress(clock)
     progress.expect("polls", within=60)
@@ -53,7 +53,7 @@ def test_a_stalled_loop_that_beats_again_is_well() -> None:
     assert progress.stalled() is None
 
 
-def test_an_expectation_can_be_changed_and_counts_from_then() -> None:
+def test_changed_expectation_counts_from_then() -> None:
     clock = Clock()
     progress = Progress(clock)
     progress.expect("polls", within=60)

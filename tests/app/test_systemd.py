@@ -47,7 +47,7 @@ def service(systemd: Systemd) -> Iterator[NotifySocket]:
     service.close()
 
 
-def test_each_word_of_the_protocol_is_one_datagram(systemd: Systemd, service: NotifySocket) -> None:
+def test_each_message_to_systemd_is_one_datagram(systemd: Systemd, service: NotifySocket) -> None:
     service.ready()
     service.watchdog()
     service.stopping()
@@ -55,7 +55,7 @@ def test_each_word_of_the_protocol_is_one_datagram(systemd: Systemd, service: No
     assert systemd.wait() == ["READY=1", "WATCHDOG=1", "STOPPING=1", "EXTEND_TIMEOUT_USEC=1500000"]
 
 
-def test_a_reload_says_when_it_began(systemd: Systemd, service: NotifySocket) -> None:
+def test_reload_message_has_its_start_time(systemd: Systemd, service: NotifySocket) -> None:
     service.reloading()
     (message,) = systemd.wait()
     word, _, since = message.partition("\nMONOTONIC_USEC=")
@@ -63,13 +63,13 @@ def test_a_reload_says_when_it_began(systemd: Systemd, service: NotifySocket) ->
     assert int(since) > 0
 
 
-def test_a_status_may_hold_any_text_and_stays_one_line(systemd: Systemd, service: NotifySocket) -> None:
+def test_status_with_any_text_stays_one_line(systemd: Systemd, service: NotifySocket) -> None:
     service.status("3 jobs → 1 ended\nREADY=1 \ud800")
     assert systemd.wait() == ["STATUS=3 jobs → 1 ended READY=1 ?"]
     assert service.failures == 0
 
 
-def test_failures_are_counted_and_never_raised(tmp_path: Path) -> None:
+def test_failed_sends_are_counted_and_never_raised(tmp_path: Path) -> None:
     for address in (tmp_path / "nobody-listens", tmp_path / ("long" * 100)):
         service = NotifySocket({"NOTIFY_SOCKET": str(address)})
         service.ready()
@@ -78,7 +78,7 @@ def test_failures_are_counted_and_never_raised(tmp_path: Path) -> None:
         service.close()
 
 
-def test_a_receiver_that_does_not_read_never_blocks_us(systemd: Systemd, service: NotifySocket) -> None:
+def test_receiver_that_does_not_read_never_blocks(systemd: Systemd, service: NotifySocket) -> None:
     for _ in range(10_000):
         service.watchdog()
     assert service.failures > 0
@@ -109,7 +109,7 @@ def test_without_systemd_every_call_does_nothing(environ: dict[str, str]) -> Non
         ({"WATCHDOG_USEC": "soon"}, None),
     ],
 )
-def test_the_watchdog_is_fed_three_times_in_its_span(
+def test_watchdog_is_fed_three_times_per_interval(
     systemd: Systemd, variables: dict[str, str], interval: float | None
 ) -> None:
     service = NotifySocket({**systemd.environ, **variables})

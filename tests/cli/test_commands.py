@@ -35,7 +35,7 @@ def records(text: str) -> list[dict[str, str]]:
     return [dict(zip(header, line, strict=True)) for line in lines]
 
 
-def test_status_history_and_deliveries_show_it_all_while_nothing_runs(finished: Installation) -> None:
+def test_tables_show_the_store_without_a_daemon(finished: Installation) -> None:
     status = records(finished.run("status").stdout)
     assert [(row["Job"], row["Name"], row["Status"]) for row in status] == [
         ("1", "[red]Weekly[/red]", "SUCCESS"),
@@ -71,20 +71,20 @@ def test_status_history_and_deliveries_show_it_all_while_nothing_runs(finished: 
     }
 
 
-def test_the_store_can_be_looked_into_without_the_secrets_at_hand(finished: Installation) -> None:
+def test_tables_need_no_secrets(finished: Installation) -> None:
     api = {**finished.document["api"], "key": "${A_KEY_THAT_IS_NOT_SET}"}
     finished.configure(api=api)
     assert finished.run("check").returncode == 2
     assert len(finished.json("status")["jobs"]) == 3
 
 
-def test_a_job_that_was_never_watched_has_no_history(finished: Installation) -> None:
+def test_history_of_an_unknown_job_is_empty(finished: Installation) -> None:
     done = finished.run("history", "99")
     assert (done.returncode, done.stdout) == (1, "")
     assert "not known here: 99" in done.stderr
 
 
-def test_failed_deliveries_are_put_back_by_hand_and_sent_by_the_daemon(finished: Installation, inbox: Inbox) -> None:
+def test_retry_requeues_failed_deliveries_for_the_daemon(finished: Installation, inbox: Inbox) -> None:
     with closing(sqlite3.connect(finished.folder / "gemwatch.db")) as connection, connection:
         connection.execute("UPDATE deliveries SET state = 'failed', due_at = NULL")
     before = len(inbox.messages)
@@ -100,7 +100,7 @@ def test_failed_deliveries_are_put_back_by_hand_and_sent_by_the_daemon(finished:
     assert "no failed delivery has this number: 1" in done.stderr
 
 
-def test_before_the_first_run_the_store_is_said_to_be_missing(installation: Installation) -> None:
+def test_commands_before_the_first_run_report_a_missing_store(installation: Installation) -> None:
     installation.configure()
     for command in (["status"], ["history", "1"], ["deliveries", "--json"], ["deliveries", "retry"]):
         done = installation.run(*command)
@@ -108,7 +108,7 @@ def test_before_the_first_run_the_store_is_said_to_be_missing(installation: Inst
         assert "made by the first `gemwatch run`" in done.stderr
 
 
-def test_check_says_what_would_be_watched_or_everything_that_is_wrong(installation: Installation) -> None:
+def test_check_reports_the_watch_list_or_every_mistake(installation: Installation) -> None:
     installation.configure(watch=[1, 2])
     done = installation.run("check")
     assert (done.returncode, done.stdout) == (0, f"{installation.config}: OK (2 watches, 1 target)\n")
@@ -120,14 +120,14 @@ def test_check_says_what_would_be_watched_or_everything_that_is_wrong(installati
         assert places == ["1:15", "2:15", "3:12"]
 
 
-def test_check_says_where_a_url_holds_several_recipients(installation: Installation) -> None:
+def test_check_warns_of_a_url_with_several_recipients(installation: Installation) -> None:
     installation.configure(notify={"mail": {"url": "mailto://user:pass@example.com?to=a@example.com,b@example.com"}})
     done = installation.run("check")
     assert done.returncode == 0
     assert "notify.mail:" in done.stderr
 
 
-def test_check_online_asks_the_api_once(installation: Installation, gem: ScriptedGem) -> None:
+def test_check_online_sends_one_request(installation: Installation, gem: ScriptedGem) -> None:
     gem.answers(1, "IN_PROGRESS")
     installation.configure(watch=[1])
     done = installation.run("check", "--online")
@@ -139,7 +139,7 @@ def test_check_online_asks_the_api_once(installation: Installation, gem: Scripte
     assert "401" in done.stderr
 
 
-def test_test_notify_says_for_each_target_whether_it_arrived(installation: Installation, inbox: Inbox) -> None:
+def test_test_notify_reports_the_result_for_each_target(installation: Installation, inbox: Inbox) -> None:
     dead = "json://user:SECRETword0@127.0.0.1:9/SECRETpath0"
     installation.configure(notify={"team": {"url": inbox.target_url()}, "dead": {"url": dead}})
     done = installation.run("test-notify")
@@ -152,7 +152,7 @@ def test_test_notify_says_for_each_target_whether_it_arrived(installation: Insta
     assert installation.run("test-notify", "nobody").returncode == 2
 
 
-def test_token_says_for_how_long_and_never_what(installation: Installation) -> None:
+def test_token_shows_its_validity_and_never_itself(installation: Installation) -> None:
     end = 4102444800
     script = installation.folder / "login"
     script.write_text(f'#!/bin/sh\necho \'{{"accessToken": "SECRETtoken", "expires_on": {end}}}\'\n')
@@ -168,9 +168,7 @@ def test_token_says_for_how_long_and_never_what(installation: Installation) -> N
     assert "Please run 'az login'" in done.stderr
 
 
-def test_watch_and_unwatch_edit_the_file_and_a_running_daemon_takes_it(
-    installation: Installation, gem: ScriptedGem, inbox: Inbox
-) -> None:
+def test_watch_and_unwatch_reach_a_running_daemon(installation: Installation, gem: ScriptedGem, inbox: Inbox) -> None:
     gem.answers(1, "IN_PROGRESS")
     gem.answers(5, "SUCCESS")
     installation.configure(watch=[1])
@@ -189,7 +187,7 @@ def test_watch_and_unwatch_edit_the_file_and_a_running_daemon_takes_it(
     assert installation.config.read_text() == text
 
 
-def test_the_configuration_may_be_named_before_the_command_or_in_the_environment(installation: Installation) -> None:
+def test_config_option_works_before_the_command_and_as_variable(installation: Installation) -> None:
     installation.configure()
     before = [*GEMWATCH, "--config", str(installation.config), "check"]
     for command, more in ((before, {}), ([*GEMWATCH, "check"], {"GEMWATCH_CONFIG": str(installation.config)})):
@@ -198,7 +196,7 @@ def test_the_configuration_may_be_named_before_the_command_or_in_the_environment
 
 
 @pytest.mark.parametrize("arguments", [["nonsense"], ["watch"], ["watch", "zero"], ["deliveries", "--state", "lost"]])
-def test_misuse_ends_with_2(arguments: list[str]) -> None:
+def test_misuse_exits_with_2(arguments: list[str]) -> None:
     assert subprocess.run([*GEMWATCH, *arguments], capture_output=True, check=False).returncode == 2
 
 

@@ -62,7 +62,7 @@ def token_from(installation: Installation, script: str, *arguments: str) -> None
     installation.configure(api={**installation.document["api"], "token": {"command": [str(az), *arguments]}})
 
 
-def test_where_all_is_well_it_says_so_and_leaves_no_trace(well: Installation, gem: ScriptedGem, inbox: Inbox) -> None:
+def test_doctor_without_findings_exits_with_0(well: Installation, gem: ScriptedGem, inbox: Inbox) -> None:
     before = sorted(file.name for file in well.folder.iterdir() if not file.name.endswith(("-wal", "-shm")))
     found = {one["name"]: one["found"] for one in examined(well, code=0)}
     assert found["watch list"] == "jobs: 1"
@@ -95,7 +95,7 @@ def test_pipe_gets_one_record_per_finding(well: Installation) -> None:
     assert well.run("doctor", PYTHONIOENCODING="ascii", **NO_CA).stdout.isascii()
 
 
-def test_a_daemon_that_runs_is_recognised_with_its_port(well: Installation) -> None:
+def test_doctor_recognises_a_running_daemon_and_its_port(well: Installation) -> None:
     with well.daemon() as daemon:
         found = {one["name"]: one["found"] for one in examined(well, code=0)}
         assert found["daemon"] == f"runs as process {daemon.process.pid}"
@@ -103,7 +103,7 @@ def test_a_daemon_that_runs_is_recognised_with_its_port(well: Installation) -> N
         assert daemon.stop() == 0
 
 
-def test_a_refused_configuration_is_told_whole_and_the_rest_is_examined(well: Installation) -> None:
+def test_doctor_reports_every_mistake_and_checks_the_rest(well: Installation) -> None:
     well.configure(poll={"every": "1 s"}, notify={"team": {"url": "slack://SECRETtoken"}})
     found = examined(well, code=2)
     words = [one["found"] for one in found if one["name"] == "configuration"]
@@ -114,7 +114,7 @@ def test_a_refused_configuration_is_told_whole_and_the_rest_is_examined(well: In
     assert {"store", "proxies"} <= {one["name"] for one in found}
 
 
-def test_entries_that_are_set_aside(well: Installation) -> None:
+def test_doctor_reports_skipped_entries(well: Installation) -> None:
     well.configure(watch=[1, {"job": 2, "nmae": "x"}])
     state, words = faults(well, code=1)["watch list"]
     assert state == "problem"
@@ -122,7 +122,7 @@ def test_entries_that_are_set_aside(well: Installation) -> None:
     assert 'unknown key "nmae"' in words
 
 
-def test_a_configuration_that_is_mounted_as_a_single_file(well: Installation) -> None:
+def test_doctor_reports_a_configuration_mounted_as_a_file(well: Installation) -> None:
     outside = well.folder / "outside.yaml"
     shutil.copy(well.config, outside)
     done = subprocess.run(["mount", "--bind", outside, well.config], capture_output=True, text=True, check=False)
@@ -139,7 +139,7 @@ def test_a_configuration_that_is_mounted_as_a_single_file(well: Installation) ->
         subprocess.run(["umount", "--lazy", well.config], check=True)
 
 
-def test_a_store_folder_that_cannot_be_written(well: Installation) -> None:
+def test_doctor_reports_an_unwritable_store_folder(well: Installation) -> None:
     (well.folder / "a-file").write_text("")
     well.configure(store={"url": "sqlite:///a-file/gemwatch.db"})
     state, words = faults(well, code=1)["store folder"]
@@ -152,7 +152,7 @@ def test_a_store_folder_that_cannot_be_written(well: Installation) -> None:
     assert "read-only file system" in words
 
 
-def test_a_store_that_this_user_cannot_write(well: Installation) -> None:
+def test_doctor_reports_an_unwritable_store(well: Installation) -> None:
     without = ["setpriv", "--bounding-set=-dac_override", "--"]  # root minus what lets it write everywhere
     if os.geteuid() == 0 and (
         not shutil.which("setpriv") or subprocess.run([*without, "true"], check=False).returncode
@@ -174,7 +174,7 @@ def test_a_store_that_this_user_cannot_write(well: Installation) -> None:
     assert f"chmod u+rw {well.folder}/gemwatch.db" in done.stdout
 
 
-def test_a_disk_that_is_nearly_full(well: Installation) -> None:
+def test_doctor_reports_a_nearly_full_disk(well: Installation) -> None:
     with mounted(well.folder / "small", "-t", "tmpfs", "-o", "size=8m", "gemwatch-test"):
         well.configure(store={"url": "sqlite:///small/gemwatch.db"})
         state, words = faults(well, code=0)["disk"]
@@ -183,7 +183,9 @@ def test_a_disk_that_is_nearly_full(well: Installation) -> None:
 
 
 @pytest.mark.parametrize(("revision", "state", "code"), [("9999", "problem", 1), (None, "warning", 0)])
-def test_a_store_with_another_schema(well: Installation, revision: str | None, state: str, code: int) -> None:
+def test_doctor_reports_a_store_with_another_schema(
+    well: Installation, revision: str | None, state: str, code: int
+) -> None:
     with closing(sqlite3.connect(well.folder / "gemwatch.db")) as connection, connection:
         connection.execute("DELETE FROM alembic_version")
         if revision is not None:
@@ -193,7 +195,7 @@ def test_a_store_with_another_schema(well: Installation, revision: str | None, s
     assert f"has schema {revision or 'none'}" in words
 
 
-def test_a_store_that_is_damaged_or_none_at_all(well: Installation) -> None:
+def test_doctor_reports_a_damaged_store(well: Installation) -> None:
     store = well.folder / "gemwatch.db"
     with store.open("r+b") as file:
         file.seek(4096)
@@ -205,7 +207,7 @@ def test_a_store_that_is_damaged_or_none_at_all(well: Installation) -> None:
     assert "file is not a database" in faults(well, code=1)["store"][1]
 
 
-def test_an_az_that_is_not_there(well: Installation) -> None:
+def test_doctor_reports_a_missing_az(well: Installation) -> None:
     del well.document["api"]["token"]
     well.configure()
     found = faults(well, code=1, PATH="/nowhere")
@@ -215,7 +217,7 @@ def test_an_az_that_is_not_there(well: Installation) -> None:
     assert set(faults(well, "--offline", code=1, PATH="/nowhere")) == {"token command"}
 
 
-def test_an_az_that_is_logged_out(well: Installation) -> None:
+def test_doctor_reports_a_logged_out_az(well: Installation) -> None:
     token_from(well, "echo \"ERROR: Please run 'az login' to setup account.\" >&2; exit 1")
     (one,) = (one for one in examined(well, code=1) if one["name"] == "login")
     assert one["state"] == "problem"
@@ -266,7 +268,7 @@ def test_doctor_names_the_likely_culprit_of_a_refusal(well: Installation, gem: S
     assert "in a form that gemwatch does not understand" in one["found"]
 
 
-def test_the_time_to_the_tokens_end(well: Installation) -> None:
+def test_doctor_shows_when_the_token_expires(well: Installation) -> None:
     def lasting(seconds: int) -> None:
         token_from(
             well, f'echo "{{\\"accessToken\\": \\"{TOKEN}\\", \\"expires_on\\": $(($(date +%s) + {seconds}))}}"'
@@ -279,7 +281,7 @@ def test_the_time_to_the_tokens_end(well: Installation) -> None:
     assert faults(well, code=0)["login"][0] == "warning"
 
 
-def test_an_api_that_is_not_reached(well: Installation) -> None:
+def test_doctor_reports_an_unreachable_api(well: Installation) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: whoever connects is refused
         port = taken.getsockname()[1]
@@ -289,21 +291,21 @@ def test_an_api_that_is_not_reached(well: Installation) -> None:
     assert found["key and token"][0] == "problem"
 
 
-def test_an_api_that_is_down(well: Installation, gem: ScriptedGem) -> None:
+def test_doctor_reports_an_api_that_is_down(well: Installation, gem: ScriptedGem) -> None:
     gem.for_all = Answer(status=503)
     assert faults(well, code=1)["key and token"] == ("problem", "HTTP 503 Service Unavailable")
     gem.for_all = Answer(status=429)
     assert faults(well, code=0)["key and token"][0] == "warning"
 
 
-def test_a_key_or_token_that_is_refused(well: Installation, gem: ScriptedGem) -> None:
+def test_doctor_reports_a_refused_key_or_token(well: Installation, gem: ScriptedGem) -> None:
     gem.accepted_tokens = {"another"}
     state, words = faults(well, code=1)["key and token"]
     assert state == "problem"
     assert words.startswith("HTTP 401 Unauthorized")
 
 
-def test_a_certificate_that_is_not_trusted(well: Installation, tmp_path: Path) -> None:
+def test_doctor_reports_an_untrusted_certificate(well: Installation, tmp_path: Path) -> None:
     authority = trustme.CA()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(tls)
@@ -325,7 +327,7 @@ def test_a_certificate_that_is_not_trusted(well: Installation, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("minutes", "words"), [(10, "behind"), (-10, "ahead of")])
-def test_a_clock_that_is_off(well: Installation, gem: ScriptedGem, minutes: int, words: str) -> None:
+def test_doctor_reports_a_wrong_clock(well: Installation, gem: ScriptedGem, minutes: int, words: str) -> None:
     there = format_datetime(datetime.now(UTC) + timedelta(minutes=minutes), usegmt=True)
 
     def answer(handler: Handler) -> None:
@@ -337,13 +339,13 @@ def test_a_clock_that_is_off(well: Installation, gem: ScriptedGem, minutes: int,
     assert f" s {words} the API's" in found
 
 
-def test_a_port_that_a_stranger_has(well: Installation, gem: ScriptedGem) -> None:
+def test_doctor_reports_a_port_in_use_by_another_program(well: Installation, gem: ScriptedGem) -> None:
     well.configure(web={"listen": f"127.0.0.1:{gem.port}"})
     state, words = faults(well, "--offline", code=1)["web"]
     assert (state, words) == ("problem", f"127.0.0.1:{gem.port} is in use by another program")
 
 
-def test_a_port_that_another_gemwatch_has(well: Installation) -> None:
+def test_doctor_reports_a_port_in_use_by_another_gemwatch(well: Installation) -> None:
     with well.daemon() as daemon:
         well.configure(store={"url": "sqlite:///another.db"})
         state, words = faults(well, "--offline", code=1)["web"]
@@ -352,7 +354,7 @@ def test_a_port_that_another_gemwatch_has(well: Installation) -> None:
     assert words.endswith("it is a gemwatch with another store")
 
 
-def test_targets_that_will_not_hear_of_everything(well: Installation) -> None:
+def test_doctor_warns_of_unusable_targets(well: Installation) -> None:
     two = "mailto://user:SECRETword@example.com?to=a@example.com,b@example.com"
     lost = "json://user:SECRETword@no-such-host.invalid/SECRETpath"
     well.configure(notify={"mail": {"url": two}, "hook": {"url": lost}})
@@ -365,7 +367,7 @@ def test_targets_that_will_not_hear_of_everything(well: Installation) -> None:
     assert set(faults(well, code=0)) == {"targets"}
 
 
-def test_what_the_environment_says(well: Installation) -> None:
+def test_doctor_shows_proxies_and_certificates(well: Installation) -> None:
     proxies = {"HTTPS_PROXY": "http://user:SECRETword@proxy.example:3128", "NO_PROXY": "127.0.0.1"}
     found = examined(well, code=0, TZ="Europe/Nowhere", **proxies)
     words = {one["name"]: one["found"] for one in found}
@@ -374,7 +376,7 @@ def test_what_the_environment_says(well: Installation) -> None:
     assert words["time zone"].startswith("TZ=Europe/Nowhere names no zone")
 
 
-def test_missing_credentials_of_a_stopped_unit_are_no_mistake(well: Installation) -> None:
+def test_credentials_of_a_stopped_unit_are_not_a_mistake(well: Installation) -> None:
     place = "${file:/run/credentials/gemwatch-test.service/secret_key}"
     well.configure(api={**well.document["api"], "key": place})
     found = examined(well, "--offline", code=2)

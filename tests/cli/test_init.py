@@ -37,13 +37,13 @@ def test_flags_write_a_file_that_check_accepts(tmp_path: Path) -> None:
     assert "1 watch, 2 targets" in checked.stdout
 
 
-def test_bare_init_in_a_script_is_accepted_once_the_key_is_set(tmp_path: Path) -> None:
+def test_bare_init_writes_a_file_that_check_accepts(tmp_path: Path) -> None:
     assert run(tmp_path, "init").returncode == 0
     assert run(tmp_path, "check").returncode == 2
     assert run(tmp_path, "check", **SECRETS).returncode == 0
 
 
-def test_existing_file_stays_as_it_is(tmp_path: Path) -> None:
+def test_init_never_overwrites_a_file(tmp_path: Path) -> None:
     for make in (lambda file: file.write_text("precious"), lambda file: file.symlink_to("nowhere")):
         file = tmp_path / "config.yaml"
         make(file)
@@ -66,7 +66,7 @@ def test_secret_given_by_mistake_is_refused_and_not_repeated(tmp_path: Path, opt
     assert not (tmp_path / "config.yaml").exists()
 
 
-def test_terminal_is_asked(tmp_path: Path) -> None:
+def test_init_asks_on_a_terminal(tmp_path: Path) -> None:
     config = tmp_path / "c.yaml"
     with Terminal([*GEMWATCH, "init", "--config", str(config)], environment(**SECRETS)) as terminal:
         terminal.until(r"TomTom API key.*: ")

@@ -72,9 +72,7 @@ def ended(installation: Installation, *arguments: str) -> tuple[int, dict[str, A
     return done.returncode, json.loads(done.stdout), done.stderr
 
 
-def test_jobs_that_have_ended_return_at_once_with_a_line_for_each(
-    installation: Installation, gem: ScriptedGem
-) -> None:
+def test_wait_returns_at_once_for_ended_jobs(installation: Installation, gem: ScriptedGem) -> None:
     gem.answers(1, "SUCCESS")
     gem.answers(2, "SUCCESS")
     installation.configure(watch=[{"job": 2, "name": "[red]Weekly[/red]"}])
@@ -87,7 +85,7 @@ def test_jobs_that_have_ended_return_at_once_with_a_line_for_each(
     assert len(gem.requests) == 2
 
 
-def test_each_change_is_one_line_as_it_comes(installation: Installation, gem: ScriptedGem) -> None:
+def test_wait_prints_each_change_at_once(installation: Installation, gem: ScriptedGem) -> None:
     gem.answers(1, "REQUESTED", "REQUESTED", "IN_PROGRESS", "A_NEW_ONE", "SUCCESS")
     installation.configure()
     with waiting(installation, "1") as wait:
@@ -96,9 +94,7 @@ def test_each_change_is_one_line_as_it_comes(installation: Installation, gem: Sc
     assert gem.asked(1) == 5
 
 
-def test_a_failure_counts_although_others_succeed_and_all_are_waited_for(
-    installation: Installation, gem: ScriptedGem
-) -> None:
+def test_wait_for_all_ends_with_1_if_one_job_failed(installation: Installation, gem: ScriptedGem) -> None:
     gem.answers(1, "FAILED")
     gem.answers(2, "IN_PROGRESS", "IN_PROGRESS", "SUCCESS")
     installation.configure()
@@ -125,9 +121,7 @@ def test_a_failure_counts_although_others_succeed_and_all_are_waited_for(
     assert said["jobs"][1]["details"]["result_filename"] == "test_data.results.parquet"
 
 
-def test_any_returns_with_the_first_end_and_fail_fast_with_the_first_failure(
-    installation: Installation, gem: ScriptedGem
-) -> None:
+def test_any_and_fail_fast_return_early(installation: Installation, gem: ScriptedGem) -> None:
     gem.answers(1, "IN_PROGRESS")
     gem.answers(2, "REQUESTED", "SUCCESS")
     gem.answers(3, "REQUESTED", "FAILED")
@@ -139,7 +133,7 @@ def test_any_returns_with_the_first_end_and_fail_fast_with_the_first_failure(
     assert installation.run("wait", "--fail-fast", "1", "99").returncode == 5
 
 
-def test_a_job_that_nobody_knows_is_asked_for_three_times(installation: Installation, gem: ScriptedGem) -> None:
+def test_unknown_job_is_polled_three_times(installation: Installation, gem: ScriptedGem) -> None:
     gem.answers(1, "SUCCESS")
     gem.answers(2, Answer(status=404), Answer(status=404), "SUCCESS")
     installation.configure()
@@ -150,9 +144,7 @@ def test_a_job_that_nobody_knows_is_asked_for_three_times(installation: Installa
     assert "not-found" in done.stdout
 
 
-def test_a_refused_login_is_renewed_and_tried_again_and_then_said(
-    installation: Installation, gem: ScriptedGem
-) -> None:
+def test_refused_login_is_renewed_and_retried_before_it_ends(installation: Installation, gem: ScriptedGem) -> None:
     gem.answers(1, "IN_PROGRESS")
     gem.accepted_tokens = {"another"}
     installation.configure()
@@ -164,7 +156,7 @@ def test_a_refused_login_is_renewed_and_tried_again_and_then_said(
     assert len(gem.requests) == 3  # the request, the same with a new token, and a short time later again
 
 
-def test_a_login_that_gives_no_token_is_said_with_its_own_words(installation: Installation, gem: ScriptedGem) -> None:
+def test_missing_token_is_reported_with_the_commands_own_words(installation: Installation, gem: ScriptedGem) -> None:
     gem.answers(1, "IN_PROGRESS")
     script = installation.folder / "az"
     script.write_text("#!/bin/sh\necho \"Please run 'az login' to set up an account.\" >&2\nexit 1\n")
@@ -175,9 +167,7 @@ def test_a_login_that_gives_no_token_is_said_with_its_own_words(installation: In
     assert "Please run 'az login'" in done.stderr
 
 
-def test_without_a_token_and_without_a_network_the_network_is_waited_for(
-    installation: Installation, gem: ScriptedGem
-) -> None:
+def test_wait_without_token_and_network_waits_for_the_network(installation: Installation, gem: ScriptedGem) -> None:
     port, online = free_port(), installation.folder / "online"
     script = installation.folder / "az"
     script.write_text(f"#!/bin/sh\ntest -e {online} && exec echo {TOKEN}\necho 'no such host' >&2\nexit 1\n")
@@ -192,9 +182,7 @@ def test_without_a_token_and_without_a_network_the_network_is_waited_for(
             assert wait.end() == 0
 
 
-def test_an_api_that_is_down_for_a_while_is_said_once_and_outlived(
-    installation: Installation, gem: ScriptedGem
-) -> None:
+def test_wait_reports_an_api_outage_once_and_continues(installation: Installation, gem: ScriptedGem) -> None:
     gem.answers(1, "IN_PROGRESS")
     installation.configure()
     with waiting(installation, "1") as wait:
@@ -209,7 +197,7 @@ def test_an_api_that_is_down_for_a_while_is_said_once_and_outlived(
         assert wait.stderr.count("the API answers again") == 1
 
 
-def test_a_server_that_is_gone_for_a_while_is_outlived(installation: Installation, gem: ScriptedGem) -> None:
+def test_wait_continues_after_a_server_was_gone(installation: Installation, gem: ScriptedGem) -> None:
     port = free_port()
     installation.configure(api={**installation.document["api"], "base_url": f"http://127.0.0.1:{port}"})
     with waiting(installation, "1") as wait:
@@ -225,7 +213,7 @@ def test_a_server_that_is_gone_for_a_while_is_outlived(installation: Installatio
 
 
 @pytest.mark.parametrize("daemon", [False, True], ids=["by itself", "by the daemon"])
-def test_a_timeout_ends_with_124_and_says_what_is_left(
+def test_timeout_exits_with_124_and_names_unfinished_jobs(
     installation: Installation, gem: ScriptedGem, *, daemon: bool
 ) -> None:
     gem.answers(1, "IN_PROGRESS")
@@ -243,7 +231,7 @@ def test_a_timeout_ends_with_124_and_says_what_is_left(
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_it_with_the_code_that_shells_know(
+def test_signal_ends_a_wait_with_the_shells_exit_code(
     installation: Installation, gem: ScriptedGem, number: signal.Signals, code: int
 ) -> None:
     gem.answers(1, "IN_PROGRESS")
@@ -256,7 +244,7 @@ def test_a_signal_ends_it_with_the_code_that_shells_know(
         assert "Traceback" not in wait.stderr
 
 
-def test_a_signal_during_a_request_that_hangs_ends_it_too(installation: Installation, gem: ScriptedGem) -> None:
+def test_signal_during_a_hanging_request_ends_a_wait(installation: Installation, gem: ScriptedGem) -> None:
     hold = threading.Event()
     gem.answers(1, Answer(hold=hold))
     installation.configure(api={**installation.document["api"], "timeout": "10m"})
@@ -268,9 +256,7 @@ def test_a_signal_during_a_request_that_hangs_ends_it_too(installation: Installa
     hold.set()
 
 
-def test_a_job_that_the_daemon_watches_costs_no_request(
-    installation: Installation, gem: ScriptedGem, inbox: Inbox
-) -> None:
+def test_watched_job_costs_the_wait_no_request(installation: Installation, gem: ScriptedGem, inbox: Inbox) -> None:
     gem.answers(1, "REQUESTED")
     gem.answers(2, "IN_PROGRESS", "SUCCESS")
     installation.configure(watch=[{"job": 1, "name": "Weekly"}])
@@ -289,7 +275,7 @@ def test_a_job_that_the_daemon_watches_costs_no_request(
         assert daemon.stop() == 0
 
 
-def test_the_daemon_may_be_killed_in_mid_wait(installation: Installation, gem: ScriptedGem) -> None:
+def test_wait_survives_a_kill_of_the_daemon(installation: Installation, gem: ScriptedGem) -> None:
     gem.answers(1, "IN_PROGRESS")
     installation.configure(watch=[1])
     with installation.daemon() as daemon:
@@ -303,9 +289,7 @@ def test_the_daemon_may_be_killed_in_mid_wait(installation: Installation, gem: S
             assert json.loads(wait.stdout)["jobs"][0]["source"] == "api"
 
 
-def test_a_daemon_may_start_and_the_job_be_unwatched_in_mid_wait(
-    installation: Installation, gem: ScriptedGem
-) -> None:
+def test_wait_survives_a_started_daemon_and_an_unwatch(installation: Installation, gem: ScriptedGem) -> None:
     gem.answers(1, "IN_PROGRESS")
     installation.configure(watch=[1])
     with waiting(installation, "1") as wait:
@@ -327,7 +311,7 @@ def matched(job_id: int, share: float, requested_at: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("daemon", [False, True], ids=["by itself", "by the daemon"])
-def test_a_success_that_does_not_pass_the_gate_ends_with_3(
+def test_success_that_needs_review_exits_with_3(
     installation: Installation, gem: ScriptedGem, *, daemon: bool
 ) -> None:
     gem.answers(1, "SUCCESS")
@@ -346,7 +330,7 @@ def test_a_success_that_does_not_pass_the_gate_ends_with_3(
     assert [job["outcome"] for job in said["jobs"]] == ["needs-review", "success"]
 
 
-def test_a_look_of_ones_own_is_compared_with_the_runs_in_the_store(
+def test_own_poll_is_compared_with_runs_in_the_store(
     installation: Installation, gem: ScriptedGem, inbox: Inbox
 ) -> None:
     gem.answers(1, matched(1, 0.86, "2026-02-18T10:00:00Z"))
@@ -366,7 +350,7 @@ def test_a_look_of_ones_own_is_compared_with_the_runs_in_the_store(
     assert "needs review: matched 60.0 %, 10.0 points less than the 70.0 % before" in done.stdout
 
 
-def test_the_daemons_estimate_is_shown(installation: Installation, gem: ScriptedGem, inbox: Inbox) -> None:
+def test_wait_shows_the_daemons_estimate(installation: Installation, gem: ScriptedGem, inbox: Inbox) -> None:
     for job_id in (1, 2, 3):
         gem.answers(job_id, "IN_PROGRESS", "SUCCESS")
     gem.answers(4, "IN_PROGRESS")
@@ -379,7 +363,7 @@ def test_the_daemons_estimate_is_shown(installation: Installation, gem: Scripted
     assert (said["jobs"][0]["estimate"]["runs"], said["jobs"][0]["estimate"]["overdue"]) == (3, False)
 
 
-def test_where_the_daemons_login_is_refused_it_tries_its_own(installation: Installation, gem: ScriptedGem) -> None:
+def test_wait_tries_its_own_login_if_the_daemons_is_refused(installation: Installation, gem: ScriptedGem) -> None:
     gem.answers(1, "IN_PROGRESS")
     gem.accepted_tokens = {"another"}
     installation.configure(watch=[1])
@@ -392,7 +376,7 @@ def test_where_the_daemons_login_is_refused_it_tries_its_own(installation: Insta
         assert (code, said["jobs"][0]["outcome"]) == (0, "success")
 
 
-def test_no_file_is_needed(tmp_path: Path, gem: ScriptedGem) -> None:
+def test_wait_needs_no_configuration_file(tmp_path: Path, gem: ScriptedGem) -> None:
     gem.answers(1, "SUCCESS")
     az = tmp_path / "az"
     az.write_text(f'#!/bin/sh\n[ "$1 $2" = "account get-access-token" ] && echo \'{{"accessToken": "{TOKEN}"}}\'\n')
@@ -415,7 +399,7 @@ def test_no_file_is_needed(tmp_path: Path, gem: ScriptedGem) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["az"]
 
 
-def test_what_the_messages_need_is_not_asked_for(installation: Installation, gem: ScriptedGem) -> None:
+def test_wait_needs_no_secrets_of_targets(installation: Installation, gem: ScriptedGem) -> None:
     gem.answers(1, "SUCCESS")
     installation.configure(notify={"team": {"url": "${A_URL_THAT_IS_NOT_SET}"}}, watch=[1, "nonsense"])
     assert installation.run("check").returncode == 2
@@ -426,7 +410,7 @@ def test_what_the_messages_need_is_not_asked_for(installation: Installation, gem
     "arguments",
     [[], ["0"], ["-5"], ["1.5"], ["9223372036854775808"], ["1", "--timeout", "soon"], ["1", "--timeout", "0"]],
 )
-def test_misuse_ends_with_2_and_asks_nothing(
+def test_misuse_of_wait_exits_with_2_without_a_request(
     installation: Installation, gem: ScriptedGem, arguments: list[str]
 ) -> None:
     installation.configure()
@@ -434,7 +418,7 @@ def test_misuse_ends_with_2_and_asks_nothing(
     assert gem.requests == []
 
 
-def test_a_mistake_in_the_configuration_is_named_with_its_place(installation: Installation) -> None:
+def test_mistake_in_the_configuration_has_its_place(installation: Installation) -> None:
     installation.config.write_text("api: {key: k, tokn: 1}\n")
     done = installation.run("wait", "1")
     assert done.returncode == 2
@@ -442,7 +426,7 @@ def test_a_mistake_in_the_configuration_is_named_with_its_place(installation: In
 
 
 @pytest.mark.parametrize("more", [[], ["--json"]])
-def test_a_reader_that_goes_away_does_not_change_how_a_wait_ends(
+def test_closed_reader_leaves_the_exit_code_of_a_wait(
     installation: Installation, gem: ScriptedGem, more: list[str]
 ) -> None:
     gem.answers(1, "REQUESTED", "IN_PROGRESS", "SUCCESS")
@@ -457,7 +441,7 @@ def test_a_reader_that_goes_away_does_not_change_how_a_wait_ends(
     process.stderr.close()
 
 
-def test_a_disk_that_is_full_does_not_either_and_is_said(installation: Installation, gem: ScriptedGem) -> None:
+def test_full_disk_leaves_the_exit_code_of_a_wait(installation: Installation, gem: ScriptedGem) -> None:
     gem.answers(1, "REQUESTED", "FAILED")
     installation.configure()
     command = [*GEMWATCH, "wait", "1", "--config", str(installation.config)]
@@ -467,7 +451,7 @@ def test_a_disk_that_is_full_does_not_either_and_is_said(installation: Installat
     assert done.stderr.count("cannot be written: No space left") == 1
 
 
-def test_on_a_terminal_a_table_shows_each_job(installation: Installation, gem: ScriptedGem) -> None:
+def test_wait_shows_a_table_on_a_terminal(installation: Installation, gem: ScriptedGem) -> None:
     gem.answers(1, "IN_PROGRESS", "IN_PROGRESS", Answer(status=503), "SUCCESS")
     gem.answers(22, document(22, "SUCCESS", result_filename="\x1b[31mred.parquet"))
     installation.configure(watch=[{"job": 1, "name": "[red]Weekly[/red]"}])
@@ -497,9 +481,7 @@ def test_on_a_terminal_a_table_shows_each_job(installation: Installation, gem: S
     ("job_id", "words"),
     [(1, "publish the result"), (2, "there is no result"), (9, "there is no result")],
 )
-def test_the_guides_script_does_what_it_says(
-    installation: Installation, gem: ScriptedGem, job_id: int, words: str
-) -> None:
+def test_script_in_the_guide_works(installation: Installation, gem: ScriptedGem, job_id: int, words: str) -> None:
     gem.answers(1, "SUCCESS")
     gem.answers(2, "FAILED")
     installation.configure()
@@ -520,14 +502,14 @@ def test_the_guides_script_does_what_it_says(
     assert json.loads((installation.folder / "wait.json").read_text())["jobs"][0]["job_id"] == job_id
 
 
-def test_the_guide_lists_every_exit_code() -> None:
+def test_guide_lists_every_exit_code() -> None:
     guide = (ROOT / "docs/wait.md").read_text()
     listed = {int(code) for row in re.findall(r"^\| ([\d, ]+) \|", guide, re.MULTILINE) for code in row.split(",")}
     assert listed == {*EXIT_CODES.values(), 2, 70}
     assert [outcome for outcome in Outcome if f"`{outcome}`" not in guide] == []
 
 
-def test_the_help_lists_every_exit_code_on_a_line_of_its_own() -> None:
+def test_help_lists_every_exit_code_on_its_own_line() -> None:
     shown = subprocess.run([*GEMWATCH, "wait", "--help"], capture_output=True, text=True, check=True).stdout
     assert {int(code) for code in re.findall(r"^ +(\d+)  ", shown, re.MULTILINE)} == {
         *(code for outcome, code in EXIT_CODES.items() if outcome is not Outcome.TERMINATED),
@@ -537,9 +519,7 @@ def test_the_help_lists_every_exit_code_on_a_line_of_its_own() -> None:
     assert "143: by SIGTERM" in shown
 
 
-def test_numbers_that_json_does_not_know_do_not_spoil_the_document(
-    installation: Installation, gem: ScriptedGem
-) -> None:
+def test_numbers_that_json_lacks_leave_the_document_valid(installation: Installation, gem: ScriptedGem) -> None:
     odd = b'{"job_id": 1, "status": "SUCCESS", "long": 1e999, "odd": NaN, "storage_id": "\\ud800"}'
     gem.answers(1, Answer(body=odd))
     installation.configure()
@@ -568,9 +548,7 @@ def test_reason_of_a_failure_is_shown(installation: Installation, gem: ScriptedG
     assert ended(installation, "1")[1]["jobs"][0]["failure"] == ["Validation failed: column 'geometry'"]
 
 
-def test_store_that_hangs_holds_up_neither_time_limit_nor_signal(
-    installation: Installation, gem: ScriptedGem
-) -> None:
+def test_hanging_store_delays_neither_timeout_nor_signal(installation: Installation, gem: ScriptedGem) -> None:
     gem.answers(1, "IN_PROGRESS")
     gem.answers(2, "SUCCESS")
     os.mkfifo(installation.folder / "gemwatch.db")  # to open it waits for a writer, as a dead file server would

@@ -86,14 +86,14 @@ async def test_demo_job_can_fail_or_have_ended_before(client: Client, clock: Fak
     assert (await client.job(ENDED.job_id))["status"] == "SUCCESS"
 
 
-async def test_a_status_of_no_length_is_never_seen() -> None:
+async def test_demo_status_without_duration_is_never_seen() -> None:
     life = Life(job_id=6, waiting=8)
     assert [life.status(age) for age in (0, 7.999, 8, 9)] == ["REQUESTED", "REQUESTED", "SUCCESS", "SUCCESS"]
 
 
 @pytest.mark.parametrize("status", Status)
 @pytest.mark.parametrize("life", [*WATCHED, ADDED, *SPARE, *LIVES], ids=lambda life: str(life.job_id))
-def test_documents_have_the_documented_shape(life: Life, status: Status) -> None:
+def test_demo_documents_have_the_documented_shape(life: Life, status: Status) -> None:
     document = life.document(status, START)
     done, lanes = status is Status.SUCCESS, life.lanes
     assert document["job_id"] == life.job_id
@@ -106,7 +106,7 @@ def test_documents_have_the_documented_shape(life: Life, status: Status) -> None
 
 
 @pytest.mark.parametrize("life", [life for life in (*WATCHED, ADDED, *SPARE) if life.hidden is not None])
-async def test_statistics_add_up_and_are_read_whole(life: Life, clock: FakeClock) -> None:
+async def test_demo_statistics_add_up(life: Life, clock: FakeClock) -> None:
     client = Client(Gem([life], clock, faults=0))
     await client.log_in()
     while not (answer := await client.get(f"jobs/{life.job_id}")).is_success or not is_end(answer.json()["status"]):
@@ -125,7 +125,7 @@ async def test_statistics_add_up_and_are_read_whole(life: Life, clock: FakeClock
 
 
 @pytest.mark.parametrize("missing", ["tomtom-api-key", "Authorization"])
-async def test_both_headers_are_required(client: Client, missing: str) -> None:
+async def test_demo_requires_both_headers(client: Client, missing: str) -> None:
     del client.headers[missing]
     for answer in (await client.get(f"jobs/{ROADS.job_id}"), await client.get("jobs", job_type="ROAD_MATCHING")):
         assert answer.status_code == 401
@@ -133,12 +133,12 @@ async def test_both_headers_are_required(client: Client, missing: str) -> None:
 
 
 @pytest.mark.parametrize(("header", "value"), [("tomtom-api-key", "another"), ("Authorization", "Bearer made-up")])
-async def test_a_wrong_key_or_token_is_refused(client: Client, header: str, value: str) -> None:
+async def test_demo_refuses_a_wrong_key_or_token(client: Client, header: str, value: str) -> None:
     client.headers[header] = value
     assert (await client.get(f"jobs/{ROADS.job_id}")).status_code == 401
 
 
-async def test_an_old_token_is_refused_until_it_is_renewed(client: Client, clock: FakeClock) -> None:
+async def test_demo_refuses_an_old_token_until_it_is_renewed(client: Client, clock: FakeClock) -> None:
     clock.advance(TOKEN_LIFE - 0.1)
     assert (await client.get(f"jobs/{ROADS.job_id}")).status_code == 200
     clock.advance(0.1)
@@ -147,12 +147,12 @@ async def test_an_old_token_is_refused_until_it_is_renewed(client: Client, clock
     assert (await client.get(f"jobs/{ROADS.job_id}")).status_code == 200
 
 
-async def test_a_login_that_is_cut_off_is_refused_before_its_end(client: Client, gem: Gem) -> None:
+async def test_demo_refuses_a_revoked_login(client: Client, gem: Gem) -> None:
     gem.logins.revoke_all()
     assert (await client.get(f"jobs/{ROADS.job_id}")).status_code == 401
 
 
-async def test_a_token_comes_in_the_form_of_the_azure_cli(client: Client, clock: FakeClock) -> None:
+async def test_demo_token_has_the_form_of_the_azure_cli(client: Client, clock: FakeClock) -> None:
     text = await client.log_in()
     token, end = read_token(text, clock.now())
     assert client.headers["Authorization"] == f"Bearer {token}"
@@ -160,12 +160,12 @@ async def test_a_token_comes_in_the_form_of_the_azure_cli(client: Client, clock:
 
 
 @pytest.mark.parametrize("job_id", [NEVER.job_id, 999, 2**63 - 1, "nonsense", "01"])
-async def test_an_unknown_id_is_a_404_in_json(client: Client, job_id: int | str) -> None:
+async def test_demo_answers_404_in_json_for_an_unknown_id(client: Client, job_id: int | str) -> None:
     answer = await client.get(f"jobs/{job_id}")
     assert (answer.status_code, answer.json()) == (404, {"detail": "job not found"})
 
 
-async def test_a_job_may_appear_only_after_some_404s(client: Client, clock: FakeClock) -> None:
+async def test_demo_job_can_appear_after_some_404s(client: Client, clock: FakeClock) -> None:
     codes = []
     for _ in range(4):
         codes.append((await client.get(f"jobs/{LATE.job_id}")).status_code)
@@ -173,7 +173,7 @@ async def test_a_job_may_appear_only_after_some_404s(client: Client, clock: Fake
     assert codes == [404, 404, 404, 200]
 
 
-async def test_the_list_needs_a_type_and_holds_the_jobs_of_it(client: Client, gem: Gem) -> None:
+async def test_demo_list_needs_a_type_and_has_its_jobs(client: Client, gem: Gem) -> None:
     assert (await client.get("jobs")).status_code == 400
     roads = (await client.get("jobs", job_type="ROAD_MATCHING")).json()["jobs"]
     lanes = (await client.get("jobs", job_type="LANE_LEVEL_MATCHING")).json()["jobs"]
@@ -198,7 +198,7 @@ async def test_demo_500s_are_the_same_for_the_same_seed(clock: FakeClock) -> Non
     assert await _answers(clock, 2) != first
 
 
-def test_what_a_message_tells_is_read_from_its_words() -> None:
+def test_demo_reads_the_outcome_from_the_message() -> None:
     events = [
         (1, event_of(EventKind.SUCCESS, at=START, job_id=7, name="Netherlands roads")),
         (2, event_of(EventKind.NOT_FOUND, at=START, job_id=8)),

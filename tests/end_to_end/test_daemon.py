@@ -69,7 +69,7 @@ def test_each_end_of_a_job_is_reported_once(installation: Installation, gem: Scr
     )
 
 
-def test_an_edit_is_taken_while_it_runs(installation: Installation, gem: ScriptedGem, inbox: Inbox) -> None:
+def test_edit_is_applied_while_the_daemon_runs(installation: Installation, gem: ScriptedGem, inbox: Inbox) -> None:
     for job_id in (1, 2, 3):
         gem.answers(job_id, "IN_PROGRESS")
     installation.configure(watch=[1, 2])
@@ -106,7 +106,7 @@ def test_bad_edit_is_reported_with_its_place(installation: Installation, gem: Sc
     assert inbox.titles()[1] == "gemwatch: configuration fixed"
 
 
-def test_a_bad_entry_is_set_aside_and_the_others_are_watched(
+def test_bad_entry_is_skipped_and_the_others_are_watched(
     installation: Installation, gem: ScriptedGem, inbox: Inbox
 ) -> None:
     gem.answers(1, "IN_PROGRESS")
@@ -189,7 +189,7 @@ def test_expired_token_is_renewed_by_the_command(installation: Installation, gem
     assert installation.history(1) == ["IN_PROGRESS"]
 
 
-def test_a_storm_is_told_as_one(installation: Installation, gem: ScriptedGem, inbox: Inbox) -> None:
+def test_many_ends_at_once_become_one_summary(installation: Installation, gem: ScriptedGem, inbox: Inbox) -> None:
     for job_id in range(1, 41):
         gem.answers(job_id, "IN_PROGRESS")
     inbox.fails_with = 503
@@ -209,7 +209,7 @@ def test_a_storm_is_told_as_one(installation: Installation, gem: ScriptedGem, in
     assert all(f"gw-{number}" in text for number in range(1, 41))
 
 
-def test_hanging_request_delays_no_other_and_no_stop(
+def test_hanging_request_delays_neither_polls_nor_a_stop(
     installation: Installation, gem: ScriptedGem, inbox: Inbox
 ) -> None:
     released = threading.Event()
@@ -224,7 +224,7 @@ def test_hanging_request_delays_no_other_and_no_stop(
     assert installation.json("history")[0]["job_id"] == 2
 
 
-def test_a_second_signal_ends_it_at_once(installation: Installation, gem: ScriptedGem, inbox: Inbox) -> None:
+def test_second_signal_ends_the_daemon_at_once(installation: Installation, gem: ScriptedGem, inbox: Inbox) -> None:
     released = threading.Event()
     gem.answers(1, Answer(hold=released))
     installation.configure(watch=[1], api={**installation.document["api"], "timeout": "1h"})
@@ -262,7 +262,7 @@ def test_second_daemon_ends_and_names_the_first(installation: Installation, gem:
         assert daemon.stop() == 0
 
 
-def test_a_port_in_use_ends_the_start_with_a_sentence(
+def test_port_in_use_ends_the_start_with_a_message(
     installation: Installation, gem: ScriptedGem, inbox: Inbox
 ) -> None:
     installation.configure(web={"listen": f"127.0.0.1:{gem.port}"})
@@ -282,9 +282,7 @@ def test_edit_of_a_start_section_needs_a_restart(installation: Installation, gem
     assert not (installation.folder / "other.db").exists()
 
 
-def test_an_edited_target_is_used_for_what_comes_next(
-    installation: Installation, gem: ScriptedGem, inbox: Inbox
-) -> None:
+def test_edited_target_receives_the_next_messages(installation: Installation, gem: ScriptedGem, inbox: Inbox) -> None:
     gem.answers(1, "IN_PROGRESS")
     installation.configure(watch=[1])
     with installation.daemon() as daemon:

@@ -32,7 +32,7 @@ def test_deliveries_are_filtered_and_shown_as_sent(
     assert (missing.returncode, missing.stderr) == (1, "gemwatch: there is no event gw-99\n")
 
 
-def test_bad_ids_of_deliveries_get_one_sentence(installation: Installation) -> None:
+def test_bad_delivery_id_gets_one_sentence(installation: Installation) -> None:
     for word in ("x", "gw-", "gw-x", "-1", "0", "9" * 20, "1.5"):
         for command in ("show", "retry"):
             done = installation.run("deliveries", command, "--", word)

@@ -130,19 +130,19 @@ def test_demo_ends_with_success(ended: Ended) -> None:
 
 
 @pytest.mark.parametrize("title", ENDS)
-def test_each_end_arrives_as_a_message(ended: Ended, title: str) -> None:
+def test_demo_delivers_each_end(ended: Ended, title: str) -> None:
     assert len(re.findall(rf"^╭─ {re.escape(title)} ─", ended.output, re.MULTILINE)) == 1
     expected_twice = not title.startswith("NOT FOUND") and "Poland" not in title
     sent_again = re.findall(rf"^\d\d:\d\d  also to [\w-]+: {re.escape(title)}$", ended.output, re.MULTILINE)
     assert len(sent_again) == expected_twice
 
 
-def test_routing_shows(ended: Ended) -> None:
+def test_demo_routes_messages_to_their_targets(ended: Ended) -> None:
     assert "STARTED: Netherlands roads" in ended.output
     assert not re.search(r"also to [\w-]+: STARTED", ended.output)
 
 
-def test_a_start_tells_when_the_end_is_expected(ended: Ended) -> None:
+def test_demo_start_message_has_the_expected_end(ended: Ended) -> None:
     _, _, started = ended.output.partition("STARTED: Netherlands roads")
     assert "6 runs of the same input" in " ".join(started.replace("│", " ").split())[:400]
 
@@ -184,7 +184,7 @@ def test_demo_shows_what_happens(ended: Ended, line: str) -> None:
 
 
 @pytest.mark.parametrize("life", [*WATCHED, ADDED], ids=lambda life: str(life.job_id))
-def test_the_table_has_each_job_with_its_end(ended: Ended, life: Life) -> None:
+def test_demo_table_has_each_job_with_its_end(ended: Ended, life: Life) -> None:
     table = ended.output.partition("Messages\n")[2]
     row = next(line for line in table.splitlines() if line.startswith(str(life.job_id)))
     end = "NEEDS REVIEW" if life.matched else life.event.traits.outcome
@@ -197,7 +197,7 @@ def test_demo_shows_what_to_do_next(ended: Ended) -> None:
     assert run.endswith(" -m gemwatch run")
 
 
-def test_a_file_gets_plain_text_of_eighty_columns(ended: Ended) -> None:
+def test_demo_in_a_file_is_plain_text_of_eighty_columns(ended: Ended) -> None:
     assert [c for c in set(ended.output) if not c.isprintable() and c != "\n"] == []
     commands_and_paths = re.compile(r"--config|^Configuration")
     assert [
@@ -205,7 +205,7 @@ def test_a_file_gets_plain_text_of_eighty_columns(ended: Ended) -> None:
     ] == []
 
 
-def test_nothing_is_left_of_it(ended: Ended) -> None:
+def test_demo_leaves_nothing_behind(ended: Ended) -> None:
     assert list(ended.folder.iterdir()) == []
     assert running_in(ended.folder) == []
 
@@ -224,7 +224,7 @@ def test_demo_runs_until_it_is_interrupted(ended: Ended, going_on: Demo) -> None
     assert running_in(going_on.folder) == []
 
 
-def test_an_interruption_ends_everything_in_order(folders: Path) -> None:
+def test_interrupted_demo_ends_cleanly(folders: Path) -> None:
     demo = start(folders, "interrupted")
     try:
         demo.read_until("first seen, REQUESTED")
@@ -239,7 +239,7 @@ def test_an_interruption_ends_everything_in_order(folders: Path) -> None:
     assert running_in(demo.folder) == []
 
 
-def test_it_ends_in_order_when_nobody_reads_any_more(folders: Path) -> None:
+def test_demo_with_a_closed_reader_ends_cleanly(folders: Path) -> None:
     demo = start(folders, "unread")
     try:
         demo.read_until("first seen, REQUESTED")

@@ -61,7 +61,7 @@ def test_job_is_reported_when_it_runs_too_long(installation: Installation, gem: 
     assert installation.job(7)["previous"]["matched"] == 0.861
 
 
-def test_success_under_the_floor_needs_review(installation: Installation, gem: ScriptedGem, inbox: Inbox) -> None:
+def test_success_below_the_minimum_needs_review(installation: Installation, gem: ScriptedGem, inbox: Inbox) -> None:
     seed(installation)
     poor = {**STATISTICS, "roads_matched_ratio": 0.7, "execution_time_sec": 20}
     gem.answers(7, "IN_PROGRESS", document(7, "SUCCESS", statistics=poor))
@@ -85,7 +85,7 @@ def test_success_under_the_floor_needs_review(installation: Installation, gem: S
     assert re.search(r"gw-\d+ +needs-review +7 +team +sent", installation.run("deliveries").stdout)
 
 
-def test_estimates_are_checked_against_what_came(installation: Installation, gem: ScriptedGem) -> None:
+def test_backtest_compares_estimates_with_real_ends(installation: Installation, gem: ScriptedGem) -> None:
     gem.answers(7, "IN_PROGRESS")
     installation.configure(watch=[7])
     seed(installation)

@@ -65,7 +65,7 @@ def leaks(texts: dict[str, str]) -> list[str]:
     return found
 
 
-def test_a_secret_is_found_in_every_disguise() -> None:
+def test_search_finds_a_secret_in_every_encoding() -> None:
     basic = base64.b64encode(f"user:{HEARTS['password']}!".encode()).decode()
     quoted = json.dumps({"a": KEY})
     assert [one.partition(" ")[0] for one in leaks({"basic": basic, "json": quoted})] == ["password", "key"]
@@ -128,7 +128,7 @@ WELL = range(20, 30)  # jobs that are asked for as often as ever
 
 
 @pytest.fixture
-def house(installation: Installation, gem: ScriptedGem, inbox: Inbox) -> Iterator[Installation]:
+def prepared(installation: Installation, gem: ScriptedGem, inbox: Inbox) -> Iterator[Installation]:
     api = {**installation.document["api"], "key": "${THE_KEY}", "token": {"value": "${THE_TOKEN}"}}
     for job_id in WELL:
         gem.answers(job_id, "IN_PROGRESS")
@@ -148,18 +148,18 @@ def pages_of(daemon: Daemon, *, when: str) -> dict[str, str]:
     return {f"{page} {when}": daemon.get(page)[1] for page in PAGES}
 
 
-def texts_of(house: Installation, daemon: Daemon, *, when: str) -> dict[str, str]:
+def texts_of(prepared: Installation, daemon: Daemon, *, when: str) -> dict[str, str]:
     """Everything that anybody can read while the daemon runs."""
     texts = pages_of(daemon, when=when)
     texts[f"arguments {when}"] = Path(f"/proc/{daemon.process.pid}/cmdline").read_text()
     for command in COMMANDS:
-        done = house.run(*command, **ENVIRONMENT)
+        done = prepared.run(*command, **ENVIRONMENT)
         texts[f"{' '.join(command)} {when}"] = done.stdout + done.stderr
     return texts
 
 
-def files_of(house: Installation) -> dict[str, str]:
-    found = [*house.folder.glob("gemwatch.db*"), house.folder / "daemon.log"]
+def files_of(prepared: Installation) -> dict[str, str]:
+    found = [*prepared.folder.glob("gemwatch.db*"), prepared.folder / "daemon.log"]
     return {file.name: file.read_bytes().decode(errors="replace") for file in found}
 
 
@@ -167,17 +167,15 @@ def reasons(daemon: Daemon) -> str:
     return "\n".join(str(line.get("reason")) for line in daemon.log())
 
 
-def test_no_secret_stands_anywhere_whatever_the_api_and_the_targets_do(
-    house: Installation, gem: ScriptedGem, inbox: Inbox
-) -> None:
+def test_no_secret_leaks_while_api_and_targets_fail(prepared: Installation, gem: ScriptedGem, inbox: Inbox) -> None:
     gem.answers(1, "SUCCESS")
     for job_id, answer in ANSWERS.items():
         gem.answers(job_id, answer())
-    with house.daemon(**ENVIRONMENT) as daemon:
+    with prepared.daemon(**ENVIRONMENT) as daemon:
         wait_until(lambda: all(gem.asked(job_id) >= 2 for job_id in ANSWERS), "every odd answer")
         wait_until(lambda: {row["target"] for row in daemon.logged("delivery_failed")} >= REFUSING)
         texts = pages_of(daemon, when="with odd answers")
-        with held(house.folder / "gemwatch.db"):
+        with held(prepared.folder / "gemwatch.db"):
             wait_until(lambda: daemon.get("/healthz")[0] == 503, "trouble with the store")
             texts["/healthz of a locked store"] = daemon.get("/healthz")[1]
         for status, headers in ((429, {"Retry-After": "1"}), (429, {"Retry-After": TOKEN}), (401, {})):
@@ -185,24 +183,22 @@ def test_no_secret_stands_anywhere_whatever_the_api_and_the_targets_do(
             seen = len(gem.requests)
             wait_until(lambda: len(gem.requests) > seen, f"answers with {status}")  # noqa: B023
         wait_until(lambda: daemon.logged("component_failed"), "the login to be refused")
-        texts |= texts_of(house, daemon, when="with 401")
-        files = files_of(house)
+        texts |= texts_of(prepared, daemon, when="with 401")
+        files = files_of(prepared)
         assert daemon.stop() == 0
     assert "redirect" in reasons(daemon)
-    assert "\n".join(leaks(texts | files | files_of(house))) == ""
+    assert "\n".join(leaks(texts | files | files_of(prepared))) == ""
     assert inbox.messages[0].path == f"/{HEARTS['hook']}"
 
 
-def test_no_secret_stands_anywhere_when_nothing_can_be_reached_or_the_token_command_fails(
-    house: Installation, gem: ScriptedGem, inbox: Inbox
-) -> None:
+def test_no_secret_leaks_without_network_or_token(prepared: Installation, gem: ScriptedGem, inbox: Inbox) -> None:
     gem.answers(1, "IN_PROGRESS")
-    api = house.document["api"]
-    script = house.folder / "login.sh"
+    api = prepared.document["api"]
+    script = prepared.folder / "login.sh"
     words = shlex.quote(f"{KEY} accessToken: {FRESH} Authorization: Bearer {FRESH}")
     script.write_text(f"#!/bin/sh\necho {words}\necho {words} >&2\nexit 1\n")
     script.chmod(0o755)
-    with house.daemon(**ENVIRONMENT) as daemon, socket.socket() as nobody:
+    with prepared.daemon(**ENVIRONMENT) as daemon, socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         wait_until(lambda: gem.asked(1) >= 1, "the first poll")
         texts: dict[str, str] = {}
@@ -211,14 +207,14 @@ def test_no_secret_stands_anywhere_when_nothing_can_be_reached_or_the_token_comm
             (gem.url.replace("http:", "https:"), "no TLS connection"),
             ("http://gemwatch.invalid", "cannot be resolved"),
         ):
-            house.configure(api={**api, "base_url": base_url})
+            prepared.configure(api={**api, "base_url": base_url})
             wait_until(lambda: reason in reasons(daemon), reason)  # noqa: B023
             texts |= pages_of(daemon, when=reason)
-        house.configure(api={**api, "token": {"command": str(script)}})
+        prepared.configure(api={**api, "token": {"command": str(script)}})
         wait_until(lambda: daemon.logged("component_failed"), "the login to be refused")
-        texts |= texts_of(house, daemon, when="with a login that fails")
+        texts |= texts_of(prepared, daemon, when="with a login that fails")
         assert daemon.stop() == 0
-    assert "\n".join(leaks(texts | files_of(house))) == ""
+    assert "\n".join(leaks(texts | files_of(prepared))) == ""
 
 
 MISPLACED: dict[str, dict[str, Any]] = {
@@ -241,20 +237,18 @@ def read_so_far(daemon: Daemon) -> int:
     return len(daemon.logged("config_refused")) + len(daemon.logged("config_applied"))
 
 
-def test_no_secret_stands_in_what_is_said_of_a_configuration_that_has_it_in_the_wrong_place(
-    house: Installation, gem: ScriptedGem, inbox: Inbox
-) -> None:
+def test_no_secret_leaks_from_a_wrong_configuration(prepared: Installation, gem: ScriptedGem, inbox: Inbox) -> None:
     gem.answers(1, document(1, "IN_PROGRESS"))
-    good = dict(house.document)
+    good = dict(prepared.document)
     texts: dict[str, str] = {}
-    with house.daemon(**ENVIRONMENT) as daemon:
+    with prepared.daemon(**ENVIRONMENT) as daemon:
         for what, sections in MISPLACED.items():
             before = read_so_far(daemon)
-            house.configure(**{**good, **sections})
+            prepared.configure(**{**good, **sections})
             wait_until(lambda: read_so_far(daemon) > before, what)  # noqa: B023
-            done = house.run("check", **ENVIRONMENT)
+            done = prepared.run("check", **ENVIRONMENT)
             texts[f"check: {what}"] = done.stdout + done.stderr
         texts |= {page: daemon.get(page)[1] for page in PAGES}
         assert daemon.stop() == 0
     said = {message.title: message.body for message in inbox.messages}
-    assert "\n".join(leaks(texts | said | files_of(house))) == ""
+    assert "\n".join(leaks(texts | said | files_of(prepared))) == ""

@@ -43,7 +43,7 @@ def blocks() -> list[Block]:
 BLOCKS = blocks()
 
 
-def test_each_shell_block_is_run_or_says_why_not() -> None:
+def test_each_shell_block_is_run_or_gives_a_reason() -> None:
     assert len(BLOCKS) > 20
     assert [block.place for block in BLOCKS if block.mark is None] == []
 

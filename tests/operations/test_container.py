@@ -61,20 +61,20 @@ def test_base_image_is_slim_and_pinned_for_every_stage() -> None:
     assert len(re.findall(r"^FROM python:", DOCKERFILE, re.MULTILINE)) == 1
 
 
-def test_its_python_is_one_that_the_project_names() -> None:
+def test_image_has_a_supported_python() -> None:
     version = re.search(r"^FROM python:(3\.\d+)", DOCKERFILE, re.MULTILINE)
     assert version is not None
     assert f"Python :: {version[1]}" in (ROOT / "pyproject.toml").read_text()
 
 
-def test_it_runs_as_an_ordinary_user_and_signals_arrive() -> None:
+def test_image_runs_as_an_ordinary_user_and_gets_signals() -> None:
     assert only("USER") == f"{USER}:{USER}"
     assert json.loads(only("ENTRYPOINT")) == ["tini", "--", "gemwatch"]
     assert json.loads(only("CMD")) == ["run"]
     assert only("STOPSIGNAL") == "SIGTERM"
 
 
-def test_it_asks_itself_how_it_is() -> None:
+def test_image_has_a_healthcheck() -> None:
     options, _, command = only("HEALTHCHECK").partition("CMD ")
     assert json.loads(command) == ["gemwatch", "healthcheck"]
     assert "--start-period" in options
@@ -95,7 +95,7 @@ def test_everything_installed_has_a_hash_or_is_local() -> None:
         assert "--no-index" in command or "--only-binary=:all:" in command  # nothing is compiled
 
 
-def test_what_builds_the_wheel_is_all_in_the_list() -> None:
+def test_lock_file_has_all_build_requirements() -> None:
     listed = re.search(r"\^\(([a-z|-]+)\)==", DOCKERFILE)
     assert listed is not None
     needed, more = set(), {"hatchling"}
@@ -110,7 +110,7 @@ def test_what_builds_the_wheel_is_all_in_the_list() -> None:
     assert needed <= set(locked)
 
 
-def test_nothing_that_only_builds_gets_into_the_image() -> None:
+def test_image_has_no_build_tools() -> None:
     for step in image():
         if step.word == "COPY":
             assert step.rest.startswith("--from=")
@@ -142,17 +142,17 @@ def test_dependencies_are_a_layer_before_the_code() -> None:
     assert lock < code
 
 
-def test_it_names_no_place_to_download_from() -> None:
+def test_image_names_no_download_host() -> None:
     instructions = "\n".join(step.rest for step in steps() if step.word != "LABEL")
     assert not re.search(r"://|\b[a-z0-9-]+\.(io|com|org|net)\b", instructions)
 
 
-def test_it_says_what_it_is() -> None:
+def test_image_has_the_standard_labels() -> None:
     labels = set(re.findall(r"org\.opencontainers\.image\.(\w+)=", only("LABEL")))
     assert labels >= {"title", "description", "licenses", "version", "revision"}
 
 
-def test_written_files_go_to_the_volume_and_the_clock_is_utc() -> None:
+def test_image_writes_to_the_volume_and_runs_in_utc() -> None:
     assert json.loads(only("VOLUME")) == ["/data"]
     assert (
         environment().items()
@@ -165,7 +165,7 @@ def test_written_files_go_to_the_volume_and_the_clock_is_utc() -> None:
     )
 
 
-def test_the_build_sees_all_that_it_copies_and_nothing_else() -> None:
+def test_build_context_has_only_what_is_copied() -> None:
     first, *allowed = [
         line for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] not in ("#", "")
     ]
@@ -181,7 +181,7 @@ def test_the_build_sees_all_that_it_copies_and_nothing_else() -> None:
     assert all((ROOT / name).exists() for name in names)
 
 
-def test_compose_mounts_folders_and_gives_no_rights() -> None:
+def test_compose_mounts_folders_and_grants_no_capabilities() -> None:
     assert COMPOSE["read_only"] is True
     assert COMPOSE["cap_drop"] == ["ALL"]
     assert COMPOSE["security_opt"] == ["no-new-privileges:true"]
@@ -200,13 +200,13 @@ def container_of() -> tuple[dict[str, Any], dict[str, Any]]:
     return pod, container
 
 
-def test_kubernetes_never_runs_two_of_them() -> None:
+def test_kubernetes_never_runs_two_pods() -> None:
     spec = KUBERNETES["Deployment"]["spec"]
     assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
     assert spec["selector"]["matchLabels"] == spec["template"]["metadata"]["labels"]
 
 
-def test_kubernetes_gives_no_rights() -> None:
+def test_kubernetes_grants_no_capabilities() -> None:
     pod, container = container_of()
     context = pod["securityContext"]
     assert (context["runAsNonRoot"], context["runAsUser"], context["fsGroup"]) == (True, USER, USER)
@@ -219,7 +219,7 @@ def test_kubernetes_gives_no_rights() -> None:
     assert pod["automountServiceAccountToken"] is False
 
 
-def test_kubernetes_mounts_folders_and_asks_the_health_pages() -> None:
+def test_kubernetes_mounts_folders_and_probes_the_health_pages() -> None:
     pod, container = container_of()
     assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
     assert {mount["mountPath"] for mount in container["volumeMounts"]} >= {"/config", "/run/secrets", "/data", "/tmp"}
@@ -261,7 +261,7 @@ def in_the_guide() -> str:
 @pytest.mark.parametrize(
     "text", [(FOLDER / "config.yaml").read_text(), in_the_guide()], ids=["kubernetes", "operations.md"]
 )
-def test_shown_configurations_load_and_use_the_volume(text: str, tmp_path: Path) -> None:
+def test_example_configurations_load_and_use_the_volume(text: str, tmp_path: Path) -> None:
     for name in KUBERNETES["Secret"]["stringData"]:
         (tmp_path / name).write_text(
             "json://127.0.0.1:9/x" if name.endswith("url") else "5e1f0c7a9b3d24681f0e2c4a6b8d"

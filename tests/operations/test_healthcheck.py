@@ -39,7 +39,7 @@ def stuck() -> Iterator[Stuck]:
         yield stuck
 
 
-def test_a_daemon_at_work_is_well_whatever_has_become_of_its_configuration(
+def test_healthcheck_passes_despite_a_broken_configuration(
     installation: Installation, gem: ScriptedGem, inbox: Inbox
 ) -> None:
     installation.configure(api={**installation.document["api"], "token": {"value": "${GONE}"}})
@@ -57,7 +57,7 @@ def test_a_daemon_at_work_is_well_whatever_has_become_of_its_configuration(
     assert f"no daemon answers at 127.0.0.1:{installation.port}: Connection refused" in gone.stderr
 
 
-def test_a_daemon_that_is_stuck_is_not_well_and_the_reason_is_said(installation: Installation, stuck: Stuck) -> None:
+def test_healthcheck_of_a_stuck_daemon_fails_with_the_reason(installation: Installation, stuck: Stuck) -> None:
     installation.configure(web={"listen": f"127.0.0.1:{stuck.port}"})
     done = installation.run("healthcheck")
     assert (done.returncode, done.stdout) == (1, "")
@@ -65,7 +65,7 @@ def test_a_daemon_that_is_stuck_is_not_well_and_the_reason_is_said(installation:
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"hello": "world"}'])
-def test_another_program_on_that_port_is_not_taken_for_it(installation: Installation, body: bytes) -> None:
+def test_healthcheck_fails_for_another_program_on_the_port(installation: Installation, body: bytes) -> None:
     installation.configure()
     with Stuck(Page(200, body)) as other:
         done = installation.run("healthcheck", "--url", other.url)
@@ -74,12 +74,14 @@ def test_another_program_on_that_port_is_not_taken_for_it(installation: Installa
 
 
 @pytest.mark.parametrize(("listen", "why"), [("off", "web.listen is off"), ("127.0.0.1:0", "--url")])
-def test_where_there_is_nobody_to_ask_it_says_so(installation: Installation, listen: str, why: str) -> None:
+def test_healthcheck_without_a_daemon_fails_with_the_reason(
+    installation: Installation, listen: str, why: str
+) -> None:
     installation.configure(web={"listen": listen})
     done = installation.run("healthcheck")
     assert done.returncode == 1
     assert why in done.stderr
 
 
-def test_an_address_that_is_none_is_a_misuse(installation: Installation) -> None:
+def test_healthcheck_of_an_invalid_address_exits_with_2(installation: Installation) -> None:
     assert installation.run("healthcheck", "--url", f"127.0.0.1:{free_port()}").returncode == 2

@@ -57,13 +57,13 @@ def test_prometheus_linter_accepts_the_metrics() -> None:
 
 
 @needs_promtool
-def test_the_rules_are_valid_and_fire_when_they_should() -> None:
+def test_alert_rules_are_valid_and_pass_their_tests() -> None:
     for command in (("check", "rules", str(ALERTS)), ("test", "rules", str(TESTS))):
         code, said = promtool(*command)
         assert code == 0, said
 
 
-def test_every_alert_is_seen_to_fire_and_to_be_silent() -> None:
+def test_every_alert_is_tested_firing_and_silent() -> None:
     firing, silent = set(), set()
     for case in yaml.safe_load(TESTS.read_text())["tests"]:
         for check in case["alert_rule_test"]:
@@ -109,7 +109,7 @@ def test_panels_of_the_dashboard_do_not_overlap() -> None:
     assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
 
 
-def test_the_links_lead_somewhere() -> None:
+def test_links_of_the_monitoring_page_exist() -> None:
     for target in re.findall(r"\]\(([^)]+)\)", README.read_text()):
         path, _, anchor = target.partition("#")
         headings = re.findall(r"^#+ (.+)$", (FOLDER / path).read_text(), re.MULTILINE)

@@ -88,7 +88,7 @@ def started(installation: Installation, systemd: Systemd, **more: str) -> Iterat
         process.wait()
 
 
-def test_it_is_ready_once_the_first_configuration_is_applied(
+def test_systemd_gets_ready_after_the_first_configuration(
     installation: Installation, gem: ScriptedGem, inbox: Inbox, systemd: Systemd
 ) -> None:
     gem.answers(1, "IN_PROGRESS")
@@ -106,15 +106,13 @@ def test_it_is_ready_once_the_first_configuration_is_applied(
     assert "WATCHDOG=1" not in [*before, *last, *systemd.wait()]  # the watchdog is off
 
 
-def test_a_refused_configuration_is_never_ready(installation: Installation, inbox: Inbox, systemd: Systemd) -> None:
+def test_refused_configuration_is_never_ready(installation: Installation, inbox: Inbox, systemd: Systemd) -> None:
     installation.configure(pol={})
     assert installation.run("run", **systemd.environ).returncode == 2
     assert systemd.wait() == []
 
 
-def test_the_watchdog_is_fed_when_systemd_asks_for_it(
-    installation: Installation, inbox: Inbox, systemd: Systemd
-) -> None:
+def test_watchdog_is_fed_if_systemd_asks_for_it(installation: Installation, inbox: Inbox, systemd: Systemd) -> None:
     installation.configure()
     with started(installation, systemd, WATCHDOG_USEC="300000") as process:
         systemd.until("READY=1")
@@ -177,7 +175,7 @@ async def reporting(rig: Rig, systemd: Systemd, progress: Progress) -> AsyncIter
         notify.close()
 
 
-async def test_a_loop_that_hangs_starves_the_watchdog(gem: ScriptedGem, tmp_path: Path, systemd: Systemd) -> None:
+async def test_hanging_loop_starves_the_watchdog(gem: ScriptedGem, tmp_path: Path, systemd: Systemd) -> None:
     rig = Rig(settings_for(gem, tmp_path), FakeClock())
     steps = Steps()
     progress, healthy = Progress(steps), Progress(steps)

@@ -28,7 +28,7 @@ def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @needs_systemd
-def test_systemd_finds_nothing_wrong_with_it(tmp_path: Path) -> None:
+def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     here = Path(sys.executable).with_name("gemwatch")
     copy = tmp_path / UNIT.name
     copy.write_text(UNIT.read_text().replace("/opt/gemwatch/bin/gemwatch", str(here)))
@@ -37,13 +37,13 @@ def test_systemd_finds_nothing_wrong_with_it(tmp_path: Path) -> None:
 
 
 @needs_systemd
-def test_it_is_hardened_as_far_as_the_job_allows() -> None:
+def test_unit_is_hardened() -> None:
     done = analyze("security", "--offline=true", "--threshold=15", "--no-pager", str(UNIT))
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @needs_systemd
-def test_user_has_its_home_where_the_unit_keeps_the_login(tmp_path: Path) -> None:
+def test_users_home_is_where_the_unit_keeps_the_login(tmp_path: Path) -> None:
     home = f"/var/lib/{values('StateDirectory')[0]}"
     done = subprocess.run(
         ["systemd-sysusers", "--dry-run", f"--root={tmp_path}", str(FOLDER / "gemwatch.sysusers")],
@@ -74,7 +74,7 @@ def test_unit_restarts_unless_the_configuration_is_refused() -> None:
     assert values("RestartPreventExitStatus") == [str(MISUSED)]
 
 
-def test_it_speaks_to_systemd() -> None:
+def test_unit_has_type_notify() -> None:
     assert values("Type") == ["notify"]
     assert values("ExecReload") == ["/bin/kill -HUP $MAINPID"]
     assert values("WatchdogSec")

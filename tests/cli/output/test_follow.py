@@ -55,7 +55,7 @@ def following(installation: Installation, *options: str, columns: int = 80, line
         yield terminal
 
 
-def test_screen_shows_the_most_urgent_first_and_keeps_its_last_line(many: Installation) -> None:
+def test_screen_shows_urgent_jobs_first_and_keeps_the_last_line(many: Installation) -> None:
     with following(many) as terminal:
         terminal.until(r"Times are")
         shown = terminal.screen()

@@ -61,7 +61,7 @@ def test_bad_ids_are_refused_with_one_sentence(filled: Installation, command: li
 
 
 @pytest.mark.parametrize("command", TAKE_IDS, ids=" ".join)
-def test_negative_id_is_no_option(filled: Installation, command: list[str]) -> None:
+def test_negative_id_is_not_an_option(filled: Installation, command: list[str]) -> None:
     done = filled.run(*command, "-5")
     assert_sentence(done, 2)
     assert SENTENCE in done.stderr
@@ -75,7 +75,7 @@ def test_bad_delivery_ids_are_refused(filled: Installation, bad: str) -> None:
 
 @pytest.mark.parametrize("stream", ["0<&-", ">&-", "2>&-", "0<&- >&- 2>&-"])
 @pytest.mark.parametrize("command", [*READERS, ["check"]], ids=" ".join)
-def test_closed_streams_do_no_harm(filled: Installation, command: list[str], stream: str) -> None:
+def test_closed_streams_cause_no_traceback(filled: Installation, command: list[str], stream: str) -> None:
     assert_sentence(shell(filled, f"$G {' '.join(command)} $C {stream}"), 0)
 
 
@@ -123,7 +123,7 @@ def test_broken_pipe_is_silent(filled: Installation, command: list[str]) -> None
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "ascii:strict"])
 @pytest.mark.parametrize("command", READERS, ids=" ".join)
-def test_ascii_output_replaces_what_it_cannot_carry(filled: Installation, command: list[str], encoding: str) -> None:
+def test_ascii_output_replaces_other_characters(filled: Installation, command: list[str], encoding: str) -> None:
     done = shell(filled, f"$G {' '.join(command)} $C", PYTHONIOENCODING=encoding, LC_ALL="C")
     assert_sentence(done, 0)
 
@@ -144,7 +144,7 @@ ODD_FOLDERS = (
 
 
 @pytest.mark.parametrize("name", ODD_FOLDERS, ids=ascii)
-def test_folders_with_odd_names(filled: Installation, name: str) -> None:
+def test_store_works_in_folders_with_odd_names(filled: Installation, name: str) -> None:
     folder = filled.folder / name
     folder.mkdir()
     for file in ("config.yaml", "gemwatch.db"):
@@ -186,7 +186,7 @@ ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a
 
 @ROOT_ONLY
 @pytest.mark.parametrize("command", [*READERS, ["doctor", "--offline"]], ids=" ".join)
-def test_other_user_is_told_whose_the_store_is(public: Installation, command: list[str]) -> None:
+def test_error_names_the_owner_of_the_store(public: Installation, command: list[str]) -> None:
     state, daemon = public.config.parent / "state", pwd.getpwnam("daemon")
     state.mkdir()
     shutil.copy(public.folder / "gemwatch.db", state)
@@ -203,7 +203,7 @@ def test_other_user_is_told_whose_the_store_is(public: Installation, command: li
 
 
 @ROOT_ONLY
-def test_other_user_is_told_whose_the_configuration_is(public: Installation) -> None:
+def test_error_names_the_owner_of_the_configuration(public: Installation) -> None:
     public.config.chmod(0o640)
     os.chown(public.config, 0, pwd.getpwnam("daemon").pw_gid)
     for command in (["status"], ["check"], ["token"]):
@@ -212,7 +212,7 @@ def test_other_user_is_told_whose_the_configuration_is(public: Installation) -> 
         assert f"{public.config} belongs to user daemon, and user nobody may not read it" in done.stderr
 
 
-def test_health_of_a_port_that_answers_nothing(installation: Installation) -> None:
+def test_healthcheck_of_a_silent_port_fails(installation: Installation) -> None:
     port = free_port()
     done = installation.run("healthcheck", "--url", f"http://127.0.0.1:{port}")
     assert_sentence(done, 1)

@@ -44,7 +44,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @schema.parametrize()
 @settings(max_examples=60, derandomize=True, suppress_health_check=list(HealthCheck), database=None)
-def test_every_answer_is_as_described(case: "schemathesis.Case[Any]", url: str) -> None:
+def test_every_answer_matches_openapi(case: "schemathesis.Case[Any]", url: str) -> None:
     case.call_and_validate(base_url=url)
 
 
@@ -59,7 +59,7 @@ def test_every_answer_is_as_described(case: "schemathesis.Case[Any]", url: str) 
         "/api/service",
     ],
 )
-def test_an_answer_full_of_things_is_as_described(url: str, path: str) -> None:
+def test_answer_with_every_field_matches_openapi(url: str, path: str) -> None:
     answer = httpx.get(url + path, trust_env=False)
     assert answer.status_code == 200
     operations = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
@@ -72,12 +72,12 @@ def fits(described: str, path: str) -> bool:
     return len(parts) == len(wanted) and all(p in (w, "{job_id}") for p, w in zip(parts, wanted, strict=True))
 
 
-def test_the_description_is_served(url: str) -> None:
+def test_openapi_is_served(url: str) -> None:
     assert httpx.get(f"{url}/api/openapi.json", trust_env=False).json() == document()
 
 
 @pytest.mark.parametrize("kind", EventKind)
-def test_every_event_kind_is_described(kind: EventKind) -> None:
+def test_openapi_lists_every_event_kind(kind: EventKind) -> None:
     schemas = document()["components"]["schemas"]
     assert kind.value in schemas["Delivery"]["properties"]["kind"]["enum"]
     limits = schemas["Job"]["properties"]["limits_passed"]["items"]["enum"]

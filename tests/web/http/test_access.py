@@ -259,7 +259,7 @@ async def test_login_forms_of_other_sites_are_refused(
         (b"", "multipart/form-data; boundary=x"),
     ],
 )
-async def test_login_refuses_what_is_no_short_form(store: str, body: bytes, kind: str) -> None:
+async def test_login_refuses_other_and_long_forms(store: str, body: bytes, kind: str) -> None:
     async with browsing(store, token=TOKEN) as (client, _):
         answer = await client.post("/login", content=body, headers={"Content-Type": kind, **HERE})
         assert answer.status_code == 400

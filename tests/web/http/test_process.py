@@ -18,9 +18,7 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
 @pytest.mark.parametrize("command", ["run", "check"])
-def test_nothing_starts_on_an_address_that_others_reach_without_a_token(
-    installation: Installation, command: str
-) -> None:
+def test_start_on_an_open_address_needs_a_token(installation: Installation, command: str) -> None:
     installation.configure(web={"listen": f"0.0.0.0:{installation.port}"})
     refused = installation.run(command)
     assert refused.returncode == 2
@@ -37,7 +35,7 @@ def ask(port: int, path: str, method: str = "GET", body: str = "", **headers: st
         return answer.status, str(answer.headers), answer.read().decode()
 
 
-def test_the_web_token_is_shown_nowhere(installation: Installation, gem: ScriptedGem) -> None:
+def test_web_token_appears_nowhere(installation: Installation, gem: ScriptedGem) -> None:
     gem.answers(1, "IN_PROGRESS", "SUCCESS")
     web = {"listen": f"0.0.0.0:{installation.port}", "token": "${WEB_TOKEN}"}
     installation.configure(watch=[1], web=web)
@@ -76,7 +74,7 @@ def test_the_web_token_is_shown_nowhere(installation: Installation, gem: Scripte
     assert not [text for text in shown if TOKEN in text]
 
 
-def test_an_edit_that_opens_the_server_to_others_without_a_token_is_refused(installation: Installation) -> None:
+def test_edit_to_an_open_address_needs_a_token(installation: Installation) -> None:
     installation.configure()
     with WarmDaemon(installation) as daemon:
         installation.configure(web={"listen": f"0.0.0.0:{installation.port}"})
@@ -85,7 +83,7 @@ def test_an_edit_that_opens_the_server_to_others_without_a_token_is_refused(inst
         assert daemon.stop() == 0
 
 
-def test_what_is_refused_fills_no_log(installation: Installation) -> None:
+def test_refused_requests_do_not_fill_the_log(installation: Installation) -> None:
     installation.configure()
     with WarmDaemon(installation) as daemon:
         for _ in range(5):
@@ -96,7 +94,7 @@ def test_what_is_refused_fills_no_log(installation: Installation) -> None:
         assert "Invalid HTTP" not in daemon.log_file.read_text()
 
 
-def test_readers_do_not_hold_up_a_stop_nor_leave_a_log_behind(installation: Installation) -> None:
+def test_readers_neither_delay_a_stop_nor_keep_the_wal(installation: Installation) -> None:
     installation.configure(watch=[1])
     with installation.daemon() as daemon:
         assert all(daemon.get("/api/jobs")[0] == 200 for _ in range(20))

@@ -59,7 +59,7 @@ async def test_healthz_follows_progress(program: Program, client: httpx.AsyncCli
     assert (answer.status_code, answer.json()) == (503, {"status": "stalled", "reason": program.trouble})
 
 
-async def test_livez_tells_nothing_but_progress(program: Program, client: httpx.AsyncClient) -> None:
+async def test_livez_shows_only_progress(program: Program, client: httpx.AsyncClient) -> None:
     assert (await client.get("/livez")).json() == {"status": "ok"}
     program.trouble = "polls: no progress for 75 s"
     answer = await client.get("/livez", headers={"Host": "10.0.0.7:8042"})
@@ -114,7 +114,7 @@ async def test_every_answer_has_the_strict_headers(
     assert "server" not in answer.headers
 
 
-async def test_fault_hides_its_cause_and_serving_continues(program: Program, client: httpx.AsyncClient) -> None:
+async def test_error_hides_its_cause_and_serving_continues(program: Program, client: httpx.AsyncClient) -> None:
     program.text = b""
     answer = await client.get("/metrics")
     assert (answer.status_code, answer.json()) == (500, {"error": "Internal Server Error"})
@@ -131,12 +131,12 @@ async def test_fault_hides_its_cause_and_serving_continues(program: Program, cli
         b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * 20_000,
     ],
 )
-async def test_what_is_not_http_is_refused(port: int, request_text: bytes) -> None:
+async def test_requests_that_are_not_http_are_refused(port: int, request_text: bytes) -> None:
     answer = await talk(port, request_text)
     assert answer.startswith(b"HTTP/1.1 400 ")
 
 
-async def test_slow_client_does_not_hold_up_others(port: int, client: httpx.AsyncClient) -> None:
+async def test_slow_client_does_not_delay_others(port: int, client: httpx.AsyncClient) -> None:
     _, slow = await asyncio.open_connection("127.0.0.1", port)
     slow.write(b"GET /healthz HT")
     await slow.drain()
@@ -147,13 +147,13 @@ async def test_slow_client_does_not_hold_up_others(port: int, client: httpx.Asyn
 @pytest.mark.parametrize(
     "begun", [b"", b"GET /healthz HT", b"POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab"]
 )
-async def test_client_that_never_finishes_is_cut(shown: Site, begun: bytes) -> None:
+async def test_client_that_never_finishes_is_disconnected(shown: Site, begun: bytes) -> None:
     async with shown.served(caps=QUICK) as port:
         answer = await talk(port, begun)
     assert b" 200 " not in answer
 
 
-async def test_client_that_never_reads_does_not_hold_up_a_stop(shown: Site, program: Program) -> None:
+async def test_client_that_never_reads_does_not_delay_a_stop(shown: Site, program: Program) -> None:
     program.text = b"#" * 50_000_000
     with socket.socket() as deaf:
         deaf.setblocking(False)

@@ -45,7 +45,7 @@ def test_session_does_not_survive_a_changed_cookie(at: int, put: str) -> None:
 
 
 @given(st.text(max_size=100))
-def test_session_is_never_any_text(text: str) -> None:
+def test_session_is_never_arbitrary_text(text: str) -> None:
     assert Sessions(token=TOKEN, clock=FakeClock()).digest_of(text) is None
 
 
@@ -70,7 +70,7 @@ def test_session_over_odd_values_is_refused(sessions: Sessions, value: Any, stam
     assert sessions.digest_of(str(signed)) is None
 
 
-def test_guesses_come_back_one_by_one(clock: FakeClock) -> None:
+def test_guesses_refill_one_by_one(clock: FakeClock) -> None:
     guesses = Guesses(clock)
     for _ in range(10):
         assert guesses.wait("192.0.2.1") == 0

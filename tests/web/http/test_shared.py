@@ -101,7 +101,7 @@ async def test_shared_answer_is_made_again_after_a_change() -> None:
     assert ((await early).body, (await late).body) == (b"1", b"2")
 
 
-async def test_shared_answer_nobody_waits_for_is_cancelled() -> None:
+async def test_shared_answer_without_clients_is_cancelled() -> None:
     handler = Handler()
     shared = SharedAnswers(FakeClock())(handler)
     one, other = Client(), Client()

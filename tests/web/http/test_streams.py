@@ -73,7 +73,7 @@ async def test_stream_outlives_other_connections() -> None:
                 break
 
 
-async def test_streams_are_few_and_their_places_are_used_again() -> None:
+async def test_streams_are_limited_and_places_are_reused() -> None:
     source, streams = Source(), Streams(most=1)
     async with served(source, streams) as port, client(port) as web:
         async with web.stream("GET", "/events") as first:
@@ -86,7 +86,7 @@ async def test_streams_are_few_and_their_places_are_used_again() -> None:
             assert second.status_code == 200
 
 
-async def test_streams_end_in_order_at_a_stop() -> None:
+async def test_streams_end_cleanly_at_a_stop() -> None:
     source = Source(pause=3600)
     streams = Streams()
     async with contextlib.AsyncExitStack() as stack:
@@ -106,7 +106,7 @@ async def test_stream_ends_after_its_life() -> None:
         assert source.closed == 1
 
 
-async def test_stream_that_nobody_reads_ends() -> None:
+async def test_unread_stream_ends() -> None:
     source, streams = Source("#" * 1_000_000, pause=0), Streams(most=1, patience=0.05)
     with socket.socket() as deaf:
         deaf.setblocking(False)

@@ -157,7 +157,7 @@ def test_keyboard_alone_reaches_a_job(show: Open) -> None:
     expect(page).to_have_url(re.compile(rf"/jobs/{NETHERLANDS}$"))
 
 
-def test_names_from_outside_do_nothing(world: World, show: Open) -> None:
+def test_names_from_outside_run_no_code(world: World, show: Open) -> None:
     job_id = world.watch("IN_PROGRESS", EVIL, input_filename=EVIL, storage_id=EVIL)
     page = show(f"/jobs/{job_id}")
     is_live(page)
@@ -175,7 +175,7 @@ def test_times_use_the_zone_of_the_browser(show: Open) -> None:
     assert f"{(utc.hour + 9) % 24:02}:{utc.minute:02}:" in (time.text_content() or "")
 
 
-def test_page_works_without_a_script(show: Open) -> None:
+def test_page_works_without_javascript(show: Open) -> None:
     page = show("/", java_script_enabled=False)
     expect(page.locator("#zone")).to_have_text(", all times in UTC")
     expect(page.locator("#live")).to_be_hidden()

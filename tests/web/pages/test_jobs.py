@@ -77,20 +77,20 @@ def test_each_status_has_a_word_a_tone_and_an_icon(status: str | None, word: str
     assert badge.icon
 
 
-def test_a_success_that_needs_a_look_says_so_and_why() -> None:
+def test_success_that_needs_review_shows_why() -> None:
     shown = row(job("SUCCESS", needs_review=["matched 50.0 %, below the floor of 80.0 %"]), NOW)
     assert shown.badge.word == "Needs review"
     assert [remark.text for remark in shown.remarks] == ["Matched 50.0 %, below the floor of 80.0 %"]
 
 
-def test_an_estimate_is_drawn_from_the_request_to_its_latest_end() -> None:
+def test_estimate_bar_spans_from_request_to_latest_end() -> None:
     shown = row(job(estimate=estimate(HOUR / 2, HOUR, 3 * HOUR)), NOW).progress
     assert shown is not None
     assert (shown.elapsed, shown.earliest, shown.expected, shown.range) == (25, 37.5, 50, 62.5)
     assert (shown.words, shown.detail) == ("About 1 h left", "30 min to 3 h, by 8 runs of this input")
 
 
-def test_what_takes_longer_than_nearly_all_before_is_overdue() -> None:
+def test_job_longer_than_nearly_all_runs_is_overdue() -> None:
     shown = row(job(estimate=estimate(-HOUR, -HOUR / 2, -HOUR / 4, overdue=True)), NOW).progress
     assert shown is not None
     assert shown.words == "Overdue by 15 min: nearly all earlier runs had finished by now"
@@ -107,7 +107,7 @@ def test_what_takes_longer_than_nearly_all_before_is_overdue() -> None:
         ("PAUSED", {}, "does not know what follows"),
     ],
 )
-def test_missing_estimate_names_its_reason(status: str, more: dict[str, Any], why: str) -> None:
+def test_missing_estimate_shows_its_reason(status: str, more: dict[str, Any], why: str) -> None:
     shown = row(job(status, **more), NOW).progress
     assert shown is not None
     assert (shown.words, shown.scaled) == ("No estimate", False)
@@ -115,7 +115,7 @@ def test_missing_estimate_names_its_reason(status: str, more: dict[str, Any], wh
 
 
 @pytest.mark.parametrize("status", [None, "SUCCESS", "FAILED"])
-def test_there_is_nothing_to_estimate_for_what_ended_or_was_never_seen(status: str | None) -> None:
+def test_ended_and_unseen_jobs_have_no_estimate(status: str | None) -> None:
     assert row(job(status), NOW).progress is None
 
 
@@ -123,7 +123,7 @@ spans = st.timedeltas(min_value=timedelta(days=-400), max_value=timedelta(days=4
 
 
 @given(since=spans, one=spans, two=spans, three=spans, overdue=st.booleans())
-def test_whatever_the_clock_does_every_bar_stays_within_its_length(
+def test_bars_stay_within_bounds_for_any_clock(
     since: timedelta, one: timedelta, two: timedelta, three: timedelta, *, overdue: bool
 ) -> None:
     earliest, end, latest = sorted((one, two, three))
@@ -151,7 +151,7 @@ def test_shares_never_exceed_the_bar(
         assert 0 <= shown.partially <= 100.01 - shown.fully
 
 
-def test_trouble_with_a_job_stands_beside_it() -> None:
+def test_problem_of_a_job_is_shown_with_it() -> None:
     assert remarks(misses=3) == ["The API answered 3 times in a row that there is no such job (404)"]
     assert remarks(last_error="HTTP 500") == ["Last poll: HTTP 500"]
     assert remarks(limits_passed=["queued-too-long"]) == ["It has been waiting for longer than the limit"]
@@ -159,19 +159,19 @@ def test_trouble_with_a_job_stands_beside_it() -> None:
     assert remarks(status="SUCCESS", last_error="HTTP 500") == []
 
 
-def test_a_job_that_is_watched_no_longer_has_no_next_poll() -> None:
+def test_unwatched_job_has_no_next_poll() -> None:
     assert row(job(), NOW).next_poll is not None
     assert row(job(watched=False), NOW).next_poll is None
 
 
-def test_of_a_job_that_is_watched_no_longer_no_end_is_foretold() -> None:
+def test_unwatched_job_has_no_estimate() -> None:
     assert row(job(watched=False), NOW).progress is None
 
 
 @pytest.mark.parametrize(
     "details", [None, {}, {"job_id": 7}, [1], {"job_id": 7, "status": "SUCCESS", "statistics": 5}]
 )
-def test_odd_details_leave_the_rest_as_it_is(details: Any) -> None:
+def test_odd_details_leave_other_facts_readable(details: Any) -> None:
     shown = row(job("SUCCESS", details=details), NOW)
     assert (shown.title, shown.match, shown.outcome) == ("Weekly", None, "Finished; the API gives no statistics")
 
@@ -181,7 +181,7 @@ def test_invisible_characters_do_not_reach_the_page() -> None:
     assert row(job(name="\u200b"), NOW).title == "Job 7"
 
 
-def test_this_run_stands_last_in_the_plots_and_first_in_the_table() -> None:
+def test_this_run_is_last_in_plots_and_first_in_the_table() -> None:
     earlier = [
         {
             "job_id": number,
@@ -202,7 +202,7 @@ def test_this_run_stands_last_in_the_plots_and_first_in_the_table() -> None:
     assert job_page(job("FAILED", runs=earlier), NOW).runs.words == "The results of earlier runs."
 
 
-def test_runs_of_which_nothing_is_known_are_no_plot() -> None:
+def test_runs_without_values_have_no_plot() -> None:
     nothing = {
         "job_id": 1,
         "ended_at": None,
@@ -229,13 +229,13 @@ known_runs = st.fixed_dictionaries(
 
 
 @given(st.lists(known_runs, max_size=30))
-def test_whatever_runs_there_were_the_plots_stay_on_the_paper(runs: list[dict[str, Any]]) -> None:
+def test_plots_stay_within_bounds_for_any_runs(runs: list[dict[str, Any]]) -> None:
     for plot in job_page(job("SUCCESS", runs=runs), NOW).runs.plots:
         assert all(0 <= dot.x <= 100 and 0 <= dot.y <= 130 for dot in plot.dots)
         assert all(0 <= one.x <= 100 and 0 <= one.y <= 130 and one.height >= 1 for one in plot.columns)
 
 
-def test_times_are_short_where_the_day_is_clear() -> None:
+def test_times_of_today_have_no_date() -> None:
     assert moment(NOW, NOW) == "12:00:00"
     assert moment(NOW - timedelta(days=2), NOW) == "27 Feb, 12:00:00"
     assert moment(NOW - timedelta(days=90), NOW) == "1 Dec 2025, 12:00:00"

@@ -59,7 +59,7 @@ async def test_live_reports_each_change_and_lost_stores() -> None:
             await change(events)
 
 
-async def test_live_checks_once_for_all_and_never_for_nobody() -> None:
+async def test_live_checks_once_for_all_and_only_with_listeners() -> None:
     marks = Marks()
     live = Live(marks, every=0.001)
     async with contextlib.AsyncExitStack() as stack:

@@ -24,7 +24,7 @@ def asked(url: str) -> ListQuery:
 
 
 @given(queries)
-def test_query_survives_its_own_address(wanted: ListQuery) -> None:
+def test_query_round_trips_through_its_url(wanted: ListQuery) -> None:
     assert asked(wanted.url()) == wanted
 
 
@@ -36,7 +36,7 @@ def test_query_takes_any_parameters(parameters: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("page", ["0", "-1", "x", "", "٣", "9" * 40, "1e3"])
-def test_page_that_is_no_number_is_the_first(page: str) -> None:
+def test_page_that_is_not_a_number_is_the_first(page: str) -> None:
     assert query({"page": page}).page == 1
 
 
@@ -56,7 +56,7 @@ def test_chips_are_ordered_problems_first_and_add_up() -> None:
     ]
 
 
-def test_chip_keeps_search_and_order_and_leads_to_the_first_page() -> None:
+def test_chip_keeps_search_and_order_and_resets_the_page() -> None:
     wanted = ListQuery(search="roads", sort="name", descending=False, page=3)
     assert asked(chips(wanted, {"FAILED": 1})[1].url) == ListQuery(
         search="roads", state="FAILED", sort="name", descending=False

@@ -27,7 +27,7 @@ def move(before: str | None, to: str, seen: int | None, at: int) -> dict[str, An
 RUNNING = [move(None, "REQUESTED", None, 10), move("REQUESTED", "IN_PROGRESS", 20, 30)]
 
 
-def test_the_span_between_two_looks_is_drawn_as_unknown() -> None:
+def test_time_between_two_polls_is_drawn_as_unknown() -> None:
     shown = timeline(RUNNING, START, NOW)
     assert [(part.kind, part.x, part.width) for part in shown.parts] == [
         ("before", 0, 10),
@@ -38,29 +38,29 @@ def test_the_span_between_two_looks_is_drawn_as_unknown() -> None:
     assert (shown.start_word, shown.end_word) == ("requested", "now")
 
 
-def test_each_step_says_what_was_seen_before_and_how_sure_it_is() -> None:
+def test_step_shows_the_previous_poll_and_its_certainty() -> None:
     first, second = timeline(RUNNING, START, NOW).steps
     assert (first.words, first.after) == ("first poll", None)
     assert (second.words, second.after, second.gap) == ("last seen waiting", START + 20 * MINUTE, "10 min")
 
 
-def test_it_ends_where_the_job_was_seen_to_have_ended() -> None:
+def test_timeline_ends_where_the_end_was_seen() -> None:
     shown = timeline([*RUNNING, move("IN_PROGRESS", "SUCCESS", 49, 50)], START, NOW)
     assert (shown.end, shown.end_word) == (START + 50 * MINUTE, "seen finished")
 
 
-def test_a_gap_too_short_to_be_seen_is_drawn_a_little_longer() -> None:
+def test_short_gap_is_drawn_at_a_visible_width() -> None:
     shown = timeline([*RUNNING, move("IN_PROGRESS", "SUCCESS", 9_999, 10_000)], START, NOW)
     assert shown.gaps[-1].width == 0.5
     assert shown.gaps[-1].x + shown.gaps[-1].width <= 100
 
 
-def test_a_job_that_had_ended_at_the_first_look_is_one_step() -> None:
+def test_job_that_ended_before_its_first_poll_is_one_step() -> None:
     shown = timeline([move(None, "FAILED", None, 5)], None, NOW)
     assert [step.words for step in shown.steps] == ["first poll; it had already finished"]
 
 
-def test_without_a_look_there_is_nothing_to_draw() -> None:
+def test_unpolled_job_has_no_timeline() -> None:
     assert timeline([], START, NOW).steps == ()
 
 
@@ -78,9 +78,7 @@ moves = st.lists(
 
 
 @given(moves, st.none() | minutes)
-def test_whatever_the_clock_did_everything_stays_on_the_strip(
-    seen: list[dict[str, Any]], requested: int | None
-) -> None:
+def test_timeline_stays_within_bounds_for_any_clock(seen: list[dict[str, Any]], requested: int | None) -> None:
     shown = timeline(seen, None if requested is None else START + requested * MINUTE, NOW)
     assert len(shown.steps) == len(seen)
     for part in (*shown.parts, *shown.gaps):

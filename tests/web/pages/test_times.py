@@ -27,7 +27,7 @@ SCRIPT = """async ([source, now, times, seconds]) => {
 
 @needs_chromium
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Amsterdam", "Asia/Kolkata", "America/St_Johns"])
-def test_script_words_times_as_the_server_does(zone: str) -> None:
+def test_script_formats_times_like_the_server(zone: str) -> None:
     source = (FOLDER / "times.js").read_text()
     with browsing() as browser:
         page = browser.new_context(timezone_id=zone).new_page()

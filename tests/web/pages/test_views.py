@@ -82,7 +82,7 @@ async def page(client: httpx.AsyncClient, path: str, status: int = 200) -> Parse
     return Parsed(answer.text)
 
 
-async def test_an_empty_watch_list_tells_how_to_watch_a_job(client: httpx.AsyncClient) -> None:
+async def test_empty_watch_list_shows_how_to_add_a_job(client: httpx.AsyncClient) -> None:
     assert "gemwatch watch 123456789" in (await page(client, "/")).text
 
 
@@ -178,7 +178,7 @@ async def test_failed_deliveries_come_first(store: str, client: httpx.AsyncClien
 
 
 @pytest.mark.parametrize("path", ["/", "/jobs/7", "/deliveries", f"/?q={EVIL}&status={EVIL}", "/jobs/8"])
-async def test_texts_from_outside_are_only_shown(store: str, client: httpx.AsyncClient, path: str) -> None:
+async def test_texts_from_outside_are_escaped(store: str, client: httpx.AsyncClient, path: str) -> None:
     details = {"input_filename": EVIL, "result_filename": EVIL, "storage_id": EVIL, "job_type": EVIL}
     move = {"before": None, "after": EVIL, "observed_at": START, "answer": "{}"}
     filled.add(
@@ -259,7 +259,7 @@ async def test_login_page_shows_the_error_and_keeps_next(store: str) -> None:
             assert (await page(client, "/")).found("form", method="post", action="/logout")
 
 
-def test_scene_has_something_of_everything() -> None:
+def test_scene_has_every_kind_of_job() -> None:
     """So that what the pictures show, and what the browser is let loose on, is what the pages can show."""
     states: set[Any] = {life.end for life in scene.WATCHED} | {bool(life.needs_review) for life in scene.WATCHED}
     assert states == {"SUCCESS", "FAILED", True, False}
@@ -298,7 +298,7 @@ async def test_chips_count_what_the_search_finds(store: str, client: httpx.Async
     assert "Failed 1" not in found.text
 
 
-async def test_list_says_where_a_page_or_status_does_not_exist(store: str, client: httpx.AsyncClient) -> None:
+async def test_list_reports_a_page_or_status_that_does_not_exist(store: str, client: httpx.AsyncClient) -> None:
     filled.fill(store)
     assert "There is no page 99: there is only one page" in (await page(client, "/?page=99", 404)).text
     assert "There is no page 99: there is only one page" in (await page(client, "/deliveries?page=99", 404)).text
@@ -342,7 +342,7 @@ async def test_job_page_links_to_its_json_and_copies_ids(store: str, client: htt
     assert [button["data-copy"] for button in found.found("button", class_="copy")] == ["5", "in/5.parquet", "store"]
 
 
-async def test_csv_holds_all_that_the_list_shows(store: str, client: httpx.AsyncClient) -> None:
+async def test_csv_has_all_jobs_of_the_list(store: str, client: httpx.AsyncClient) -> None:
     filled.add(store, (watches, [filled.watch(number, name=f"job {number}") for number in range(1, 1_201)]))
     answer = await client.get("/jobs.csv?sort=job_id&order=ascending")
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
@@ -352,7 +352,7 @@ async def test_csv_holds_all_that_the_list_shows(store: str, client: httpx.Async
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x", "\tx", "\rx", '=HYPERLINK("http://e","x")', "a,b\n=c"])
-async def test_csv_cells_are_no_formulas(store: str, client: httpx.AsyncClient, name: str) -> None:
+async def test_csv_cells_are_never_formulas(store: str, client: httpx.AsyncClient, name: str) -> None:
     filled.add(store, (watches, [filled.watch(1, name=name)]))
     row = next(csv.DictReader(io.StringIO((await client.get("/jobs.csv")).text, newline="")))
     assert row["name"] == (name if name.startswith("a") else f"'{name}")

@@ -146,9 +146,9 @@ def _line(cells: Sequence[tuple[str, int, Kind]], *, header: bool = False) -> st
     return _GAP.join(parts).rstrip()
 
 
-def _rule(rooms: Sequence[int]) -> str:
+def _rule(widths: Sequence[int]) -> str:
     stroke = "─" if streams.encodable("─") else "-"
-    return _GAP.join(stroke * room for room in rooms)
+    return _GAP.join(stroke * width for width in widths)
 
 
 def _coloured(word: str) -> str:

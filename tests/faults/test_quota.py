@@ -12,10 +12,13 @@ from http import HTTPStatus
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 import structlog
 
+from gemwatch.adapters.store.tables import events
 from gemwatch.core.refusals import Answer
 from gemwatch.core.settings import Settings
+from gemwatch.engine.refused_jobs import MOST_ALONE
 from support.daemon import Installation
 from support.gem import Answer as GemAnswer
 from support.gem import ScriptedGem, document
@@ -138,6 +141,33 @@ def test_words_that_only_contain_rate_are_a_refusal(tmp_path: Path, world: World
 
     loop.run_until_complete(story())
     assert world.renewals > 0
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_gateway_that_refuses_most_requests_is_one_event(
+    tmp_path: Path, world: World, loop: VirtualLoop, seed: int
+) -> None:
+    world.forbidden = Answer(status=HTTPStatus.FORBIDDEN, body="blocked by policy")
+    world.chance.seed(seed)
+
+    async def story() -> list[tuple[int | None, bool, bool]]:
+        life = Life(world, eager(tmp_path, every=timedelta(minutes=1)))
+        await life.start()
+        await life.go_on(60)
+        world.api, world.quota = "forbidding", 1
+        await life.go_on(6 * 60)
+        world.api = "normal"
+        await life.go_on(36 * 60)
+        await life.stop()
+        query = sa.select(events.c.job_id, events.c.facts).order_by(events.c.id)
+        with life.engine.connect() as connection:
+            rows = connection.execute(query).all()
+        return [(row.job_id, row.facts.get("some_jobs", False), row.facts["over"]) for row in rows]
+
+    reported = loop.run_until_complete(story())
+    assert [row for row in reported if row[1]] == [(None, True, False), (None, True, True)]
+    assert Counter(over for job_id, _, over in reported if job_id is not None)[False] <= MOST_ALONE
+    assert len([row for row in reported if row[0] is None and not row[1]]) <= len(("refused", "recovered"))
 
 
 @dataclass

@@ -148,6 +148,17 @@ EVENTS: Mapping[str, Event] = {
         EventKind.LOGIN, 7, name="Belgium", over=False, reason="HTTP 403", since=AT.isoformat()
     ),
     "login-for-job-recovered": service(EventKind.LOGIN, 7, over=True, since=None),
+    "login-for-some-failing": service(
+        EventKind.LOGIN,
+        over=False,
+        reason="Many jobs are refused while others are answered. The last refusal: HTTP 403 Forbidden",
+        since=AT.isoformat(),
+        http_status=403,
+        some_jobs=True,
+    ),
+    "login-for-some-recovered": service(
+        EventKind.LOGIN, over=True, since="2026-02-18T10:00:00+00:00", some_jobs=True
+    ),
     "api-failing": service(EventKind.API, over=False, reason="no answer in 30 s", since="2026-02-18T13:11:00+00:00"),
     "api-recovered": service(EventKind.API, over=True, since="2026-02-16T10:00:00+00:00"),
     "config-refused": service(EventKind.CONFIG, over=False, refused=True, problems=[PROBLEM]),

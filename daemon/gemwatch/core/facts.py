@@ -170,13 +170,17 @@ class ServiceFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginFacts(ServiceFacts):
-    """`culprit`: the likely cause of the refusal. `words`: the API's own text, which `reason` contains too."""
+    """`culprit`: the likely cause of the refusal. `words`: the API's own text, which `reason` contains too.
+
+    `some_jobs`: many jobs are refused while others are answered.
+    """
 
     kind: ClassVar = EventKind.LOGIN
 
     culprit: Culprit = Culprit.UNKNOWN
     http_status: int | None = None
     words: str = ""
+    some_jobs: bool = False
 
     @classmethod
     def of(cls, seen: Refused, *, since: datetime | None) -> "LoginFacts":

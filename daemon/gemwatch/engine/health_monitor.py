@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -17,6 +17,7 @@ from gemwatch.core.health import DOUBTED_AFTER, ApiState, Health, HealthChange, 
 from gemwatch.core.job import NotFound, Refused, Seen, Throttled
 from gemwatch.core.listing import Listed, Listing
 from gemwatch.engine.active_config import ActiveConfig
+from gemwatch.engine.refused_jobs import RefusedJobs
 
 log = structlog.get_logger()
 
@@ -43,6 +44,7 @@ class HealthMonitor:
         self._asked_at = 0.0
         self._under_way = 0  # running requests
         self.health = _from_notes(notes)
+        self.refused_jobs = RefusedJobs(clock=clock, since=_time(notes, "many_refused_since"))
         self.last_good_at: datetime | None = None  # when the last good answer arrived
         self.last_good_sent_at: datetime | None = None  # when its request was sent
 
@@ -83,10 +85,26 @@ class HealthMonitor:
             self.answered()
         if sent_at is not None:
             self._forbidden_for_rate = isinstance(seen, Throttled) and seen.status == HTTPStatus.FORBIDDEN
-        return self._take(after(self.health, seen, sent=sent, now=self._clock.monotonic(), others=others))
+        forbidden = isinstance(seen, Refused) and seen.status == HTTPStatus.FORBIDDEN
+        if forbidden and self.refused_jobs.many and not self.locked_out and not self.doubts_rate:
+            return Change()  # others have been answered a short while ago
+        change = after(self.health, seen, sent=sent, now=self._clock.monotonic(), others=others)
+        if isinstance(seen, Refused) and not self.locked_out and change.health.login is Login.REFUSED:
+            if (event := self.refused_jobs.refuted(seen)) is not None:
+                self.health = replace(self.health, refusals=0, refused_from=None)
+                return self._take_many(event)
+        elif self.locked_out and change.health.login is Login.OK:
+            self.refused_jobs.login_recovered()
+        return self._take(change)
+
+    def refused_alone(self, job_id: int, seen: Refused) -> Change:
+        """Process that a job was refused although others were answered."""
+        return self._take_many(self.refused_jobs.add(job_id, seen))
 
     def check(self) -> Change:
         """Process that time has passed."""
+        if (event := self.refused_jobs.check()) is not None:
+            return self._take_many(event)
         now, api = self._clock.monotonic(), self._live.settings.api
         if self._silent_from is None:
             return Change()
@@ -102,18 +120,29 @@ class HealthMonitor:
             alert_after = max(alert_after, DOUBTED_AFTER + _UNTIL_ASKED_AGAIN)
         return self._take(overdue(self.health, self._clock.now(), silent_for, alert_after))
 
+    def _take_many(self, event: Event | None) -> Change:
+        if event is None:
+            return Change()
+        _log_edge(event)
+        since = self.refused_jobs.since
+        return Change(events=[event], notes={"many_refused_since": since and since.isoformat()})
+
     def _take(self, checkup: HealthChange) -> Change:
         before, self.health = self.health, checkup.health
         for event in checkup.events:
-            if not isinstance(event.facts, ServiceFacts):
-                continue
-            if event.facts.over:
-                since = event.facts.since and event.facts.since.isoformat()
-                log.info("component_recovered", component=event.kind.value, since=since)
-            else:
-                log.error("component_failed", component=event.kind.value, reason=event.facts.reason)
+            _log_edge(event)
         edge = (before.login, before.api) != (self.health.login, self.health.api)
         return Change(events=list(checkup.events), notes=_to_notes(self.health) if edge else {})
+
+
+def _log_edge(event: Event) -> None:
+    if not isinstance(event.facts, ServiceFacts):
+        return
+    if event.facts.over:
+        since = event.facts.since and event.facts.since.isoformat()
+        log.info("component_recovered", component=event.kind.value, since=since)
+    else:
+        log.error("component_failed", component=event.kind.value, reason=event.facts.reason)
 
 
 def _to_notes(health: Health) -> dict[str, Any]:
@@ -126,13 +155,14 @@ def _to_notes(health: Health) -> dict[str, Any]:
 
 
 def _from_notes(notes: Mapping[str, Any]) -> Health:
-    def time(name: str) -> datetime | None:
-        value = notes.get(name)
-        return datetime.fromisoformat(value) if value else None
-
     return Health(
         login=Login(notes.get("login") or Login.UNKNOWN),
-        login_since=time("login_since"),
+        login_since=_time(notes, "login_since"),
         api=ApiState(notes.get("api") or ApiState.UNKNOWN),
-        api_since=time("api_since"),
+        api_since=_time(notes, "api_since"),
     )
+
+
+def _time(notes: Mapping[str, Any], name: str) -> datetime | None:
+    value = notes.get(name)
+    return datetime.fromisoformat(value) if value else None

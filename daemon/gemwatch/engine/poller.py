@@ -10,7 +10,7 @@ import structlog
 from gemwatch.core.clock import Clock
 from gemwatch.core.estimates.estimate import Experience
 from gemwatch.core.job import Failed, NotFound, Observation, Refused, Seen, Throttled
-from gemwatch.core.polls.decide import decide
+from gemwatch.core.polls.decide import decide, refused_alone
 from gemwatch.core.polls.tracked import Policy
 from gemwatch.core.work import MANY, Report, WatchClaim, report_on
 from gemwatch.engine.active_config import ActiveConfig
@@ -158,17 +158,22 @@ class Poller:
 
     def _decide(self, claim: WatchClaim, result: PollResult, *, others: bool) -> None:
         health_monitor, settings, seen = self._health_monitor, self._active.settings, result.seen
+        good = health_monitor.last_good_sent_at
+        alone = isinstance(seen, Refused) and not seen.certain and refused_alone(claim.tracked.memory, good)
+        if isinstance(seen, Refused) and alone:
+            self.take(health_monitor.refused_alone(claim.tracked.job_id, seen))
         policy = Policy(
             not_found_after=settings.poll.not_found_after,
-            last_good_sent_at=health_monitor.last_good_sent_at,
+            last_good_sent_at=good,
             limits=settings.limits,
             gate=settings.gate,
             experience=self._experience,
             adaptive=settings.poll.adaptive,
+            many_refused=health_monitor.refused_jobs.many,
         )
         verdict = decide(claim.tracked, seen, policy, self._roll())
         self._take_report(report_on(claim, seen.at, verdict))
-        if isinstance(seen, Refused) and verdict.memory.reported_refused and not seen.certain:
+        if alone:
             health_monitor.answered()  # the refusal concerns only this job
         else:
             self.take(health_monitor.observe(seen, sent_at=result.sent_at, sent=result.sent, others=others))

@@ -198,9 +198,7 @@ def _refused(tracked: Tracked, seen: Refused, policy: Policy, roll: float) -> Ve
     if seen.certain:
         return _again(tracked, seen.at + SECOND_POLL, last_error=seen.reason)
     first, failures = tracked.memory.refused_at, tracked.memory.failures + 1
-    good = policy.last_good_sent_at
-    alone = tracked.memory.reported_refused or (first is not None and good is not None and good > first)
-    if not alone:
+    if policy.many_refused or not refused_alone(tracked.memory, policy.last_good_sent_at):
         due = seen.at + max(SECOND_POLL, poll_pause(failures, roll))
         return _again(tracked, due, failures=failures, refused_at=first or seen.at, last_error=seen.reason)
     facts = LoginFacts.of(_about_one_job(seen, tracked.job_id), since=first)
@@ -209,6 +207,12 @@ def _refused(tracked: Tracked, seen: Refused, policy: Policy, roll: float) -> Ve
     due = seen.at + max(tracked.every, LOST_EVERY) * (1 + 2 * JITTER * roll)
     verdict = _again(tracked, due, reported_refused=True, last_error=seen.reason)
     return replace(verdict, events=() if tracked.memory.reported_refused else (event,))
+
+
+def refused_alone(memory: Memory, good_sent_at: datetime | None) -> bool:
+    """Whether another refusal of this job comes while requests for others are answered."""
+    first = memory.refused_at
+    return memory.reported_refused or (first is not None and good_sent_at is not None and good_sent_at > first)
 
 
 def _about_one_job(seen: Refused, job_id: int) -> Refused:

@@ -57,7 +57,7 @@ class Policy:
 
     `last_good_sent_at`: when the last request with a good answer about any job was sent. `limits` and `gate` are the
     general ones, None if not configured. `experience`: the durations of earlier runs. `adaptive`: derive the
-    interval from them.
+    interval from them. `many_refused`: many jobs are refused while others are answered, which is one event.
     """
 
     not_found_after: int = 3
@@ -66,6 +66,7 @@ class Policy:
     gate: Gate | None = None
     experience: Experience | None = None
     adaptive: bool = False
+    many_refused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ class Failure(StrEnum):
 
     LOGIN = "login"
     LOGIN_FOR_JOB = "login-for-job"
+    LOGIN_FOR_SOME = "login-for-some"
     API = "api"
     API_FORM = "api-form"
     STORE = "store"
@@ -71,6 +72,15 @@ FAILING: Mapping[Failure, Words] = {
         meaning="gemwatch cannot see when this job finishes. It polls the job a few times an hour.",
         to_do="Check the job id, and that your account may read the job. To stop polling it, run:",
         commands=("{gemwatch} unwatch JOB_ID",),
+    ),
+    Failure.LOGIN_FOR_SOME: Words(
+        title="requests for many jobs refused",
+        happened="The GEM API refuses requests for many jobs, but answers others.",
+        meaning="gemwatch cannot see when the refused jobs finish. It polls each of them at least every 5 minutes, "
+        "and reports jobs that finish in the meantime afterwards.",
+        to_do="Check that your account and the API key may read these jobs. If a gateway limits requests, lower "
+        "api.max_rate. To see the jobs, run:",
+        commands=("{gemwatch} status",),
     ),
     Failure.API: Words(
         title="the GEM API does not answer",
@@ -149,6 +159,12 @@ RECOVERED: Mapping[Failure, Words] = {
         title="login recovered",
         happened="The GEM API answers requests for this job again.",
         meaning="The job is polled as usual.",
+        to_do="Nothing.",
+    ),
+    Failure.LOGIN_FOR_SOME: Words(
+        title="requests for jobs accepted again",
+        happened="The GEM API answers requests for nearly all jobs again.",
+        meaning="The jobs are polled as usual. Jobs that are still refused are reported one by one.",
         to_do="Nothing.",
     ),
     Failure.API: _ANSWERING,

@@ -47,7 +47,7 @@ def blocks(event: Event, facts: Failing, context: Context) -> Iterator[Block]:
         yield from _problems(facts, context)
     if facts.reason and (reason := foreign(single_line(facts.reason, 300), 300)).text:
         yield Fact(label="Reason", line=(reason,))
-    if isinstance(facts, LoginFacts) and not facts.over and event.job_id is None:
+    if isinstance(facts, LoginFacts) and not facts.over and not facts.some_jobs and event.job_id is None:
         yield Fact(label="Likely cause", line=(likely_cause(facts.culprit, facts.http_status),))
     if isinstance(facts, TargetFacts) and not facts.over and facts.fallback:
         yield Fact(label="Fallback", line=(foreign(facts.fallback, formatting.LONGEST_NAME),))
@@ -89,6 +89,8 @@ def unknown(event: Event) -> Iterator[Block]:
 
 def _failure(event: Event, facts: Failing) -> Failure:
     match facts:
+        case LoginFacts(some_jobs=True):
+            return Failure.LOGIN_FOR_SOME
         case LoginFacts():
             return Failure.LOGIN if event.job_id is None else Failure.LOGIN_FOR_JOB
         case ApiFacts(bad_answer=bad):

@@ -157,7 +157,7 @@ async def reporting(rig: Rig, systemd: Systemd, progress: Progress) -> AsyncIter
     notify = NotifySocket({**systemd.environ, "WATCHDOG_USEC": "30000"})
     reporter = Reporter(
         notify=notify,
-        records=rig.records,
+        records=rig.records.records,
         database=rig.database,
         reads=rig.database,
         health_monitor=rig.health_monitor,

@@ -16,9 +16,9 @@ from typing import Any, Self
 import yaml
 
 from gemwatch.adapters.store.database import open_to_read
-from gemwatch.adapters.store.reads.records import Records
 from support.gem import KEY, TOKEN, ScriptedGem
 from support.inbox import Inbox
+from support.json_records import JsonRecords
 from support.waiting import PATIENCE, wait_until
 
 GEMWATCH = (sys.executable, "-m", "gemwatch")
@@ -76,9 +76,9 @@ class Installation:
         return json.loads(done.stdout)
 
     @property
-    def records(self) -> Records:
+    def records(self) -> JsonRecords:
         """The store, read in this process: quicker than a command, for conditions that are awaited."""
-        return Records(open_to_read(f"sqlite:///{self.folder / 'gemwatch.db'}"))
+        return JsonRecords(open_to_read(f"sqlite:///{self.folder / 'gemwatch.db'}"))
 
     def job(self, job_id: int) -> dict[str, Any]:
         found: dict[str, Any] = next(job for job in self.json("status")["jobs"] if job["job_id"] == job_id)

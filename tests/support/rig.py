@@ -15,7 +15,6 @@ from gemwatch.adapters.notify.targets import Targets
 from gemwatch.adapters.store.database import DatabaseThread, open_to_write
 from gemwatch.adapters.store.housekeeping import Housekeeping
 from gemwatch.adapters.store.listings import Listings
-from gemwatch.adapters.store.reads.records import Records
 from gemwatch.adapters.store.recording import Store
 from gemwatch.adapters.store.runs import load_experience
 from gemwatch.adapters.store.schema import upgrade
@@ -33,6 +32,7 @@ from gemwatch.engine.pace import Pace
 from gemwatch.engine.reloader import Reloader
 from support.clock import FakeClock
 from support.gem import KEY, TOKEN, ScriptedGem
+from support.json_records import JsonRecords
 from support.waiting import until
 
 EVERY = timedelta(minutes=1)
@@ -68,7 +68,7 @@ class Rig:
         self.settings, self.clock = settings, clock
         self.engine = open_to_write(settings.store.url)
         self.database = DatabaseThread()
-        self.records, self.housekeeping = Records(self.engine), Housekeeping(self.engine)
+        self.records, self.housekeeping = JsonRecords(self.engine), Housekeeping(self.engine)
         self.watch_list = WatchList(self.engine)
         self.store, self.metrics, secrets = Store(self.engine, settings.targets), Metrics("test"), Secrets()
         self.beats: Counter[str] = Counter()

@@ -10,7 +10,6 @@ from pathlib import Path
 from gemwatch.adapters.store.database import open_to_write
 from gemwatch.adapters.store.housekeeping import Housekeeping
 from gemwatch.adapters.store.listings import Listings
-from gemwatch.adapters.store.reads.records import Records
 from gemwatch.adapters.store.recording import Store
 from gemwatch.adapters.store.runs import load_experience
 from gemwatch.adapters.store.schema import upgrade
@@ -24,6 +23,7 @@ from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.health_monitor import HealthMonitor
 from gemwatch.engine.loops import build_loops
 from gemwatch.engine.pace import Pace
+from support.json_records import JsonRecords
 from support.world import AT_ONCE, RATE, Api, Credentials, Database, Targets, World
 
 EVERY = timedelta(minutes=1)
@@ -56,7 +56,7 @@ class Life:
     def __init__(self, world: World, settings: Settings) -> None:
         self._edited = Loaded(settings=settings)
         self.engine = open_to_write(settings.store.url)
-        self.records, housekeeping = Records(self.engine), Housekeeping(self.engine)
+        self.records, housekeeping = JsonRecords(self.engine), Housekeeping(self.engine)
         housekeeping.release_claims()
         housekeeping.pull_back(world.clock.now(), world.clock.now() + HORIZON)
         store, database, metrics, clock = (

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gemwatch.adapters.store.reads.records import Records
+from support.json_records import JsonRecords
 from support.sink import Receipt
 from torture.lives import Life
 
@@ -43,7 +43,7 @@ def reported_in(receipt: Receipt) -> list[tuple[str, int, int]]:
 
 def audit(
     jobs: Sequence[Life],
-    records: Records,
+    records: JsonRecords,
     receipts: Sequence[Receipt],
     targets: Sequence[str],
     settled: Mapping[int, set[tuple[int, str]]],
@@ -86,7 +86,7 @@ def _audit_job(
         found.doubled += max(0, times - 1)
 
 
-def _audit_history(found: Findings, jobs: Mapping[int, Life], records: Records) -> None:
+def _audit_history(found: Findings, jobs: Mapping[int, Life], records: JsonRecords) -> None:
     """Every recorded status was shown, in that order, and the chain has no gap."""
     history: dict[int, list[dict[str, Any]]] = {}
     for row in records.history():

@@ -16,13 +16,13 @@ from typing import Any, cast
 
 from gemwatch.adapters.store.database import open_to_read
 from gemwatch.adapters.store.files import StoreError, file_of
-from gemwatch.adapters.store.reads.records import Records
 from gemwatch.adapters.store.schema import check
 from support import doomed
 from support.daemon import GEMWATCH, Installation, environment
 from support.gem import Answer, ScriptedGem, document
 from support.http import Handler
 from support.inbox import Inbox
+from support.json_records import JsonRecords
 from support.sink import Receipt, Sink
 from support.waiting import wait_until
 from support.warm import WarmProcess
@@ -151,8 +151,8 @@ class Killing:
         return reached
 
     @property
-    def _records(self) -> Records:
-        return Records(open_to_read(self._url))
+    def _records(self) -> JsonRecords:
+        return JsonRecords(open_to_read(self._url))
 
     def _has_store(self) -> bool:
         """Whether the first start came as far as making the tables."""

@@ -1,5 +1,6 @@
 """`gemwatch db`: a copy of the store, what is in it, and bringing it up to date."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -91,7 +92,6 @@ def upgrade(context: typer.Context, config: Config = None) -> None:
 
 
 def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
-    from gemwatch.cli.output.jobs import time_of
     from gemwatch.cli.output.tables import local
     from gemwatch.core.text.formatting import size
 
@@ -107,7 +107,7 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
     if counts is None:
         return lines
     jobs, moves = counts["jobs"], counts["transitions"]
-    oldest, newest = time_of(moves["oldest"]), time_of(moves["newest"])
+    oldest, newest = (datetime.fromisoformat(moves[end]) if moves[end] else None for end in ("oldest", "newest"))
     span = f" from {local(oldest)} to {local(newest)}" if oldest and newest else ""
     return [
         *lines,

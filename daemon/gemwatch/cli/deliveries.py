@@ -26,6 +26,7 @@ from gemwatch.cli.help import Command
 from gemwatch.cli.output.tables import Cell, Column, Kind
 
 if TYPE_CHECKING:
+    from gemwatch.adapters.store.reads.rows import DeliveryRow
     from gemwatch.core.target_health import SentText
 
 _COLUMNS = (
@@ -131,7 +132,9 @@ def deliveries(
     rows = records.deliveries(state, job_id=job, target=target, after=after)
     rows = rows[-limit:] if limit else rows
     if as_json:
-        print_json(rows)
+        from gemwatch.adapters.store.reads.json_shapes import delivery_json
+
+        print_json([delivery_json(row) for row in rows])
         return
     from gemwatch.cli.output.tables import on_terminal, print_table, zone
 
@@ -154,23 +157,25 @@ def show(context: typer.Context, which: Which, config: Config = None, *, as_json
     rows = records.deliveries(event_id=number) if which.event else records.deliveries(delivery_id=number)
     if not rows:
         fail(f"there is no event gw-{number}" if which.event else f"there is no delivery {number}")
-    texts = [(row, records.delivery_text(row["id"])) for row in rows]
+    texts = [(row, records.delivery_text(row.id)) for row in rows]
     if as_json:
         print_json([_with_text(row, text) for row, text in texts])
         return
     print("\n\n".join(_shown(row, text) for row, text in texts))
 
 
-def _with_text(row: Mapping[str, Any], text: "SentText | None") -> Mapping[str, Any]:
+def _with_text(row: "DeliveryRow", text: "SentText | None") -> Mapping[str, Any]:
+    from gemwatch.adapters.store.reads.json_shapes import delivery_json
+
     if text is None:
-        return {**row, "title": None, "body": None, "format": None}
-    return {**row, "title": text.title, "body": text.body, "format": text.format}
+        return {**delivery_json(row), "title": None, "body": None, "format": None}
+    return {**delivery_json(row), "title": text.title, "body": text.body, "format": text.format}
 
 
-def _shown(row: Mapping[str, Any], text: "SentText | None") -> str:
-    head = f"Delivery {row['id']} of {row['event']} ({row['kind']}) to {row['target']}: {row['state']}"
+def _shown(row: "DeliveryRow", text: "SentText | None") -> str:
+    head = f"Delivery {row.id} of {row.event} ({row.kind.value}) to {row.target}: {row.state}"
     if text is None:
-        why = "texts are kept for 30 days" if row["state"] == State.sent else "it has not been sent"
+        why = "texts are kept for 30 days" if row.state == State.sent else "it has not been sent"
         return f"{head}\nNo text is kept: {why}."
     others = len(text.carried) - 1
     also = f", with {others} others in one summary" if others else ""
@@ -208,18 +213,16 @@ def retry(context: typer.Context, ids: Ids = None, config: Config = None) -> Non
         fail(f"no failed delivery has this number: {', '.join(map(str, missing))}")
 
 
-def _row(row: Mapping[str, Any]) -> list[Cell]:
-    from gemwatch.cli.output.jobs import time_of
-
+def _row(row: "DeliveryRow") -> list[Cell]:
     return [
-        row["id"],
-        row["event"],
-        row["kind"],
-        row["job_id"],
-        row["target"],
-        row["state"],
-        row["attempts"],
-        time_of(row["sent_at"]),
-        time_of(row["next_attempt_at"]),
-        row["last_error"] if row["state"] != State.sent else None,
+        row.id,
+        row.event,
+        row.kind.value,
+        row.job_id,
+        row.target,
+        row.state,
+        row.attempts,
+        row.sent_at,
+        row.next_attempt_at,
+        row.last_error if row.state != State.sent else None,
     ]

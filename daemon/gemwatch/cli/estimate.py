@@ -1,6 +1,6 @@
 """`gemwatch estimate`: when jobs are expected to end, and how good such estimates have been."""
 
-from datetime import timedelta
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,7 +11,9 @@ from gemwatch.cli.output.tables import Cell, Column, Kind
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
+    from gemwatch.adapters.store.reads.rows import JobRow
     from gemwatch.core.estimates.backtest import Score
+    from gemwatch.core.estimates.estimate import Range
 
 Backtest = Annotated[bool, typer.Option("--backtest", help="Show how often the ranges held for the runs so far.")]
 _BASES = {"input": "same input", "release": "same type and release", "type": "same type"}
@@ -56,9 +58,12 @@ def estimate(
         return
     from gemwatch.adapters.store.reads.records import Records
 
-    jobs = _chosen(Records(engine).status()["jobs"], job_ids or [])
+    jobs = _chosen(Records(engine).status().jobs, job_ids or [])
     if as_json:
-        print_json([{name: job[name] for name in ("job_id", "name", "status", "estimate")} for job in jobs])
+        from gemwatch.adapters.store.reads.json_shapes import job_json
+
+        shapes = [job_json(job) for job in jobs]
+        print_json([{name: job[name] for name in ("job_id", "name", "status", "estimate")} for job in shapes])
         return
     from gemwatch.cli.output.tables import on_terminal, print_table, zone
 
@@ -68,10 +73,10 @@ def estimate(
     print_table(_COLUMNS, map(_row, jobs), footer=zone())
 
 
-def _chosen(jobs: list[dict[str, Any]], job_ids: list[int]) -> list[dict[str, Any]]:
+def _chosen(jobs: "Sequence[JobRow]", job_ids: list[int]) -> "list[JobRow]":
     if not job_ids:
-        return [job for job in jobs if job["watched"] and not job["finished"]]
-    known = {job["job_id"]: job for job in jobs}
+        return [job for job in jobs if job.watched and not job.finished]
+    known = {job.job_id: job for job in jobs}
     if missing := [str(job_id) for job_id in job_ids if job_id not in known]:
         fail(
             f"not known here: {', '.join(missing)}. No job of that id was ever on the watch list that the daemon read"
@@ -79,39 +84,38 @@ def _chosen(jobs: list[dict[str, Any]], job_ids: list[int]) -> list[dict[str, An
     return [known[job_id] for job_id in dict.fromkeys(job_ids)]
 
 
-def _row(job: dict[str, Any]) -> list[Cell]:
-    from gemwatch.cli.output.jobs import UNSEEN, time_of
+def _row(job: "JobRow") -> list[Cell]:
+    from gemwatch.cli.output.jobs import UNSEEN
 
-    expected, status = job["estimate"], job["status"] or UNSEEN
+    expected, status = job.estimate, job.status or UNSEEN
     if expected is None:
-        return [job["job_id"], job["name"], status, None, None, None, None, None, _why_none(job)]
-    runs = f"{expected['runs']} runs, {_BASES[expected['basis']]}"
+        return [job.job_id, job.name, status, None, None, None, None, None, _why_none(job)]
+    runs = f"{expected.runs} runs, {_BASES[expected.basis.value]}"
     return [
-        job["job_id"],
-        job["name"],
+        job.job_id,
+        job.name,
         status,
-        *(time_of(expected[name]) for name in ("ends_at", "earliest", "latest")),
-        _spans(expected["queue_seconds"]),
-        _spans(expected["running_seconds"]),
-        f"overdue; {runs}" if expected["overdue"] else runs,
+        expected.ends_at,
+        expected.earliest,
+        expected.latest,
+        _spans(expected.queue),
+        _spans(expected.running),
+        f"overdue; {runs}" if expected.overdue else runs,
     ]
 
 
-def _why_none(job: dict[str, Any]) -> str:
-    if job["finished"]:
+def _why_none(job: "JobRow") -> str:
+    if job.finished:
         return "finished"
-    if not job["watched"]:
+    if not job.watched:
         return "no longer watched"
-    return "not seen yet" if job["status"] is None else "fewer than 3 runs like it are known"
+    return "not seen yet" if job.status is None else "fewer than 3 runs like it are known"
 
 
-def _spans(seconds: dict[str, float] | None) -> str | None:
+def _spans(spans: "Range | None") -> str | None:
     from gemwatch.core.text.formatting import span
 
-    if seconds is None:
-        return None
-    low, median, high = (span(timedelta(seconds=seconds[name])) for name in ("low", "median", "high"))
-    return f"{median} ({low} to {high})"
+    return None if spans is None else f"{span(spans.median)} ({span(spans.low)} to {span(spans.high)})"
 
 
 def _backtest(engine: "sa.Engine", *, as_json: bool) -> None:

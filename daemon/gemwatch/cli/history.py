@@ -1,8 +1,7 @@
 """`gemwatch history`: every change of status that was seen."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +19,9 @@ from gemwatch.cli.common import (
     print_json,
 )
 from gemwatch.cli.output.tables import Cell, Column, Kind
+
+if TYPE_CHECKING:
+    from gemwatch.adapters.store.reads.rows import TransitionRow
 
 _COLUMNS = (
     Column(title="Job", kind=Kind.NUMBER),
@@ -66,10 +68,12 @@ def history(
             f"not known here: {', '.join(unknown)}. No job of that id was ever on the watch list that the daemon read"
         )
     rows = records.history(ids[0] if len(ids) == 1 else None)
-    rows = [row for row in rows if (not ids or row["job_id"] in ids) and _recent(row, since)]
+    rows = [row for row in rows if (not ids or row.job_id in ids) and _recent(row, since)]
     rows = rows[-limit:] if limit else rows
     if as_json:
-        print_json(rows)
+        from gemwatch.adapters.store.reads.json_shapes import transition_json
+
+        print_json([transition_json(row) for row in rows])
         return
     from gemwatch.cli.output.tables import on_terminal, print_table, zone
 
@@ -79,18 +83,18 @@ def history(
     print_table(_COLUMNS, map(_row, rows), footer=zone())
 
 
-def _recent(row: Mapping[str, Any], since: timedelta | None) -> bool:
-    return since is None or datetime.fromisoformat(row["observed_at"]) >= datetime.now(UTC) - since
+def _recent(row: "TransitionRow", since: timedelta | None) -> bool:
+    return since is None or row.observed_at >= datetime.now(UTC) - since
 
 
-def _row(row: Mapping[str, Any]) -> list[Cell]:
-    from gemwatch.cli.output.jobs import failure_reasons, time_of
+def _row(row: "TransitionRow") -> list[Cell]:
+    from gemwatch.cli.output.jobs import failure_reasons
 
     return [
-        row["job_id"],
-        row["from"] or "first seen",
-        row["to"],
-        time_of(row["last_seen_before"]),
-        time_of(row["observed_at"]),
+        row.job_id,
+        row.before or "first seen",
+        row.after,
+        row.last_seen_before,
+        row.observed_at,
         "; ".join(failure_reasons(row)),
     ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,7 @@ from gemwatch.cli.output.jobs import COLUMNS, UNSEEN, Sort, chosen, ordered, row
 
 if TYPE_CHECKING:
     from gemwatch.adapters.store.reads.records import Records
+    from gemwatch.adapters.store.reads.rows import JobRow, Overview
 
 Statuses = Annotated[
     list[str] | None,
@@ -62,15 +63,17 @@ def status(
     records = _records(config_path(context, config))
     ids = set(job_ids or [])
 
-    def select(jobs: Sequence[dict[str, Any]]) -> list[Any]:
+    def select(jobs: "Sequence[JobRow]") -> "list[JobRow]":
         unwatched = everything or as_json
-        found = chosen(jobs, ids=ids, statuses=statuses or [], name=name, everything=unwatched)
-        return ordered(found, sort)[:limit] if sort is not Sort.JOB_ID or limit else found
+        those = chosen(jobs, ids=ids, statuses=statuses or [], name=name, everything=unwatched)
+        return ordered(those, sort)[:limit] if sort is not Sort.JOB_ID or limit else those
 
-    document = records.status()
-    _refuse_unknown(ids, document["jobs"])
+    found = records.status()
+    _refuse_unknown(ids, found.jobs)
     if as_json:
-        print_json({**document, "jobs": select(document["jobs"])})
+        from gemwatch.adapters.store.reads.json_shapes import status_json
+
+        print_json(status_json(select(found.jobs), found.service))
     elif follow:
         from gemwatch.cli.output.follow import follow_changes, follow_on_screen
         from gemwatch.cli.output.tables import on_terminal
@@ -78,7 +81,7 @@ def status(
         by_urgency = sort is Sort.JOB_ID
         (follow_on_screen if on_terminal() else follow_changes)(records.status, select, by_urgency=by_urgency)
     else:
-        _show(document, select)
+        _show(found, select)
 
 
 def _records(path: Path) -> "Records":
@@ -87,17 +90,17 @@ def _records(path: Path) -> "Records":
     return Records(open_store(path))
 
 
-def _refuse_unknown(ids: set[int], jobs: Sequence[dict[str, Any]]) -> None:
-    if missing := sorted(ids - {job["job_id"] for job in jobs}):
+def _refuse_unknown(ids: set[int], jobs: "Sequence[JobRow]") -> None:
+    if missing := sorted(ids - {job.job_id for job in jobs}):
         which = ", ".join(map(str, missing))
         fail(f"not known here: {which}. No job of that id was ever on the watch list that the daemon read")
 
 
-def _show(document: dict[str, Any], select: Callable[[Sequence[dict[str, Any]]], list[Any]]) -> None:
+def _show(found: "Overview", select: "Callable[[Sequence[JobRow]], list[JobRow]]") -> None:
     from gemwatch.cli.output.service import complain_of_failures, failure_lines, service_line
     from gemwatch.cli.output.tables import on_terminal, print_table, terminal_size, zone
 
-    jobs, service = select(document["jobs"]), document["service"]
+    jobs, service = select(found.jobs), found.service
     if not on_terminal():
         complain_of_failures(service)
         print_table(COLUMNS, map(row_of, jobs))
@@ -107,5 +110,5 @@ def _show(document: dict[str, Any], select: Callable[[Sequence[dict[str, Any]]],
     if jobs:
         print_table(COLUMNS, map(row_of, jobs), footer=zone())
     else:
-        print("No job matches." if any(job["watched"] for job in document["jobs"]) else "No job is watched.")
+        print("No job matches." if any(job.watched for job in found.jobs) else "No job is watched.")
     print(service_line(service))

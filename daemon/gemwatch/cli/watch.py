@@ -95,12 +95,11 @@ def _finished(path: Path) -> list[int]:
     from gemwatch.adapters.config.edit import watched
     from gemwatch.adapters.notify.urls import url_problem
     from gemwatch.adapters.store.reads.records import Records
-    from gemwatch.core.job import is_end
 
     engine = open_store(path)
     try:
-        jobs = Records(engine).status()["jobs"]
+        jobs = Records(engine).status().jobs
     finally:
         engine.dispose()
     listed = watched(path, os.environ, url_problem)
-    return [job["job_id"] for job in jobs if job["job_id"] in listed and is_end(job["status"])]
+    return [job.job_id for job in jobs if job.job_id in listed and job.finished]

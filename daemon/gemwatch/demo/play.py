@@ -5,13 +5,14 @@ import shutil
 import signal
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Coroutine, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from gemwatch.adapters.store.database import open_to_read
 from gemwatch.adapters.store.reads.records import Records
+from gemwatch.adapters.store.reads.rows import JobRow
 from gemwatch.app.system_clock import SystemClock
 from gemwatch.core.kinds import EventKind
 from gemwatch.demo.config import DATA_MAIL, PLACES, TEAM_CHAT, configuration
@@ -159,17 +160,17 @@ class Play:
         records = Records(open_to_read(f"sqlite:///{self._store}"))
         seen: defaultdict[int, list[str]] = defaultdict(list)
         for move in records.history():
-            seen[move["job_id"]].append(move["to"])
+            seen[move.job_id].append(move.after)
         rows = [
             Row(
-                job_id=job["job_id"],
-                name=job["name"],
-                on_the_way=seen[job["job_id"]][:-1],
+                job_id=job.job_id,
+                name=job.name,
+                on_the_way=seen[job.job_id][:-1],
                 at_the_end=_end(job),
-                messages=sum(times for (_, job_id, _), times in self._received.items() if job_id == job["job_id"]),
+                messages=sum(times for (_, job_id, _), times in self._received.items() if job_id == job.job_id),
             )
-            for job in records.status()["jobs"]
-            if job["watched"]
+            for job in records.status().jobs
+            if job.watched
         ]
         self._show.closing(rows, self._remarks())
 
@@ -192,10 +193,10 @@ def _expected(lives: Iterable[Life]) -> Iterator[Receipt]:
             yield outcome, life.job_id, DATA_MAIL
 
 
-def _end(job: Mapping[str, Any]) -> str:
-    if job["needs_review"]:
+def _end(job: JobRow) -> str:
+    if job.needs_review:
         return "NEEDS REVIEW"
-    return job["status"] or EventKind.NOT_FOUND.traits.outcome
+    return job.status or EventKind.NOT_FOUND.traits.outcome
 
 
 def _listed(receipts: Iterable[Receipt]) -> str:

@@ -12,8 +12,8 @@ import pytest
 from gemwatch.adapters.store import backup, schema
 from gemwatch.adapters.store.database import AlreadyRunningError, WriterLock, open_to_read, open_to_write
 from gemwatch.adapters.store.files import StoreError, cannot_use, file_of, prepare, remote_filesystem
-from gemwatch.adapters.store.reads.records import Records
 from gemwatch.core.settings import StoreSettings
+from support.json_records import JsonRecords
 
 ODD = [
     "job_feature%2Fx",
@@ -70,7 +70,7 @@ def test_store_works_in_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
     with WriterLock(url):
         schema.upgrade(url)
     engine = open_to_read(url)
-    assert Records(engine).status()["jobs"] == []
+    assert JsonRecords(engine).status()["jobs"] == []
     engine.dispose()
     backup.backup(url, folder / "copy.db")
     assert {path.name for path in folder.iterdir()} == {"gemwatch.db", "gemwatch.db.lock", "copy.db"}
@@ -121,7 +121,7 @@ def test_reader_creates_no_file(tmp_path: Path) -> None:
     schema.upgrade(url)
     before = {path.name for path in tmp_path.iterdir()}
     engine = open_to_read(url)
-    assert Records(engine).status()["jobs"] == []
+    assert JsonRecords(engine).status()["jobs"] == []
     assert {path.name for path in tmp_path.iterdir()} == before
     engine.dispose()
     assert {path.name for path in tmp_path.iterdir()} == before
@@ -133,7 +133,7 @@ def test_reader_sees_commits_that_are_only_in_the_wal(tmp_path: Path) -> None:
     reading, writing = open_to_read(url), open_to_write(url, checkpoints=False)
     with writing.begin() as connection:
         connection.exec_driver_sql("INSERT INTO watches (job_id, watched, every) VALUES (7, 1, 60000000)")
-    assert [job["job_id"] for job in Records(reading).status()["jobs"]] == [7]
+    assert [job["job_id"] for job in JsonRecords(reading).status()["jobs"]] == [7]
     reading.dispose()
     writing.dispose()
 

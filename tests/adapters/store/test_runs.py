@@ -8,7 +8,6 @@ import pytest
 import sqlalchemy as sa
 
 from gemwatch.adapters.store.housekeeping import Housekeeping
-from gemwatch.adapters.store.reads.records import Records
 from gemwatch.adapters.store.recording import Store
 from gemwatch.adapters.store.runs import Learner, latest_runs, load_experience, previous_runs
 from gemwatch.adapters.store.tables import watches
@@ -27,6 +26,7 @@ from gemwatch.core.settings import Watch
 from gemwatch.core.work import Recorded, report_on
 from support.events import seen
 from support.gem import document
+from support.json_records import JsonRecords
 from support.past import HOUR, NOW, job, past
 from support.past_store import fill
 
@@ -38,7 +38,7 @@ class Bench:
     """A store in which jobs live: `live(7, "REQUESTED", "SUCCESS", begin=NOW)` sees one status an hour."""
 
     def __init__(self, engine: sa.Engine) -> None:
-        self.engine, self.list, self.records = engine, WatchList(engine), Records(engine)
+        self.engine, self.list, self.records = engine, WatchList(engine), JsonRecords(engine)
         self.store = Store(engine, [Target(name="team", url="json://h", on=frozenset(EventKind))])
         self.policy = Policy()
 
@@ -346,7 +346,7 @@ def test_failed_event_names_the_last_success_of_its_input(bench: Bench) -> None:
     assert told.event.facts.ran == HOUR
     assert told.event.facts.last_success is not None
     assert (told.event.facts.last_success.job_id, told.event.facts.last_success.ended_at) == (1, NOW + 2 * HOUR)
-    records = Records(bench.engine)
+    records = JsonRecords(bench.engine)
     assert records.history(2)[-1]["failure"] == ["column geometry is missing"]
     job = next(job for job in records.status(NOW)["jobs"] if job["job_id"] == 2)
     assert job["failure"] == ["column geometry is missing"]

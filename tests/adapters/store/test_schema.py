@@ -18,7 +18,6 @@ from gemwatch.adapters.store import schema
 from gemwatch.adapters.store.database import open_to_read, open_to_write
 from gemwatch.adapters.store.details import WITH_DETAILS, details_of
 from gemwatch.adapters.store.files import StoreError
-from gemwatch.adapters.store.reads.records import Records
 from gemwatch.adapters.store.recording import Store, write_notes
 from gemwatch.adapters.store.runs import latest_runs
 from gemwatch.adapters.store.tables import metadata, microseconds, service, watches
@@ -48,6 +47,7 @@ from gemwatch.core.text.message import plain
 from gemwatch.core.work import report_on
 from support.events import details, seen
 from support.gem import document
+from support.json_records import JsonRecords
 
 SEEN_AT = "2026-02-18T11:00:00+00:00"
 SEEN = datetime.fromisoformat(SEEN_AT)
@@ -272,7 +272,7 @@ def older(tmp_path: Path) -> str:
 def test_older_store_keeps_details_history_and_runs(older: str) -> None:
     schema.upgrade(older)
     engine = open_to_read(older)
-    records = Records(engine)
+    records = JsonRecords(engine)
     found = {job["job_id"]: job for job in records.status()["jobs"]}
     assert found[7]["details"] == document(7, "SUCCESS")
     assert found[8]["details"] is None

@@ -10,7 +10,6 @@ import pytest
 import sqlalchemy as sa
 
 from gemwatch.adapters.store.housekeeping import Housekeeping
-from gemwatch.adapters.store.reads.records import Records
 from gemwatch.adapters.store.recording import Store
 from gemwatch.adapters.store.tables import metadata, watches
 from gemwatch.adapters.store.watch_list import WatchList
@@ -31,6 +30,7 @@ from gemwatch.core.work import (
     settle,
 )
 from support.events import event_of, seen
+from support.json_records import JsonRecords
 
 NOW = datetime(2026, 2, 18, 12, tzinfo=UTC)
 MINUTE, LEASE = timedelta(minutes=1), timedelta(minutes=5)
@@ -41,7 +41,7 @@ class Bench:
     """The store with its neighbours, and the few moves that every test makes."""
 
     def __init__(self, engine: sa.Engine) -> None:
-        self.engine, self.store, self.records = engine, Store(engine), Records(engine)
+        self.engine, self.store, self.records = engine, Store(engine), JsonRecords(engine)
         self.keeping, self.list = Housekeeping(engine), WatchList(engine)
 
     def watch(self, *watches: int | Watch, now: datetime = NOW) -> Applied:

@@ -4,6 +4,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,17 +12,19 @@ import pytest
 import sqlalchemy as sa
 
 from gemwatch.adapters.store.database import open_to_write
+from gemwatch.adapters.store.reads.rows import ServiceState
 from gemwatch.adapters.store.schema import upgrade
 from gemwatch.adapters.store.tables import service, watches
 from gemwatch.cli.output.follow import screen
 from gemwatch.cli.output.tables import width_of
+from gemwatch.core.health import ApiState, Login
 from support.clock import START
 from support.daemon import GEMWATCH, Installation, environment
 from support.filled import add, seen
 from support.terminal import INTERRUPT, Terminal
 from support.waiting import wait_until
 
-SERVICE = {"login": "ok", "api": "ok", "token_expires_at": None, "config": "ok"}
+SERVICE = ServiceState(login=Login.OK, api=ApiState.OK)
 
 
 @pytest.fixture
@@ -91,10 +94,10 @@ def test_terminated_follow_restores_the_terminal(many: Installation) -> None:
 
 
 @pytest.mark.parametrize("height", [1, 2, 3, 4, 5, 10, 63, 64, 100])
-@pytest.mark.parametrize("login", ["ok", "refused"])
-def test_screen_never_exceeds_the_terminal(many: Installation, height: int, login: str) -> None:
-    jobs = many.json("status")["jobs"]
-    lines = screen({**SERVICE, "login": login}, jobs, None, width=80, height=height)
+@pytest.mark.parametrize("login", [Login.OK, Login.REFUSED])
+def test_screen_never_exceeds_the_terminal(many: Installation, height: int, login: Login) -> None:
+    jobs = many.records.records.status().jobs
+    lines = screen(replace(SERVICE, login=login), jobs, None, width=80, height=height)
     assert len(lines) <= height
     assert all(width_of(re.sub(r"\x1b\[[0-9;]*m", "", line)) <= 80 for line in lines)
 

@@ -1,5 +1,7 @@
-"""What the list and the job's page show, from the JSON of a job."""
+"""What the list and the job's page show of a job."""
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,10 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemwatch.adapters.store.reads.json_shapes import as_text
-from gemwatch.core.job import Statistics
+from gemwatch.adapters.gem.wire import read_details
+from gemwatch.adapters.store.reads.rows import JobHistory, JobRow
+from gemwatch.core.estimates.estimate import Basis, Estimate
+from gemwatch.core.job import JobDetails, Statistics
+from gemwatch.core.kinds import EventKind
+from gemwatch.core.runs import Run
 from gemwatch.core.text.formatting import distance, moment
-from gemwatch.web.pages.job import job_page
+from gemwatch.web.pages.job import JobPage, job_page
 from gemwatch.web.pages.jobs import match, row
 from gemwatch.web.pages.words import of_status
 from support.gem import document
@@ -21,39 +27,46 @@ REQUESTED = NOW - HOUR
 shares = st.none() | st.floats(0, 1)
 
 
-def job(status: str | None = "IN_PROGRESS", **more: Any) -> dict[str, Any]:
-    details = None if status is None else document(7, status, requested_at=as_text(REQUESTED))
-    return {
-        "job_id": 7,
-        "name": "Weekly",
-        "status": status,
-        "status_since": None if status is None else as_text(REQUESTED),
-        "watched": True,
-        "finished": status in ("SUCCESS", "FAILED"),
-        "last_polled_at": as_text(NOW - timedelta(seconds=20)),
-        "next_poll_at": as_text(NOW + timedelta(seconds=40)),
-        "misses": 0,
-        "last_error": None,
-        "details": details,
-        "estimate": None,
-        "needs_review": [],
-        "limits_passed": [],
-        "previous": None,
-        "transitions": [],
-        "deliveries": [],
-        "runs": [],
-        **more,
-    }
+def job(status: str | None = "IN_PROGRESS", **more: Any) -> JobRow:
+    answer = None if status is None else json.dumps(document(7, status, requested_at=REQUESTED.isoformat()))
+    usual = JobRow(
+        job_id=7,
+        name="Weekly",
+        status=status,
+        status_since=None if status is None else REQUESTED,
+        watched=True,
+        polled_at=NOW - timedelta(seconds=20),
+        next_poll_at=NOW + timedelta(seconds=40),
+        misses=0,
+        failures=0,
+        last_error=None,
+        seen_at=None,
+        refused=False,
+        missing=False,
+        running_since=None,
+        job=None if answer is None else read_details(answer),
+        answer=answer,
+        estimate=None,
+        needs_review=(),
+        limits_passed=(),
+        previous=None,
+    )
+    return replace(usual, **more)
 
 
-def estimate(earliest: timedelta, end: timedelta, latest: timedelta, *, overdue: bool = False) -> dict[str, Any]:
-    times = {"earliest": earliest, "ends_at": end, "latest": latest}
-    return {
-        **{key: as_text(NOW + time) for key, time in times.items()},
-        "runs": 8,
-        "basis": "input",
-        "overdue": overdue,
-    }
+def page(shown: JobRow, *runs: Run) -> JobPage:
+    return job_page(JobHistory(job=shown, transitions=(), deliveries=(), runs=runs), NOW)
+
+
+def estimate(earliest: timedelta, end: timedelta, latest: timedelta, *, overdue: bool = False) -> Estimate:
+    return Estimate(
+        ends_at=NOW + end,
+        earliest=NOW + earliest,
+        latest=NOW + latest,
+        runs=8,
+        basis=Basis.INPUT,
+        overdue=overdue,
+    )
 
 
 def remarks(**more: Any) -> list[str]:
@@ -78,7 +91,7 @@ def test_each_status_has_a_word_a_tone_and_an_icon(status: str | None, word: str
 
 
 def test_success_that_needs_review_shows_why() -> None:
-    shown = row(job("SUCCESS", needs_review=["matched 50.0 %, below the floor of 80.0 %"]), NOW)
+    shown = row(job("SUCCESS", needs_review=("matched 50.0 %, below the floor of 80.0 %",)), NOW)
     assert shown.badge.word == "Needs review"
     assert [remark.text for remark in shown.remarks] == ["Matched 50.0 %, below the floor of 80.0 %"]
 
@@ -100,9 +113,9 @@ def test_job_longer_than_nearly_all_runs_is_overdue() -> None:
 @pytest.mark.parametrize(
     ("status", "more", "why"),
     [
-        ("IN_PROGRESS", {"running_since": as_text(NOW)}, "three finished runs"),
+        ("IN_PROGRESS", {"running_since": NOW}, "three finished runs"),
         ("IN_PROGRESS", {"running_since": None}, "did not see the job start"),
-        ("REQUESTED", {"details": {"job_id": 7, "status": "REQUESTED"}}, "does not say when the job was requested"),
+        ("REQUESTED", {"job": JobDetails(job_id=7, status="REQUESTED")}, "does not say when the job was requested"),
         ("REQUESTED", {}, "three finished runs"),
         ("PAUSED", {}, "does not know what follows"),
     ],
@@ -128,8 +141,8 @@ def test_bars_stay_within_bounds_for_any_clock(
 ) -> None:
     earliest, end, latest = sorted((one, two, three))
     moved = job(
-        details=None,
-        status_since=as_text(NOW + since),
+        job=None,
+        status_since=NOW + since,
         estimate=estimate(earliest, end, latest, overdue=overdue),
     )
     shown = row(moved, NOW).progress
@@ -154,7 +167,7 @@ def test_shares_never_exceed_the_bar(
 def test_problem_of_a_job_is_shown_with_it() -> None:
     assert remarks(misses=3) == ["The API answered 3 times in a row that there is no such job (404)"]
     assert remarks(last_error="HTTP 500") == ["Last poll: HTTP 500"]
-    assert remarks(limits_passed=["queued-too-long"]) == ["It has been waiting for longer than the limit"]
+    assert remarks(limits_passed=(EventKind.QUEUED_TOO_LONG,)) == ["It has been waiting for longer than the limit"]
     assert remarks(watched=False) == ["No longer watched: it is not polled"]
     assert remarks(status="SUCCESS", last_error="HTTP 500") == []
 
@@ -168,11 +181,9 @@ def test_unwatched_job_has_no_estimate() -> None:
     assert row(job(watched=False), NOW).progress is None
 
 
-@pytest.mark.parametrize(
-    "details", [None, {}, {"job_id": 7}, [1], {"job_id": 7, "status": "SUCCESS", "statistics": 5}]
-)
-def test_odd_details_leave_other_facts_readable(details: Any) -> None:
-    shown = row(job("SUCCESS", details=details), NOW)
+@pytest.mark.parametrize("details", [None, JobDetails(job_id=7, status="SUCCESS")])
+def test_missing_details_leave_other_facts_readable(details: JobDetails | None) -> None:
+    shown = row(job("SUCCESS", job=details), NOW)
     assert (shown.title, shown.match, shown.outcome) == ("Weekly", None, "Finished; the API gives no statistics")
 
 
@@ -181,56 +192,40 @@ def test_invisible_characters_do_not_reach_the_page() -> None:
     assert row(job(name="\u200b"), NOW).title == "Job 7"
 
 
+def run(job_id: int, **known: Any) -> Run:
+    return Run(job_id=job_id, ended_at=NOW - job_id * HOUR, status="SUCCESS", **known)
+
+
 def test_this_run_is_last_in_plots_and_first_in_the_table() -> None:
-    earlier = [
-        {
-            "job_id": number,
-            "ended_at": as_text(NOW - number * HOUR),
-            "matched": 0.8,
-            "roads": 100,
-            "kilometres": 20.0,
-            "running_seconds": 3600.0,
-        }
-        for number in (1, 2, 3)
-    ]
-    shown = job_page(job("SUCCESS", runs=earlier), NOW).runs
+    earlier = [run(number, matched=0.8, roads=100, kilometres=20.0, ran=HOUR) for number in (1, 2, 3)]
+    shown = page(job("SUCCESS"), *earlier).runs
     assert [run.job_id for run in shown.rows] == [7, 1, 2, 3]
     assert [run.this for run in shown.rows] == [True, False, False, False]
     assert [plot.heading for plot in shown.plots] == ["Matched", "Running time"]
     assert [dot.this for dot in shown.plots[0].dots] == [False, False, False, True]
     assert "matched +4.7 points" in shown.words
-    assert job_page(job("FAILED", runs=earlier), NOW).runs.words == "The results of earlier runs."
+    assert page(job("FAILED"), *earlier).runs.words == "The results of earlier runs."
 
 
 def test_runs_without_values_have_no_plot() -> None:
-    nothing = {
-        "job_id": 1,
-        "ended_at": None,
-        "matched": None,
-        "roads": None,
-        "kilometres": None,
-        "running_seconds": None,
-    }
-    shown = job_page(job(runs=[nothing]), NOW).runs
+    shown = page(job(), run(1)).runs
     assert (len(shown.rows), shown.plots) == (1, ())
 
 
 values = st.floats(0, 1) | st.just(0.5)
-known_runs = st.fixed_dictionaries(
-    {
-        "job_id": st.integers(1, 99),
-        "ended_at": st.just(as_text(NOW)),
-        "matched": st.none() | values,
-        "roads": st.none() | st.integers(0, 10**15),
-        "kilometres": st.none() | st.floats(0, 1e15),
-        "running_seconds": st.none() | st.floats(0, 1e9),
-    }
+known_runs = st.builds(
+    run,
+    st.integers(1, 99),
+    matched=st.none() | values,
+    roads=st.none() | st.integers(0, 10**15),
+    kilometres=st.none() | st.floats(0, 1e15),
+    ran=st.none() | st.timedeltas(timedelta(0), timedelta(days=10_000)),
 )
 
 
 @given(st.lists(known_runs, max_size=30))
-def test_plots_stay_within_bounds_for_any_runs(runs: list[dict[str, Any]]) -> None:
-    for plot in job_page(job("SUCCESS", runs=runs), NOW).runs.plots:
+def test_plots_stay_within_bounds_for_any_runs(runs: list[Run]) -> None:
+    for plot in page(job("SUCCESS"), *runs).runs.plots:
         assert all(0 <= dot.x <= 100 and 0 <= dot.y <= 130 for dot in plot.dots)
         assert all(0 <= one.x <= 100 and 0 <= one.y <= 130 and one.height >= 1 for one in plot.columns)
 

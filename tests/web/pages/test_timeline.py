@@ -1,12 +1,11 @@
 """The strip of a job's life."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemwatch.adapters.store.reads.json_shapes import as_text
+from gemwatch.adapters.store.reads.rows import TransitionRow
 from gemwatch.web.pages.timeline import timeline
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -14,14 +13,14 @@ MINUTE = timedelta(minutes=1)
 NOW = START + 100 * MINUTE
 
 
-def move(before: str | None, to: str, seen: int | None, at: int) -> dict[str, Any]:
-    return {
-        "job_id": 7,
-        "from": before,
-        "to": to,
-        "last_seen_before": None if seen is None else as_text(START + seen * MINUTE),
-        "observed_at": as_text(START + at * MINUTE),
-    }
+def move(before: str | None, to: str, seen: int | None, at: int) -> TransitionRow:
+    return TransitionRow(
+        job_id=7,
+        before=before,
+        after=to,
+        last_seen_before=None if seen is None else START + seen * MINUTE,
+        observed_at=START + at * MINUTE,
+    )
 
 
 RUNNING = [move(None, "REQUESTED", None, 10), move("REQUESTED", "IN_PROGRESS", 20, 30)]
@@ -78,7 +77,7 @@ moves = st.lists(
 
 
 @given(moves, st.none() | minutes)
-def test_timeline_stays_within_bounds_for_any_clock(seen: list[dict[str, Any]], requested: int | None) -> None:
+def test_timeline_stays_within_bounds_for_any_clock(seen: list[TransitionRow], requested: int | None) -> None:
     shown = timeline(seen, None if requested is None else START + requested * MINUTE, NOW)
     assert len(shown.steps) == len(seen)
     for part in (*shown.parts, *shown.gaps):

@@ -3,19 +3,19 @@
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import sqlalchemy as sa
 
 from gemwatch.adapters.store.files import StoreError
+from gemwatch.adapters.store.reads.rows import JobRow, Overview, ServiceState
 from gemwatch.cli.output.jobs import COLUMNS, UNSEEN, Sort, ordered, remarks, row_of
 from gemwatch.cli.output.screen import cut, full_screen, paint, pause
 from gemwatch.cli.output.service import failure_lines, failures, service_line
 from gemwatch.cli.output.tables import Column, fitted, record, shortened, terminal_size, zone
 from gemwatch.core.text.formatting import counted
 
-Read = Callable[[], dict[str, Any]]
-Select = Callable[[Sequence[dict[str, Any]]], list[Any]]
+Read = Callable[[], Overview]
+Select = Callable[[Sequence[JobRow]], list[JobRow]]
 
 _EVERY = 1.0  # seconds
 _SHARE = 10  # the pause after a read, as a multiple of how long the read took
@@ -24,23 +24,23 @@ _CHANGES = tuple(Column(title=title) for title in ("Time", "Job", "Name", "Statu
 
 def follow_on_screen(read: Read, select: Select, *, by_urgency: bool) -> None:
     """Until Ctrl-C, which ends it with exit code 0."""
-    document = read()
+    found = read()
     try:
         with full_screen():
             while True:
                 started = time.monotonic()
-                document, failure = _latest(read, document)
-                jobs = select(document["jobs"])
+                found, failure = _latest(read, found)
+                jobs = select(found.jobs)
                 size = terminal_size()
                 shown = ordered(jobs, Sort.URGENCY) if by_urgency else jobs
-                paint(screen(document["service"], shown, failure, width=size.columns, height=size.lines))
+                paint(screen(found.service, shown, failure, width=size.columns, height=size.lines))
                 pause(max(_EVERY, _SHARE * (time.monotonic() - started)))
     except KeyboardInterrupt:
         return
 
 
 def screen(
-    service: dict[str, Any], jobs: Sequence[Any], failure: str | None, *, width: int, height: int
+    service: ServiceState, jobs: Sequence[JobRow], failure: str | None, *, width: int, height: int
 ) -> list[str]:
     """The lines of the screen: no more than `height`, the last of them always how the service is."""
     top = [*([f"The store cannot be read: {failure}", ""] if failure else []), *failure_lines(service, width)]
@@ -57,21 +57,21 @@ def follow_changes(read: Read, select: Select, *, by_urgency: bool) -> None:
     """One line for each job at first, then one for each change of status or remark. Ctrl-C ends it with code 0."""
     del by_urgency  # lines come in the order of the changes
     print(record([column.title for column in _CHANGES]), flush=True)
-    document, said = read(), dict[int, tuple[str, str]]()
+    found, said = read(), dict[int, tuple[str, str]]()
     service_said: Sequence[str] = []
     try:
         while True:
             started = time.monotonic()
-            document, failure = _latest(read, document)
+            found, failure = _latest(read, found)
             now = datetime.now(UTC)
-            for job in select(document["jobs"]):
-                word = (job["status"] or UNSEEN, "; ".join(remarks(job)))
-                if said.get(job["job_id"]) != word:
-                    said[job["job_id"]] = word
-                    print(record([now, job["job_id"], job["name"], *word]), flush=True)
+            for job in select(found.jobs):
+                word = (job.status or UNSEEN, "; ".join(remarks(job)))
+                if said.get(job.job_id) != word:
+                    said[job.job_id] = word
+                    print(record([now, job.job_id, job.name, *word]), flush=True)
             service_says = [
                 *([f"the store cannot be read: {failure}"] if failure else []),
-                *(failure.replace("\n", " ") for failure in failures(document["service"])),
+                *(failure.replace("\n", " ") for failure in failures(found.service)),
             ]
             if service_says != service_said:
                 service_said = service_says
@@ -82,7 +82,7 @@ def follow_changes(read: Read, select: Select, *, by_urgency: bool) -> None:
         return
 
 
-def _latest(read: Read, before: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
+def _latest(read: Read, before: Overview) -> tuple[Overview, str | None]:
     """What the store holds now. While it cannot be read: what it held before, and why."""
     try:
         return read(), None

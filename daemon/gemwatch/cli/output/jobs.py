@@ -1,15 +1,17 @@
 """Watched jobs as rows of a table: which to show, in which order, and what is remarkable about each."""
 
 import fnmatch
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+import math
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 from enum import StrEnum
-from typing import Any, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from gemwatch.cli.output.tables import Cell, Column, Kind
 from gemwatch.core.job import Status
 
-Job = Mapping[str, Any]  # as in `gemwatch status --json`
+if TYPE_CHECKING:
+    from gemwatch.adapters.store.reads.rows import JobRow, TransitionRow
 
 UNSEEN = "not seen yet"
 COLUMNS = (
@@ -39,103 +41,103 @@ class Sort(StrEnum):
 
 
 def chosen(
-    jobs: Iterable[Job], *, ids: Collection[int], statuses: Collection[str], name: str | None, everything: bool
-) -> list[Job]:
+    jobs: Iterable["JobRow"], *, ids: Collection[int], statuses: Collection[str], name: str | None, everything: bool
+) -> list["JobRow"]:
     """The jobs that meet all conditions. Of those named by their ids, also ones that are no longer watched."""
     words = {status.casefold() for status in statuses}
     return [
         job
         for job in jobs
-        if (job["job_id"] in ids if ids else job["watched"] or everything)
-        and (not words or (job["status"] or UNSEEN).casefold() in words)
-        and (name is None or fnmatch.fnmatchcase((job["name"] or "").casefold(), name.casefold()))
+        if (job.job_id in ids if ids else job.watched or everything)
+        and (not words or (job.status or UNSEEN).casefold() in words)
+        and (name is None or fnmatch.fnmatchcase((job.name or "").casefold(), name.casefold()))
     ]
 
 
-def ordered(jobs: Iterable[Job], by: Sort) -> list[Job]:
+def ordered(jobs: Iterable["JobRow"], by: Sort) -> list["JobRow"]:
+    return sorted(jobs, key=lambda job: (*_sort_key(job, by), job.job_id))
+
+
+def _sort_key(job: "JobRow", by: Sort) -> tuple[object, ...]:
+    key: tuple[object, ...] = ()
     match by:
-        case Sort.JOB_ID | Sort.STATUS | Sort.NEXT_POLL:
-            return sorted(jobs, key=lambda job: (job[by] is None, job[by] or "", job["job_id"]))
+        case Sort.JOB_ID:
+            pass
         case Sort.NAME:
-            return sorted(jobs, key=lambda job: (not job["name"], (job["name"] or "").casefold(), job["job_id"]))
+            key = (not job.name, (job.name or "").casefold())
+        case Sort.STATUS:
+            key = (job.status is None, job.status or "")
         case Sort.STATUS_SINCE:
-            latest_first = sorted(jobs, key=lambda job: job["status_since"] or "", reverse=True)
-            return sorted(latest_first, key=lambda job: job["status_since"] is None)
+            key = (_latest_first(job.status_since),)
         case Sort.EXPECTED_END:
-            return sorted(jobs, key=lambda job: (job["estimate"] is None, _expected(job) or "", job["job_id"]))
+            key = (_expected(job),)
+        case Sort.NEXT_POLL:
+            key = (math.inf if job.next_poll_at is None else job.next_poll_at.timestamp(),)
         case Sort.URGENCY:
-            return sorted(jobs, key=urgency)
+            key = urgency(job)
         case _:
             assert_never(by)
+    return key
 
 
-def urgency(job: Job) -> tuple[int, str, int]:
+def urgency(job: "JobRow") -> tuple[int, float, int]:
     """Sorts jobs that need attention first, then those that run, by their expected end; ended ones by their age."""
-    if job["status"] == Status.FAILED or job["needs_review"]:
-        rank = 0 if job["watched"] else 6
-    elif job["finished"] or not job["watched"]:
-        rank = 5 if job["watched"] else 6
-    elif job["misses"] or job["last_error"] or job["limits_passed"] or _overdue(job):
+    if job.status == Status.FAILED or job.needs_review:
+        rank = 0 if job.watched else 6
+    elif job.finished or not job.watched:
+        rank = 5 if job.watched else 6
+    elif job.misses or job.last_error or job.limits_passed or _overdue(job):
         rank = 1
     else:
-        rank = {Status.IN_PROGRESS: 2, Status.REQUESTED: 3}.get(job["status"], 4)
-    when = _expected(job) or "~"  # after all times
-    if rank in {0, 5, 6}:
-        when = _backwards(job["status_since"])
-    return rank, when, job["job_id"]
+        rank = {Status.IN_PROGRESS: 2, Status.REQUESTED: 3}.get(job.status, 4)  # type: ignore[call-overload]
+    when = _latest_first(job.status_since) if rank in {0, 5, 6} else _expected(job)
+    return rank, when, job.job_id
 
 
-def row_of(job: Job) -> list[Cell]:
-    expected = job["estimate"] or {}
+def row_of(job: "JobRow") -> list[Cell]:
+    times = (None, None, None) if (one := job.estimate) is None else (one.ends_at, one.earliest, one.latest)
     return [
-        job["job_id"],
-        job["name"],
-        job["status"] or UNSEEN,
-        time_of(job["status_since"]),
-        time_of(expected.get("ends_at")),
-        time_of(expected.get("earliest")),
-        time_of(expected.get("latest")),
-        time_of(job["last_polled_at"]),
-        time_of(job["next_poll_at"]),
+        job.job_id,
+        job.name,
+        job.status or UNSEEN,
+        job.status_since,
+        *times,
+        job.polled_at,
+        job.next_poll_at,
         "; ".join(remarks(job)),
     ]
 
 
-def remarks(job: Job) -> Sequence[str]:
+def remarks(job: "JobRow") -> Sequence[str]:
     """What a person should know besides the status, the most important first."""
     found = list(failure_reasons(job))
-    if job["needs_review"]:
-        found.append(f"needs review: {'; '.join(job['needs_review'])}")
-    if job["misses"]:
-        found.append(f"not found, {job['misses']} {'time' if job['misses'] == 1 else 'times'} in a row")
-    elif job["last_error"]:
-        found.append(str(job["last_error"]))
-    found += [word.replace("-", " ") for word in job["limits_passed"]]
+    if job.needs_review:
+        found.append(f"needs review: {'; '.join(job.needs_review)}")
+    if job.misses:
+        found.append(f"not found, {job.misses} {'time' if job.misses == 1 else 'times'} in a row")
+    elif job.last_error:
+        found.append(job.last_error)
+    found += [kind.value.replace("-", " ") for kind in job.limits_passed]
     if _overdue(job):
         found.append("overdue")
-    if not job["watched"]:
+    if not job.watched:
         found.append("no longer watched")
     return found
 
 
-def failure_reasons(row: Mapping[str, Any]) -> Sequence[str]:
+def failure_reasons(row: "JobRow | TransitionRow") -> Sequence[str]:
     """GEM's own words about a job that FAILED."""
-    return [f"GEM: {said}" for said in row.get("failure") or ()]
+    return [f"GEM: {said}" for said in row.failure]
 
 
-def time_of(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+def _expected(job: "JobRow") -> float:
+    """When it is expected to end, for sorting; jobs without an estimate come last."""
+    return math.inf if job.estimate is None else job.estimate.ends_at.timestamp()
 
 
-def _expected(job: Job) -> str | None:
-    return None if job["estimate"] is None else job["estimate"]["ends_at"]
+def _latest_first(time: datetime | None) -> float:
+    return 0.0 if time is None else -time.timestamp()
 
 
-def _overdue(job: Job) -> bool:
-    return job["estimate"] is not None and bool(job["estimate"]["overdue"])
-
-
-def _backwards(time: str | None) -> str:
-    """A text that sorts later times first."""
-    stamp = 0.0 if time is None else datetime.fromisoformat(time).astimezone(UTC).timestamp()
-    return f"{10**12 - stamp:020.3f}"
+def _overdue(job: "JobRow") -> bool:
+    return job.estimate is not None and job.estimate.overdue

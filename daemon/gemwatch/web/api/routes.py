@@ -7,7 +7,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from gemwatch import __version__
 from gemwatch.adapters.store.files import StoreError
+from gemwatch.adapters.store.reads import json_shapes
 from gemwatch.adapters.store.reads.view_queries import JOB_ORDERS
 from gemwatch.adapters.store.reads.views import DEFAULT_LIMIT, MOST, Views
 from gemwatch.core.work import DeliveryState
@@ -39,13 +41,15 @@ def routes(views: Views, shared: SharedAnswers, *, base: str = "") -> list[Route
             limit=_limit(asked),
             offset=_offset(asked),
         )
-        return Json(page)
+        return Json(json_shapes.jobs_page_json(page))
 
     async def job(request: Request) -> Response:
         Parameters(request.query_params, ())
         wanted = job_id("job_id", request.path_params["job_id"])
         found = await views.job(wanted)
-        return Json({"error": f"gemwatch does not know job {wanted}"}, 404) if found is None else Json(found)
+        if found is None:
+            return Json({"error": f"gemwatch does not know job {wanted}"}, 404)
+        return Json(json_shapes.history_json(found))
 
     async def deliveries(request: Request) -> Response:
         asked = Parameters(request.query_params, _DELIVERY_PARAMETERS)
@@ -57,11 +61,11 @@ def routes(views: Views, shared: SharedAnswers, *, base: str = "") -> list[Route
             limit=_limit(asked),
             offset=_offset(asked),
         )
-        return Json(page)
+        return Json(json_shapes.deliveries_page_json(page))
 
     async def service(request: Request) -> Response:
         Parameters(request.query_params, ())
-        return Json(await views.service())
+        return Json(json_shapes.service_json(await views.service(), version=__version__))
 
     async def description(_: Request) -> Response:
         return Json(openapi.document(base))

@@ -1,17 +1,15 @@
 """Failures of the service as the pages show them. The words are those of messages and commands."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
+from gemwatch.adapters.store.reads.rows import ServiceState
+from gemwatch.core.health import ApiState, Login
 from gemwatch.core.text import formatting
 from gemwatch.core.text.context import NOWHERE
 from gemwatch.core.text.failures import FAILING, Failure
 from gemwatch.core.text.sanitize import single_line
-from gemwatch.web.pages import words
-
-Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +26,7 @@ class Banner:
     link: str = ""
 
 
-def banners(service: Json, stalled: str | None) -> tuple[Banner, ...]:
+def banners(service: ServiceState, stalled: str | None) -> tuple[Banner, ...]:
     """The worst first. `stalled`: why the program makes no progress, if it does not."""
     return tuple(_failures(service, stalled))
 
@@ -37,20 +35,20 @@ def store_banner(reason: str) -> Banner:
     return _banner(Failure.STORE, reason=reason)
 
 
-def _failures(service: Json, stalled: str | None) -> Iterator[Banner]:
-    if service["store_trouble"]:
-        yield store_banner(service["store_trouble"])
+def _failures(service: ServiceState, stalled: str | None) -> Iterator[Banner]:
+    if service.store_failure:
+        yield store_banner(service.store_failure)
     elif stalled:
         yield _banner(Failure.STALLED, reason=stalled)
-    if service["login"] == "refused":
-        yield _banner(Failure.LOGIN, since=words.time(service["login_since"]))
-    if service["api"] == "down":
-        yield _banner(Failure.API, since=words.time(service["api_since"]))
-    if service["config"] != "ok":
-        yield _banner(Failure.CONFIG if service["config"] == "refused" else Failure.CONFIG_ENTRIES)
-    for down in service["targets_down"]:
-        yield _banner(Failure.TARGET, target=down["target"], reason=down["reason"], since=words.time(down["since"]))
-    if failed := service["deliveries"]["failed"]:
+    if service.login is Login.REFUSED:
+        yield _banner(Failure.LOGIN, since=service.login_since)
+    if service.api is ApiState.DOWN:
+        yield _banner(Failure.API, since=service.api_since)
+    if service.config != "ok":
+        yield _banner(Failure.CONFIG if service.config_refused else Failure.CONFIG_ENTRIES)
+    for name, health in service.targets_down:
+        yield _banner(Failure.TARGET, target=name, reason=health.reason, since=health.down_since)
+    if failed := service.failed:
         yield _banner(
             Failure.DELIVERIES,
             what=f"{formatting.counted(failed, 'notification', 'notifications')} could not be delivered",

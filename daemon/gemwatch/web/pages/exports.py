@@ -4,14 +4,13 @@ import csv
 import io
 from collections.abc import Iterable, Mapping
 from html import escape
-from typing import Any
 
+from gemwatch.adapters.store.reads.json_shapes import as_text
+from gemwatch.adapters.store.reads.rows import JobRow, ServiceState
+from gemwatch.core.health import ApiState, Login
 from gemwatch.core.job import Status
 from gemwatch.core.text import formatting
-from gemwatch.web.pages import words
-from gemwatch.web.pages.jobs import badge, details_of
-
-Json = Mapping[str, Any]
+from gemwatch.web.pages.jobs import badge
 
 COLUMNS = (
     "job_id",
@@ -34,7 +33,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how spreadsheets recognize what t
 _COLORS = {"bad": "#b3261e", "run": "#1b57c4", "good": "#1d7a3e", "calm": "#59636e"}
 
 
-def jobs_csv(jobs: Iterable[Json]) -> str:
+def jobs_csv(jobs: Iterable[JobRow]) -> str:
     """RFC 4180, with a line of names. No cell can act as a formula."""
     text = io.StringIO()
     writer = csv.writer(text)
@@ -43,32 +42,31 @@ def jobs_csv(jobs: Iterable[Json]) -> str:
     return text.getvalue().encode(errors="replace").decode()  # texts from outside may hold halves of characters
 
 
-def _values(job: Json) -> tuple[object, ...]:
-    details = details_of(job)
+def _values(job: JobRow) -> tuple[object, ...]:
+    details = job.job
     statistics = details.statistics if details else None
     ran = statistics.execution_time if statistics else None
-    estimate = job["estimate"]
     remarks = [
-        *(job.get("failure") or ()),
-        *(job["needs_review"] or ()),
-        *([job["last_error"]] if job["last_error"] else ()),
+        *job.failure,
+        *job.needs_review,
+        *([job.last_error] if job.last_error else ()),
     ]
     return (
-        job["job_id"],
-        job["name"],
-        job["status"],
+        job.job_id,
+        job.name,
+        job.status,
         badge(job).word,
-        job["status_since"],
-        words.iso(details.requested_at) if details and details.requested_at else None,
+        as_text(job.status_since),
+        as_text(details.requested_at) if details else None,
         details.input_filename if details else None,
         details.result_filename if details else None,
         statistics.matched if statistics else None,
         statistics.roads if statistics else None,
         statistics.kilometres if statistics else None,
         None if ran is None else ran.total_seconds(),
-        estimate["ends_at"] if estimate else None,
-        job["last_polled_at"],
-        "; ".join(str(remark) for remark in remarks),
+        as_text(job.estimate.ends_at) if job.estimate else None,
+        as_text(job.polled_at),
+        "; ".join(remarks),
     )
 
 
@@ -76,7 +74,7 @@ def _cell(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
-def badge_svg(service: Json, states: Mapping[str, int], stalled: str | None) -> str:
+def badge_svg(service: ServiceState, states: Mapping[str, int], stalled: str | None) -> str:
     """How everything is in a few words, without a name of anything."""
     words_shown, tone = _status(service, states, stalled)
     left, right = 64, 14 + round(6.6 * len(words_shown))
@@ -91,11 +89,11 @@ def badge_svg(service: Json, states: Mapping[str, int], stalled: str | None) -> 
     )
 
 
-def _status(service: Json, states: Mapping[str, int], stalled: str | None) -> tuple[str, str]:
+def _status(service: ServiceState, states: Mapping[str, int], stalled: str | None) -> tuple[str, str]:
     failures = (
-        (service["store_trouble"] or stalled, "not working"),
-        (service.get("login") == "refused", "login refused"),
-        (service.get("api") == "down", "GEM API down"),
+        (service.store_failure or stalled, "not working"),
+        (service.login is Login.REFUSED, "login refused"),
+        (service.api is ApiState.DOWN, "GEM API down"),
     )
     for failing, what in failures:
         if failing:

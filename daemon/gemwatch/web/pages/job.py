@@ -1,21 +1,21 @@
 """What the page of one job shows in addition to what the list shows of it: pure functions, as in `jobs.py`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
+from gemwatch.adapters.store.reads.rows import JobHistory, JobRow
 from gemwatch.core.job import JobDetails, Status
+from gemwatch.core.runs import Run, finished
 from gemwatch.core.text import formatting
 from gemwatch.core.text.sanitize import single_line
 from gemwatch.web.pages import jobs as present
 from gemwatch.web.pages import plots, words
-from gemwatch.web.pages.deliveries import DeliveryRow, delivery
+from gemwatch.web.pages.deliveries import ShownDelivery, delivery
 from gemwatch.web.pages.plots import Plot, Point
 from gemwatch.web.pages.timeline import Timeline, timeline
 from gemwatch.web.pages.words import MISSING, Badge, Remark
 
-Json = Mapping[str, Any]
 _MOST_RUNS = 20  # in addition to this one: the latest
 
 
@@ -71,28 +71,28 @@ class JobPage:
     timeline: Timeline
     facts: tuple[Fact, ...]
     runs: Runs
-    deliveries: tuple[DeliveryRow, ...]
+    deliveries: tuple[ShownDelivery, ...]
 
 
-def job_page(job: Json, now: datetime) -> JobPage:
-    details, row = present.details_of(job), present.row(job, now)
+def job_page(found: JobHistory, now: datetime) -> JobPage:
+    job, details, row = found.job, found.job.job, present.row(found.job, now)
     return JobPage(
         job_id=row.job_id,
         title=row.title,
-        subtitle=f"Job {row.job_id}" if job["name"] else "",
+        subtitle=f"Job {row.job_id}" if job.name else "",
         badge=row.badge,
         ended=row.ended,
         since=row.since,
-        since_word="seen finished" if job["finished"] else f"first seen {_in_a_sentence(row.badge)}",
+        since_word="seen finished" if job.finished else f"first seen {_in_a_sentence(row.badge)}",
         remarks=row.remarks,
         headline=_headline(details),
         match=row.match,
         progress=row.progress,
         outcome=row.outcome,
-        timeline=timeline(job["transitions"], details.requested_at if details else None, now),
-        facts=tuple(_facts(job, details)),
-        runs=_runs(job, details),
-        deliveries=tuple(delivery(one) for one in reversed(job["deliveries"])),
+        timeline=timeline(found.transitions, details.requested_at if details else None, now),
+        facts=tuple(_facts(job)),
+        runs=_runs(found),
+        deliveries=tuple(delivery(one) for one in reversed(found.deliveries)),
     )
 
 
@@ -111,20 +111,21 @@ def _headline(details: JobDetails | None) -> str | None:
     return ", ".join(parts) or None
 
 
-def _facts(job: Json, details: JobDetails | None) -> Iterator[Fact]:
-    yield Fact(label="Job id", text=str(job["job_id"]), code=True, copied=True)
-    yield Fact(label="Status", text=single_line(job["status"], 64) if job["status"] else "not seen yet", code=True)
-    for reason in job.get("failure") or ():
-        yield Fact(label="GEM", text=single_line(str(reason), 300))
-    if details is not None:
-        yield from _said(details)
-    for label, key in (("Last poll", "last_polled_at"), ("Next poll", "next_poll_at")):
-        if (at := words.time(job[key])) is not None and not (key == "next_poll_at" and job["finished"]):
-            yield Fact(label=label, at=at, how="ago" if key == "last_polled_at" else "until")
-    if not job["watched"]:
+def _facts(job: JobRow) -> Iterator[Fact]:
+    yield Fact(label="Job id", text=str(job.job_id), code=True, copied=True)
+    yield Fact(label="Status", text=single_line(job.status, 64) if job.status else "not seen yet", code=True)
+    for reason in job.failure:
+        yield Fact(label="GEM", text=single_line(reason, 300))
+    if job.job is not None:
+        yield from _said(job.job)
+    if job.polled_at is not None:
+        yield Fact(label="Last poll", at=job.polled_at, how="ago")
+    if job.next_poll_at is not None and not job.finished:
+        yield Fact(label="Next poll", at=job.next_poll_at, how="until")
+    if not job.watched:
         yield Fact(label="Watched", text="no longer")
-    if job["last_error"]:
-        yield Fact(label="Last error", text=single_line(job["last_error"], 300))
+    if job.last_error:
+        yield Fact(label="Last error", text=single_line(job.last_error, 300))
 
 
 def _said(details: JobDetails) -> Iterator[Fact]:
@@ -151,10 +152,10 @@ def _said(details: JobDetails) -> Iterator[Fact]:
         yield Fact(label="Confidence threshold", text=str(statistics.confidence_threshold))
 
 
-def _runs(job: Json, details: JobDetails | None) -> Runs:
+def _runs(found: JobHistory) -> Runs:
     """This job after the earlier runs of its input. One that has not ended yet shows what was."""
-    earlier = list(reversed(job["runs"][:_MOST_RUNS]))  # they come newest first, without this one
-    this = _this_run(job, details)
+    earlier = list(reversed(found.runs[:_MOST_RUNS]))  # they come newest first, without this one
+    this = _this_run(found.job)
     if not earlier:
         return Runs()
     runs = [*((run, False) for run in earlier), *([(this, True)] if this else [])]
@@ -165,68 +166,59 @@ def _runs(job: Json, details: JobDetails | None) -> Runs:
     )
 
 
-def _this_run(job: Json, details: JobDetails | None) -> Json | None:
-    statistics = details.statistics if details else None
-    if job["status"] != Status.SUCCESS or statistics is None:
+def _this_run(job: JobRow) -> Run | None:
+    if job.job is None or job.job.statistics is None or job.status != Status.SUCCESS or job.status_since is None:
         return None
-    took = statistics.execution_time
-    return {
-        "job_id": job["job_id"],
-        "ended_at": job["status_since"],
-        "matched": statistics.matched,
-        "roads": statistics.roads,
-        "kilometres": statistics.kilometres,
-        "running_seconds": None if took is None else took.total_seconds(),
-    }
+    return finished(job.job, ended_at=job.status_since, running_since=None)
 
 
-def _compared(before: Json, this: Json | None) -> str:
+def _compared(before: Run, this: Run | None) -> str:
     """What differs from the previous run, in one sentence."""
     if this is None:
         return "The results of earlier runs."
     parts = []
-    if this["matched"] is not None and before["matched"] is not None:
-        points = 100 * (this["matched"] - before["matched"])
+    if this.matched is not None and before.matched is not None:
+        points = 100 * (this.matched - before.matched)
         parts.append(f"matched {points:+.1f} points".replace("-", "−"))  # noqa: RUF001 (a minus is one)
-    for key, one in (("roads", "roads"), ("running_seconds", "running time")):
-        if this[key] is not None and before[key]:
-            change = 100 * (this[key] - before[key]) / before[key]
+    for now, then, one in ((this.roads, before.roads, "roads"), (_seconds(this), _seconds(before), "running time")):
+        if now is not None and then:
+            change = 100 * (now - then) / then
             parts.append(f"{one} {change:+.1f} %".replace("-", "−"))  # noqa: RUF001
     return f"Compared with the previous run: {', '.join(parts)}." if parts else ""
 
 
-def _plots(runs: Sequence[tuple[Json, bool]]) -> Iterator[Plot]:
+def _plots(runs: Sequence[tuple[Run, bool]]) -> Iterator[Plot]:
     matched = [
-        Point(value=run["matched"], text=f"{_name(run, this=this)}: {formatting.share(run['matched'])}", this=this)
+        Point(value=run.matched, text=f"{_name(run, this=this)}: {formatting.share(run.matched)}", this=this)
         for run, this in runs
-        if run["matched"] is not None
+        if run.matched is not None
     ]
     if len(matched) > 1:
         yield plots.path("Matched", matched, formatting.share)
     took = [
-        Point(
-            value=run["running_seconds"],
-            text=f"{_name(run, this=this)}: {words.span(run['running_seconds'])}",
-            this=this,
-        )
+        Point(value=run.ran.total_seconds(), text=f"{_name(run, this=this)}: {formatting.span(run.ran)}", this=this)
         for run, this in runs
-        if run["running_seconds"] is not None
+        if run.ran is not None
     ]
     if len(took) > 1:
         yield plots.columns("Running time", took, words.span)
 
 
-def _name(run: Json, *, this: bool) -> str:
-    return "this job" if this else f"job {run['job_id']}"
+def _seconds(run: Run) -> float | None:
+    return None if run.ran is None else run.ran.total_seconds()
 
 
-def _run_row(run: Json, *, this: bool) -> RunRow:
+def _name(run: Run, *, this: bool) -> str:
+    return "this job" if this else f"job {run.job_id}"
+
+
+def _run_row(run: Run, *, this: bool) -> RunRow:
     return RunRow(
-        job_id=run["job_id"],
+        job_id=run.job_id,
         this=this,
-        ended=words.time(run["ended_at"]),
-        matched=MISSING if run["matched"] is None else formatting.share(run["matched"]),
-        roads=MISSING if run["roads"] is None else words.grouped(run["roads"]),
-        length=MISSING if run["kilometres"] is None else formatting.kilometres(run["kilometres"]),
-        took=MISSING if run["running_seconds"] is None else words.span(run["running_seconds"]),
+        ended=run.ended_at,
+        matched=MISSING if run.matched is None else formatting.share(run.matched),
+        roads=MISSING if run.roads is None else words.grouped(run.roads),
+        length=MISSING if run.kilometres is None else formatting.kilometres(run.kilometres),
+        took=MISSING if run.ran is None else formatting.span(run.ran),
     )

@@ -1,25 +1,21 @@
-"""What the list of jobs shows: pure functions from the JSON of a job to what a template draws."""
+"""What the list of jobs shows: pure functions from a job to what a template draws."""
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from gemwatch.adapters.gem.wire import read_details
-from gemwatch.core.job import JobDetails, Statistics, Status, is_end
-from gemwatch.core.kinds import kind_of
+from gemwatch.adapters.store.reads.rows import JobRow
+from gemwatch.core.estimates.estimate import Basis, Estimate
+from gemwatch.core.job import Statistics, Status
 from gemwatch.core.text import formatting
 from gemwatch.core.text.sanitize import single_line
 from gemwatch.web.pages import words
 from gemwatch.web.pages.words import Badge, Remark, percent
 
-Json = Mapping[str, Any]
-
 _BASIS = {
-    "input": "of this input",
-    "release": "of this release",
-    "type": "of this type",
+    Basis.INPUT: "of this input",
+    Basis.RELEASE: "of this release",
+    Basis.TYPE: "of this type",
 }
 
 
@@ -77,67 +73,57 @@ class Row:
     next_poll: datetime | None
 
 
-def row(job: Json, now: datetime) -> Row:
-    details = details_of(job)
-    name = words.title(job["job_id"], job["name"])
+def row(job: JobRow, now: datetime) -> Row:
+    statistics = job.job.statistics if job.job else None
+    polled = not job.finished and job.watched
     return Row(
-        job_id=job["job_id"],
-        title=name,
-        under=_under(job, details),
+        job_id=job.job_id,
+        title=words.title(job.job_id, job.name),
+        under=_under(job),
         badge=badge(job),
-        since=words.time(job["status_since"]),
-        ended="true" if job["finished"] else "false",
+        since=job.status_since,
+        ended="true" if job.finished else "false",
         remarks=tuple(remarks(job)),
-        match=match(details.statistics) if details and details.statistics else None,
-        progress=None if job["finished"] or not job["watched"] else progress(job, details, now),
+        match=match(statistics) if statistics else None,
+        progress=progress(job, now) if polled else None,
         outcome=outcome(job),
-        polled=words.time(job["last_polled_at"]),
-        next_poll=None if job["finished"] or not job["watched"] else words.time(job["next_poll_at"]),
+        polled=job.polled_at,
+        next_poll=job.next_poll_at if polled else None,
     )
 
 
-def badge(job: Json) -> Badge:
+def badge(job: JobRow) -> Badge:
     """How a job is: its status, unless its result needs review or the API does not know the job."""
-    if job["status"] == Status.SUCCESS and job.get("needs_review"):
+    if job.status == Status.SUCCESS and job.needs_review:
         return words.NEEDS_REVIEW
-    if job.get("not_found"):
+    if job.not_found:
         return words.NOT_FOUND
-    return words.of_status(job["status"])
+    return words.of_status(job.status)
 
 
-def outcome(job: Json) -> str | None:
+def outcome(job: JobRow) -> str | None:
     """What there is to say about a job that has neither a bar nor a share."""
-    if job["status"] == Status.FAILED:
-        reasons = [f"GEM: {single_line(str(reason), 300)}" for reason in job.get("failure") or ()]
+    if job.status == Status.FAILED:
+        reasons = [f"GEM: {single_line(reason, 300)}" for reason in job.failure]
         return " ".join(reasons) or "The API gives no reason"
-    return "Finished; the API gives no statistics" if is_end(job["status"]) else None
+    return "Finished; the API gives no statistics" if job.finished else None
 
 
-def details_of(job: Json) -> JobDetails | None:
-    """What the API said, read without trust."""
-    if not isinstance(job["details"], dict):
-        return None
-    try:
-        return read_details(json.dumps(job["details"]))
-    except ValueError:
-        return None
-
-
-def remarks(job: Json) -> Iterator[Remark]:
+def remarks(job: JobRow) -> Iterator[Remark]:
     """What a reader should not miss about a job."""
-    for reason in job.get("needs_review") or ():
-        said = single_line(str(reason), 300)
+    for reason in job.needs_review:
+        said = single_line(reason, 300)
         yield Remark(text=said[:1].upper() + said[1:])
-    for limit in job.get("limits_passed") or ():
-        yield Remark(text=kind_of(limit).traits.limit or single_line(limit, 80))
-    if job["finished"]:
+    for limit in job.limits_passed:
+        yield Remark(text=limit.traits.limit or single_line(limit.value, 80))
+    if job.finished:
         return
-    if job["misses"]:
-        times = formatting.counted(job["misses"], "time", "times in a row")
+    if job.misses:
+        times = formatting.counted(job.misses, "time", "times in a row")
         yield Remark(text=f"The API answered {times} that there is no such job (404)", tone="bad")
-    elif job["last_error"]:
-        yield Remark(text=f"Last poll: {single_line(job['last_error'], 300)}")
-    if not job["watched"]:
+    elif job.last_error:
+        yield Remark(text=f"Last poll: {single_line(job.last_error, 300)}")
+    if not job.watched:
         yield Remark(text="No longer watched: it is not polled", tone="wait")
 
 
@@ -162,18 +148,17 @@ def match(statistics: Statistics) -> Match | None:
     )
 
 
-def progress(job: Json, details: JobDetails | None, now: datetime) -> Outlook | None:
+def progress(job: JobRow, now: datetime) -> Outlook | None:
     """Elapsed time next to the expected one, with the span in which eight runs in ten finish."""
-    if job["status"] is None:
+    if job.status is None:
         return None
-    estimate: Json | None = job.get("estimate")
+    estimate = job.estimate
     if estimate is None:
-        return Outlook(words="No estimate", detail=_why_no_estimate(job, details))
-    end, earliest, latest = (words.time(estimate[key]) for key in ("ends_at", "earliest", "latest"))
-    start = (details.requested_at if details else None) or words.time(job["status_since"])
-    if end is None or earliest is None or latest is None or start is None or start >= max(latest, now):
+        return Outlook(words="No estimate", detail=_why_no_estimate(job))
+    end, earliest, latest, overdue = estimate.ends_at, estimate.earliest, estimate.latest, estimate.overdue
+    start = (job.job.requested_at if job.job else None) or job.status_since
+    if start is None or start >= max(latest, now):
         return None
-    overdue = bool(estimate["overdue"])
     whole = (max(latest, now) - start).total_seconds()
 
     def place(at: datetime) -> float:
@@ -181,10 +166,10 @@ def progress(job: Json, details: JobDetails | None, now: datetime) -> Outlook | 
 
     return Outlook(
         words=_expectation(end, latest, now, overdue=overdue),
-        detail=_ground(estimate, earliest, latest, now, overdue=overdue),
+        detail=_ground(estimate, now),
         scaled=True,
         overdue=overdue,
-        kind="late" if overdue else "waiting" if job["status"] == Status.REQUESTED else "elapsed",
+        kind="late" if overdue else "waiting" if job.status == Status.REQUESTED else "elapsed",
         first_end=earliest,
         last_end=latest,
         elapsed=place(now),
@@ -194,12 +179,12 @@ def progress(job: Json, details: JobDetails | None, now: datetime) -> Outlook | 
     )
 
 
-def _why_no_estimate(job: Json, details: JobDetails | None) -> str:
-    if job["status"] not in (Status.REQUESTED, Status.IN_PROGRESS):
+def _why_no_estimate(job: JobRow) -> str:
+    if job.status not in (Status.REQUESTED, Status.IN_PROGRESS):
         return "gemwatch does not know what follows this status"
-    if job["status"] == Status.REQUESTED and (details is None or details.requested_at is None):
+    if job.status == Status.REQUESTED and (job.job is None or job.job.requested_at is None):
         return "the API does not say when the job was requested"
-    if job["status"] == Status.IN_PROGRESS and job.get("running_since") is None:
+    if job.status == Status.IN_PROGRESS and job.running_since is None:
         return "gemwatch did not see the job start"
     return "it takes three finished runs of the same input, release or type"
 
@@ -213,19 +198,20 @@ def _expectation(end: datetime, latest: datetime, now: datetime, *, overdue: boo
     return f"About {formatting.span(end - now)} left"
 
 
-def _ground(estimate: Json, earliest: datetime, latest: datetime, now: datetime, *, overdue: bool) -> str:
+def _ground(estimate: Estimate, now: datetime) -> str:
     """How sure the estimate is, and what it goes by."""
-    runs = formatting.counted(estimate["runs"], "run", "runs")
-    by = f"by {runs} {_BASIS.get(estimate['basis'], 'before')}"
-    if overdue or latest <= now:
+    runs = formatting.counted(estimate.runs, "run", "runs")
+    by = f"by {runs} {_BASIS[estimate.basis]}"
+    earliest, latest = estimate.earliest, estimate.latest
+    if estimate.overdue or latest <= now:
         return by
     most = formatting.span(latest - now)
     least = formatting.span(max(earliest - now, timedelta()))
     return f"{least} to {most}, {by}" if earliest > now and least != most else f"{most} at most, {by}"
 
 
-def _under(job: Json, details: JobDetails | None) -> tuple[str, ...]:
-    parts = [str(job["job_id"])] if job["name"] else []
-    if details and details.input_filename:
-        parts.append(single_line(details.input_filename, 80))
+def _under(job: JobRow) -> tuple[str, ...]:
+    parts = [str(job.job_id)] if job.name else []
+    if job.job and job.job.input_filename:
+        parts.append(single_line(job.job.input_filename, 80))
     return tuple(parts)

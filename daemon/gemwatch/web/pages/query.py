@@ -110,6 +110,11 @@ class Pager:
         return self.number > self.last
 
 
+def counts_of(jobs: Mapping[str | None, int]) -> dict[str, int]:
+    """How many watched jobs have which status, UNSEEN among them."""
+    return {status or UNSEEN: number for status, number in jobs.items()}
+
+
 def query(asked: Mapping[str, str]) -> ListQuery:
     usual = ListQuery()
     sort = asked.get("sort", "")

@@ -1,16 +1,14 @@
 """The life of a job as a strip: what it was when, and the spans between two polls in which it changed unseen."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
+from gemwatch.adapters.store.reads.rows import TransitionRow
 from gemwatch.core.job import is_end
 from gemwatch.core.text import formatting
 from gemwatch.web.pages import words
 from gemwatch.web.pages.words import Badge, percent
-
-Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,13 +57,13 @@ class _Axis:
         return Part(kind=kind, x=min(x, 100 - width), width=width)
 
 
-def timeline(transitions: Sequence[Json], requested_at: datetime | None, now: datetime) -> Timeline:
+def timeline(transitions: Sequence[TransitionRow], requested_at: datetime | None, now: datetime) -> Timeline:
     """From the request, where that is known, to the end, or to now while the job is running."""
     if not transitions:
         return Timeline(start=now, end=now)
-    first, last = _at(transitions[0]), _at(transitions[-1])
+    first, last = transitions[0].observed_at, transitions[-1].observed_at
     start = first if requested_at is None else min(first, requested_at)
-    over = is_end(transitions[-1]["to"])
+    over = is_end(transitions[-1].after)
     axis = _Axis(start=start, end=last if over else max(now, last))
     return Timeline(
         start=axis.start,
@@ -78,31 +76,27 @@ def timeline(transitions: Sequence[Json], requested_at: datetime | None, now: da
     )
 
 
-def _at(move: Json) -> datetime:
-    return datetime.fromisoformat(move["observed_at"])
-
-
-def _parts(transitions: Sequence[Json], axis: _Axis) -> Iterator[Part]:
+def _parts(transitions: Sequence[TransitionRow], axis: _Axis) -> Iterator[Part]:
     """What was seen: each status from the poll that found it to the last one that still did."""
-    yield axis.part("before", axis.start, _at(transitions[0]))
+    yield axis.part("before", axis.start, transitions[0].observed_at)
     for move, following in zip(transitions, [*transitions[1:], None], strict=True):
-        until = axis.end if following is None else words.time(following["last_seen_before"]) or _at(following)
-        yield axis.part(words.of_status(move["to"]).tone, _at(move), max(until, _at(move)))
+        until = axis.end if following is None else following.last_seen_before or following.observed_at
+        yield axis.part(words.of_status(move.after).tone, move.observed_at, max(until, move.observed_at))
 
 
-def _gaps(transitions: Sequence[Json], axis: _Axis) -> Iterator[Part]:
+def _gaps(transitions: Sequence[TransitionRow], axis: _Axis) -> Iterator[Part]:
     for move in transitions:
-        seen = words.time(move["last_seen_before"])
+        seen = move.last_seen_before
         if seen is not None:
-            yield axis.part("gap", seen, _at(move), least=0.5)
+            yield axis.part("gap", seen, move.observed_at, least=0.5)
 
 
-def _step(move: Json) -> Step:
-    badge, at, seen = words.of_status(move["to"]), _at(move), words.time(move["last_seen_before"])
-    if move["from"] is None:
-        over = is_end(move["to"])
+def _step(move: TransitionRow) -> Step:
+    badge, at, seen = words.of_status(move.after), move.observed_at, move.last_seen_before
+    if move.before is None:
+        over = is_end(move.after)
         return Step(badge=badge, at=at, words="first poll; it had already finished" if over else "first poll")
-    before = words.of_status(move["from"]).word.lower()
+    before = words.of_status(move.before).word.lower()
     if seen is None:
         return Step(badge=badge, at=at, words=f"before that: {before}")
     return Step(badge=badge, at=at, words=f"last seen {before}", after=seen, gap=formatting.span(at - seen))

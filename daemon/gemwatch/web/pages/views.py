@@ -8,7 +8,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from gemwatch import __version__
 from gemwatch.adapters.store.files import StoreError
+from gemwatch.adapters.store.reads.rows import DeliveryRow, JobRow, ServiceState
 from gemwatch.adapters.store.reads.views import MOST, Views
 from gemwatch.core.clock import Clock
 from gemwatch.core.job import Status
@@ -26,8 +28,6 @@ from gemwatch.web.pages.job import job_page
 from gemwatch.web.pages.jobs import row
 from gemwatch.web.pages.query import ROWS, Chip, ListQuery, Pager
 from gemwatch.web.pages.rendering import Renderer, static_files
-
-Json = Mapping[str, Any]
 
 
 class Pages:
@@ -72,30 +72,31 @@ class Pages:
             limit=ROWS,
             offset=asked.offset,
         )
-        now, pages = self._clock.now(), asking.pager(asked, found["total"])
+        now, pages = self._clock.now(), asking.pager(asked, found.total)
+        watched = asking.counts_of(service.jobs)
         return self._page(
             "jobs.html",
             service,
             now,
             status=404 if pages.missing else 200,
             here="jobs",
-            heading=_heading(service["jobs"]),
-            summary=_summary(service["jobs"]),
-            watched=sum(service["jobs"].values()),
+            heading=_heading(watched),
+            summary=_summary(watched),
+            watched=sum(watched.values()),
             query=asked,
             chips=asking.chips(asked, counts),
             orders=asking.orders(asked),
             columns=asking.columns(asked),
             order_words=asking.order_words(asked),
-            rows=[row(job, now) for job in found["jobs"]],
-            nothing=_nothing(asked, pages, service["jobs"]),
+            rows=[row(job, now) for job in found.rows],
+            nothing=_nothing(asked, pages, watched),
             pages=pages,
         )
 
     async def _csv(self, request: Request) -> Response:
         """All jobs that the list shows for the same address, not only one page of them."""
         asked = asking.query(request.query_params)
-        jobs: list[Json] = []
+        jobs: list[JobRow] = []
         while True:
             found = await self._views.jobs(
                 search=asked.search or None,
@@ -106,18 +107,17 @@ class Pages:
                 limit=MOST,
                 offset=len(jobs),
             )
-            jobs += found["jobs"]
-            if not found["jobs"] or len(jobs) >= found["total"]:
+            jobs += found.rows
+            if not found.rows or len(jobs) >= found.total:
                 break
         name = {"Content-Disposition": 'attachment; filename="gemwatch-jobs.csv"'}
         return Response(jobs_csv(jobs), media_type="text/csv", headers=name)
 
     async def _badge(self, _: Request) -> Response:
-        service: Json
         try:
             service, states = await self._views.service(), await self._views.states()
         except StoreError as error:
-            service, states = {"store_trouble": str(error)}, {}
+            service, states = ServiceState(store_failure=str(error)), {}
         headers = {} if self._badge_is_private else {"Cross-Origin-Resource-Policy": "cross-origin"}
         return Response(
             badge_svg(service, states, self._state.stalled()), media_type="image/svg+xml", headers=headers
@@ -147,7 +147,7 @@ class Pages:
         number = asking.page_number(request.query_params)
         service = await self._views.service()
         shown, counts = await self._some_deliveries(state, (number - 1) * ROWS)
-        names = await self._views.names({one["job_id"] for one in shown if one["job_id"] is not None})
+        names = await self._views.names({one.job_id for one in shown if one.job_id is not None})
         total = sum(counts.values()) if state is None else counts[state]
         pages = asking.delivery_pager(state, number, total)
         nothing = f"No delivery is {state}" if state else "Nothing has been sent yet"
@@ -159,36 +159,38 @@ class Pages:
             here="deliveries",
             heading="Deliveries",
             chips=_state_chips(state, counts),
-            deliveries=[delivery(one, names.get(one["job_id"])) for one in shown],
+            deliveries=[delivery(one, names.get(one.job_id or 0)) for one in shown],
             nothing=_no_page(pages) if pages.missing else nothing,
             pages=pages,
         )
 
-    async def _some_deliveries(self, state: str | None, offset: int) -> tuple[list[Json], dict[str, int]]:
+    async def _some_deliveries(self, state: str | None, offset: int) -> tuple[list[DeliveryRow], dict[str, int]]:
         """One page of them, those first that need action, and how many there are of each state."""
-        shown: list[Json] = []
+        shown: list[DeliveryRow] = []
         counts: dict[str, int] = {}
         for one in FAILED_FIRST:
             wanted = state in (None, one)
             found = await self._views.deliveries(state=one, limit=ROWS if wanted else 0, offset=offset)
-            shown += found["deliveries"]
-            counts[one] = found["total"]
-            offset = max(0, offset - found["total"]) if wanted else offset
+            shown += found.rows
+            counts[one] = found.total
+            offset = max(0, offset - found.total) if wanted else offset
         return shown[:ROWS], counts
 
-    def _page(self, template: str, service: Json, now: datetime, *, status: int = 200, **shown: Any) -> Response:
+    def _page(
+        self, template: str, service: ServiceState, now: datetime, *, status: int = 200, **shown: Any
+    ) -> Response:
         """With what stands on every page."""
         problems = banners(service, self._state.stalled())
-        mood = "running" if service["jobs"].get(Status.IN_PROGRESS) else "calm"
+        mood = "running" if service.jobs.get(Status.IN_PROGRESS) else "calm"
         text = self._renderer.draw(
             template,
             banners=problems,
-            failed=service["deliveries"]["failed"],
+            failed=service.failed,
             follows=True,
             log_out=self._log_out,
             mood="trouble" if problems else mood,
             now=now,
-            version=service["version"],
+            version=__version__,
             **shown,
         )
         return HTMLResponse(text, status)

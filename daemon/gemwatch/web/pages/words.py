@@ -69,11 +69,6 @@ def title(job_id: int, name: str | None) -> str:
     return (single_line(name, formatting.LONGEST_NAME) if name else "") or f"Job {job_id}"
 
 
-def time(text: str | None) -> datetime | None:
-    """The point in time that JSON holds as text."""
-    return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
-
-
 def iso(point: datetime) -> str:
     return point.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 

@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 
 from gemwatch.adapters.store.database import open_to_write
 from gemwatch.adapters.store.files import StoreError
+from gemwatch.adapters.store.reads.json_shapes import deliveries_page_json, history_json, jobs_page_json, service_json
 from gemwatch.adapters.store.reads.records import Records
+from gemwatch.adapters.store.reads.rows import JobRow, Page
 from gemwatch.adapters.store.reads.view_queries import JOB_ORDERS, UNSEEN
 from gemwatch.adapters.store.reads.views import Views
 from gemwatch.adapters.store.tables import watches
 from support.clock import START, FakeClock
 from support.filled import add, fill, seen, watch
+from support.json_records import JsonRecords
 from support.web import store_in
 
 LAST = 2**63 - 1
@@ -38,8 +41,8 @@ def views(store: str) -> Iterator[Views]:
     views.close()
 
 
-def ids(page: dict[str, Any]) -> list[int]:
-    return [job["job_id"] for job in page["jobs"]]
+def ids(page: Page[JobRow]) -> list[int]:
+    return [job.job_id for job in page.rows]
 
 
 @pytest.mark.parametrize(
@@ -78,14 +81,14 @@ async def test_jobs_are_found_ordered_and_paged(views: Views, asked: dict[str, A
     page = await views.jobs(**asked)
     assert ids(page) == found
     if not {"limit", "offset"} & asked.keys():
-        assert page["total"] == len(found)
+        assert page.total == len(found)
 
 
 async def test_successes_that_need_review_are_found_and_counted(views: Views, store: str) -> None:
     doubtful = {**seen(9, "SUCCESS"), "needs_review": ["matched 50.0 %, below the floor of 80.0 %"]}
     add(store, (watches, [doubtful, {**doubtful, "job_id": 10, "watched": False}]))
     assert ids(await views.jobs(needs_review=True)) == [9, 10]
-    assert (await views.service())["needs_review"] == 1
+    assert (await views.service()).needs_review == 1
 
 
 async def test_jobs_have_their_names(views: Views) -> None:
@@ -94,29 +97,30 @@ async def test_jobs_have_their_names(views: Views) -> None:
 
 async def test_page_has_the_total_and_its_range(views: Views) -> None:
     page = await views.jobs(finished=False, limit=2, offset=1)
-    assert (page["total"], page["limit"], page["offset"]) == (4, 2, 1)
+    assert (page.total, page.limit, page.offset) == (4, 2, 1)
 
 
 async def test_jobs_and_deliveries_have_the_shapes_of_the_commands(views: Views, store: str) -> None:
-    records = Records(sa.create_engine(store))
+    records = JsonRecords(sa.create_engine(store))
     jobs = sorted(records.status(now=START)["jobs"], key=lambda job: int(job["job_id"]))
-    assert (await views.jobs())["jobs"] == jobs
-    assert (await views.deliveries())["deliveries"] == records.deliveries()[::-1]
+    assert jobs_page_json(await views.jobs())["jobs"] == jobs
+    assert deliveries_page_json(await views.deliveries())["deliveries"] == records.deliveries()[::-1]
 
 
 async def test_job_view_has_its_whole_history(views: Views, store: str) -> None:
     job, records = await views.job(5), Records(sa.create_engine(store))
     assert job is not None
-    assert job["transitions"] == records.history(5)
-    assert [told["target"] for told in job["deliveries"]] == ["team", "mail"]
-    assert [run["running_seconds"] for run in job["runs"]] == [120, 300, 540]
-    assert job["previous"] == job["runs"][0]
+    assert list(job.transitions) == records.history(5)
+    assert [one.target for one in job.deliveries] == ["team", "mail"]
+    shape = history_json(job)
+    assert [run["running_seconds"] for run in shape["runs"]] == [120, 300, 540]
+    assert shape["previous"] == shape["runs"][0]
 
 
 async def test_unseen_job_has_no_runs(views: Views) -> None:
     job = await views.job(1)
     assert job is not None
-    assert (job["runs"], job["transitions"], job["details"]) == ([], [], None)
+    assert (job.runs, job.transitions, job.job.job) == ((), (), None)
     assert await views.job(999) is None
 
 
@@ -126,7 +130,7 @@ async def test_unfinished_job_shows_all_earlier_runs_of_its_input(views: Views, 
     add(store, (watches, [again]))
     job = await views.job(77)
     assert job is not None
-    assert len(job["runs"]) == 4
+    assert len(job.runs) == 4
 
 
 @pytest.mark.parametrize(
@@ -143,17 +147,17 @@ async def test_unfinished_job_shows_all_earlier_runs_of_its_input(views: Views, 
 )
 async def test_deliveries_are_found_newest_first(views: Views, asked: dict[str, Any], found: list[int]) -> None:
     page = await views.deliveries(**asked)
-    assert [told["id"] for told in page["deliveries"]] == found
+    assert [one.id for one in page.rows] == found
     if "limit" not in asked:
-        assert page["total"] == len(found)
+        assert page.total == len(found)
 
 
 async def test_service_view_has_health_and_counts(store: str) -> None:
     views = Views(store, FakeClock(), lambda: "disk full")
-    service = await views.service()
+    service = service_json(await views.service(), version="1.2.3")
     views.close()
-    assert service.pop("version")
     assert service == {
+        "version": "1.2.3",
         "store_trouble": "disk full",
         "config": "ok",
         "login": "ok",
@@ -191,9 +195,9 @@ async def test_views_do_not_block_a_writer(views: Views, store: str) -> None:
     engine = open_to_write(store)
     with engine.begin() as connection:
         connection.execute(sa.update(watches).values(name="new"))
-        assert (await views.jobs(search="new"))["total"] == 0
+        assert (await views.jobs(search="new")).total == 0
     engine.dispose()
-    assert (await views.jobs(search="new"))["total"] == 6
+    assert (await views.jobs(search="new")).total == 6
 
 
 async def test_failing_store_is_reported_and_retried(tmp_path: Path) -> None:
@@ -204,7 +208,7 @@ async def test_failing_store_is_reported_and_retried(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="the store does not work: file is not a database"):
         await views.jobs()
     file.write_bytes(sound)
-    assert (await views.jobs())["total"] == 0
+    assert (await views.jobs()).total == 0
     views.close()
 
 
@@ -213,7 +217,7 @@ async def test_ten_thousand_jobs_are_searched_like_ten(tmp_path: Path) -> None:
     add(url, (watches, [{**seen(n, "SUCCESS"), "name": f"job {n}"} for n in range(1, 10_001)]))
     views = Views(url, FakeClock())
     page = await views.jobs(search="in/99", sort="name", descending=True, limit=5)
-    assert page["total"] == 111
+    assert page.total == 111
     assert ids(page) == [9999, 9998, 9997, 9996, 9995]
     views.close()
 
@@ -244,7 +248,7 @@ async def _search(url: str, text: str, sort: str) -> list[int]:
     engine.dispose()
     views = Views(url, FakeClock())
     try:
-        json.dumps(await views.jobs())
+        json.dumps(jobs_page_json(await views.jobs()))
         return ids(await views.jobs(search=f"a{text}b", sort=sort))
     finally:
         views.close()

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -72,7 +72,7 @@ def deliveries_page_json(page: Page[DeliveryRow]) -> shapes.DeliveryPage:
     }
 
 
-def status_json(jobs: Sequence[JobRow], service: ServiceState) -> dict[str, Any]:
+def status_json(jobs: Iterable[JobRow], service: ServiceState) -> dict[str, Any]:
     """What `gemwatch status --json` prints."""
     return {
         "jobs": [job_json(job) for job in jobs],
@@ -88,12 +88,12 @@ def status_json(jobs: Sequence[JobRow], service: ServiceState) -> dict[str, Any]
     }
 
 
-def service_json(service: ServiceState, *, version: str, store_trouble: str | None) -> shapes.Service:
+def service_json(service: ServiceState, *, version: str) -> shapes.Service:
     """What `/api/service` answers."""
     return {
         "version": version,
         "config": service.config,
-        "store_trouble": store_trouble,
+        "store_trouble": service.store_failure,
         "login": service.login.value,
         "api": service.api.value,
         "token_expires_at": as_text(service.token_expires_at, timespec="seconds"),
@@ -110,7 +110,7 @@ def targets_down_json(service: ServiceState) -> list[shapes.TargetDown]:
     """The targets that do not accept messages."""
     return [
         {"target": name, "since": _text(health.down_since), "reason": health.reason}
-        for name, health in sorted(service.targets.items())
+        for name, health in service.targets_down
         if health.down_since is not None
     ]
 
@@ -153,7 +153,7 @@ def transition_json(move: TransitionRow) -> shapes.Transition:
 def delivery_json(one: DeliveryRow) -> shapes.Delivery:
     return {
         "id": one.id,
-        "event": f"gw-{one.event_id}",
+        "event": one.event,
         "kind": one.kind.value,
         "job_id": one.job_id,
         "target": one.target,

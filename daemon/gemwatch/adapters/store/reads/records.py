@@ -1,15 +1,22 @@
-"""What the store holds, in the shapes that the commands print and the metrics count."""
+"""What the store holds, for commands and metrics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 import sqlalchemy as sa
 
 from gemwatch.adapters.store.details import WITH_DETAILS
-from gemwatch.adapters.store.reads import json_shapes, shapes
-from gemwatch.adapters.store.reads.rows import TRANSITION, delivery_row, job_row, service_state, transition_row
+from gemwatch.adapters.store.reads.rows import (
+    TRANSITION,
+    DeliveryRow,
+    Overview,
+    TransitionRow,
+    delivery_row,
+    job_row,
+    service_state,
+    transition_row,
+)
 from gemwatch.adapters.store.rerouting import read_health, text_of
 from gemwatch.adapters.store.runs import Learner
 from gemwatch.adapters.store.tables import Time, deliveries, events, service, transitions, watches
@@ -41,23 +48,23 @@ class Records:
         self._engine = engine
         self._learner = Learner()
 
-    def status(self, now: datetime | None = None) -> dict[str, Any]:
+    def status(self, now: datetime | None = None) -> Overview:
         """Every job in the store, watched ones first, and how the service is, as things stand `now`."""
         query = WITH_DETAILS.order_by(watches.c.watched.desc(), watches.c.job_id)
         with self._engine.begin() as connection:
             past = self._learner.past(connection, now or datetime.now(UTC))
-            jobs = [job_row(row, past) for row in connection.execute(query)]
+            jobs = tuple(job_row(row, past) for row in connection.execute(query))
             notes = {row.name: row.value for row in connection.execute(sa.select(service))}
             health = read_health(connection)
-        return json_shapes.status_json(jobs, service_state(notes, targets=health))
+        return Overview(jobs=jobs, service=service_state(notes, targets=health))
 
-    def history(self, job_id: int | None = None) -> list[shapes.Transition]:
+    def history(self, job_id: int | None = None) -> list[TransitionRow]:
         """Transitions, oldest first."""
         query = sa.select(*TRANSITION).order_by(transitions.c.id)
         if job_id is not None:
             query = query.where(transitions.c.job_id == job_id)
         with self._engine.begin() as connection:
-            return [json_shapes.transition_json(transition_row(row)) for row in connection.execute(query)]
+            return [transition_row(row) for row in connection.execute(query)]
 
     def deliveries(
         self,
@@ -68,7 +75,7 @@ class Records:
         after: datetime | None = None,
         delivery_id: int | None = None,
         event_id: int | None = None,
-    ) -> list[shapes.Delivery]:
+    ) -> list[DeliveryRow]:
         """Deliveries, oldest first. `after`: only of events since then."""
         query = (
             sa.select(deliveries, events.c.kind, events.c.job_id)
@@ -88,7 +95,7 @@ class Records:
         if after is not None:
             query = query.where(events.c.at >= after)
         with self._engine.begin() as connection:
-            return [json_shapes.delivery_json(delivery_row(row)) for row in connection.execute(query)]
+            return [delivery_row(row) for row in connection.execute(query)]
 
     def delivery_text(self, delivery: int) -> SentText | None:
         """The message that carried a delivery, as it was sent; None where none is kept."""

@@ -94,6 +94,11 @@ class DeliveryRow:
     last_error: str | None
     text: str | None = None
 
+    @property
+    def event(self) -> str:
+        """As messages show it."""
+        return f"gw-{self.event_id}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobHistory:
@@ -119,7 +124,8 @@ class Page(Generic[T]):
 class ServiceState:
     """How the service is, as it noted itself, and how much there is. `jobs`: watched ones by status, None: unseen.
 
-    `targets`: the health of those that have failed before, by name.
+    `targets`: the health of those that have failed before, by name. `store_failure`: what keeps the store from being
+    written.
     """
 
     login: Login = Login.UNKNOWN
@@ -133,10 +139,24 @@ class ServiceState:
     pending: int = 0
     failed: int = 0
     targets: Mapping[str, TargetHealth] = field(default_factory=dict)
+    store_failure: str | None = None
+
+    @property
+    def targets_down(self) -> tuple[tuple[str, TargetHealth], ...]:
+        """Those that do not accept messages, by name."""
+        return tuple((name, health) for name, health in sorted(self.targets.items()) if health.down_since is not None)
 
     @property
     def config_refused(self) -> bool:
         return self.config == "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """Every job in the store, and how the service is."""
+
+    jobs: tuple[JobRow, ...]
+    service: ServiceState
 
 
 def job_row(row: Any, past: Past) -> JobRow:

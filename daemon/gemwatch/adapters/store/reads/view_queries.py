@@ -1,4 +1,4 @@
-"""The statements behind `views.py`: filter, order and page in SQL, the shapes of `records.py`."""
+"""The statements behind `views.py`: filter, order and page in SQL."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass

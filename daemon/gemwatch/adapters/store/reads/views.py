@@ -1,40 +1,39 @@
-"""What the pages and the HTTP API show. Reads only, beside the program's own work: a page never delays a poll."""
+"""What the pages and the HTTP API show. Reads with a connection and thread of its own: a page never delays a poll."""
 
 import asyncio
 import os
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 
-from gemwatch import __version__
 from gemwatch.adapters.store.database import open_to_read
 from gemwatch.adapters.store.files import StoreError
-from gemwatch.adapters.store.reads import json_shapes, shapes
 from gemwatch.adapters.store.reads import view_queries as queries
+from gemwatch.adapters.store.reads.rows import DeliveryRow, JobHistory, JobRow, Page, ServiceState
 from gemwatch.adapters.store.runs import Learner
 from gemwatch.core.clock import Clock
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-PATIENCE = 5.0  # seconds for one look into the store
+PATIENCE = 5.0  # seconds for one read
 DEFAULT_LIMIT, MOST = 50, 500  # rows of one answer
 
 
 class Views:
-    """Each look is one transaction, so what it returns belongs together. Looks are taken one after another.
+    """Each method is one transaction, so what it returns belongs together. Reads run one after another.
 
-    Each raises StoreError where the store does not answer: that is said, not waited for, unlike by the program
-    itself, which must not lose what it has to write.
+    Each raises StoreError where the store does not answer. The program's own writes wait for the store; these do not.
     """
 
-    def __init__(self, url: str, clock: Clock, trouble: Callable[[], str | None] = lambda: None) -> None:
-        """`trouble`: what is wrong with the store for who writes to it."""
+    def __init__(self, url: str, clock: Clock, failure: Callable[[], str | None] = lambda: None) -> None:
+        """`failure`: what keeps the program from writing to the store."""
         self._engine = open_to_read(url, live=True)
         self._clock = clock
-        self._failure = trouble
+        self._failure = failure
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="views")
         self._learner = Learner()
         self._connection: sa.Connection | None = None
@@ -53,12 +52,12 @@ class Views:
         descending: bool = False,
         limit: int = DEFAULT_LIMIT,
         offset: int = 0,
-    ) -> shapes.JobPage:
-        """`{"jobs": [...], "total": n, "limit": n, "offset": n}`, the jobs as in `gemwatch status --json`.
+    ) -> Page[JobRow]:
+        """Some of the jobs.
 
-        `search` is looked for in id, name and input file name, `status` are those to show (`UNSEEN` for jobs that
-        were not seen yet), `needs_review` says whether a job's success should be looked at, `sort` is one of
-        `JOB_ORDERS`; jobs that lack what is sorted by come last.
+        `search` is searched for in id, name and input file name, `status` are those to show (`UNSEEN` for jobs that
+        were not seen yet), `needs_review` means that a job's success needs review, `sort` is one of `JOB_ORDERS`;
+        jobs that lack what is sorted by come last.
         """
         where = queries.Wanted(
             search=search,
@@ -70,19 +69,16 @@ class Views:
         )
         span = queries.Span(limit=limit, offset=offset)
         now = self._clock.now()
-        found = await self._poll(
+        return await self._read(
             queries.jobs, where, sort, span, descending=descending, learner=self._learner, now=now
         )
-        return json_shapes.jobs_page_json(found)
 
     async def states(self, *, search: str | None = None) -> dict[str, int]:
         """How many watched jobs that fit the search count as what: a status, UNSEEN, NOT_FOUND or NEEDS_REVIEW."""
-        return await self._poll(queries.states, queries.Wanted(search=search, watched=True))
+        return await self._read(queries.states, queries.Wanted(search=search, watched=True))
 
-    async def job(self, job_id: int) -> shapes.JobWithHistory | None:
-        """A job as in `gemwatch status --json`, with its "transitions", "deliveries" and earlier "runs"."""
-        found = await self._poll(queries.job, job_id, learner=self._learner, now=self._clock.now())
-        return None if found is None else json_shapes.history_json(found)
+    async def job(self, job_id: int) -> JobHistory | None:
+        return await self._read(queries.job, job_id, learner=self._learner, now=self._clock.now())
 
     async def deliveries(
         self,
@@ -92,63 +88,61 @@ class Views:
         job_id: int | None = None,
         limit: int = DEFAULT_LIMIT,
         offset: int = 0,
-    ) -> shapes.DeliveryPage:
-        """`{"deliveries": [...], "total", "limit", "offset"}`, newest first, as in `gemwatch deliveries --json`."""
+    ) -> Page[DeliveryRow]:
+        """Some of the deliveries, newest first."""
         span = queries.Span(limit=limit, offset=offset)
-        return json_shapes.deliveries_page_json(
-            await self._poll(queries.deliveries_page, state, target, job_id, span)
-        )
+        return await self._read(queries.deliveries_page, state, target, job_id, span)
 
     async def names(self, job_ids: Collection[int]) -> dict[int, str]:
         """What those of these jobs are called that have a name."""
-        return await self._poll(queries.names, job_ids)
+        return await self._read(queries.names, job_ids)
 
-    async def service(self) -> shapes.Service:
+    async def service(self) -> ServiceState:
         """How the service is, and how much there is."""
-        state = await self._poll(queries.service_now)
-        return json_shapes.service_json(state, version=__version__, store_trouble=self._failure())
+        state = await self._read(queries.service_now)
+        return replace(state, store_failure=self._failure())
 
     async def ended_sessions(self) -> frozenset[str]:
         """The digests of web sessions that ended by a logout."""
-        return await self._poll(queries.ended_sessions)
+        return await self._read(queries.ended_sessions)
 
     async def changed(self) -> str:
         """A marker that differs from an earlier one if anything that a page shows may have changed since."""
-        version = await self._poll(self._data_version)
+        version = await self._read(self._data_version)
         return f"{version}-{self._failure() or ''}"
 
     def close(self) -> None:
-        """Wait for the look in hand, and let go of the store."""
-        self._thread.submit(self._let_go)
+        """Wait for the current read, then close the connection."""
+        self._thread.submit(self._disconnect)
         self._thread.shutdown()
         self._engine.dispose()
 
-    async def _poll(self, work: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        def poll_once() -> T:
+    async def _read(self, work: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        def read() -> T:
             try:
                 connection = self._connected()
                 with connection.begin():
                     return work(connection, *args, **kwargs)
             except sa.exc.DatabaseError:
-                self._let_go()
+                self._disconnect()
                 raise
 
         try:
             async with asyncio.timeout(PATIENCE):
-                return await asyncio.wrap_future(self._thread.submit(poll_once))
+                return await asyncio.wrap_future(self._thread.submit(read))
         except TimeoutError:
             raise StoreError(f"the store does not answer within {PATIENCE:.0f} s") from None
         except sa.exc.DatabaseError as error:
             raise StoreError(f"the store does not work: {error.orig}") from None
 
     def _connected(self) -> sa.Connection:
-        """One connection for all looks: `data_version` counts what others write, from its own beginning on."""
+        """One connection for all reads: `data_version` counts what others have written since it was opened."""
         if self._connection is None:
             self._connection = self._engine.connect()
             self._opened = os.urandom(8).hex()  # one connection's count says nothing to another's
         return self._connection
 
-    def _let_go(self) -> None:
+    def _disconnect(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None

@@ -1,1 +1,1 @@
-"""Messages in words: pure functions from events to what people read. Called by the dispatcher and the commands."""
+"""Composes and renders messages, with pure functions. Called by the dispatcher and the commands."""

@@ -1,4 +1,4 @@
-"""An event in words: what is sent to people when one thing happened."""
+"""Composes the message about a single event."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -33,11 +33,11 @@ from gemwatch.core.text.context import NOWHERE, Context
 from gemwatch.core.text.message import Block, Fact, Line, Link, Message, foreign
 
 _LAST_SEEN: Mapping[str, str] = {Status.REQUESTED: "waiting", Status.IN_PROGRESS: "running"}
-_LONGEST_FILE_NAME = 1024  # what the storage allows
+_LONGEST_FILE_NAME = 1024  # the limit of the storage
 
 
 def compose(event_id: int | None, event: Event, *, now: datetime, context: Context = NOWHERE) -> Message:
-    """The message about one event. `event_id` None: the event could not be stored and is sent all the same."""
+    """The message about one event. `event_id` None: the event could not be stored but is sent anyway."""
     return Message(
         title=title(event),
         blocks=(*late(event, now, context), *_blocks(event, context), *sender(context, event.job_id)),
@@ -63,7 +63,7 @@ def late(event: Event, now: datetime, context: Context) -> Iterator[Block]:
 
 
 def sender(context: Context, job_id: int | None) -> Iterator[Block]:
-    """Where to read more, and which instance sends this."""
+    """Where to read more, and the instance that sends the message."""
     if context.name is not None:
         yield Fact(label="Instance", line=(context.name,))
     if context.public_url is not None:
@@ -72,7 +72,7 @@ def sender(context: Context, job_id: int | None) -> Iterator[Block]:
 
 
 def tone(event: Event) -> Tone:
-    """The tone of the event's kind; a recovery of the service is good news."""
+    """The tone of the event's kind. Recoveries of the service are GOOD."""
     recovered = isinstance(event.facts, ServiceFacts) and event.facts.over
     return Tone.GOOD if recovered else event.kind.traits.tone
 
@@ -127,7 +127,7 @@ def _run(
 
 
 def _watched(event: Event, details: JobDetails, what: Iterator[Block], context: Context) -> Iterator[Block]:
-    """Something about a job that has not ended, and which job it is."""
+    """A message about a job that has not ended."""
     yield from what
     yield from _files(details)
     yield _observed(event, context)
@@ -190,7 +190,7 @@ def _times(event: Event, facts: RunFacts, previous: PreviousRun | None, context:
 
 
 def _uncertainty(event: Event, facts: RunFacts, context: Context) -> Line:
-    """The API does not say when a job ended, so the message has both sides of the gap."""
+    """When the job was last seen before. The API does not state when a job ended, so messages give both times."""
     if facts.first_sight:
         return ("; it had already ended when gemwatch first saw it",)
     if facts.last_seen_before is None or facts.before is None:

@@ -1,4 +1,4 @@
-"""What a message needs to know besides the event: which instance sends it, and where its readers are."""
+"""What a message needs in addition to the event: the sending instance, and its readers' zone and commands."""
 
 import shlex
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from datetime import UTC, tzinfo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """`public_url`: where the pages are, without a final slash. `login_command`: what a person runs to log in."""
+    """`public_url`: the address of the pages, without a trailing slash. `login_command`: the command to log in."""
 
     name: str | None = None
     public_url: str | None = None
@@ -17,12 +17,12 @@ class Context:
     login_command: str | None = None
 
     def command(self, template: str) -> str:
-        """A command to copy: `{gemwatch}` is the program with its configuration, `{login}` the way to log in."""
+        """A command to copy: `{gemwatch}` is the program with its configuration, `{login}` the command to log in."""
         config = f" --config {shlex.quote(self.config_path)}" if self.config_path else ""
         return template.format(gemwatch=f"gemwatch{config}", login=self.login_command or "")
 
     def commands(self, templates: Iterable[str]) -> tuple[str, ...]:
-        """Several of them, without those that cannot be given: not every login is a command."""
+        """Several commands, without those that are unknown: not every login is a command."""
         return tuple(filter(None, map(self.command, templates)))
 
 

@@ -1,4 +1,4 @@
-"""Failures of the service in words, for messages, pages and commands: what happened, what it means, what to do."""
+"""The words for failures of the service, for messages, pages and commands: what happened, meaning, what to do."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from gemwatch.core.text.context import NOWHERE, Context
 
 
 class Failure(StrEnum):
-    """What can fail about the service itself."""
+    """The failures of the service itself."""
 
     LOGIN = "login"
     LOGIN_FOR_JOB = "login-for-job"
@@ -27,7 +27,7 @@ class Failure(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """`title` has no capital, since it follows a name. `commands` are templates for `Context.command`."""
+    """`title` starts in lower case, because it follows a name. `commands` are templates for `Context.command`."""
 
     title: str
     happened: str
@@ -36,7 +36,7 @@ class Words:
     commands: tuple[str, ...] = ()
 
     def remedy(self, context: Context = NOWHERE) -> str:
-        """What to do in one sentence or two, with the commands, for pages and standard error."""
+        """What to do, in one or two sentences with the commands, for pages and standard error."""
         return f"{self.to_do} {' and '.join(context.commands(self.commands))}".strip()
 
 
@@ -197,5 +197,5 @@ _CAUSES: Mapping[Culprit, str] = {
 
 
 def likely_cause(culprit: Culprit, status: int | None) -> str:
-    """`the API key`, or `the token or the API key` where the answer does not say which. `status` is HTTP's."""
+    """`the API key`, or `the token or the API key` if the answer does not tell them apart. `status` is HTTP's."""
     return " or ".join(_CAUSES[suspect] for suspect in suspects(culprit, status))

@@ -1,6 +1,6 @@
-"""Times, durations, counts and sizes in words, once for messages, pages and commands.
+"""Formats times, durations, counts and sizes for messages, pages and commands.
 
-A time is in the reader's zone, which is always named, followed by UTC.
+Times are in the reader's zone, with its name, followed by UTC.
 """
 
 from collections.abc import Iterable
@@ -8,17 +8,17 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")  # in any locale
 LATE = timedelta(minutes=2)
-NARROW = timedelta(minutes=10)  # of a range: narrower ones are shown to the second, wider ones to the minute
+NARROW = timedelta(minutes=10)  # the width of a range; narrower ones show seconds, wider ones minutes
 LONGEST_NAME = 80
 
 
 def point(time: datetime, zone: tzinfo = UTC) -> str:
-    """`18 Feb 2026, 14:21:07 CET (13:21:07 UTC)`; the date of the UTC time only where it differs."""
+    """`18 Feb 2026, 14:21:07 CET (13:21:07 UTC)`. The UTC time has a date only if that differs."""
     return f"{day(time, zone)}, {_zoned(time, zone)}"
 
 
 def near(time: datetime, other: datetime, zone: tzinfo = UTC) -> str:
-    """A time next to another one: without the date where it is the same, `14:20:05 CET (13:20:05 UTC)`."""
+    """A time next to another one: without the date if it is the same, `14:20:05 CET (13:20:05 UTC)`."""
     return _zoned(time, zone) if day(time, zone) == day(other, zone) else point(time, zone)
 
 
@@ -56,7 +56,7 @@ def distance(time: datetime, now: datetime) -> str:
 
 
 def span(length: timedelta) -> str:
-    """`42 s`, `12 min`, `2 h 42 min` or `3 d 4 h`: two units at most, cut off rather than rounded."""
+    """`42 s`, `12 min`, `2 h 42 min` or `3 d 4 h`: at most two units, rounded down."""
     seconds = max(0, int(length.total_seconds()))
     minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
     if minutes < 1:

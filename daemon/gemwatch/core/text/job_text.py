@@ -1,4 +1,4 @@
-"""What messages say about jobs: their files, numbers and times, how they compare with earlier runs, what to do."""
+"""The parts of messages about jobs: files, numbers, times, comparison with earlier runs, and what to do."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ from gemwatch.core.text import formatting
 from gemwatch.core.text.context import Context
 from gemwatch.core.text.message import Block, Command, Fact, Item, Line, Paragraph, foreign, joined
 
-QUICKLY = timedelta(minutes=10)  # a job that fails so soon after its start fails TomTom's checks of the input
+QUICKLY = timedelta(minutes=10)  # a job that fails this soon after its start has failed TomTom's checks of the input
 _ALIKE = {
     Basis.INPUT: "of the same input",
     Basis.RELEASE: "of the same job type and release",
@@ -40,7 +40,7 @@ _ASK = "ask TomTom and give the job id"
 
 
 def job(job_id: int | None, name: str | None) -> Line:
-    """`Netherlands weekly (job 7)`, or `job 7` where it has no name."""
+    """`Netherlands weekly (job 7)`, or `job 7` without a name."""
     number = "a job" if job_id is None else f"job {job_id}"
     shown = foreign(name, formatting.LONGEST_NAME) if name else None
     return (shown, f" ({number})") if shown and shown.text.strip() else (number,)
@@ -62,12 +62,12 @@ def expected_end(estimate: Estimate | None, context: Context) -> Iterator[Block]
 
 
 def judged_by(runs: int, basis: Basis) -> str:
-    """`12 runs of the same input`: what an estimate or a limit was made from."""
+    """`12 runs of the same input`: the runs behind an estimate or a limit."""
     return f"{formatting.counted(runs, 'run', 'runs')} {_ALIKE[basis]}"
 
 
 def why_review(facts: NeedsReviewFacts) -> Iterator[Block]:
-    """What comes first when a SUCCESS needs review."""
+    """The first blocks if a SUCCESS needs review."""
     for reason in facts.reasons:
         yield Fact(label="Why", line=(foreign(reason).text,))
     changed = facts.previous is not None and facts.previous.changed
@@ -77,7 +77,7 @@ def why_review(facts: NeedsReviewFacts) -> Iterator[Block]:
 
 
 def compared_with(previous: PreviousRun | None, context: Context) -> Iterator[Block]:
-    """The previous run on the same input, and what was requested differently."""
+    """The previous run on the same input, and the differences between the requests."""
     if previous is None:
         return
     ended = formatting.point(previous.ended_at, context.zone)
@@ -94,7 +94,7 @@ def failure(details: JobDetails) -> Iterator[Block]:
 
 
 def why_failed(facts: FailedFacts, at: datetime, context: Context) -> Iterator[Block]:
-    """GEM's reason, what a FAILED means, what to do, and how far the job got."""
+    """GEM's reason, the meaning of a FAILED, what to do, and how far the job got."""
     yield from failure(facts.job)
     reason = "" if facts.job.failure else " GEM gives no reason."
     yield _meaning(f"TomTom ended the job. There is no result.{reason}")
@@ -190,7 +190,7 @@ def not_found(facts: NotFoundFacts, event: Event, context: Context) -> Iterator[
 
 
 def request(details: JobDetails, context: Context) -> Iterator[Block]:
-    """When the job was requested, and what for."""
+    """When the job was requested, and its parameters."""
     if details.requested_at:
         yield Fact(label="Requested", line=(formatting.point(details.requested_at, context.zone),))
     parts: list[Line] = [(foreign(details.job_type),)] if details.job_type else []
@@ -221,7 +221,7 @@ def _limit(limit: Bound) -> str:
 
 
 def _rough(time: datetime, other: datetime, width: timedelta, context: Context) -> str:
-    """As exact as a range this wide is. With the day where it is another one than that of `other`."""
+    """A time as exact as its range. With the day if that differs from the day of `other`."""
     clock = formatting.clock(time, context.zone)
     clock = clock if width < formatting.NARROW else clock[: -len(":00")]
     day = formatting.day(time, context.zone)

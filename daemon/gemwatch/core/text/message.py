@@ -1,4 +1,4 @@
-"""A message as values, before any format: what it says, block by block. The renderers turn it into text to send."""
+"""A message as values, independent of formats: a list of blocks. The renderers convert it to text."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ SIGNS: Mapping[Tone, str] = {Tone.GOOD: "✅", Tone.BAD: "❌", Tone.WARNING: "�
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """Words from outside: file names, names, answers. Each format shows them exactly and lets nothing in them act."""
+    """Text from outside, such as file names or answers. Every format shows it exactly and disables markup in it."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """Our own words that people copy: a command or a path within a sentence."""
+    """Our own text to copy, a command or a path, within a sentence."""
 
     text: str
 
@@ -32,7 +32,7 @@ Line = tuple[Span, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paragraph:
-    """A sentence or several, with a label such as `Meaning` or without one."""
+    """One or more sentences, with an optional label such as `Meaning`."""
 
     line: Line
     label: str = ""
@@ -40,7 +40,7 @@ class Paragraph:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """A label and its value. Facts that follow each other are one list."""
+    """A label and its value. Consecutive facts form one list."""
 
     label: str
     line: Line
@@ -62,14 +62,14 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A row of a table, of which a summary has one for each event."""
+    """A row of a table. A summary has one for each event."""
 
     cells: tuple[Line, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """A link that we made. `url` holds nothing from outside."""
+    """Our own link. `url` contains no text from outside."""
 
     label: str
     url: str
@@ -80,9 +80,9 @@ Block = Paragraph | Fact | Item | Command | Row | Link
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """What is sent about an event, or about several. The blocks are in the order of their weight.
+    """The message about one or more events. The most important blocks come first.
 
-    `last`: the last line, which names the event. It stays when a service's limit leaves out everything else.
+    `last`: the last line, which names the event. It stays even if a service's limit cuts everything else.
     """
 
     title: Line
@@ -92,7 +92,7 @@ class Message:
 
 
 def foreign(text: str, most: int = 200) -> Foreign:
-    """A text from outside, exactly as it is except for invisible characters, and no longer than `most` characters."""
+    """A text from outside, unchanged except for invisible characters, and shortened to `most` characters."""
     return Foreign(visible(text, most))
 
 
@@ -102,7 +102,7 @@ def plain(line: Line) -> str:
 
 
 def joined(parts: Iterable[Line], between: str = ", ") -> Line:
-    """Several lines as one, with something between them."""
+    """Several lines joined into one."""
     spans: list[Span] = []
     for part in parts:
         spans += [between, *part] if spans else part

@@ -1,4 +1,4 @@
-"""A message as HTML, in the few tags that mail programs and chats have in common."""
+"""Renders a message as HTML, with the few tags that mail programs and chats have in common."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -29,14 +29,14 @@ _COLOURS: Mapping[Tone, str] = {
     Tone.WARNING: "#9a6700",
     Tone.PLAIN: "#57606a",
 }
-# Mail programs make links of what looks like an address, wherever it stands, and there are more domain endings every
-# year. A tag around a character in the middle prevents that and is not part of what is copied. Endings that files of
-# this trade have, and no domain, stay without it.
+# Mail programs turn anything that looks like an address into a link, and new top-level domains appear every year. A
+# tag around a character in the middle prevents that, and is not copied with the text. File extensions that are common
+# here and are not top-level domains do not need it.
 _FILE_ENDINGS = frozenset(
     {"parquet", "geoparquet", "results", "result", "json", "jsonl", "geojson", "csv", "tsv", "txt", "log"}
     | {"yaml", "yml", "xml", "gz", "tar", "zst", "avro", "orc"}
 )
-_DOT = "[.\u3002\uff0e\uff61]"  # the last three are dots to an internationalised domain name
+_DOT = "[.\u3002\uff0e\uff61]"  # the last three count as dots in internationalized domain names
 _DOTTED_NAME = re.compile(rf"(?:[\w-]+{_DOT})+([^\W\d_]{{2,}}|xn--[\w-]+)(?![^\W_])")
 _ADDRESS = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?!\d)")
 _LINKED = re.compile(r"[@\uff20]|[:\uff1a](?=//)|(?<=mailto):|(?<=tel):", re.IGNORECASE)
@@ -58,7 +58,7 @@ def _heading(message: Message) -> str:
 
 
 def _group(kind: type[Block], blocks: Iterable[Block]) -> list[str]:
-    """Blocks of one kind that follow each other: items of one list, rows of one table."""
+    """Consecutive blocks of one kind: items of one list, rows of one table."""
     parts = [_block(block) for block in blocks]
     if kind in (Fact, Item):
         return ["<ul>", *parts, "</ul>"]
@@ -85,7 +85,7 @@ def _block(block: Block) -> str:
 
 
 def _three(row: Row) -> tuple[str, ...]:
-    """The first cell, what is between, and the last one: rows have different numbers of cells."""
+    """The first cell, the joined middle ones, and the last one, because rows have different numbers of cells."""
     first, *between, last = map(_inline, row.cells) if len(row.cells) > 1 else (_inline(row.cells[0]), "")
     return first, " · ".join(between), last
 
@@ -109,7 +109,7 @@ def _span(span: Span) -> str:
 
 
 def _unlinked(text: str) -> str:
-    """The text escaped, with an empty change of tag in all that a mail program could make a link of."""
+    """The escaped text, with a tag inside everything that a mail program could turn into a link."""
     places = {found.start() for found in _LINKED.finditer(text)}
     for found in (*_ADDRESS.finditer(text), *_dotted_names(text)):
         places |= {found.start() + dot.start() for dot in re.finditer(_DOT, found[0])}

@@ -1,4 +1,4 @@
-"""A message as Markdown: for chats, with words from outside as code, and for Adaptive Cards, which know no code."""
+"""Renders a message as Markdown: for chats, with foreign text as code, and for Adaptive Cards, which have no code."""
 
 import re
 from collections.abc import Callable
@@ -24,12 +24,12 @@ _Inline = Callable[[Line], str]
 
 
 def body(message: Message, *, headed: bool = False) -> str:
-    """CommonMark in which every word from outside is a code span."""
+    """CommonMark in which text from outside is in code spans."""
     return _body(message, _with_code, _fenced, headed=headed)
 
 
 def card(message: Message, *, headed: bool = False) -> str:
-    """For a TextBlock: bold, lists, links and nothing else. Characters that would act are escaped, and only those."""
+    """For a TextBlock: only bold, lists and links. Escapes only characters that would be markup."""
     return _body(message, _without_code, lambda text: _for_card(text, first=True), headed=headed)
 
 
@@ -38,7 +38,7 @@ def _fenced(text: str) -> str:
 
 
 def code_span(text: str) -> str:
-    """The text between as many backticks as it takes. Nothing within them acts."""
+    """The text between enough backticks, so that nothing in it is markup."""
     if not text:
         return ""
     longest = max(map(len, re.findall("`+", text)), default=0)
@@ -58,11 +58,11 @@ _ACTIVE = re.compile(
     """,
     re.VERBOSE,
 )
-_FIRST = re.compile(r"\s*(?:[#>+=-]|\d+[.)](?=\s|\Z))")  # what begins a heading, a quotation or a list
+_FIRST = re.compile(r"\s*(?:[#>+=-]|\d+[.)](?=\s|\Z))")  # the start of a heading, a quotation or a list
 
 
 def escaped(text: str, *, first: bool = False) -> str:
-    """The text with a backslash before each character that would act. `first`: it begins a line."""
+    """The text with a backslash before each character that would be markup. `first`: it starts a line."""
     inert = _ACTIVE.sub(lambda found: "".join(f"\\{one}" for one in found[0]), text)
     if first and (found := _FIRST.match(inert)):
         return f"{inert[: found.end() - 1]}\\{inert[found.end() - 1 :]}"
@@ -106,7 +106,7 @@ def _block(block: Block, inline: _Inline, command: Callable[[str], str]) -> str:
             assert_never(block)
 
 
-_IN_URL = ":/?#@!$&'*+,;=%~[]-._"  # everything that a URL holds, except parentheses
+_IN_URL = ":/?#@!$&'*+,;=%~[]-._"  # all characters of a URL except parentheses
 
 
 def _with_code(line: Line) -> str:
@@ -118,12 +118,12 @@ def _without_code(line: Line) -> str:
 
 
 def _for_card(text: str, *, first: bool) -> str:
-    """Escaped. As an entity, a `<` cannot begin the `<at>` by which Apprise and Teams know a mention."""
+    """The escaped text. `<` becomes an entity, so that it cannot start `<at>`, a mention for Apprise and Teams."""
     return escaped(text, first=first).replace("\\<", "&lt;")
 
 
 def _joined(line: Line, other: Callable[[str, bool], str]) -> str:
-    """The spans of a line in one. Only the first can begin the line."""
+    """The joined spans of a line. Only the first one starts the line."""
     texts: list[str] = []
     for span in line:
         match span:

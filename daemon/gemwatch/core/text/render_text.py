@@ -1,4 +1,4 @@
-"""A message as plain text, for services that show every character as it is."""
+"""Renders a message as plain text, for services that show every character unchanged."""
 
 from itertools import zip_longest
 from typing import assert_never

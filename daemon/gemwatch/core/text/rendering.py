@@ -1,4 +1,4 @@
-"""A message in the format that a service takes, no longer than the service allows."""
+"""Renders a message in the format of a service, within its length limit."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -12,11 +12,11 @@ from gemwatch.core.text.sanitize import shorten
 
 
 class Format(StrEnum):
-    """What a service does with what it gets.
+    """The format that a service displays.
 
-    TEXT is for services that show every character as it is: plain-text mail, SMS, webhooks. A service that looks
-    for mentions, emphasis or links in plain text (most chats) gets MARKDOWN, where words from outside are code.
-    CARD is the Markdown of Adaptive Cards (Microsoft Teams): no code spans, and a single line break shows as a space.
+    TEXT is for services that show every character unchanged: plain-text mail, SMS, webhooks. Services that interpret
+    mentions, emphasis or links in plain text (most chats) get MARKDOWN, with text from outside as code. CARD is the
+    Markdown of Adaptive Cards (Microsoft Teams): it has no code spans, and shows a single line break as a space.
     """
 
     TEXT = "text"
@@ -27,9 +27,9 @@ class Format(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """Ready to be sent. `title` is plain text in every format; `body` is in the format `form`.
+    """A rendered message. `title` is plain text in every format, `body` is in the format `form`.
 
-    `plain`: the body as text, for mail, which carries both.
+    `plain`: the body as text, for mail, which contains both.
     """
 
     title: str
@@ -48,10 +48,10 @@ _BODIES: Mapping[Format, Callable[..., str]] = {
 
 
 def render(message: Message, form: Format, most: int | None = None, *, headed: bool = False) -> Rendered:
-    """The message in a format, with at most `most` characters of body.
+    """The message in a format, with a body of at most `most` characters.
 
-    What does not fit is left out from below; the last line stays, whatever the limit. `headed`: the body begins with
-    the title, marked up. For services that have no title of their own, or that take markup in it.
+    If it does not fit, blocks are removed from the end; the last line always stays. `headed`: the body starts with
+    the title, with markup, for services without titles or with markup in titles.
     """
     title = shorten(plain(message.title), LONGEST_TITLE)
     body = _fitted(message, _BODIES[form], most, headed=headed)
@@ -73,18 +73,18 @@ def _fitted(message: Message, body: Callable[..., str], most: int | None, *, hea
 
 
 def _first(blocks: tuple[Block, ...], number: int) -> tuple[Block, ...]:
-    """The first blocks. Rows that are left out are counted, since each is an event of its own."""
+    """The first blocks, with the number of removed rows, because each row is an event."""
     rows = sum(isinstance(block, Row) for block in blocks[number:])
     return (*blocks[:number], Row(cells=((f"and {rows} more",),))) if rows else blocks[:number]
 
 
 def _shortened(text: str, room: int) -> tuple[Block, ...]:
-    """What is left of a block that does not fit."""
+    """The shortened rest of a block that does not fit."""
     return (Paragraph(line=(Foreign(shorten(text, room)),)),) if room else ()
 
 
 def _greatest(most: int, fits: Callable[[int], bool]) -> int:
-    """The greatest number up to `most` that fits, 0 if none does; what is longer fits less."""
+    """The greatest number up to `most` that fits, or 0, by binary search."""
     low, high = 0, most
     while low < high:
         middle = (low + high + 1) // 2

@@ -1,30 +1,30 @@
-"""Texts made safe to show on one line: nothing invisible, no control characters, a limited length.
+"""Makes texts safe to show on one line: without invisible and control characters, and with a limited length.
 
-What a format would act upon (mentions, links, emphasis) is not touched here: each renderer escapes it in its own way,
-so that a copied file name is the exact one.
+Markup (mentions, links, emphasis) stays here: each renderer escapes it for its format, so that users can copy the
+exact file name.
 """
 
 import re
 import unicodedata
 
-# Unicode's Default_Ignorable_Code_Point: shown as nothing, although some of them count as letters or marks.
+# Unicode's Default_Ignorable_Code_Point: invisible, although some of them count as letters or marks.
 _IGNORABLE = (
     *((0x00AD, 0x00AD), (0x034F, 0x034F), (0x061C, 0x061C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F)),
     *((0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF)),
     *((0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF)),
 )
 _SEPARATORS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")  # control characters and line ends
-_BLANKS = frozenset("\u2800")  # a Braille pattern without dots: a symbol that shows nothing
+_BLANKS = frozenset("\u2800")  # the Braille pattern without dots, an invisible symbol
 
 
 def single_line(text: str, most: int = 200) -> str:
-    """The text on one line with single spaces, for our own words and for texts whose spaces do not matter."""
+    """The text on one line with single spaces, for our own words and for texts in which spaces do not matter."""
     return shorten(" ".join(visible(text, most * 8).split()), most)
 
 
 def visible(text: str, most: int) -> str:
-    """The text on one line without invisible characters; every other character, spaces included, stays as it is."""
-    if len(text) > most * 8:  # a name of a megabyte costs no more than its ends
+    """The text on one line without invisible characters. All other characters, including spaces, are unchanged."""
+    if len(text) > most * 8:  # for a huge text, process only its ends
         text = f"{text[: most * 4]}…{text[len(text) - most * 4 :]}"
     if text.isascii() and text.isprintable():
         return shorten(text, most)
@@ -32,7 +32,7 @@ def visible(text: str, most: int) -> str:
 
 
 def shorten(text: str, most: int) -> str:
-    """At most `most` characters, the end kept: what tells file names and errors apart is often there."""
+    """At most `most` characters, including the end, in which file names and errors often differ."""
     if len(text) <= most:
         return text
     tail = most // 3

@@ -1,4 +1,4 @@
-"""Messages about the service itself and about groups: what happened, what it means, what to do."""
+"""Composes messages about the service itself and about groups: what happened, its meaning, and what to do."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -80,7 +80,7 @@ def group_done(event: Event, facts: GroupDoneFacts, context: Context) -> Iterato
 
 
 def unknown(event: Event) -> Iterator[Block]:
-    """An event that a newer gemwatch has stored: nothing can be assumed about its facts."""
+    """An event from a newer gemwatch, whose facts are unknown."""
     word = foreign(event.kind.value, 40)
     yield Paragraph(
         line=("A newer version of gemwatch recorded this event (", word, "). This version cannot show more.")

@@ -1,4 +1,4 @@
-"""Many events in one message, for the moment when many deliveries wait for one target."""
+"""Composes one message about many events, for a target with many waiting deliveries."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ _CLOSING = "These events were waiting at the same time, so they are sent as one 
 
 
 def summarise(letters: Sequence[tuple[int, Event]], *, now: datetime | None, context: Context = NOWHERE) -> Message:
-    """One message about several events. Each has a row with its own id. `now` None: as if all were late."""
+    """One message about several events, with a row and id for each. `now` None: all rows show their time."""
     ordered = sorted(letters, key=lambda letter: _place(letter[1].kind))
     events = [event for _, event in letters]
     rows = (Row(cells=tuple(_cells(event_id, event, now, context))) for event_id, event in ordered)
@@ -37,7 +37,7 @@ def fitting(
     headed: bool = False,
     context: Context = NOWHERE,
 ) -> int:
-    """How many of the letters, from the first on, fit into one summary of `most` characters: one at least."""
+    """How many of the letters, from the first one, fit into one summary of `most` characters; at least one."""
     low, high = 1, len(letters)
     while low < high:
         middle = (low + high + 1) // 2
@@ -66,7 +66,7 @@ def _tone(events: Sequence[Event]) -> Tone:
 
 
 def _place(kind: Kind) -> int:
-    """Events stay in the order in which they happened within a kind; kinds of a newer version come last."""
+    """The place of a kind in a summary. Kinds from a newer version come last."""
     return IN_SUMMARY.index(kind) if isinstance(kind, EventKind) else len(IN_SUMMARY)
 
 

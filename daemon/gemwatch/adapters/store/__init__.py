@@ -1,15 +1,15 @@
-"""The database: tables, migrations, claims, the outbox, and the reads for commands, pages and metrics.
+"""The database: tables, migrations, claims, the outbox, and reads for commands, pages and metrics.
 
-Called by `engine` through its ports, and by `app`, `web` and `cli` for reading. Who writes which table:
+Called by `engine` through its ports, and by `app`, `web` and `cli` for reading. These modules write the tables:
 
     watches       watch_list (as configured), recording (state and schedule), listings (schedule), runs (marks)
-    details       details, called by recording when an answer has changed
+    details       details, called by recording after a changed answer
     transitions   recording
-    runs          runs, called by recording when a job has ended
+    runs          runs, called by recording after an end
     events        outbox
     deliveries    outbox, rerouting, housekeeping
     service       recording (notes), schema (the oldest version that can use the store)
-    all           housekeeping: what is old goes, and the schedule follows the clock
+    all           housekeeping: deletes old rows, and moves the schedule after a clock jump
 
 Facts in `events` are written and read by facts_codec. Reads are in reads/
 """

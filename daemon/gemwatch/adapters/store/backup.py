@@ -1,4 +1,4 @@
-"""A copy of the store, made while the daemon runs or does not, and believed only once it has been read."""
+"""Copies the store, with or without a running daemon, and verifies the copy."""
 
 import os
 import sqlite3
@@ -15,13 +15,13 @@ from gemwatch.adapters.store.schema import revision_of
 
 
 class InTheWayError(StoreError):
-    """There is a file that must not be overwritten, or only with --force."""
+    """The destination exists and must not be overwritten, or only with --force."""
 
 
 def backup(url: str, to: Path, *, overwrite: bool = False) -> str:
-    """Make a copy of the store at `to`, in one step, and return the schema that it has.
+    """Create a copy of the store at `to` atomically, and return its schema.
 
-    There is never half a copy under that name. Raises StoreError; then an earlier file there is unchanged.
+    Raises StoreError; then an earlier file at `to` is unchanged.
     """
     store = file_of(url)
     _refuse(store, to, overwrite=overwrite)
@@ -45,7 +45,7 @@ def backup(url: str, to: Path, *, overwrite: bool = False) -> str:
 
 
 def damage(connection: sqlite3.Connection) -> str | None:
-    """What SQLite finds wrong with a file, in its words; None if it is sound."""
+    """SQLite's description of the damage in a file; None if it is intact."""
     try:
         said = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
     except sqlite3.DatabaseError as error:
@@ -70,13 +70,13 @@ def _unfinished(to: Path) -> Path:
 
 
 def _copy(engine: sa.Engine, unfinished: Path) -> None:
-    """Copy all pages within one read transaction: what the daemon commits in the meantime is not in it."""
+    """Copy all pages in one read transaction, so that the copy has no later commits."""
     try:
         with engine.begin() as reading, closing(sqlite3.connect(unfinished)) as copy:
             source = reading.connection.driver_connection
             assert isinstance(source, sqlite3.Connection)  # noqa: S101 (the store is SQLite's)
             source.backup(copy)
-            copy.execute("PRAGMA journal_mode = DELETE").close()  # one complete file; `run` sets its own
+            copy.execute("PRAGMA journal_mode = DELETE").close()  # a single complete file; `run` sets WAL again
     except (sqlite3.Error, sa.exc.DatabaseError) as error:
         raise StoreError(f"no copy was made: {getattr(error, 'orig', error)}") from None
 
@@ -92,12 +92,12 @@ def _checked(copy: Path) -> str:
     finally:
         engine.dispose()
     if schema is None:
-        raise StoreError("no copy was made: the file is no store of gemwatch")
+        raise StoreError("no copy was made: the file is not a gemwatch store")
     return schema
 
 
 def _make_durable(path: Path) -> None:
-    """Wait until it is on the disk, so that a power cut right after does not undo it."""
+    """Wait until it is on disk, so that it survives a power cut."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

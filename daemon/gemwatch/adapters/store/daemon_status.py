@@ -1,4 +1,4 @@
-"""What a running daemon knows of some jobs, read from its store by another process."""
+"""Reads from the store what a running daemon knows about some jobs, from another process."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -18,11 +18,11 @@ from gemwatch.core.health import Login
 from gemwatch.core.job import Status
 from gemwatch.core.waiting import Told, reliable
 
-_AT_ONCE = 500  # ids in one statement; SQLite takes no more than some thousand
+_AT_ONCE = 500  # ids in one statement; SQLite's limit is a few thousand
 
 
 class DaemonStatus:
-    """Asked again and again while a daemon may come, go, and be replaced by one with another schema."""
+    """Reads repeatedly, while a daemon may start, stop, and be replaced by one with another schema."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -31,14 +31,14 @@ class DaemonStatus:
     def about(self, job_ids: Collection[int], now: datetime) -> Mapping[int, Told]:
         """What the daemon says of those of the jobs that it watches and can be relied on for.
 
-        Empty where no daemon runs, or its store cannot be read, whatever the reason: then one asks the API oneself.
+        Empty if no daemon runs or its store cannot be read: then the caller polls the API itself.
         """
         try:
             told = self._read(job_ids, now)
         except (StoreError, sa.exc.DatabaseError, OSError):
             return {}
         found = {one.job_id: one for one in told if reliable(one, now)}
-        # Last, since to look for a daemon is to touch its lock, which one that starts just now would stumble over.
+        # Last, because this check takes the daemon's lock for a moment, which could disturb a starting daemon.
         return found if found and writer_of(self._url) is not None else {}
 
     def _read(self, job_ids: Collection[int], now: datetime) -> list[Told]:

@@ -1,4 +1,4 @@
-"""The last answer about each job: the rows of `details`, from and to `JobDetails`."""
+"""The last answer about each job: converts between rows of `details` and `JobDetails`."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -11,21 +11,21 @@ from gemwatch.core.job import JobDetails, Seen, Statistics
 
 _JOB = tuple(field.name for field in fields(JobDetails) if field.name not in ("job_id", "status", "statistics"))
 _STATISTICS = tuple(field.name for field in fields(Statistics))
-_LISTS = ("failure", "unclear")  # kept as JSON, NULL where empty
+_LISTS = ("failure", "unclear")  # stored as JSON, NULL if empty
 _COLUMNS = tuple(details.c[name].label(f"details_{name}") for name in (*_JOB, *_STATISTICS, "answer"))
 WITH_DETAILS = sa.select(watches, *_COLUMNS).outerjoin(details, details.c.job_id == watches.c.job_id)
 _DELETE = sa.delete(details).where(details.c.job_id.in_(sa.bindparam("ids", expanding=True)))
 
 
 def replace_details(connection: sa.Connection, answers: Sequence[Seen]) -> None:
-    """Keep these answers in place of the earlier ones about the same jobs."""
+    """Replace the earlier answers about the same jobs with these."""
     rows = [_row(seen) for seen in answers]
     connection.execute(_DELETE, {"ids": [row["job_id"] for row in rows]})
     connection.execute(sa.insert(details), rows)
 
 
 def details_of(row: Any) -> JobDetails | None:
-    """The job in a row of `WITH_DETAILS`; None where there was no answer about it yet."""
+    """The job in a row of `WITH_DETAILS`; None if there was no answer about it yet."""
     if row.details_answer is None or row.status is None:
         return None
     statistics = {name: getattr(row, f"details_{name}") for name in _STATISTICS}

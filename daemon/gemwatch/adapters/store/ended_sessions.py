@@ -1,4 +1,4 @@
-"""Web sessions that ended by a logout: written by the store's own thread, read on the connection for pages."""
+"""Web sessions that ended with a logout. The store's thread writes them, the connection for pages reads them."""
 
 from datetime import datetime
 
@@ -18,11 +18,11 @@ class EndedSessions:
         self._clock = clock
 
     async def end(self, digest: str, expires_at: datetime) -> None:
-        """Remember this session until it would have expired. Returns once the store has it."""
+        """Remember this session until it would have expired. Returns after the commit."""
         await self._database(self._insert, digest, expires_at, self._clock.now())
 
     async def ended(self) -> frozenset[str]:
-        """The digests of all that ended. Raises StoreError."""
+        """The digests of all ended sessions. Raises StoreError."""
         return await self._views.ended_sessions()
 
     def _insert(self, digest: str, expires_at: datetime, now: datetime) -> None:

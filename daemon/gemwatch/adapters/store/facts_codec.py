@@ -1,6 +1,6 @@
-"""Event facts as the JSON that the store keeps: one object per event, with the fields of its dataclass.
+"""Converts event facts to and from the store's JSON: one object per event, with the fields of its dataclass.
 
-Times are ISO 8601, durations ISO 8601 durations. Fields with their default value are left out.
+Times are in ISO 8601, durations are ISO 8601 durations. Fields with their default value are omitted.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ assert set(_CLASSES) == set(EventKind), "each kind of event needs facts"  # noqa
 
 
 def to_json(facts: Facts) -> dict[str, Any]:
-    """The JSON object that the store keeps."""
+    """The facts as a JSON object."""
     if isinstance(facts, UnknownFacts):
         return dict(facts.raw)
     stored: dict[str, Any] = _adapter(facts.kind.value).dump_python(facts, mode="json", exclude_defaults=True)
@@ -23,7 +23,7 @@ def to_json(facts: Facts) -> dict[str, Any]:
 
 
 def from_json(word: str, stored: Any) -> Facts:
-    """The facts of an event of this kind. Never raises: what this version cannot read becomes neutral facts."""
+    """The facts of an event of this kind. Never raises: unreadable facts become `UnknownFacts`."""
     from pydantic import ValidationError  # noqa: PLC0415 (commands that show no message need not load it)
 
     try:

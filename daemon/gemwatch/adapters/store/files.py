@@ -1,4 +1,4 @@
-"""The store's files: where they are, who may use them, and on what kind of file system they are."""
+"""The store's files: their paths, permissions and file system."""
 
 import errno
 import os
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 _URL = "sqlite:///"
 PRIVATE = 0o600
-SIDE_FILES = ("-wal", "-shm", ".lock")  # what lies next to a store and belongs to it
+SIDE_FILES = ("-wal", "-shm", ".lock")  # the files next to a store that belong to it
 _REMOTE = frozenset(
     {
         "nfs",
@@ -30,21 +30,21 @@ _REMOTE = frozenset(
 
 
 class StoreError(Exception):
-    """The store cannot be used. The message states why and what to do; commands show it."""
+    """The store cannot be used. The message says why and what to do, and is safe to show."""
 
 
 def file_of(url: str) -> Path:
-    """The path of the SQLite file. It is not parsed as a URL: `%`, `?` and `#` in it mean themselves."""
+    """The path of the SQLite file. It is not parsed as a URL: `%`, `?` and `#` have no special meaning."""
     return Path(url.removeprefix(_URL))
 
 
 def sqlalchemy_url(path: Path) -> sa.URL:
-    """What SQLAlchemy opens the file by, whatever characters its path has."""
+    """The URL with which SQLAlchemy opens the file, for any characters in the path."""
     return sa.URL.create("sqlite", database=str(path.absolute()))
 
 
 def exists(path: Path) -> bool:
-    """Whether there is a file. Raises StoreError where this user may not know."""
+    """Whether the file exists. Raises StoreError if this user has no permission to find out."""
     try:
         path.stat()
     except OSError as error:
@@ -55,19 +55,19 @@ def exists(path: Path) -> bool:
 
 
 def make_private(path: Path) -> None:
-    """Create an empty file that only its owner can use. Made by root, it belongs to the owner of its folder."""
+    """Create an empty file that only its owner can use. If root creates it, the folder's owner owns it."""
     os.close(open_private(path, os.O_RDWR))
 
 
 def open_private(path: Path, flags: int) -> int:
-    """Open a file, or create it for its owner alone, whatever the umask. A symbolic link is refused."""
+    """Open a file, or create it only for its owner, regardless of the umask. Refuses a symbolic link."""
     try:
         handle = os.open(path, flags | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, PRIVATE)
     except FileExistsError:
         handle = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW)
         _close_to_others(handle)
         return handle
-    os.fchmod(handle, PRIVATE)  # a default access control list of the folder may have widened it
+    os.fchmod(handle, PRIVATE)  # a default ACL of the folder may have added permissions
     if os.geteuid() == 0:
         folder = path.parent.stat()
         os.fchown(handle, folder.st_uid, folder.st_gid)
@@ -75,9 +75,9 @@ def open_private(path: Path, flags: int) -> int:
 
 
 def prepare(path: Path) -> None:
-    """At the start of a writer: make the file if there is none, and see that it and its side files can be used.
+    """At the start of a writer: create a missing file, and check that it and its side files can be used.
 
-    Side files that another user left behind, and that hold nothing, are removed. Raises StoreError otherwise.
+    Removes empty side files that another user left behind. Raises StoreError for other problems.
     """
     real = Path(os.path.realpath(path))
     try:
@@ -100,7 +100,7 @@ def prepare(path: Path) -> None:
 
 
 def cannot_use(path: Path, error: OSError) -> str:
-    """A sentence that names the file or folder in the way, its owner and its mode."""
+    """A sentence with the file or folder that causes the error, its owner and its mode."""
     reason = (error.strerror or "unknown error").lower()
     place = path
     while error.errno in (errno.EACCES, errno.EPERM) and place != place.parent:
@@ -123,7 +123,7 @@ def owner_of(found: os.stat_result) -> str:
 
 
 def remote_filesystem(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str | None:
-    """The kind of a network file system that the path is on, such as `nfs4`; None for a local one.
+    """The kind of network file system of the path, such as `nfs4`; None for a local one.
 
     SQLite's locks and shared memory do not work there.
     """
@@ -157,7 +157,7 @@ def _size(file: Path) -> int:
 
 
 def _close_to_others(handle: int) -> None:
-    """An earlier version made files that everybody could read. What the owner gave to a group stays."""
+    """Remove read permission for other users, which earlier versions gave. Permissions of a group stay."""
     found = os.fstat(handle)
     if found.st_uid == os.geteuid() and found.st_mode & stat.S_IRWXO:
         os.fchmod(handle, stat.S_IMODE(found.st_mode) & ~stat.S_IRWXO)

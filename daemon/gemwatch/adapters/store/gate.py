@@ -1,4 +1,4 @@
-"""The quality gate for a SUCCESS that `wait` polled itself, compared with the runs in a store if there is one."""
+"""The quality gate for a SUCCESS that `wait` polled itself. Compares it with runs from a store if there is one."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,13 +16,13 @@ from gemwatch.core.runs import Run, finished
 
 
 class StoreGate:
-    """`own`: the gates of single jobs, each of which comes before the general one. `url` None: there is no store."""
+    """`own`: the gates of single jobs, which override the general one. `url` None: there is no store."""
 
     def __init__(self, url: str | None, general: Gate | None, own: Mapping[int, Gate]) -> None:
         self._url, self._general, self._own = url, general or Gate(), own
 
     def needs_review(self, job: JobDetails, seen_at: datetime) -> tuple[str, ...]:
-        """Why a person should review this SUCCESS. Without a readable store only its own numbers count."""
+        """The reasons to review this SUCCESS. Without a readable store, only its own numbers count."""
         gate = self._own.get(job.job_id, Gate()).over(self._general)
         if gate.as_json() is None:
             return ()
@@ -33,7 +33,7 @@ class StoreGate:
         return tuple(reasons(finished(job, ended_at=seen_at, running_since=None), earlier, gate))
 
     def _earlier(self, job: JobDetails) -> Run | None:
-        """The SUCCESS on the same input before this one. Not this job's own, should a daemon have seen it end."""
+        """The previous SUCCESS on the same input, excluding this job, whose end a daemon may have recorded."""
         place = place_of(job)
         if place is None or self._url is None:
             return None

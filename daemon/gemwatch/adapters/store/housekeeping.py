@@ -1,4 +1,4 @@
-"""Maintenance of the store: at the start, after a clock jump, once a day, and by hand."""
+"""Maintains the store: at the start, after a clock jump, once a day, and from commands."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -16,13 +16,13 @@ _ALWAYS = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 class Housekeeping:
-    """Every method is one transaction, and safe to call again when it failed."""
+    """Every method is one transaction and safe to retry."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
     def expire_deliveries(self, now: datetime, known: Iterable[str]) -> list[str]:
-        """Fail what waits for a target that is no longer configured, once its time is over; the targets' names."""
+        """Fail expired deliveries for targets that are no longer configured. Returns the targets' names."""
         over = sa.and_(
             deliveries.c.due_at.is_not(None),
             deliveries.c.expires_at <= now,
@@ -35,16 +35,16 @@ class Housekeeping:
             return list(connection.execute(query).scalars())
 
     def release_claims(self) -> None:
-        """At the start, when there is no other writer: what a process that died had claimed is due again."""
+        """At the start, when there is no other writer: release the claims of a process that has died."""
         with self._engine.begin() as connection:
             for table in (watches, deliveries):
                 held = table.c.claim.is_not(None)
                 connection.execute(sa.update(table).where(held).values(due_at=table.c.claim, claim=None))
 
     def shift_schedule(self, by: timedelta, written_by: datetime = _ALWAYS) -> None:
-        """After the clock jumped: everything that waits keeps waiting as long as it had to.
+        """After a clock jump: move all due times, so that everything keeps its remaining waiting time.
 
-        `written_by` is for a jump forward: what was put down later than that goes by the new clock already.
+        `written_by` is for a jump forward: times that were written later already use the new clock.
         """
         microseconds = by // timedelta(microseconds=1)
         put_down_at = sa.func.coalesce(watches.c.claim, watches.c.polled_at, watches.c.due_at)
@@ -60,7 +60,7 @@ class Housekeeping:
                 connection.execute(sa.update(column.table).where(waiting).values(shifted))
 
     def pull_back(self, now: datetime, horizon: datetime) -> int:
-        """At the start, in case the clock was put back meanwhile: what is due beyond the horizon is due now."""
+        """At the start, in case the clock was set back in the meantime: work beyond the horizon becomes due."""
         pulled = 0
         with self._engine.begin() as connection:
             for table in (watches, deliveries):
@@ -69,9 +69,9 @@ class Housekeeping:
         return pulled
 
     def prune(self, before: datetime) -> int:
-        """Delete jobs that are finished or were never seen, and that nobody has watched since, with their history.
+        """Delete unwatched jobs that are finished or were never seen before then, with their history.
 
-        Old events of the service itself go as well. What is still to be delivered stays. Returns the jobs deleted.
+        Also deletes old events of the service itself. Pending deliveries stay. Returns the number of deleted jobs.
         """
         pending = sa.select(events.c.job_id).join(deliveries).where(deliveries.c.due_at.is_not(None))
         old_jobs = sa.and_(
@@ -92,7 +92,7 @@ class Housekeeping:
             prune_texts(connection, now)
 
     def retry_failed(self, ids: Sequence[int], now: datetime) -> list[int]:
-        """Put failed deliveries (all of them where no id is given) back for another 48 h; those it did."""
+        """Requeue failed deliveries (all of them without ids) for another 48 h. Returns the requeued ones."""
         failed = deliveries.c.state == DeliveryState.FAILED.value
         chosen = sa.and_(failed, deliveries.c.id.in_(ids)) if ids else failed
         values = {"state": DeliveryState.PENDING.value, "due_at": now, "expires_at": now + KEEP_TRYING}
@@ -101,16 +101,16 @@ class Housekeeping:
             return sorted(connection.execute(query).scalars())
 
     def note(self, notes: Mapping[str, Any]) -> None:
-        """Write down what the service says of itself."""
+        """Record the service's notes."""
         with self._engine.begin() as connection:
             write_notes(connection, notes)
 
     def notes(self) -> dict[str, Any]:
-        """What the service wrote down of itself."""
+        """The service's notes."""
         with self._engine.begin() as connection:
             return {row.name: row.value for row in connection.execute(sa.select(service))}
 
     def checkpoint(self) -> None:
-        """Write the log into the file and empty it, so that it does not stay at its high-water mark."""
+        """Write the WAL into the database and truncate it, so that it does not keep its maximum size."""
         with self._engine.connect() as connection:
             connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").close()

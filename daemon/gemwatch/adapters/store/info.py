@@ -1,4 +1,4 @@
-"""What can be said about a store from outside: its file, its schema, who writes to it, and what is in it."""
+"""Information about a store: its file, its schema, its writer and its content."""
 
 import fcntl
 import os
@@ -18,14 +18,14 @@ from gemwatch.core.work import DeliveryState
 
 
 def writer_of(url: str) -> int | None:
-    """The id of the process that holds the store's `WriterLock`: 0 if it has not said which, None if none does."""
+    """The id of the process that holds the store's `WriterLock`: 0 if unknown, None if there is none."""
     path = Path(f"{file_of(url).resolve()}.lock")
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
     try:
-        # Shared and let go of at once, so that a daemon that starts just now is not turned away by a mere look.
+        # A shared lock, released at once, so that this check does not stop a daemon that is starting.
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         with suppress(ValueError):
@@ -38,9 +38,9 @@ def writer_of(url: str) -> int | None:
 
 
 def facts_of(url: str) -> dict[str, Any]:
-    """What `gemwatch db info` says. Of a store with another schema nothing is counted: its tables may differ.
+    """The output of `gemwatch db info`. Counts nothing in a store with another schema: its tables may differ.
 
-    Raises StoreError where there is no store, or what is there is none.
+    Raises StoreError if there is no store or the file is not one.
     """
     path, engine = file_of(url), open_to_read(url)
     try:

@@ -1,4 +1,4 @@
-"""What one list of jobs says about the watches: who is as before, and who has to be looked at."""
+"""Applies a list of jobs to the watches: which jobs are unchanged, and which are due for a poll."""
 
 import json
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ from gemwatch.core.limits import GRACE
 from gemwatch.core.listing import Listing, Swept
 
 _MICROSECOND = timedelta(microseconds=1)
-FEWEST = 20  # jobs of one type: a list of thousands of others is not worth it for a few
-_RECENT = timedelta(hours=1)  # who ended longer ago may have been started again meanwhile
-_FEW_BEHIND = 1  # and so may a single one that has just ended
+FEWEST = 20  # jobs of one type: for fewer jobs, reading a list with thousands of others does not pay off
+_RECENT = timedelta(hours=1)  # a job that ended earlier may have been started again
+_FEW_BEHIND = 1  # a single recently ended job may have been started again too
 
-# Jobs that a list can speak for: seen before, not finished, answered as usual, and not to be looked at more often
-# than lists are asked for.
+# Jobs that a list can cover: seen before, not finished, answered normally, and with an interval no shorter than the
+# one between lists.
 _LISTABLE = sa.and_(
     watches.c.due_at.is_not(None),
     watches.c.status.is_not(None),
@@ -41,9 +41,9 @@ _IN_TURN = (
     .limit(sa.bindparam("many"))
 )
 
-# A list that was asked for before the last look says nothing new, and a claimed job is being looked at. The next
-# look is put off until after the next list, by up to a third of the interval between lists, but not beyond a limit's
-# passing, and not for a job whose turn it is, nor for one that is to be looked at once more although it had ended.
+# A list that was requested before a job's last poll has no news about it, and a claimed job is being polled. The next
+# poll is postponed until after the next list, by up to a third of the interval between lists. Not beyond the time at
+# which a limit passes, not for a job whose turn it is, and not for a finished job that is to be polled once more.
 _LISTED = """
     (SELECT json_extract(value, '$[0]') AS job_id, json_extract(value, '$[1]') AS status FROM json_each(:listed))
     AS listed
@@ -70,7 +70,7 @@ _CHANGED = sa.text(
     {_JOINED} AND watches.status <> listed.status AND watches.due_at > :at
     """  # noqa: S608 (as above)
 )
-# A list that shows a job as unfinished although it was seen finished a good while before is an old one.
+# A list is outdated if it shows a job as unfinished that was seen finished well before the request.
 _BEHIND = sa.text(
     f"""
     SELECT count(*) FROM {_LISTED} JOIN watches ON watches.job_id = listed.job_id
@@ -88,7 +88,7 @@ class Listings:
         self._engine = relaxed(engine)
 
     def job_types(self, every: timedelta) -> Mapping[str, int]:
-        """The types of which enough jobs are watched, to be looked at every so often or less; how many those are."""
+        """The job types with enough watched jobs that are polled at this interval or less often, and their number."""
         with self._engine.begin() as connection:
             rows = connection.execute(_JOB_TYPES, {"every": every})
             return {row.job_type: row.jobs for row in rows}
@@ -96,11 +96,11 @@ class Listings:
     def record(
         self, listing: Listing, job_type: str, every: timedelta, sent_at: datetime, *, after: int, many: int
     ) -> Swept:
-        """Record a list that was asked for at `sent_at`, and the next is `every` later: jobs whose status is as
-        before count as seen, the others are due for a look, which alone can tell what became of them.
+        """Record a list that was requested at `sent_at`; the next one follows after `every`. Jobs with an unchanged
+        status count as seen. The others become due for a poll, which gets their details.
 
-        So many jobs, the next after the one with this id, are looked at whatever it says. Of an old list nothing is
-        recorded.
+        Some jobs have their turn for a poll regardless of the list: `turn` of them, after the id `after`. Nothing
+        from an outdated list is recorded.
         """
         values: dict[str, Any] = {
             "listed": json.dumps(list(listing.statuses.items())),
@@ -109,7 +109,7 @@ class Listings:
             "every": every // _MICROSECOND,
         }
         polls = {**values, "at": microseconds(listing.at)}
-        recent = max(_RECENT, 3 * every)  # an end is seen between two lists, and the next one may still lack it
+        recent = max(_RECENT, 3 * every)  # the next list after an end may still lack it
         with self._engine.begin() as connection:
             behind = connection.execute(_BEHIND, {**values, "recent": recent // _MICROSECOND}).scalar_one()
             if behind > _FEW_BEHIND:

@@ -1,4 +1,4 @@
-"""Events and their deliveries: what is told, to whom, and how each attempt ends. Used within a transaction."""
+"""Events and their deliveries: records them, claims them and settles attempts. Used within a transaction."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -21,7 +21,7 @@ from gemwatch.core.work import (
     Told,
 )
 
-MOST_MISSED = 500  # deliveries in the one message about what a target missed
+MOST_MISSED = 500  # deliveries in the single message about what a target missed
 
 _bind = sa.bindparam
 
@@ -73,7 +73,7 @@ _PULL_FORWARD = (
 
 
 def tell(connection: sa.Connection, happened: Sequence[Event], targets: Iterable[Target]) -> list[Told]:
-    """Record events, each with a delivery for every target that hears of it."""
+    """Record events, each with a delivery for every target that receives it."""
     if not happened:
         return []
     ids = {event.job_id for event in happened if event.job_id is not None}
@@ -100,7 +100,7 @@ def tell(connection: sa.Connection, happened: Sequence[Event], targets: Iterable
 
 
 def claim(connection: sa.Connection, target: str, now: datetime, lease: timedelta) -> Bundle | None:
-    """What goes to a target next: one delivery, or a bundle where more than MANY wait or it missed some."""
+    """The next deliveries for a target: one, or a bundle if more than MANY wait or it missed some."""
     rows = connection.execute(_DUE_FIRST, {"target": target, "now": now}).all()
     if not rows:
         return None
@@ -116,7 +116,7 @@ def _next(rows: Sequence[Any]) -> Sequence[Any]:
 
 
 def settle(connection: sa.Connection, settled: Sequence[Settled]) -> None:
-    """Record how attempts ended, those of them whose claims still stand."""
+    """Record the results of attempts whose claims are still valid."""
     rows = [
         {
             "_id": one.id,
@@ -133,7 +133,7 @@ def settle(connection: sa.Connection, settled: Sequence[Settled]) -> None:
 
 
 def pull_forward(connection: sa.Connection, target: str, now: datetime) -> None:
-    """What waits for a target, and is not under way, is due now."""
+    """Make a target's waiting deliveries due now, except those that are being sent."""
     connection.execute(_PULL_FORWARD, {"name": target, "now": now})
 
 

@@ -1,4 +1,4 @@
-"""The two hot paths: due watches are claimed and reported, due deliveries claimed and settled."""
+"""The two frequent operations: claim and report due watches, claim and settle due deliveries."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -57,8 +57,8 @@ _REPORT = (
         }
     )
 )
-# One statement for all of them: an executemany goes row by row, and in the meantime the loop and this thread
-# compete for the interpreter.
+# One statement for all of them: executemany works row by row, during which the loop and this thread compete for the
+# interpreter.
 _REPORT_QUIET = sa.text(
     """
     UPDATE watches SET polled_at = look.polled_at, seen_at = look.seen_at, due_at = look.due_at, claim = NULL
@@ -85,19 +85,19 @@ _WITNESS = (
 
 
 class Store:
-    """The one writer. Every method is one transaction, and safe to call again when it failed."""
+    """The only writer. Every method is one transaction and safe to retry."""
 
     def __init__(self, engine: sa.Engine, targets: Sequence[Target] = ()) -> None:
         self._engine = engine
-        self._relaxed = relaxed(engine)  # for claims, and for looks without news, which are just taken again
+        self._relaxed = relaxed(engine)  # for claims, and for polls without news, which can be repeated
         self._targets = tuple(targets)
 
     def address(self, targets: Sequence[Target]) -> None:
-        """From now on these hear of what is recorded. To be called with the watch list that goes with them."""
+        """Deliver future events to these targets. Call this together with their watch list."""
         self._targets = tuple(targets)
 
     def claim_watches(self, now: datetime, most: int, lease: timedelta) -> list[WatchClaim]:
-        """Up to `most` due watches, the longest due first. Nobody else gets them until the lease ends."""
+        """Claim up to `most` due watches, the longest due first. They stay claimed until the lease ends."""
         with self._relaxed.begin() as connection:
             rows = connection.execute(_DUE_WATCHES, {"now": now, "most": most}).all()
             if rows:
@@ -109,15 +109,15 @@ class Store:
         ]
 
     def next_due(self) -> datetime | None:
-        """When the next watch is due, a claim whose lease ends included; None while nothing is polled."""
+        """When the next watch is due, including the end of leases; None if nothing is polled."""
         with self._relaxed.begin() as connection:
             return connection.execute(_NEXT_DUE).scalar()
 
     def call_witness(self, now: datetime, job_id: int) -> bool:
-        """Whether there is another job that has not been refused; one that is not being looked at is made due.
+        """Make another job due that has not been refused and is not being polled. Returns whether there is one.
 
-        Its answer shows whether a refusal of this job is about the login or about this job. One that is under
-        way already was perhaps asked for before the refusal, and would show nothing.
+        Its answer shows whether the refusal concerns the login or only this job. A running poll would not show that:
+        its request may be older than the refusal.
         """
         with self._engine.begin() as connection:
             row = connection.execute(_WITNESS, {"job_id": job_id}).first()
@@ -128,10 +128,10 @@ class Store:
     def record(
         self, reports: Sequence[Report], happened: Sequence[Event] = (), notes: Mapping[str, Any] | None = None
     ) -> Recorded:
-        """Record looks with their transitions, events and deliveries, and what concerns the service itself.
+        """Record polls with their transitions, events and deliveries, and changes of the service itself.
 
-        A report whose claim no longer stands (the job was unwatched meanwhile) leaves no trace. Who hears of an
-        event, and what the job is called, is decided here, by the watch list and the targets of this moment.
+        Ignores a report without a valid claim (the job was unwatched in the meantime). The current watch list and
+        targets determine the job's name and which targets receive an event.
         """
         quiet = [report for report in reports if report.quiet]
         more = [report for report in reports if _says_more(report)]
@@ -152,9 +152,9 @@ class Store:
     def claim_deliveries(
         self, now: datetime, targets: Iterable[str], lease: timedelta, fallbacks: Mapping[str, str] | None = None
     ) -> list[Bundle]:
-        """For each of these targets what is sent next: one delivery, or a bundle where more than MANY wait.
+        """Claim the next deliveries for each of these targets: one, or a bundle if more than MANY wait.
 
-        `fallbacks`: by targets that are down, where what waits for them goes first.
+        `fallbacks`: by targets that are down, the targets to which their waiting deliveries go first.
         """
         with (self._engine if fallbacks else self._relaxed).begin() as connection:
             for down, fallback in (fallbacks or {}).items():
@@ -170,9 +170,9 @@ class Store:
         pull_forward: str | None = None,
         now: datetime,
     ) -> list[Told]:
-        """Record how attempts ended, and what that means for the target. The events that it gave.
+        """Record the results of attempts and the target's new health. Returns the resulting events.
 
-        `pull_forward` names a target that has recovered: what waits for it is due.
+        `pull_forward` names a recovered target, whose waiting deliveries become due.
         """
         with self._engine.begin() as connection:
             outbox.settle(connection, settled)
@@ -182,7 +182,7 @@ class Store:
         return told
 
     def target_health(self) -> dict[str, TargetHealth]:
-        """The health of every target that has failed before."""
+        """The health of every target that has ever failed."""
         with self._engine.begin() as connection:
             return rerouting.read_health(connection)
 
@@ -199,12 +199,12 @@ class Store:
         return outbox.tell(connection, aftermath.events, self._targets)
 
     def pull_forward(self, target: str, now: datetime) -> None:
-        """What waits for a target is due now, since there is reason to think that it works again."""
+        """Make a target's waiting deliveries due now, because it has probably recovered."""
         with self._engine.begin() as connection:
             outbox.pull_forward(connection, target, now)
 
     def _record_more(self, connection: sa.Connection, standing: Sequence[Report]) -> tuple[list[Told], list[Run]]:
-        """Record polls that brought another answer or news, and what there is to report of them."""
+        """Record polls with a changed answer or news, and their events."""
         connection.execute(_REPORT, [_row(report) for report in standing])
         answers = [seen for report in standing if report.fingerprint is not None and (seen := report.verdict.seen)]
         if answers:
@@ -221,12 +221,12 @@ def _is_news(report: Report) -> bool:
 
 
 def _says_more(report: Report) -> bool:
-    """Whether there is more to record than how the job is and when it was polled."""
+    """Whether there is more to record than the job's memory and the times of the poll."""
     return report.fingerprint is not None or _is_news(report)
 
 
 def write_notes(connection: sa.Connection, notes: Mapping[str, Any]) -> None:
-    """Write down what the service says of itself, for the commands and for the next start."""
+    """Record the service's notes, for commands and the next start."""
     for name, value in notes.items():
         changed = connection.execute(sa.update(service).where(service.c.name == name).values(value=value)).rowcount
         if not changed:
@@ -234,7 +234,7 @@ def write_notes(connection: sa.Connection, notes: Mapping[str, Any]) -> None:
 
 
 def _standing(connection: sa.Connection, reports: Sequence[Report]) -> list[Report]:
-    """Those whose claims stand; of two on one claim, the first."""
+    """The reports with valid claims; of two with the same claim, the first."""
     ids = [report.verdict.job_id for report in reports]
     claims = {row.job_id: row.claim for row in connection.execute(_CLAIMS, {"ids": ids})}
     standing = []

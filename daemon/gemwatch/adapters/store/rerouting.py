@@ -1,4 +1,4 @@
-"""Targets that are down: their state, and their deliveries' way to the fallback and back. Within a transaction."""
+"""Targets that are down: their health, and rerouting to the fallback and back. Used within a transaction."""
 
 from dataclasses import fields
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ _STATE = tuple(field.name for field in fields(TargetHealth))
 
 
 def read_health(connection: sa.Connection) -> dict[str, TargetHealth]:
-    """By the target's name. Targets that never failed are missing."""
+    """The health by target name. Does not include targets that never failed."""
     rows = connection.execute(sa.select(target_health))
     return {row.target: TargetHealth(**{name: getattr(row, name) for name in _STATE}) for row in rows}
 
@@ -30,10 +30,10 @@ def write_health(connection: sa.Connection, target: str, health: TargetHealth) -
 
 
 def reroute(connection: sa.Connection, target: str, fallback: str, now: datetime) -> None:
-    """What waits for `target` goes to `fallback` instead, unless that has the event already.
+    """Move the waiting deliveries of `target` to `fallback`, unless that already has the event.
 
-    What was rerouted to `target` itself goes no further, nor do events about targets. An event whose delivery to the
-    fallback failed keeps waiting here.
+    Does not move deliveries that were rerouted to `target` itself, nor events about targets. If the delivery of an
+    event to the fallback has failed, the event keeps waiting for `target`.
     """
     other = deliveries.alias()
     there = sa.select(other.c.id).where(other.c.event_id == deliveries.c.event_id, other.c.target == fallback)
@@ -62,7 +62,7 @@ def reroute(connection: sa.Connection, target: str, fallback: str, now: datetime
 
 
 def give_back(connection: sa.Connection, target: str, missed: Missed, since: datetime, now: datetime) -> None:
-    """The target is up again: what was rerouted `since` it went down is due there, as `missed` says."""
+    """The target has recovered: make deliveries that were rerouted `since` then due for it, according to `missed`."""
     if missed is Missed.NONE:
         return
     rerouted = sa.and_(
@@ -82,7 +82,7 @@ def keep_text(connection: sa.Connection, text: SentText, now: datetime) -> None:
 
 
 def text_of(connection: sa.Connection, delivery: int) -> SentText | None:
-    """The message that carried a delivery, while it is kept."""
+    """The text of the message with this delivery, while it is kept."""
     query = sa.select(messages).join(deliveries, deliveries.c.message_id == messages.c.id)
     row = connection.execute(query.where(deliveries.c.id == delivery)).first()
     if row is None:
@@ -92,5 +92,5 @@ def text_of(connection: sa.Connection, delivery: int) -> SentText | None:
 
 
 def prune_texts(connection: sa.Connection, now: datetime) -> None:
-    """Delete texts that have been kept long enough. Their deliveries stay."""
+    """Delete texts after their retention. Their deliveries stay."""
     connection.execute(sa.delete(messages).where(messages.c.at < now - KEEP_TEXTS))

@@ -1,4 +1,4 @@
-"""The finished runs in the store: one is added with each end, and what they say of other jobs is read from them."""
+"""The finished runs in the store: adds one for each end, and compares other jobs with them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -17,15 +17,15 @@ from gemwatch.core.job import JobDetails, Status, is_end
 from gemwatch.core.polls.tracked import Transition, Verdict
 from gemwatch.core.runs import Input, Run, finished, input_of
 
-LATEST = 20_000  # runs that are looked back on
+LATEST = 20_000  # the most recent runs to learn from
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _FIELDS = tuple(column.name for column in fields(Run))
 _values = attrgetter(*_FIELDS)
 RUN = tuple(runs.c[name] for name in _FIELDS)
-_LEARNT = _FIELDS[: _FIELDS.index("ran") + 1]  # what estimates are made from
+_LEARNT = _FIELDS[: _FIELDS.index("ran") + 1]  # the columns for estimates
 _bind = sa.bindparam
 
-# Of each of these jobs the last time that it began to run, and the last time that it ended.
+# For each of these jobs: when it last started to run, and when it last ended.
 _STARTS = sa.select(transitions.c.job_id, transitions.c.before, transitions.c.observed_at).where(
     transitions.c.id.in_(
         sa.select(sa.func.max(transitions.c.id))
@@ -44,11 +44,11 @@ _LAST_ENDS = (
 
 
 def _not_after(earlier: sa.ColumnElement[Any], asked: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
-    """Ends are seen in any order where several came between two looks; requests are not made in any order."""
+    """Order by request: several ends between two polls are seen in any order."""
     return sa.or_(earlier.is_(None), asked.is_(None), earlier <= asked)
 
 
-SUCCESSES = (  # before what `place_of` names, newest first
+SUCCESSES = (  # before the parameters from `place_of`, newest first
     sa.select(*RUN)
     .where(
         runs.c.storage_id == _bind("storage_id"),
@@ -79,10 +79,10 @@ _NEW = sa.select(_UNREAD).order_by(_UNREAD.c.id)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Past:
-    """What the runs so far say of jobs, as things stand `now`.
+    """The runs so far, as of `now`, and what they show about jobs.
 
-    `previous` is, for a job that succeeded, the last SUCCESS on the same input that was seen before its own, and was
-    not requested after it.
+    `previous`: for a successful job, the last SUCCESS on the same input that was seen before its own and was not
+    requested later.
     """
 
     now: datetime
@@ -91,7 +91,7 @@ class Past:
 
 
 class Learner:
-    """An experience that grows with the store: each look reads only the runs that were added since the last."""
+    """An `Experience` that follows the store: each read gets only the runs that were added since the last one."""
 
     def __init__(self) -> None:
         self._experience = Experience()
@@ -104,13 +104,13 @@ class Learner:
         return self._experience
 
     def past(self, connection: sa.Connection, now: datetime, jobs: Sequence[int] | None = None) -> Past:
-        """What is said of these jobs, or of all."""
+        """The past of these jobs, or of all."""
         return Past(now=now, experience=self.experience(connection), previous=previous_runs(connection, jobs))
 
 
 def add_news(connection: sa.Connection, verdicts: Sequence[Verdict]) -> tuple[list[Event], list[Run]]:
-    """What is told of looks with news, one for each job, and the runs that ended with them, kept and judged by the
-    ones before."""
+    """The events of polls with news, one per job, and the runs that ended with them. Records these runs and compares
+    them with the previous ones."""
     ended = _add_runs(connection, [move for one in verdicts if (move := one.transition) and is_end(move.job.status)])
     told, marks = list[Event](), []
     for verdict in verdicts:
@@ -128,8 +128,8 @@ def add_news(connection: sa.Connection, verdicts: Sequence[Verdict]) -> tuple[li
 
 
 def _add_runs(connection: sa.Connection, moves: Sequence[Transition]) -> dict[int, tuple[Run, Run | None]]:
-    """Keep the runs that have ended with these transitions; for each job its run, and the last SUCCESS on the
-    same input before it, which may have ended in the same moment: the one that was requested first is kept first."""
+    """Record the runs that ended with these transitions. Returns for each job its run, and the previous SUCCESS on
+    the same input, which may have ended at the same time: runs are recorded in the order of their requests."""
     if not moves:
         return {}
     ids = {"ids": [move.job.job_id for move in moves]}
@@ -151,14 +151,14 @@ def _add_runs(connection: sa.Connection, moves: Sequence[Transition]) -> dict[in
 
 
 def _finished(move: Transition, start: Any, last_end: datetime | None) -> Run:
-    # A job that ran when it was first seen began at some time before; and a start belongs to the run after the last.
+    # The start of a job that was running at first sight is unknown. A start before the last end does not count.
     seen = start is not None and start.before is not None and (last_end is None or start.observed_at > last_end)
     running_since = start.observed_at if seen else None
     return finished(move.job, ended_at=move.observed_at, running_since=running_since, last_end=last_end)
 
 
 def latest_runs(connection: sa.Connection, most: int = LATEST) -> list[Run]:
-    """The latest runs, oldest first."""
+    """The most recent runs, oldest first."""
     return [run_of(row) for row in connection.execute(_LATEST, {"most": most})]
 
 
@@ -168,7 +168,7 @@ def load_experience(engine: sa.Engine) -> Experience:
 
 
 def previous_runs(connection: sa.Connection, jobs: Sequence[int] | None = None) -> dict[int, Run]:
-    """For each of these jobs (all where None) that succeeded: `Past.previous`."""
+    """`Past.previous` for each of these jobs (None: all) that succeeded."""
     mine, earlier, before = runs.alias(), runs.alias(), runs.alias()
     success = Status.SUCCESS.value
     newest = sa.select(sa.func.max(runs.c.id)).where(runs.c.status == success).group_by(runs.c.job_id)
@@ -198,12 +198,12 @@ def _last_success(connection: sa.Connection, run: Run) -> Run | None:
 
 
 def place_of(job: JobDetails | Run) -> dict[str, Any] | None:
-    """Where a run stands among others, as `SUCCESSES` is asked; None where the job does not say what its input is."""
+    """The parameters for `SUCCESSES`; None if the job's input is unknown."""
     same = input_of(job)
     names = ("storage_id", "input_filename", "job_type")
     return same and {**dict(zip(names, same, strict=True)), "requested_at": job.requested_at}
 
 
 def run_of(row: Any) -> Run:
-    """The run in a row that has the table's columns, and perhaps others."""
+    """The run in a row with the table's columns and possibly others."""
     return Run(**{name: getattr(row, name) for name in _FIELDS})

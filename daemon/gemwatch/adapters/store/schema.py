@@ -1,4 +1,4 @@
-"""Brings the store's schema to what this version needs, keeping a copy of a file that it changes."""
+"""Upgrades the store's schema to this version, after copying the file."""
 
 import sqlite3
 from contextlib import closing
@@ -15,12 +15,12 @@ from gemwatch.adapters.store.tables import service
 if TYPE_CHECKING:
     from alembic.config import Config
 
-REVISION = "0007"  # what tables.py describes; a test compares it with the newest migration
+REVISION = "0007"  # the schema in tables.py; a test compares it with the newest migration
 LEAST = "least_schema"  # the note about the oldest schema whose gemwatch can use this store
 
 
 def revision_of(engine: sa.Engine) -> str | None:
-    """The schema's revision; None for a store that has none yet. Raises StoreError for what is no store."""
+    """The schema's revision; None for an empty store. Raises StoreError if the file is not a store."""
     try:
         with engine.connect() as connection:
             if not sa.inspect(connection).has_table("alembic_version"):
@@ -36,12 +36,12 @@ def check(engine: sa.Engine) -> None:
     if found != REVISION and not _only_adds(engine, found):
         raise StoreError(
             f"the store has schema {found or 'none'}, this gemwatch reads {REVISION}: "
-            "start the daemon of this version once, it brings the store up to date"
+            "start the daemon of this version once to upgrade the store"
         )
 
 
 def _only_adds(engine: sa.Engine, found: str | None) -> bool:
-    """Whether a newer gemwatch made this schema, and only added to the one that this version knows."""
+    """Whether this schema is from a newer gemwatch and only adds to the one of this version."""
     if found is None or found <= REVISION:
         return False
     with engine.connect() as connection:
@@ -50,7 +50,7 @@ def _only_adds(engine: sa.Engine, found: str | None) -> bool:
 
 
 def least_version() -> str:
-    """The oldest schema whose gemwatch can use a store that has all of these migrations."""
+    """The oldest schema whose gemwatch can use a store with all of these migrations."""
     from alembic.script import ScriptDirectory  # noqa: PLC0415 (as below)
 
     scripts = ScriptDirectory.from_config(alembic_config()).walk_revisions()
@@ -58,12 +58,12 @@ def least_version() -> str:
 
 
 def upgrade(url: str) -> Path | None:
-    """Run the migrations that are missing, all in one transaction; the copy made before, if there was one.
+    """Run the missing migrations in one transaction. Returns the path of the copy, if one was made.
 
-    Raises StoreError where the file was made by a newer gemwatch, is no SQLite file, or cannot be written.
+    Raises StoreError if the file is from a newer gemwatch, is not a SQLite file, or cannot be written.
     """
     prepare(file_of(url))
-    # Rebuilding a table drops it for a moment, and foreign keys would take the rows that point at it along.
+    # Rebuilding a table drops it first, and foreign keys would then delete the rows that refer to it.
     engine = open_to_write(url, foreign_keys=False)
     try:
         found = revision_of(engine)
@@ -78,7 +78,7 @@ def upgrade(url: str) -> Path | None:
 
 
 def _check_sound(engine: sa.Engine, url: str) -> None:
-    """Before anything is polled: work with a damaged file would be tried again for ever, since it may be the disk."""
+    """Check the file at the start: later, gemwatch would retry work on a damaged file forever."""
     try:
         with engine.connect() as connection:
             said = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
@@ -92,7 +92,7 @@ def _check_sound(engine: sa.Engine, url: str) -> None:
 
 
 def _migrate(engine: sa.Engine, url: str, found: str | None) -> Path | None:
-    # Imported only when there is something to do: Alembic takes 0.2 s to load.
+    # Imported only when needed: Alembic takes 0.2 s to load.
     from alembic import command  # noqa: PLC0415
     from alembic.script import ScriptDirectory  # noqa: PLC0415
 
@@ -111,12 +111,12 @@ def _migrate(engine: sa.Engine, url: str, found: str | None) -> Path | None:
         connection.execute(sa.insert(service), {"name": LEAST, "value": least_version()})
         broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
         if broken:
-            raise StoreError(f"the migration of {path} left {len(broken)} broken references and was taken back")
+            raise StoreError(f"the migration of {path} left {len(broken)} broken references and was rolled back")
     return copy
 
 
 def alembic_config() -> "Config":
-    """Alembic's configuration, pointing at the migrations in the wheel or in the checkout."""
+    """Alembic's configuration with the migrations from the wheel or the checkout."""
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config()
@@ -133,12 +133,12 @@ def _migrations() -> Path:
 
 
 def copy_before(url: str, found: str) -> Path:
-    """A consistent copy of the store beside it, named after the schema it has."""
+    """Make a consistent copy of the store next to it, named after its schema."""
     path = file_of(url)
     copy = path.with_name(f"{path.name}.schema-{found}.bak")
     unfinished = copy.with_suffix(".part")
     unfinished.unlink(missing_ok=True)
-    make_private(unfinished)  # VACUUM fills an empty file
+    make_private(unfinished)  # VACUUM accepts an empty file
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("VACUUM INTO ?", (str(unfinished),))
     unfinished.replace(copy)

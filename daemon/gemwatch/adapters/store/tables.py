@@ -1,4 +1,4 @@
-"""The tables. Migrations are written from these, and a test proves that the two agree."""
+"""The tables. A test checks that they agree with the migrations."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,15 +11,15 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def microseconds(time: datetime) -> int:
-    """A time as the store holds it: whole microseconds since 1970 UTC."""
+    """A time in the store's form: whole microseconds since 1970 UTC."""
     return (time - EPOCH) // _MICROSECOND
 
 
 class Time(sa.TypeDecorator[datetime]):
     """An aware datetime as whole microseconds since 1970 UTC.
 
-    SQLite has no time type, and SQLAlchemy's own drops the offset without converting. Integers sort, index and
-    compare the same everywhere.
+    SQLite has no time type, and SQLAlchemy's type drops the offset without converting. Integers always sort and
+    compare correctly.
     """
 
     impl = sa.BigInteger
@@ -62,7 +62,7 @@ metadata = sa.MetaData(
     }
 )
 
-# SQLite numbers rows by itself only where the key's type is exactly INTEGER.
+# SQLite numbers rows automatically only if the key's type is exactly INTEGER.
 _Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 watches = sa.Table(
@@ -75,7 +75,7 @@ watches = sa.Table(
     sa.Column("name", sa.Text),
     sa.Column("notify", sa.JSON(none_as_null=True)),
     sa.Column("every", Span, nullable=False),
-    sa.Column("limits", sa.JSON(none_as_null=True)),  # only what the watch itself says
+    sa.Column("limits", sa.JSON(none_as_null=True)),  # only the watch's own values
     sa.Column("gate", sa.JSON(none_as_null=True)),
     # the memory of a job: core/polls/tracked.py
     sa.Column("status", sa.Text),
@@ -92,10 +92,10 @@ watches = sa.Table(
     sa.Column("reported_limits", sa.Text),
     sa.Column("reported_statuses", sa.Text),
     sa.Column("clock_at", Time),
-    # what else was seen last; the answer itself is in `details`
+    # other values from the last poll; the answer itself is in `details`
     sa.Column("fingerprint", sa.BigInteger),  # of the answer: core/work.py
     sa.Column("job_type", sa.Text),
-    sa.Column("needs_review", sa.JSON(none_as_null=True)),  # the reasons, where the last end needs review
+    sa.Column("needs_review", sa.JSON(none_as_null=True)),  # the reasons, if the last end needs review
     # the schedule
     sa.Column("polled_at", Time),
     sa.Column("due_at", Time),
@@ -106,7 +106,7 @@ watches = sa.Table(
 details = sa.Table(
     "details",
     metadata,
-    # The last answer about each job, parsed and as it came. Written only when the answer has changed.
+    # The last answer about each job, parsed and unchanged. Only written when the answer has changed.
     sa.Column(
         "job_id",
         sa.BigInteger,
@@ -152,7 +152,7 @@ transitions = sa.Table(
 runs = sa.Table(
     "runs",
     metadata,
-    # One row for each time that a job ended: core/runs.py. Estimates, gates and comparisons are made from these.
+    # One row for each end of a job: core/runs.py. The basis of estimates, gates and comparisons.
     sa.Column("id", _Id, primary_key=True),
     sa.Column("job_id", sa.BigInteger, sa.ForeignKey("watches.job_id", ondelete="CASCADE"), nullable=False),
     sa.Column("ended_at", Time, nullable=False),
@@ -185,10 +185,10 @@ events = sa.Table(
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("at", Time, nullable=False),
     sa.Column("job_id", sa.BigInteger, sa.ForeignKey("watches.job_id", ondelete="CASCADE")),
-    sa.Column("name", sa.Text),  # what the job was called then
+    sa.Column("name", sa.Text),  # the job's name at that time
     sa.Column("facts", sa.JSON, nullable=False),  # core/facts.py, as facts_codec.py writes it
     sa.Index(None, "job_id"),
-    sqlite_autoincrement=True,  # an event id stands in messages: it is never given twice
+    sqlite_autoincrement=True,  # messages contain event ids, so an id is never reused
 )
 
 deliveries = sa.Table(
@@ -204,10 +204,10 @@ deliveries = sa.Table(
     sa.Column("claim", Time),
     sa.Column("sent_at", Time),
     sa.Column("last_error", sa.Text),
-    sa.Column("rerouted_from", sa.Text),  # the target that this event was meant for: a fallback's rows go no further
+    sa.Column("rerouted_from", sa.Text),  # the original target: a fallback's rows are not rerouted again
     sa.Column("rerouted_at", Time),
-    sa.Column("missed", sa.Text),  # summary | each: the target is up again and catches up on what was rerouted
-    sa.Column("message_id", sa.BigInteger),  # the text as sent, while it is kept
+    sa.Column("missed", sa.Text),  # summary | each: the target has recovered and receives what was rerouted
+    sa.Column("message_id", sa.BigInteger),  # the sent text, while it is kept
     sa.UniqueConstraint("event_id", "target"),
     sa.Index(None, "target", "due_at", sqlite_where=sa.text("due_at IS NOT NULL")),
     sa.Index(None, "state"),
@@ -217,14 +217,14 @@ deliveries = sa.Table(
 messages = sa.Table(
     "messages",
     metadata,
-    # The texts as sent, kept for 30 days; a summary is one message of many deliveries.
+    # The sent texts, kept for 30 days. A summary is one message for many deliveries.
     sa.Column("id", _Id, primary_key=True),
     sa.Column("at", Time, nullable=False),
     sa.Column("title", sa.Text, nullable=False),
     sa.Column("body", sa.Text, nullable=False),
     sa.Column("format", sa.Text, nullable=False),
     sa.Index(None, "at"),
-    sqlite_autoincrement=True,  # a delivery whose text was deleted must not find another one
+    sqlite_autoincrement=True,  # a delivery whose text was deleted must not refer to a later one
 )
 
 target_health = sa.Table(
@@ -246,7 +246,7 @@ target_health = sa.Table(
 service = sa.Table(
     "service",
     metadata,
-    # What the daemon says of itself, for the commands and for the next start: one row a word.
+    # The daemon's notes for commands and the next start: one row per note.
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("value", sa.JSON(none_as_null=True)),
 )
@@ -254,7 +254,7 @@ service = sa.Table(
 ended_sessions = sa.Table(
     "ended_sessions",
     metadata,
-    # Web sessions that ended by a logout, until their cookies would have expired.
+    # Web sessions that ended with a logout, until their cookies would have expired.
     sa.Column("digest", sa.Text, primary_key=True),  # SHA-256 of the session's id, in hexadecimal
     sa.Column("expires_at", Time, nullable=False),
 )

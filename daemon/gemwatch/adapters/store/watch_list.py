@@ -1,4 +1,4 @@
-"""The watch list as configured, brought into the store without touching what did not change."""
+"""Copies the configured watch list into the store, without touching unchanged entries."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from gemwatch.adapters.store.tables import microseconds, watches
 from gemwatch.core.settings import Applied, Watch
 
-_SLICE = 1000  # rows at a time: what a whole list takes for a moment would stay with the process
+_SLICE = 1000  # rows at a time: the process would keep the memory for a whole list
 _bind = sa.bindparam
 
 _KNOWN = sa.select(
@@ -39,8 +39,8 @@ _CONFIGURE = (
         claim=_bind("claim"),
     )
 )
-# Over five intervals, since all watches may be concerned: what else is due must not wait for them. A clock that is
-# to be set anew counts as passed, so that no list puts the look off.
+# Spread over five intervals, because all watches may be affected and must not delay other polls. `clock_at` counts as
+# passed until it is set again, so that no list postpones the poll.
 _LOOK_SOON = sa.text(
     """
     UPDATE watches SET clock_at = :now, due_at = min(due_at, :now + abs(random()) % (every * 5))
@@ -55,16 +55,16 @@ _UNWATCH = (
 
 
 class WatchList:
-    """The configured side of the watches."""
+    """The configured part of the watches."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
     def apply(self, wanted: Sequence[Watch], every: timedelta, now: datetime) -> Applied:
-        """Make the watch list what the configuration says; `every` is the interval of watches without their own.
+        """Make the watch list equal to the configuration. `every`: the interval of watches without their own.
 
-        What did not change is not touched, so that no poll of it moves. A job that is watched again keeps its
-        history and its memory, and is looked at once more even if it had ended.
+        Does not touch unchanged watches, so that their polls do not move. A job that is watched again keeps its
+        history and memory, and is polled once more even if it has ended.
         """
         with self._engine.begin() as connection:
             known = {row.job_id: row for row in connection.execute(_KNOWN)}
@@ -94,7 +94,7 @@ class WatchList:
         return Applied(added=len(added) + len(again), changed=len(changed), removed=len(removed))
 
     def poll_soon(self, now: datetime) -> None:
-        """After the limits for all were edited: when the next one passes, only a look at each job can tell."""
+        """After an edit of the general limits: poll each job to find when its next limit passes."""
         with self._engine.begin() as connection:
             connection.execute(_LOOK_SOON, {"now": microseconds(now)})
 
@@ -111,9 +111,9 @@ def _configured(watch: Watch, every: timedelta) -> dict[str, Any]:
 
 
 def _schedule(row: Any, values: Mapping[str, Any], now: datetime) -> dict[str, datetime | None]:
-    """A shorter interval and other limits count at once, a longer interval from the next look on.
+    """A shorter interval and changed limits apply at once, a longer interval from the next poll on.
 
-    A look in hand would still record the old ones, so its claim is taken back and the job is due again.
+    A running poll would still record the old ones, so its claim is revoked and the job is due again.
     """
     every, limited = values["every"], values["limits"] != row.limits
     if row.due_at is None or (every >= row.every and not limited):

@@ -22,7 +22,7 @@ def test_every_kind_has_one_place_in_a_summary() -> None:
 
 
 @pytest.mark.parametrize("kind", EventKind)
-def test_every_kind_is_found_by_its_word(kind: EventKind) -> None:
+def test_every_kind_is_found_by_its_name(kind: EventKind) -> None:
     assert kind_of(kind.value) is kind
 
 

@@ -1,4 +1,4 @@
-"""Builds everything once, each thing next to its closing."""
+"""Builds everything once, each object together with its clean-up."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -48,7 +48,7 @@ STALLED_AFTER = 60.0  # seconds without a beat of a loop that beats every second
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """Everything that runs side by side."""
+    """Everything that runs concurrently."""
 
     loops: Loops
     reporter: Reporter
@@ -64,7 +64,7 @@ async def build(
     lock: WriterLock,
     listening: socket | None,
 ) -> Program:
-    """Each thing next to its closing; what is opened last is closed first. `lock` holds the store."""
+    """Each object together with its clean-up; what is opened last is closed first. `lock` holds the store."""
     clock, metrics, progress = SystemClock(), Metrics(__version__), Progress()
     for name in ("polls", "records", "deliveries"):
         progress.expect(name, within=STALLED_AFTER)

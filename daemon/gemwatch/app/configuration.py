@@ -11,7 +11,7 @@ from gemwatch.adapters.notify.urls import url_problem
 
 
 class Configuration:
-    """Reads and looks at files in a thread of its own: many watch files or a slow disk must not delay polls.
+    """Reads and checks files in its own thread: many watch files or a slow disk must not delay polls.
 
     Only the first read, before anything runs, is made in the caller's thread.
     """

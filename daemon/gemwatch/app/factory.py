@@ -25,7 +25,7 @@ class ComponentFactory:
         self._config_path = config_path
 
     def build(self, settings: Settings) -> ActiveConfig:
-        """The parts for a configuration. Raises ValueError where a target cannot be made."""
+        """The components for a configuration. Raises ValueError if a target cannot be built."""
         self._learn(settings)
         return ActiveConfig(
             settings=settings,
@@ -59,7 +59,7 @@ class ComponentFactory:
     async def retire(self, old: ActiveConfig, new: ActiveConfig) -> None:
         """Close what is no longer used. Requests and sends under way end normally.
 
-        Old credentials are just dropped: who waits for their token would take a closing for a refused login.
+        Old credentials are dropped, not closed: a poll that waits for their token would see a refused login.
         """
         if old.targets is not new.targets:
             old.targets.close()  # threads of targets that stay are used by the new object
@@ -81,5 +81,5 @@ class ComponentFactory:
 
 
 def _connection(api: ApiSettings) -> ApiSettings:
-    """What a client is made of: not the token, nor how fast it is used."""
+    """The settings that need a new client: neither the token nor the request rate."""
     return replace(api, token=TokenSource(), max_rate=0)

@@ -100,7 +100,7 @@ class Log:
     debug = info = warning = error = critical = put  # what structlog calls, the level being in the line already
 
     def close(self, patience: float = 1.0) -> None:
-        """Write what is left, for `patience` seconds at most. Later lines are lost, not printed unmasked."""
+        """Write what is left, for `patience` seconds at most. Later lines are dropped, not printed unmasked."""
         self._capacity = 0
         self._lines.put(None)
         self._thread.join(patience)

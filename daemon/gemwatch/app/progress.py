@@ -19,11 +19,11 @@ class Progress:
         self._loops: dict[str, _Loop] = {}
 
     def expect(self, name: str, *, within: float) -> None:
-        """From now on this loop beats at least every `within` seconds. Said again, it counts as a beat."""
+        """Expect progress of this loop at least every `within` seconds. A repeated call counts as progress."""
         self._loops[name] = _Loop(within=within, beat_at=self._clock())
 
     def beat(self, name: str) -> None:
-        """This loop, which was expected, got something done."""
+        """This loop has made progress."""
         self._loops[name].beat_at = self._clock()
 
     def stalled(self) -> str | None:

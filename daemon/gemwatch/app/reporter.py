@@ -79,7 +79,7 @@ class Reporter:
         return self._unready
 
     def alive(self) -> bool:
-        """Whether the program makes progress, or cannot only because of its store: a restart would not help."""
+        """Whether the program makes progress, or only its store prevents that: then a restart would not help."""
         return self._database.trouble is not None or self._progress.stalled() is None
 
     def stalled(self) -> str | None:

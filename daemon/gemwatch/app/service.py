@@ -1,4 +1,4 @@
-"""Runs the program, and takes it down in reverse."""
+"""Runs the program, and stops it in reverse order."""
 
 import asyncio
 import gc
@@ -89,7 +89,7 @@ async def _unless_stopped(work: Coroutine[Any, Any, None], stopping: asyncio.Eve
 
 
 def _wake_ups(program: Program) -> dict[str, tuple[float, Callable[[], None]]]:
-    """One job wakes all loops that look around every second: each job of the scheduler costs more than the loops do.
+    """One job wakes all loops that check every second: each job of the scheduler costs more than the loops do.
 
     The poller is not among them: it sleeps until the next poll is due.
     """

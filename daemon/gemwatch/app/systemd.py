@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 
 class NotifySocket:
-    """Tells systemd how the program is doing. Without systemd every call does nothing, and none ever raises.
+    """Reports the program's state to systemd. Without systemd every call does nothing; calls never raise.
 
     `watchdog_interval`: call `watchdog` this often, in seconds: three times in the span after which systemd
     takes the program for hung. None where systemd does not ask for it.
@@ -20,7 +20,7 @@ class NotifySocket:
         self.watchdog_interval = _watchdog_interval(environ) if self._address else None
 
     def ready(self) -> None:
-        """The program does its work; also said at the end of a reload."""
+        """The program is ready; also sent at the end of a reload."""
         self._tell("READY=1")
 
     def status(self, text: str) -> None:
@@ -59,7 +59,7 @@ def _address(text: str) -> str:
 
 
 def _socket() -> socket.socket | None:
-    """Made once, so that a process that ran out of files can still say that it lives."""
+    """Opened once, so that a process that ran out of files can still feed the watchdog."""
     try:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     except OSError:

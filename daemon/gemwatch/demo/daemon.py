@@ -34,7 +34,7 @@ class Daemon:
         return await self._process.wait()
 
     async def stop(self) -> int:
-        """End it as a supervisor would. Its exit code; negative where it had to be killed."""
+        """End it as a supervisor would. Its exit code; negative if it had to be killed."""
         self._send(signal.SIGTERM)
         try:
             return await asyncio.wait_for(self.ended(), _PATIENCE)
@@ -96,7 +96,7 @@ async def command(config: Path, name: str, *arguments: str) -> tuple[int, str]:
 
 
 def _entry(line: str) -> Entry | None:
-    """A line of the log. None for one that is none, such as what the interpreter says when it cannot start."""
+    """A line of the log. None for other output, such as an error of the interpreter at its start."""
     try:
         entry = json.loads(line)
     except ValueError:

@@ -32,7 +32,7 @@ class _Moment:
 
 
 class Gem:
-    """Jobs that follow their scripts. `report` gets a sentence about what a client cannot see."""
+    """Jobs that follow their scripts. `report` receives a sentence about what a client cannot see."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The jobs of the demo: how each one's life goes, and how the GEM API would describe it at any moment of it."""
+"""The demo's jobs: what happens to each, and how the GEM API describes it at any moment."""
 
 import random
 from dataclasses import dataclass, replace
@@ -34,7 +34,7 @@ class Life:
     matched: float | None = None
 
     def earlier(self, number: int) -> "Life":
-        """A run on the same input before this one, which went as usual."""
+        """An earlier run on the same input, without problems."""
         chance = random.Random(self.job_id * 100 + number)  # noqa: S311 (figures for show)
         running = self.running if self.usual is None else self.usual
         return replace(
@@ -57,7 +57,7 @@ class Life:
         return EventKind.SUCCESS if self.matched is None else EventKind.NEEDS_REVIEW
 
     def status(self, since_first_asked: float) -> Status | None:
-        """The status at a moment of its life. None: the API knows no such job."""
+        """The status at a moment of its life. None: the API does not know the job."""
         age = self.ahead + since_first_asked
         if self.hidden is None or age < self.hidden:
             return None

@@ -1,4 +1,4 @@
-"""The demo's token command: `python -m gemwatch.demo.login URL` stands where `az account get-access-token` would."""
+"""The demo's token command: `python -m gemwatch.demo.login URL` replaces `az account get-access-token`."""
 
 import http.client
 import json
@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 
 def fetch(url: str) -> str:
-    """What the simulated identity provider answers. Raises OSError or HTTPException where it does not."""
+    """The answer of the simulated identity provider. Raises OSError or HTTPException if it does not answer."""
     where = urlsplit(url)
     connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=10)  # uses no proxy
     try:

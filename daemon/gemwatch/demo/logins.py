@@ -1,4 +1,4 @@
-"""The simulated identity provider: tokens that live for seconds where real ones live for an hour."""
+"""The simulated identity provider: its tokens live for seconds; real ones live for an hour."""
 
 import secrets
 from datetime import timedelta
@@ -9,7 +9,7 @@ TOKEN_LIFE = 12.0  # seconds: short, so that several renewals fall into one run
 
 
 class Logins:
-    """Gives tokens, and knows which of them are good."""
+    """Issues tokens, and knows which of them are valid."""
 
     def __init__(self, clock: Clock, life: float = TOKEN_LIFE) -> None:
         self.given = 0
@@ -35,5 +35,5 @@ class Logins:
         return self._clock.monotonic() < self._ends.get(token, 0.0)
 
     def revoke_all(self) -> None:
-        """Every token that is out there is refused from now on, whatever it says of its end."""
+        """Refuse every token issued so far, whatever its expiry."""
         self._ends.clear()

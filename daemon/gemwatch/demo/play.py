@@ -1,4 +1,4 @@
-"""The demo from its beginning to its end: simulations, daemon, the few things that happen by script, the verdict."""
+"""The whole demo: simulations, daemon, scripted events, and the result."""
 
 import asyncio
 import shutil
@@ -32,7 +32,7 @@ Receipt = tuple[str, int, str]  # outcome, job, target
 
 
 class DemoError(Exception):
-    """Something did not go as it should. To be shown, with the daemon's last words."""
+    """Something failed. Show it, with the daemon's last log lines."""
 
 
 class DemoStoppedError(Exception):
@@ -86,7 +86,7 @@ class Play:
         self._letters: Counter[str] = Counter()  # by target
 
     async def run(self, *, keep_running: bool) -> None:
-        """Raises DemoError where the messages are not those that the jobs' scripts let expect."""
+        """Raises DemoError if the messages are not those that the jobs' scripts should cause."""
         async with serving([*self._gem.routes(), *self._inbox.routes()]) as port:
             web_port = free_port()
             self._config.write_text(configuration(WATCHED, port=port, web_port=web_port), encoding="utf-8")
@@ -109,7 +109,7 @@ class Play:
             self._close()
 
     async def _until(self, done: Coroutine[Any, Any, Any], daemon: Daemon, limit: float | None = None) -> None:
-        """Wait until that is done, time is up, or the user has had enough. A daemon must not end before."""
+        """Wait until it is done, the time is over, or the user interrupts. The daemon must not end before that."""
         waits = [asyncio.create_task(wait) for wait in (done, self._stopped.wait(), daemon.ended())]
         try:
             over, _ = await asyncio.wait(waits, timeout=limit, return_when=asyncio.FIRST_COMPLETED)

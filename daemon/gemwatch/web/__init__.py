@@ -1,1 +1,1 @@
-"""The HTTP server: health, metrics, the JSON API and the pages. `site.py` puts together what is served."""
+"""The HTTP server: health, metrics, the JSON API and the pages. `site.py` assembles them."""

@@ -1,4 +1,4 @@
-"""Everything that is served, and who may see it, as one ASGI application."""
+"""The ASGI application: everything that is served, behind the access checks."""
 
 from collections.abc import Awaitable, Callable
 from typing import cast
@@ -69,7 +69,7 @@ def site(*, state: State, views: Views, access: Access, streams: Streams, clock:
 def _routes(
     *, state: State, views: Views, access: Access, streams: Streams, renderer: Renderer, clock: Clock
 ) -> list[BaseRoute]:
-    """What answers where. New pages are added here."""
+    """The routes. Add new pages here."""
     shared = SharedAnswers(clock)
     pages = Pages(
         state=state, views=views, renderer=renderer, clock=clock, log_out=access.needs_login, badge=access.badge

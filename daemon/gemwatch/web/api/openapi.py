@@ -1,4 +1,4 @@
-"""The API described in OpenAPI 3.1, made from the words that the program itself uses."""
+"""The OpenAPI 3.1 description of the API, built from the program's own names."""
 
 from typing import Any, Literal
 
@@ -123,7 +123,7 @@ def _short() -> Node:
 
 
 def _schemas() -> Node:
-    """The shapes of all answers, and all that they are made of."""
+    """The schemas of all responses and of their parts."""
     answers = (shapes.JobPage, shapes.JobWithHistory, shapes.DeliveryPage, shapes.Service)
     adapters: list[tuple[str, Literal["serialization"], TypeAdapter[Any]]] = [
         (shape.__name__, "serialization", TypeAdapter(shape)) for shape in answers

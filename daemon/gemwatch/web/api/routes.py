@@ -1,4 +1,4 @@
-"""The JSON API: what `status`, `history` and `deliveries` print, for other programs. It changes nothing."""
+"""The JSON API: what `status`, `history` and `deliveries` print, for other programs. Read-only."""
 
 import json
 from typing import Any

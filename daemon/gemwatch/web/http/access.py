@@ -1,4 +1,4 @@
-"""Who may see what: everybody on this machine's own loopback address; elsewhere, and where `web.token` is set,
+"""Who may read what: everybody on a loopback address; elsewhere, and if `web.token` is set,
 clients that send the token or logged in with it."""
 
 import asyncio
@@ -88,7 +88,7 @@ class Access:
         ]
 
     async def _refusal(self, request: Request) -> Response | None:
-        """Why a request is not answered; None where it is."""
+        """Why a request is refused; None if it is not."""
         path: str = request.scope["path"]  # not request.url: what that is made of is the client's Host header
         if path in PROBES or path.startswith(_STATIC):
             return None
@@ -118,7 +118,7 @@ class Access:
         return digest is not None and digest not in self._ended_here and digest not in await self._all_ended()
 
     async def _all_ended(self) -> frozenset[str]:
-        """As the store had them a second ago. While it does not answer, what was known counts."""
+        """From the store, at most a second old. While the store does not answer, the last known ones count."""
         now = self._clock.monotonic()
         if self._ended_at is None or now - self._ended_at >= _ENDED_FOR:
             self._ended_at = now
@@ -198,7 +198,7 @@ class Access:
         return answer
 
     async def _end_session(self, cookie: str) -> None:
-        """It ends here at once, and for other processes once the store has it, which may take its time."""
+        """It ends at once in this process, and in other processes as soon as the store has recorded it."""
         digest = None if self._sessions is None else self._sessions.digest_of(cookie)
         if digest is None:
             return
@@ -229,7 +229,7 @@ def _cookie(headers: Headers, wanted: str) -> str:
 
 
 async def _fields(request: Request) -> dict[str, str] | None:
-    """The fields of a short form; None where the body is not a form."""
+    """The fields of a short form; None if the body is not a form."""
     if (
         request.headers.get("content-type", "").partition(";")[0].strip().lower()
         != "application/x-www-form-urlencoded"
@@ -253,14 +253,14 @@ def _asked(scope: Scope) -> str:
 
 
 def safe_next(path: str | None) -> str:
-    """A page on this server, whatever was asked for: a login must not lead elsewhere."""
+    """A page on this server, whatever the request names: a login must not redirect to another site."""
     if path is None or not path.isascii() or not path.isprintable() or "\\" in path:
         return "/"
     return path if path.startswith("/") and not path.startswith("//") else "/"
 
 
 def _from_our_own_page(headers: Headers) -> bool:
-    """Whether a form came from a page of ours. Browsers say where it came from; programs have no cookies to steal."""
+    """Whether a form came from one of our pages. Browsers send its origin; programs have no cookies to steal."""
     site = headers.get("sec-fetch-site")
     if site is not None:
         return site in ("same-origin", "none")

@@ -9,7 +9,7 @@ _LONGEST = 64
 
 
 def ip_of(text: str) -> Ip | None:
-    """The address; one of IPv4 also where it comes as part of IPv6. None where the text is none."""
+    """The address; an IPv4 address that is mapped to IPv6 becomes IPv4. None if the text is not an address."""
     try:
         ip = ipaddress.ip_address(text)
     except ValueError:

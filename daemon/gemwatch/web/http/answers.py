@@ -14,11 +14,11 @@ class PlainPages(Protocol):
         """The login form: where to go afterwards, and what was wrong with the last try."""
 
     def problem(self, status: int, detail: str) -> str:
-        """What went wrong, for people. `detail` is shown where it helps them."""
+        """What went wrong, for users. `detail` is shown where it helps them."""
 
 
 def wants_page(request: Request) -> bool:
-    """Whether a browser asks for something to show. Programs do not name HTML among what they accept."""
+    """Whether the client is a browser. Other programs do not accept HTML."""
     return "text/html" in request.headers.get("accept", "").lower()
 
 

@@ -1,4 +1,4 @@
-"""Connections from accept to close: how many there may be, how long each may take, and which one goes first."""
+"""Connections from accept to close: how many are allowed, how long each may take, and which one is closed first."""
 
 import asyncio
 import contextlib
@@ -37,7 +37,7 @@ class Caps:
 
 
 class Connection(asyncio.Protocol):
-    """Passes everything on to the server's own protocol, and knows what its connection is waiting for."""
+    """Forwards everything to the server's protocol, and tracks what its connection is waiting for."""
 
     def __init__(self, address: str, *, spare: bool, now: float, on_close: Callable[["Connection"], None]) -> None:
         self.address = address
@@ -98,7 +98,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def waiting_since(self) -> float | None:
-        """Since when it has been the client's turn; None while gemwatch works on an answer."""
+        """Since when gemwatch waits for the client; None while it works on a response."""
         if not self._busy:
             return self._since
         return self._begun if self._stuck else None
@@ -112,7 +112,7 @@ class Connection(asyncio.Protocol):
 
 
 class Connections:
-    """Every open connection. Full means: the one that has waited longest for its client makes room."""
+    """Every open connection. When full, the one that has waited longest for its client is closed."""
 
     def __init__(self, caps: Caps, proxies: Collection[Network] = ()) -> None:
         self._caps = caps

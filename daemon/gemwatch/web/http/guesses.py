@@ -1,4 +1,4 @@
-"""Wrong web tokens: how many an address may show, and when they are reported."""
+"""Wrong web tokens: how many an address may send, and when they are reported."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -18,7 +18,7 @@ OnWrong = Callable[[str, bool], None]
 
 
 class Guesses:
-    """How many wrong tokens an address may still show.
+    """How many more wrong tokens an address may send.
 
     A client must not lock out others who share its address: from where the right token came within a day, it is
     accepted whatever else comes from there. Sessions are not affected at all. What is left to guess from such an
@@ -38,11 +38,11 @@ class Guesses:
         return len(self._spent)
 
     def wait(self, address: str) -> float:
-        """Seconds until a token from this address is checked; 0 when it is now."""
+        """Seconds until a token from this address is checked; 0 if it is checked now."""
         return max(0.0, (self._count(client_of(address)) - (TRIES - 1)) * EVERY)
 
     def knows(self, address: str) -> bool:
-        """Whether the right token came from there lately."""
+        """Whether the right token came from this address recently."""
         at = self._known.get(client_of(address))
         return at is not None and self._clock.monotonic() - at < KNOWN_FOR
 
@@ -55,7 +55,7 @@ class Guesses:
         self.refused(address)
 
     def refused(self, address: str) -> None:
-        """A token that was not checked: too many wrong ones came from there."""
+        """A token was not checked, because too many wrong ones came from this address."""
         client, now = client_of(address), self._clock.monotonic()
         last = self._reported.get(client)
         due = last is None or now - last >= REPORT_EVERY

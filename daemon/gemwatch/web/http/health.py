@@ -1,4 +1,4 @@
-"""How the program is: health for a supervisor, readiness for an orchestrator, metrics for Prometheus."""
+"""The program's state: health for a supervisor, readiness for an orchestrator, metrics for Prometheus."""
 
 from typing import Protocol
 
@@ -12,10 +12,10 @@ _PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class State(Protocol):
-    """All that these pages know of the program."""
+    """What these pages need from the program."""
 
     def alive(self) -> bool:
-        """Whether the program makes progress, or cannot only because of its store: a restart would not help."""
+        """Whether the program makes progress, or only its store prevents that: then a restart would not help."""
 
     def stalled(self) -> str | None:
         """Why the program makes no progress; None while it does."""

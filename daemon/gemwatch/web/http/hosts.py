@@ -1,7 +1,7 @@
-"""Which names the server answers to.
+"""Which host names the server answers to.
 
-A page elsewhere can have its own name point at this machine and so read what is served here (DNS rebinding). What
-it cannot do is make a browser send a name other than its own.
+Another site can make its own name point at this machine and so read these pages (DNS rebinding). It cannot make a
+browser send a name other than its own.
 """
 
 import socket
@@ -40,7 +40,7 @@ class Hosts:
 
 
 def host_of(header: str) -> str | None:
-    """The name or address in a `Host` header or an origin's authority, in lower case; None where there is none."""
+    """The name or address in a `Host` header or an origin's authority, in lower case; None if it has none."""
     if header.startswith("["):
         name, bracket, rest = header[1:].partition("]")
         if not bracket or ip_of(name) is None:

@@ -1,4 +1,4 @@
-"""The parameters of a request to the API: what they may be, or what is wrong with one."""
+"""The parameters of an API request, and what is wrong with an invalid one."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -13,7 +13,7 @@ _WHOLE = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
 class ParameterError(Exception):
-    """A parameter that cannot be used; the message says what it may be."""
+    """An invalid parameter; the message shows what is allowed."""
 
     def __init__(self, name: str, what: str) -> None:
         super().__init__(what)
@@ -21,9 +21,9 @@ class ParameterError(Exception):
 
 
 class Parameters:
-    """Those of one request. A parameter that is not known, or given twice where that means nothing, is refused.
+    """The parameters of one request. Unknown parameters, and repeated ones that must be single, are refused.
 
-    Ignored, a filter with a typing error in its name would show everything.
+    If they were ignored, a filter with a typo in its name would show everything.
     """
 
     def __init__(self, given: QueryParams, known: Collection[str], *, repeated: Collection[str] = ()) -> None:

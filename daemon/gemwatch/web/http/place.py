@@ -1,7 +1,7 @@
 """Where browsers find the pages: the path of `web.public_url`, and what it means for cookies.
 
 Links are made from the configuration, never from a Host header, which is the client's to choose. A reverse proxy may
-take the path away or pass it on: both are answered alike.
+strip the path or forward it: both work.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
-"""What each request passes first: whose it is, whether there is room for it, and its turn.
+"""What happens to each request first: the client's address, the limits, and its turn.
 
 Polls and deliveries share one process with the web server. However fast clients send requests, a
-limited number is answered in a second; the others wait, and so do the clients.
+limited number is answered per second; the others wait.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The HTTP server: where it listens, and how its connections come to uvicorn.
+"""The HTTP server: where it listens, and how it passes connections to uvicorn.
 
 uvicorn parses HTTP and calls the application; accepting is done here, since uvicorn and asyncio accept whatever
 comes, keep it for as long as a client likes, and log each failed accept thousands of times when the process runs out
@@ -33,7 +33,7 @@ logging.getLogger("uvicorn.error").setLevel(
 
 
 class WebError(Exception):
-    """The server cannot listen where it should. Show the text: it says what to change."""
+    """The server cannot listen on its address. The text shows what to change."""
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -20,7 +20,7 @@ class EndedSessions(Protocol):
         """Remember this session until it would have expired. Returns once the store has it."""
 
     async def ended(self) -> frozenset[str]:
-        """The digests of all that ended. Raises StoreError."""
+        """The digests of all ended sessions. Raises StoreError."""
 
 
 class _Signer(TimestampSigner):
@@ -52,7 +52,7 @@ class Sessions:
         return str(self._signed.dumps(secrets.token_urlsafe(16)))
 
     def digest_of(self, cookie: str) -> str | None:
-        """Which session a cookie is; None where it is none of ours or has expired."""
+        """The session of a cookie; None if the cookie is not valid or has expired."""
         try:
             name = self._signed.loads(cookie, max_age=int(LASTS.total_seconds()) - 1)
             return hashlib.sha256(name.encode()).hexdigest() if isinstance(name, str) else None

@@ -1,4 +1,4 @@
-"""Answers shared by everybody who asks for the same within a second, so that many viewers cost what one does."""
+"""Responses shared by all requests for the same URL within a second, so that many clients cost as much as one."""
 
 import asyncio
 from collections import OrderedDict
@@ -28,7 +28,7 @@ class _Answer:
 
 
 class SharedAnswers:
-    """For answers that depend on the address and on nothing else of a request."""
+    """For responses that depend only on the URL of a request."""
 
     def __init__(self, clock: Clock, *, lasts: float = LASTS) -> None:
         self._clock = clock
@@ -37,7 +37,7 @@ class SharedAnswers:
         self._turns = Turns(RATE, BURST)
 
     def __call__(self, handler: Handler) -> Handler:
-        """The handler, called once for all requests with the same address; not at all for clients that are gone."""
+        """The handler, called once for all requests with the same URL, and not for clients that have disconnected."""
 
         async def shared(request: Request) -> Response:
             key = (request.scope["path"], request.scope["query_string"], wants_page(request))
@@ -46,7 +46,7 @@ class SharedAnswers:
         return shared
 
     def clear(self) -> None:
-        """Something changed: from here on answers are made again, also where one is being made."""
+        """Something changed: from now on responses are built again, also one that is being built."""
         self._answers.clear()
 
     def _find(self, key: Hashable, handler: Handler, request: Request) -> _Answer:
@@ -80,7 +80,7 @@ class SharedAnswers:
         return answer.task.result() if answer.task.done() else Response(status_code=499)  # the client is gone
 
     def _drop(self, answer: _Answer, key: Hashable) -> None:
-        """No client waits for it any more."""
+        """All clients have disconnected."""
         answer.task.cancel()
         if self._answers.get(key) is answer:
             del self._answers[key]

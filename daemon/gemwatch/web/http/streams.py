@@ -1,4 +1,4 @@
-"""Server-sent events. They may outlive other connections, so they are few and end on demand."""
+"""Server-sent events. They last longer than other connections, so they are limited and end on demand."""
 
 import asyncio
 import contextlib
@@ -37,7 +37,7 @@ class Streams:
         return self._open.total()
 
     def answer(self, request: Request, events: AsyncGenerator[ServerSentEvent]) -> Response:
-        """The answer that sends these events; 503 where there are too many streams already."""
+        """The response that sends these events; 503 if there are too many streams already."""
         address = client_of(request.client.host) if request.client else ""
         if self._ended.is_set():
             return _refused("gemwatch is stopping")
@@ -47,7 +47,7 @@ class Streams:
         return _Events(followed, ping=PING_EVERY, send_timeout=self._patience)
 
     def end(self) -> None:
-        """End them all, now, and begin no more: the program stops."""
+        """End all streams now and start none: the program stops."""
         self._ended.set()
 
     async def _followed(

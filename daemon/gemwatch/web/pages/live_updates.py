@@ -18,7 +18,7 @@ RECONNECT_AFTER = 2000  # milliseconds until a browser connects again after a st
 
 
 class Marks(Protocol):
-    """Where a change shows."""
+    """What shows a change."""
 
     async def changed(self) -> str:
         """A text that differs from an earlier one if anything that a page shows may have changed since."""
@@ -30,7 +30,7 @@ class Live:
     def __init__(
         self, marks: Marks, *, every: float = CHECK_EVERY, on_change: Callable[[], None] = lambda: None
     ) -> None:
-        """`on_change` is called before the pages are notified: they ask for themselves again at once."""
+        """`on_change` is called before the pages are notified: they reload at once."""
         self._marks = marks
         self._every = every
         self._on_change = on_change

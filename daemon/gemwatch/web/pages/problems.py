@@ -1,4 +1,4 @@
-"""What people read where a request fails."""
+"""The texts for requests that fail."""
 
 from dataclasses import dataclass
 
@@ -33,7 +33,7 @@ _PROBLEMS = {
 
 
 def problem_of(status: int, detail: str) -> Problem:
-    """`detail` is shown where the status alone does not say enough."""
+    """`detail` is shown if the status alone is not enough."""
     known = _PROBLEMS.get(status)
     if known is not None:
         return known

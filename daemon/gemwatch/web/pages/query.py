@@ -1,4 +1,4 @@
-"""What a page was asked to show, and the addresses that ask for something else."""
+"""What a page shows, and the links that show something else."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -54,7 +54,7 @@ class ListQuery:
 
     @property
     def kept(self) -> tuple[tuple[str, str], ...]:
-        """What a new search leaves as it is."""
+        """The parameters that a new search keeps."""
         return tuple(one for one in self._parameters() if one[0] not in ("q", "page"))
 
     def _parameters(self) -> list[tuple[str, str]]:
@@ -72,7 +72,7 @@ class ListQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chip:
-    """A filter, with how much it lets through."""
+    """A filter, with the number of jobs that match it."""
 
     word: str
     count: int
@@ -84,7 +84,7 @@ class Chip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A column's head; `order` is how it is sorted now, where it is."""
+    """A column's header; `order` is its current order, if the list is sorted by it."""
 
     word: str
     kind: str
@@ -94,7 +94,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pager:
-    """Where one is among the pages of a list."""
+    """The position within the pages of a list."""
 
     number: int
     last: int
@@ -106,7 +106,7 @@ class Pager:
 
     @property
     def missing(self) -> bool:
-        """Whether there is no such page."""
+        """Whether this page does not exist."""
         return self.number > self.last
 
 
@@ -136,7 +136,7 @@ def page_number(asked: Mapping[str, str]) -> int:
 
 
 def chips(asked: ListQuery, counts: Mapping[str, int]) -> tuple[Chip, ...]:
-    """All, then each state that there is, problems first. Each job counts once, among those that fit the search."""
+    """All, then each state that occurs, problems first. Each job that matches the search counts once."""
     everything = replace(asked, state=None, page=1)
     first = Chip(word="All", count=sum(counts.values()), url=everything.url(), current=asked.state is None)
     return (first, *_state_chips(asked, counts))
@@ -191,7 +191,7 @@ def order_words(asked: ListQuery) -> str:
 
 
 def orders(asked: ListQuery) -> tuple[Chip, ...]:
-    """Orders that no column's head offers."""
+    """Orders that no column header offers."""
     return tuple(
         Chip(
             word=_ORDERS[sort].capitalize(),

@@ -63,11 +63,11 @@ class Renderer:
         return _environment().get_template(template).render({**usual, **shown})
 
     def login(self, then: str, problem: str | None) -> str:
-        """The login page: it shows nothing of this installation."""
+        """The login page. It shows nothing about this installation."""
         return self.draw("login.html", next=then, error=problem, nav=False)
 
     def problem(self, status: int, detail: str) -> str:
-        """An error as a page. It shows nothing of this installation either: the reader may be anybody."""
+        """An error as a page. It shows nothing about this installation either, because it needs no login."""
         problem = problem_of(status, detail)
         return self.draw(
             "problem.html", heading=problem.heading, words=problem.words, command=None, status=status, nav=False

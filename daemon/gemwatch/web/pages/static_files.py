@@ -1,7 +1,7 @@
 """The style sheet, the scripts and the icons: a handful of small files, kept in memory.
 
-They stand below a folder that is named by what they hold, so a browser keeps them for good and a new version is asked
-for by another name. Scripts name each other relatively and so stay within one version.
+The name of their folder is a hash of their content, so browsers can cache them forever and a new version has
+another name. Scripts name each other relatively and so stay within one version.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ class StaticFiles:
         self._version = hashlib.sha256(repr(self._files).encode()).hexdigest()[:16]
 
     def address(self, name: str) -> str:
-        """Where a page finds this file. Raises KeyError where there is none."""
+        """The URL of this file. Raises KeyError if it does not exist."""
         if name not in self._files:
             raise KeyError(name)
         return f"/static/{self._version}/{name}"
@@ -32,7 +32,7 @@ class StaticFiles:
         return Route("/static/{version}/{name}", self._answer)
 
     async def _answer(self, request: Request) -> Response:
-        """An older version than ours is asked for by a page that an update overtook: it gets what there is."""
+        """A page from before an update requests an older version: it gets the current one."""
         name = request.path_params["name"]
         if name not in self._files:
             raise HTTPException(404)

@@ -1,4 +1,4 @@
-"""The life of a job as a strip: what it was when, and the spans between two polls in which it changed unseen."""
+"""The life of a job as a strip: its statuses, and the times between two polls in which it changed."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
-    """The strip from `start` to `end`, and the steps below it; without steps nothing is known."""
+    """The strip from `start` to `end`, and the steps below it; without steps the job has not been polled."""
 
     start: datetime
     end: datetime
@@ -50,7 +50,7 @@ class _Axis:
     end: datetime
 
     def part(self, kind: str, begin: datetime, until: datetime, *, least: float = 0) -> Part:
-        """`least`: what is too short to be seen is drawn a little longer than it was."""
+        """`least`: the smallest visible width; shorter parts are drawn with it."""
         whole = (self.end - self.start).total_seconds()
         x = percent((begin - self.start).total_seconds(), whole)
         width = max(least, round(percent((until - self.start).total_seconds(), whole) - x, 2))

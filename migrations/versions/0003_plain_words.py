@@ -1,4 +1,4 @@
-"""The words of the glossary: `needs-review` for `needs-look`, and columns that say what was reported.
+"""The words of the glossary: the event `needs-review`, and columns that say what was reported.
 
 Times are whole microseconds. Nothing is lost: columns and stored events are renamed in place.
 """

@@ -69,7 +69,7 @@ class Reader:
         return [json.loads(line) for line in self.lines()]
 
     def leave(self) -> None:
-        """Read no more: whoever still waits in a write gets an error."""
+        """Stop reading: a blocked write gets an error."""
         if not self._left:
             os.close(self._out)
         self._left = True

@@ -283,7 +283,7 @@ def test_doctor_shows_when_the_token_expires(well: Installation) -> None:
 
 def test_doctor_reports_an_unreachable_api(well: Installation) -> None:
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound and not listening: whoever connects is refused
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
         port = taken.getsockname()[1]
         well.configure(api={**well.document["api"], "base_url": f"http://127.0.0.1:{port}"})
         found = faults(well, code=1)

@@ -26,7 +26,7 @@ LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\t(\d+)\t(\S+)\t(.*)")
 
 
 class Waiting:
-    """A `gemwatch wait` that runs; what it says goes to files, so that it can be read meanwhile."""
+    """A running `gemwatch wait`. Its output goes to files, so that the test can read it in the meantime."""
 
     def __init__(self, installation: Installation, arguments: tuple[str, ...]) -> None:
         self._out, self._err = installation.folder / "wait.out", installation.folder / "wait.err"
@@ -342,7 +342,7 @@ def test_own_poll_is_compared_with_runs_in_the_store(
         wait_until(lambda: len(inbox.messages) == 2, "both ends")
         assert daemon.stop() == 0
     gem.answers(3, matched(3, 0.84, "2026-02-20T10:00:00Z"))
-    for job_id, code in ((1, 0), (2, 3), (3, 0)):  # each beside the one before it, and never beside itself
+    for job_id, code in ((1, 0), (2, 3), (3, 0)):  # each is compared with the previous one, never with itself
         assert installation.run("wait", str(job_id)).returncode == code
     gem.answers(4, matched(4, 0.60, "2026-03-04T10:00:00Z"))
     done = installation.run("wait", "4")

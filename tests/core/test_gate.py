@@ -1,4 +1,4 @@
-"""Which success needs review, and what is said of the run before."""
+"""Which success needs review, and the comparison with the previous run."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Login and API: edges are told, once."""
+"""Login and API: each change is reported once."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -23,7 +23,7 @@ LETTERS = {
 
 
 def told(polls: str, *, others: bool = False, minutes: float = 1) -> list[str]:
-    """What is told when these looks come at such intervals: `login!` for trouble, `login` for its end."""
+    """The events after these polls at such intervals: `login!` for a failure, `login` for its recovery."""
     health, words, silent_from = Health(), [], None
     for number, letter in enumerate(polls):
         at = START + timedelta(minutes=minutes * number)

@@ -1,4 +1,4 @@
-"""`gemwatch demo` as a user starts it: a process whose output, exit code and remains are looked at."""
+"""`gemwatch demo` as a user starts it: a process whose output, exit code and leftovers are checked."""
 
 import os
 import re
@@ -108,7 +108,7 @@ class Ended:
 
 @pytest.fixture(scope="module")
 def going_on(folders: Path) -> Iterator[Demo]:
-    """One that goes on; started first, so that the waiting for both is one."""
+    """One that keeps running. It starts first, so that both waits overlap."""
     demo = start(folders, "going-on", "--keep-running")
     yield demo
     demo.kill()

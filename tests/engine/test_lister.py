@@ -24,7 +24,7 @@ JOBS = range(1, FEWEST + 6)
 async def sweeping(
     gem: ScriptedGem, folder: Path, clock: FakeClock, inbox: Inbox | None = None, *, every: timedelta = EVERY
 ) -> AsyncIterator[Rig]:
-    """Every job has been looked at once, a list is due, and no look is."""
+    """Every job was polled once, a list is due, and no poll is."""
     gem.lists = True
     for job_id in JOBS:
         gem.answers(job_id, "IN_PROGRESS")

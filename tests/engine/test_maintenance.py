@@ -1,4 +1,4 @@
-"""What is kept in order beside the polling, on a clock that the test moves."""
+"""Maintenance next to the polling, on a clock that the test moves."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What an edit does, and what is told of it: real files, read by the real loader."""
+"""The effect of an edit, and its events: real files, read by the real loader."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""A store that does not work is told once, directly, and its recovery through the store itself."""
+"""A failing store is reported once, directly, and its recovery through the store itself."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A target that no longer works: who is told, where its messages go, and how it catches up."""
+"""A failing target: its events, where its messages go, and how it catches up."""
 
 from collections.abc import Sequence
 from dataclasses import replace

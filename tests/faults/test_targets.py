@@ -111,7 +111,7 @@ async def test_target_down_for_two_days_gets_everything_once(
 
 
 class Moody(MailServer):
-    """Takes the greeting, the encryption and the recipient, and then thinks better of it, so many times."""
+    """Accepts the greeting, the encryption and the recipient, then fails, this many times."""
 
     tempers: int = 0
     drops: bool = False

@@ -1,4 +1,4 @@
-"""`gemwatch healthcheck`: 0 where a daemon is well, 1 wherever it is not."""
+"""`gemwatch healthcheck`: 0 if a daemon is healthy, 1 if it is not."""
 
 import json
 from collections.abc import Iterator

@@ -55,7 +55,7 @@ def damaged(raw: bytes, chance: random.Random) -> bytes:
 
 
 def try_answers(seed: int, count: int) -> Tried:
-    """Answers with odd fields and damaged bytes: each is a job's status as it says, or nothing; all can be told."""
+    """Answers with odd fields and damaged bytes: each is the job's status or nothing."""
     chance, tried = random.Random(seed), Tried()
     tracked = Tracked(job_id=7, every=PollSettings().every, memory=Memory(status="IN_PROGRESS"))
     for _ in range(count):

@@ -32,7 +32,7 @@ class Life:
 
 
 def lives(chance: random.Random) -> Iterator[Life]:
-    """An endless row of jobs; every third has ended before it is looked at for the first time."""
+    """An endless row of jobs; every third has ended before its first poll."""
     for job_id in itertools.count(1):
         end = chance.choice(_ENDS)
         steps: list[Step] = [end]

@@ -1,4 +1,4 @@
-"""A configuration becomes settings, or every mistake in it is told with its place."""
+"""A configuration becomes settings, or every mistake is reported with its place."""
 
 import os
 import socket

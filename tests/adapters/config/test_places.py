@@ -1,4 +1,4 @@
-"""Where a configuration is looked for, and what is said if there is none."""
+"""Where gemwatch looks for a configuration, and the message if there is none."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A dead man's switch hears of a healthy daemon, and of no other."""
+"""gemwatch calls a dead man's switch only while the daemon is healthy."""
 
 import json
 import threading

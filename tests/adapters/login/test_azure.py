@@ -42,7 +42,7 @@ OUR_VARIABLES = (
 
 
 class Entra(Server):
-    """The token endpoint: gives a new token each time, unless it is told to refuse or to keep silent."""
+    """The token endpoint: gives a new token each time, unless the test makes it refuse or stay silent."""
 
     def __init__(self, tls: ssl.SSLContext) -> None:
         self.asked: list[dict[str, str]] = []

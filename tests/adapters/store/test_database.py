@@ -1,4 +1,4 @@
-"""The file and its one writer: locks, transactions, trouble."""
+"""The file and its only writer: locks, transactions, failures."""
 
 import asyncio
 import os

@@ -54,7 +54,7 @@ class Bench:
         return self.store.record([report_on(claim, at, verdict)])
 
     def active(self, job_id: int, *statuses: str, begin: datetime = NOW, **fields: Any) -> list[str]:
-        """What was told of it."""
+        """The job's events."""
         fields = {"requested_at": begin.isoformat(), **fields}
         seen = [self.see(job_id, status, begin + HOUR * (n + 1), **fields) for n, status in enumerate(statuses)]
         return [told.event.kind.value for recorded in seen for told in recorded.told]

@@ -1,4 +1,4 @@
-"""When a job is expected to end, and from which runs that is said."""
+"""When a job is expected to end, and from which runs the estimate is made."""
 
 import math
 import tracemalloc

@@ -1,4 +1,4 @@
-"""The decision about one look, as tables and properties."""
+"""The decision about a poll, as tables and properties."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

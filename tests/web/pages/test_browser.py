@@ -36,7 +36,7 @@ class World:
         self._last = 900
 
     def watch(self, status: str, name: str, **details: str) -> int:
-        """Watch another job, which is looked at every second."""
+        """Watch another job, which is polled every second."""
         self._last += 1
         self.gem.answers(self._last, document(self._last, status, **details))
         self._watch.append({"job": self._last, "name": name, "every": "1s"})

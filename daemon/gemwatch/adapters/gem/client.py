@@ -274,7 +274,7 @@ def _towards(headers: httpx.Headers, *secrets: str) -> str:
 
 
 def _retry_after(status: int, headers: httpx.Headers, now: datetime) -> timedelta | None:
-    """How long to wait: seconds, or a date, which is read by the server's own clock if it tells it."""
+    """How long to wait: seconds, or a date, which is compared with the server's clock if it sends a Date header."""
     most = LONGEST_PAUSE_503 if status == HTTPStatus.SERVICE_UNAVAILABLE else LONGEST_PAUSE
     value = headers.get("Retry-After", "")
     try:

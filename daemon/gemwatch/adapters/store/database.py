@@ -67,7 +67,7 @@ def open_to_write(
         _synchronise(connection)
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         if lock is not None:
-            lock.keep()  # now that nobody else can write: whoever takes it from here on comes after this transaction
+            lock.keep()  # while no other process can write: a later owner starts after this transaction
 
     return engine
 

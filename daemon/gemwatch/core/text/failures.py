@@ -197,5 +197,5 @@ _CAUSES: Mapping[Culprit, str] = {
 
 
 def likely_cause(culprit: Culprit, status: int | None) -> str:
-    """`the API key`, or `the token or the API key` if the answer does not tell them apart. `status` is HTTP's."""
+    """`the API key`, or `the token or the API key` if the answer does not name one. `status` is HTTP's."""
     return " or ".join(_CAUSES[suspect] for suspect in suspects(culprit, status))

@@ -62,7 +62,7 @@ class Plot:
 
 
 def path(heading: str, points: Sequence[Point], label: Callable[[float], str]) -> Plot:
-    """Dots joined by lines, between the lowest and the highest value: small differences are what one looks for."""
+    """Dots joined by lines, between the lowest and the highest value: small differences matter."""
     values = [point.value for point in points]
     low, high = min(values), max(values)
     if high - low < _LEAST_SPAN:

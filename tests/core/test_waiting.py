@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 from gemwatch.core.job import Failed, JobDetails, NotFound, Observation, Refused, Seen, Throttled
 from gemwatch.core.outcome import Outcome
-from gemwatch.core.waiting import SILENT, Source, Standing, Told, after_look, after_word, next_pause, reliable
+from gemwatch.core.waiting import (
+    SILENT,
+    DaemonJobStatus,
+    Source,
+    Standing,
+    after_daemon_status,
+    after_poll,
+    next_pause,
+    reliable,
+)
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -22,7 +31,7 @@ def seen(status: str, at: datetime = NOW) -> Seen:
 def polls(*observations: Observation, standing: Standing | None = None) -> Standing:
     standing = standing or Standing(job_id=7)
     for observation in observations:
-        standing = after_look(standing, observation, not_found_after=3)
+        standing = after_poll(standing, observation, not_found_after=3)
     return standing
 
 
@@ -53,7 +62,7 @@ def test_outcome_follows_the_polls(observations: list[Observation], outcome: Out
 
 
 def test_success_that_needs_review_has_its_own_outcome() -> None:
-    standing = after_look(
+    standing = after_poll(
         Standing(job_id=7), seen("SUCCESS"), not_found_after=3, needs_review=("Half is unmatched.",)
     )
     assert (standing.outcome, standing.needs_review) == (Outcome.NEEDS_REVIEW, ("Half is unmatched.",))
@@ -62,13 +71,13 @@ def test_success_that_needs_review_has_its_own_outcome() -> None:
 def test_outage_keeps_the_status_and_its_reason_ends() -> None:
     before = polls(seen("IN_PROGRESS"))
     during = polls(DOWN, DOWN, standing=before)
-    assert (during.status, during.status_since, during.failures, during.trouble) == (
+    assert (during.status, during.status_since, during.failures, during.last_error) == (
         "IN_PROGRESS",
         NOW,
         2,
         "HTTP 503",
     )
-    assert polls(seen("IN_PROGRESS", NOW + MINUTE), standing=during).trouble is None
+    assert polls(seen("IN_PROGRESS", NOW + MINUTE), standing=during).last_error is None
 
 
 def test_status_counts_from_its_first_sight() -> None:
@@ -77,31 +86,35 @@ def test_status_counts_from_its_first_sight() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("reported", "expected"),
     [
-        (Told(job_id=7, next_poll_at=NOW + MINUTE), True),
-        (Told(job_id=7, status="SUCCESS"), True),
-        (Told(job_id=7, failures=9, next_poll_at=NOW + MINUTE), True),
-        (Told(job_id=7, next_poll_at=NOW - MINUTE), True),
-        (Told(job_id=7, next_poll_at=NOW - SILENT - MINUTE), False),
-        (Told(job_id=7, misses=1, next_poll_at=NOW + MINUTE), False),
-        (Told(job_id=7, refused=True, next_poll_at=NOW + MINUTE), False),
+        (DaemonJobStatus(job_id=7, next_poll_at=NOW + MINUTE), True),
+        (DaemonJobStatus(job_id=7, status="SUCCESS"), True),
+        (DaemonJobStatus(job_id=7, failures=9, next_poll_at=NOW + MINUTE), True),
+        (DaemonJobStatus(job_id=7, next_poll_at=NOW - MINUTE), True),
+        (DaemonJobStatus(job_id=7, next_poll_at=NOW - SILENT - MINUTE), False),
+        (DaemonJobStatus(job_id=7, misses=1, next_poll_at=NOW + MINUTE), False),
+        (DaemonJobStatus(job_id=7, refused=True, next_poll_at=NOW + MINUTE), False),
     ],
 )
-def test_daemon_that_cannot_see_the_job_is_unreliable(told: Told, *, expected: bool) -> None:
-    assert reliable(told, NOW) is expected
+def test_daemon_that_cannot_see_the_job_is_unreliable(reported: DaemonJobStatus, *, expected: bool) -> None:
+    assert reliable(reported, NOW) is expected
 
 
 def test_later_own_observation_is_kept() -> None:
     own = polls(seen("IN_PROGRESS"))
-    older = after_word(own, Told(job_id=7, name="Weekly", status="REQUESTED", seen_at=NOW - MINUTE))
+    older = after_daemon_status(
+        own, DaemonJobStatus(job_id=7, name="Weekly", status="REQUESTED", seen_at=NOW - MINUTE)
+    )
     assert (older.status, older.name, older.source) == ("IN_PROGRESS", "Weekly", Source.DAEMON)
-    newer = after_word(own, Told(job_id=7, status="FAILED", seen_at=NOW + MINUTE))
+    newer = after_daemon_status(own, DaemonJobStatus(job_id=7, status="FAILED", seen_at=NOW + MINUTE))
     assert (newer.status, newer.outcome) == ("FAILED", Outcome.FAILED)
 
 
 def test_daemon_status_resets_misses_and_refusals() -> None:
-    standing = after_word(polls(MISS, MISS, REFUSED), Told(job_id=7, status="IN_PROGRESS", seen_at=NOW))
+    standing = after_daemon_status(
+        polls(MISS, MISS, REFUSED), DaemonJobStatus(job_id=7, status="IN_PROGRESS", seen_at=NOW)
+    )
     assert (standing.misses, standing.refusals, standing.outcome) == (0, 0, None)
 
 
@@ -125,8 +138,8 @@ def test_pauses_are_bounded_on_both_sides(observation: Observation, times: int, 
 
 
 def test_end_of_an_earlier_run_does_not_end_the_wait() -> None:
-    told = Told(job_id=7, status="SUCCESS", status_since=NOW, seen_at=NOW, next_poll_at=NOW + MINUTE)
-    standing = after_word(Standing(job_id=7), told)
+    reported = DaemonJobStatus(job_id=7, status="SUCCESS", status_since=NOW, seen_at=NOW, next_poll_at=NOW + MINUTE)
+    standing = after_daemon_status(Standing(job_id=7), reported)
     assert (standing.status, standing.outcome, standing.source) == (None, None, Source.DAEMON)
-    looked = after_word(standing, replace(told, seen_at=NOW + MINUTE, next_poll_at=None))
+    looked = after_daemon_status(standing, replace(reported, seen_at=NOW + MINUTE, next_poll_at=None))
     assert (looked.status, looked.outcome) == ("SUCCESS", Outcome.SUCCESS)

@@ -11,7 +11,7 @@ from gemwatch.core.job import Failed, JobDetails, NotFound, Observation, Refused
 from gemwatch.core.login import LoginError, Token
 from gemwatch.core.outcome import Outcome, Terms
 from gemwatch.core.settings import PollSettings
-from gemwatch.core.waiting import Source, Standing, Told
+from gemwatch.core.waiting import DaemonJobStatus, Source, Standing
 from gemwatch.engine.pace import Pace
 from gemwatch.engine.waiting import Asking, Waiting
 from support.virtual import VirtualClock, VirtualLoop
@@ -68,11 +68,11 @@ class World:
     def expires_at(self) -> datetime | None:
         return None
 
-    async def told(self, job_ids: Collection[int]) -> Mapping[int, Told]:
+    async def reported(self, job_ids: Collection[int]) -> Mapping[int, DaemonJobStatus]:
         if not self.daemon(self.passed):
             return {}
         status, at = self.status(self.passed), self.clock.now()
-        return {job_id: Told(job_id=job_id, status=status, seen_at=at) for job_id in job_ids}
+        return {job_id: DaemonJobStatus(job_id=job_id, status=status, seen_at=at) for job_id in job_ids}
 
     async def unreachable(self) -> str | None:
         return None if self.network(self.passed) else "no route to the host"
@@ -90,7 +90,7 @@ class World:
             asking=Asking(api=self, credentials=self, pace=Pace(self.clock, at_once=16, rate=rate)),
             poll=PollSettings(),
             clock=self.clock,
-            daemon=self.told,
+            daemon=self.reported,
             unreachable=self.unreachable,
             needs_review=self.needs_review,
             show=self.shown.append,
@@ -128,7 +128,7 @@ def test_login_failure_with_network_ends_the_wait(world: World, loop: VirtualLoo
     waiting = world.waits(7)
     assert loop.run_until_complete(waiting.run()) is Outcome.LOGIN_REFUSED
     assert world.passed < HOUR + 120
-    assert waiting.standings[0].trouble == "Please run 'az login'"
+    assert waiting.standings[0].last_error == "Please run 'az login'"
     assert waiting.standings[0].status == "IN_PROGRESS"
 
 

@@ -70,7 +70,7 @@ async def build(
         progress.expect(name, within=STALLED_AFTER)
     engine = open_to_write(settings.store.url, lock=lock)
     stack.callback(engine.dispose)
-    database = DatabaseThread(on_trouble=_log_store)
+    database = DatabaseThread(on_failure=_log_store)
     stack.callback(database.close)
     store, housekeeping = Store(engine, settings.targets), Housekeeping(engine)
     notes = await _open_store(database, housekeeping, settings, clock)
@@ -110,14 +110,14 @@ async def build(
         prepare=factory.rebuild,
         retire=factory.retire,
         stalled=reporter.stalled,
-        store_failure=lambda: database.trouble,
+        store_failure=lambda: database.failure,
         ping=call,
         progress=progress.beat,
         around_reload=reporter.reload,
     )
     web = None
     if listening is not None:
-        views = Views(settings.store.url, clock, lambda: database.trouble)
+        views = Views(settings.store.url, clock, lambda: database.failure)
         stack.callback(views.close)
         web = _web(
             settings.web,
@@ -168,7 +168,7 @@ async def _open_store(
 
 
 async def _last_write(database: DatabaseThread, housekeeping: Housekeeping) -> None:
-    if database.trouble is not None:
+    if database.failure is not None:
         return
     try:
         async with asyncio.timeout(1):

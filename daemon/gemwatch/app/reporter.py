@@ -80,12 +80,12 @@ class Reporter:
 
     def alive(self) -> bool:
         """Whether the program makes progress, or only its store prevents that: then a restart would not help."""
-        return self._database.trouble is not None or self._progress.stalled() is None
+        return self._database.failure is not None or self._progress.stalled() is None
 
     def stalled(self) -> str | None:
         """Why the program is stuck; None while it makes progress."""
-        trouble = self._database.trouble
-        return self._progress.stalled() if trouble is None else f"the store does not work: {trouble}"
+        failure = self._database.failure
+        return self._progress.stalled() if failure is None else f"the store does not work: {failure}"
 
     async def metrics(self) -> bytes:
         """The Prometheus text."""

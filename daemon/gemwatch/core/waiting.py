@@ -10,7 +10,7 @@ from gemwatch.core.job import Failed, JobDetails, NotFound, Observation, Refused
 from gemwatch.core.outcome import Outcome
 from gemwatch.core.polls.decide import SECOND_POLL, next_poll
 
-LOOK_FIRST = timedelta(seconds=5)  # between the first own polls
+POLL_FIRST = timedelta(seconds=5)  # between the first own polls
 REFUSALS = 2  # consecutive polls, each with a renewed token, after which the login counts as refused
 SILENT = timedelta(minutes=5)  # a daemon whose poll is overdue by this much counts as unreliable
 
@@ -23,7 +23,7 @@ class Source(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class DaemonJobStatus:
     """What a running daemon's store shows of a job that it watches. `next_poll_at` None: no longer polled."""
 
     job_id: int
@@ -44,7 +44,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How a job stands. `outcome` None: it is still waited for. `trouble`: why the last poll showed nothing."""
+    """How a job stands. `outcome` None: it is still waited for. `last_error`: why the last poll showed nothing."""
 
     job_id: int
     name: str | None = None
@@ -57,52 +57,52 @@ class Standing:
     misses: int = 0  # 404s in a row
     refusals: int = 0  # consecutive
     failures: int = 0  # polls in a row without a usable answer
-    trouble: str | None = None
+    last_error: str | None = None
     remedy: str | None = None  # if a login is refused
     outcome: Outcome | None = None
     needs_review: tuple[str, ...] = ()
     estimate: Estimate | None = None
 
 
-def reliable(told: Told, now: datetime) -> bool:
+def reliable(reported: DaemonJobStatus, now: datetime) -> bool:
     """Whether the daemon's information about this job is reliable.
 
     If it cannot see the job, or has missed a poll, an own poll shows the reason within seconds: the daemon rarely
     polls a job that is not found or refused.
     """
-    late = told.next_poll_at is not None and now - told.next_poll_at > SILENT
-    return not (told.refused or told.misses or late)
+    late = reported.next_poll_at is not None and now - reported.next_poll_at > SILENT
+    return not (reported.refused or reported.misses or late)
 
 
-def after_word(standing: Standing, told: Told, *, unknown_ends: bool = False) -> Standing:
-    """The standing after the daemon's word. What one has seen later than the daemon stays."""
+def after_daemon_status(standing: Standing, reported: DaemonJobStatus, *, unknown_ends: bool = False) -> Standing:
+    """The standing after a status from the daemon. A later observation by `wait` itself stays."""
     wait = replace(
         standing,
-        name=told.name or standing.name,
+        name=reported.name or standing.name,
         source=Source.DAEMON,
         misses=0,
         refusals=0,
-        failures=told.failures,
-        trouble=told.last_error if told.failures else None,
-        estimate=told.estimate,
+        failures=reported.failures,
+        last_error=reported.last_error if reported.failures else None,
+        estimate=reported.estimate,
     )
-    if told.seen_at is None or (standing.seen_at is not None and standing.seen_at > told.seen_at):
+    if reported.seen_at is None or (standing.seen_at is not None and standing.seen_at > reported.seen_at):
         return wait
-    if is_end(told.status) and told.next_poll_at is not None:  # the job is watched again and may run again
+    if is_end(reported.status) and reported.next_poll_at is not None:  # the job is watched again and may run again
         return wait
     return replace(
         wait,
-        status=told.status,
-        status_since=told.status_since,
-        seen_at=told.seen_at,
-        job=told.job,
-        answer=told.answer,
-        needs_review=told.needs_review,
-        outcome=_outcome(told.status, told.needs_review, unknown_ends=unknown_ends),
+        status=reported.status,
+        status_since=reported.status_since,
+        seen_at=reported.seen_at,
+        job=reported.job,
+        answer=reported.answer,
+        needs_review=reported.needs_review,
+        outcome=_outcome(reported.status, reported.needs_review, unknown_ends=unknown_ends),
     )
 
 
-def after_look(
+def after_poll(
     standing: Standing,
     seen: Observation,
     *,
@@ -110,11 +110,11 @@ def after_look(
     needs_review: tuple[str, ...] = (),
     unknown_ends: bool = False,
 ) -> Standing:
-    """The standing after a look of one's own. `needs_review`: what a person should look at, if it saw a SUCCESS."""
+    """The standing after a poll by `wait` itself. `needs_review`: why the SUCCESS that it saw needs review."""
     asked = replace(standing, source=Source.API)
     match seen:
         case Seen(job=job, raw=raw):
-            # Who asks the API alone has no runs to make an estimate from, and the daemon's has gone stale.
+            # Without the daemon there are no runs to make an estimate from, and the daemon's estimate is out of date.
             since = standing.status_since if job.status == standing.status else seen.at
             return replace(
                 asked,
@@ -126,22 +126,24 @@ def after_look(
                 misses=0,
                 refusals=0,
                 failures=0,
-                trouble=None,
+                last_error=None,
                 outcome=_outcome(job.status, needs_review, unknown_ends=unknown_ends),
                 needs_review=needs_review,
                 estimate=None,
             )
         case NotFound():
-            misses, trouble = standing.misses + 1, "HTTP 404: the API knows no such job"
+            misses, last_error = standing.misses + 1, "HTTP 404: the API knows no such job"
             lost = Outcome.NOT_FOUND if misses >= not_found_after else None
-            return replace(asked, misses=misses, refusals=0, failures=0, trouble=trouble, outcome=lost)
+            return replace(asked, misses=misses, refusals=0, failures=0, last_error=last_error, outcome=lost)
         case Refused(reason=reason):
             refusals = standing.refusals + 1
             # Without a token a request is impossible, and temporary failures were already retried.
             refused = Outcome.LOGIN_REFUSED if refusals >= REFUSALS or seen.certain else None
-            return replace(asked, refusals=refusals, failures=0, trouble=reason, remedy=seen.remedy, outcome=refused)
+            return replace(
+                asked, refusals=refusals, failures=0, last_error=reason, remedy=seen.remedy, outcome=refused
+            )
         case Throttled() | Failed():
-            return replace(asked, failures=standing.failures + 1, trouble=seen.reason)
+            return replace(asked, failures=standing.failures + 1, last_error=seen.reason)
 
 
 def next_pause(
@@ -154,7 +156,7 @@ def next_pause(
     """
     match seen:
         case Seen():
-            return next_poll(min(every, max(LOOK_FIRST, waited / 10)), roll)
+            return next_poll(min(every, max(POLL_FIRST, waited / 10)), roll)
         case NotFound() | Refused():
             return min(every, SECOND_POLL)
         case _:

@@ -64,7 +64,7 @@ def fingerprint(raw: str) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class RecordedEvent:
     """An event as it was recorded, and the names of the targets that receive it."""
 
     event_id: int
@@ -80,7 +80,7 @@ class Recorded:
     """
 
     reports: tuple[Report, ...] = ()
-    told: tuple[Told, ...] = ()
+    events: tuple[RecordedEvent, ...] = ()
     runs: tuple[Run, ...] = ()
 
 

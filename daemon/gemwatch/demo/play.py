@@ -78,7 +78,7 @@ class Play:
         self._store = folder / "gemwatch.db"
         self._show = show
         self._stopped = stopped
-        self._all_told = asyncio.Event()
+        self._all_arrived = asyncio.Event()
         self._gem = Gem([*WATCHED, ADDED, *SPARE], SystemClock(), report=show.line)
         self._inbox = Inbox(PLACES, self._arrived, down_once=DATA_MAIL)
         self._expected = set(_expected([*WATCHED, ADDED]))
@@ -129,7 +129,7 @@ class Play:
         await asyncio.sleep(CUT_OFF_AFTER)
         self._show.line("login: all sessions end, so the current token is no longer valid")
         self._gem.logins.revoke_all()
-        await self._all_told.wait()
+        await self._all_arrived.wait()
 
     async def _add_a_job(self) -> None:
         words = ["watch", str(ADDED.job_id), "--name", str(ADDED.name)]
@@ -143,7 +143,7 @@ class Play:
         self._letters[letter.target] += 1
         self._received.update((outcome, job_id, letter.target) for outcome, job_id in letter.outcomes)
         if self._received.keys() >= self._expected:
-            self._all_told.set()
+            self._all_arrived.set()
 
     def _judge(self) -> None:
         missing = self._expected - self._received.keys()

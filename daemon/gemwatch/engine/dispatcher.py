@@ -152,11 +152,11 @@ class Dispatcher:
         self, settled: Sequence[Settled], aftermath: Aftermath, outcome: Outcome, recovered: str | None = None
     ) -> None:
         """Settle deliveries and record the target's new state. `recovered`: its waiting deliveries become due."""
-        told = await self._database(
+        events = await self._database(
             self._store.settle, settled, aftermath=aftermath, pull_forward=recovered, now=self._clock.now()
         )
         self._states.take(aftermath, outcome)
-        for one in told:
+        for one in events:
             self._metrics.event(one.event.kind)
             log.info("event", event_id=f"gw-{one.event_id}", kind=one.event.kind.value, targets=one.targets)
 

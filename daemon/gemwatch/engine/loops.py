@@ -124,7 +124,7 @@ def build_loops(
             store=store,
             database=database,
             clock=clock,
-            trouble=store_failure,
+            failure=store_failure,
             on_recorded=dispatcher.wake_up.set,
         ),
         heartbeat=Heartbeat(active=active, clock=clock, stalled=stalled, call=ping),

@@ -218,19 +218,19 @@ class Poller:
             self._log_transition(report)
         for run in recorded.runs:
             self._experience.add(run)
-        for told in recorded.told:
-            event = told.event
+        for one in recorded.events:
+            event = one.event
             self._metrics.event(event.kind)
             log.info(
                 "event_recorded",
-                event_id=f"gw-{told.event_id}",
+                event_id=f"gw-{one.event_id}",
                 kind=event.kind.value,
                 job_id=event.job_id,
-                targets=told.targets,
+                targets=one.targets,
             )
-        if recorded.told:
+        if recorded.events:
             self._on_recorded()
-        return len(recorded.told)
+        return len(recorded.events)
 
     def _log_transition(self, report: Report) -> None:
         move = report.verdict.transition

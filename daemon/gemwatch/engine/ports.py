@@ -14,7 +14,7 @@ from gemwatch.core.settings import Applied, Watch
 from gemwatch.core.target_health import Aftermath, TargetHealth
 from gemwatch.core.text.message import Message
 from gemwatch.core.text.rendering import Format, Rendered
-from gemwatch.core.work import Bundle, Outcome, Recorded, Report, Settled, Told, WatchClaim
+from gemwatch.core.work import Bundle, Outcome, Recorded, RecordedEvent, Report, Settled, WatchClaim
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -54,7 +54,7 @@ class Store(Protocol):
         aftermath: Aftermath | None = None,
         pull_forward: str | None = None,
         now: datetime,
-    ) -> Sequence[Told]: ...
+    ) -> Sequence[RecordedEvent]: ...
 
     def target_health(self) -> Mapping[str, TargetHealth]: ...
 

@@ -32,20 +32,20 @@ class StoreMonitor:
         store: Store,
         database: Database,
         clock: Clock,
-        trouble: Callable[[], str | None],
+        failure: Callable[[], str | None],
         on_recorded: Callable[[], None],
     ) -> None:
-        """`trouble`: what is wrong with the store, or None."""
+        """`failure`: what is wrong with the store, or None."""
         self._active = active
         self._store = store
         self._database = database
         self._clock = clock
-        self._trouble = trouble
+        self._failure = failure
         self._on_recorded = on_recorded
         self.wake_up = WakeUp()
         self._since: tuple[float, datetime] | None = None  # on the monotonic and on the wall clock
         self._sends: set[asyncio.Task[None]] = set()
-        self._told = False
+        self._reported = False
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -55,16 +55,16 @@ class StoreMonitor:
 
     async def round(self, group: asyncio.TaskGroup) -> None:
         """Check the store, and report a change."""
-        clock, trouble = self._clock, self._trouble()
-        if trouble is not None:
+        clock, failure = self._clock, self._failure()
+        if failure is not None:
             self._since = self._since or (clock.monotonic(), clock.now())
-            if not self._told and clock.monotonic() - self._since[0] >= PATIENCE:
-                self._told = True
-                self._tell(group, self._event(over=False, since=self._since[1], reason=trouble))
+            if not self._reported and clock.monotonic() - self._since[0] >= PATIENCE:
+                self._reported = True
+                self._tell(group, self._event(over=False, since=self._since[1], reason=failure))
             return
         since, self._since = self._since, None
-        if self._told and since is not None:
-            self._told = False
+        if self._reported and since is not None:
+            self._reported = False
             for task in self._sends:
                 task.cancel()
             await self._record(self._event(over=True, since=since[1], reason=None))
@@ -80,7 +80,7 @@ class StoreMonitor:
             task.add_done_callback(self._sends.discard)
 
     async def _send(self, name: str, event: Event) -> None:
-        """Send to one target until it takes it, or the trouble is over."""
+        """Send to one target until it accepts the message, or the store has recovered."""
         clock, attempts = self._clock, 0
         while True:
             targets = self._active.targets

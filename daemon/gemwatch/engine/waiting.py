@@ -12,7 +12,7 @@ from gemwatch.core.health import DOUBTED_AFTER
 from gemwatch.core.job import Failed, JobDetails, NotFound, Observation, Refused, Seen, Status
 from gemwatch.core.outcome import Outcome, Terms, out_of_time, over
 from gemwatch.core.settings import PollSettings
-from gemwatch.core.waiting import Standing, Told, after_look, after_word, next_pause
+from gemwatch.core.waiting import DaemonJobStatus, Standing, after_daemon_status, after_poll, next_pause
 from gemwatch.engine.pace import Pace
 from gemwatch.engine.poll_once import PollOnce
 from gemwatch.engine.ports import Api, Credentials
@@ -43,7 +43,7 @@ class Waiting:
         asking: Asking,
         poll: PollSettings,
         clock: Clock,
-        daemon: Callable[[Collection[int]], Awaitable[Mapping[int, Told]]],
+        daemon: Callable[[Collection[int]], Awaitable[Mapping[int, DaemonJobStatus]]],
         unreachable: Callable[[], Awaitable[str | None]],
         needs_review: Callable[[JobDetails, datetime], Awaitable[tuple[str, ...]]],
         show: Callable[[Sequence[Standing]], None],
@@ -67,7 +67,7 @@ class Waiting:
         )
         self._polls: dict[int, asyncio.Task[None]] = {}
         self._due: dict[int, float] = {}  # on the monotonic clock; a missing job is due now
-        self._known: Mapping[int, Told] = {}  # what the daemon knows
+        self._known: Mapping[int, DaemonJobStatus] = {}  # what the daemon knows
         self._asked_daemon = float("-inf")
         self._wake_up = WakeUp()
 
@@ -105,7 +105,9 @@ class Waiting:
         self._asked_daemon = now
         self._known = await self._daemon(self._open())
         for job_id, word in self._known.items():
-            self._standings[job_id] = after_word(self._standings[job_id], word, unknown_ends=self._terms.unknown_ends)
+            self._standings[job_id] = after_daemon_status(
+                self._standings[job_id], word, unknown_ends=self._terms.unknown_ends
+            )
             self._due.pop(job_id, None)  # if the daemon stops, the job's first own poll is due at once
 
     def _open(self) -> list[int]:
@@ -145,7 +147,7 @@ class Waiting:
 
     def _take(self, job_id: int, seen: Observation, why: tuple[str, ...]) -> None:
         now = self._clock.monotonic()
-        standing = after_look(
+        standing = after_poll(
             self._standings[job_id],
             seen,
             not_found_after=self._poll_settings.not_found_after,

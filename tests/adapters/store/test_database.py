@@ -105,7 +105,7 @@ async def test_work_waits_for_a_failing_store_and_reports_it(store_url: str, eng
     reading = asyncio.create_task(database(read))
     await until(lambda: said, "the trouble to be said")
     assert said == ["no such table: service"]
-    assert database.trouble == "no such table: service"
+    assert database.failure == "no such table: service"
     await database(mend)
     assert await reading == 1  # the note that the migrations leave
     assert said[-1] is None

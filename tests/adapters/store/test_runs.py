@@ -57,7 +57,7 @@ class Bench:
         """The job's events."""
         fields = {"requested_at": begin.isoformat(), **fields}
         seen = [self.see(job_id, status, begin + HOUR * (n + 1), **fields) for n, status in enumerate(statuses)]
-        return [told.event.kind.value for recorded in seen for told in recorded.told]
+        return [one.event.kind.value for recorded in seen for one in recorded.events]
 
     def kept(self) -> list[Run]:
         with self.engine.begin() as connection:
@@ -223,14 +223,18 @@ def test_ends_recorded_together_are_in_request_order(bench: Bench) -> None:
         2: job("SUCCESS", 2, requested_at=NOW.isoformat()),
         3: job("SUCCESS", 3, requested_at=None),
     }
-    told = bench.store.record(
+    events = bench.store.record(
         [
             report_on(one, NOW, decide(one.tracked, answer, bench.policy, 0.5))
             for one in bench.store.claim_watches(NOW, 3, LEASE)
             if (answer := Seen(at=NOW, job=ends[one.tracked.job_id], raw="{}"))
         ]
-    ).told
-    assert {one.event.job_id: one.event.kind.value for one in told} == {1: "needs-review", 2: "success", 3: "success"}
+    ).events
+    assert {one.event.job_id: one.event.kind.value for one in events} == {
+        1: "needs-review",
+        2: "success",
+        3: "success",
+    }
     assert {job_id: bench.job(job_id)["previous"]["job_id"] for job_id in (1, 2)} == {1: 2, 2: 3}
 
 
@@ -259,8 +263,8 @@ def test_limit_is_reported_once_over_a_restart(bench: Bench) -> None:
     assert bench.row(7).clock_at == NOW + 3 * HOUR + 30 * MINUTE
     again = Bench(bench.engine)
     again.policy = bench.policy
-    told = again.active(7, "IN_PROGRESS", "IN_PROGRESS", "SUCCESS", begin=NOW + 3 * HOUR)
-    assert told == ["running-too-long", "success"]
+    kinds = again.active(7, "IN_PROGRESS", "IN_PROGRESS", "SUCCESS", begin=NOW + 3 * HOUR)
+    assert kinds == ["running-too-long", "success"]
     assert bench.job(7)["limits_passed"] == ["running-too-long"]
 
 
@@ -340,12 +344,12 @@ def test_failed_event_names_the_last_success_of_its_input(bench: Bench) -> None:
         bench.see(1, status, NOW + hours * HOUR)
     bench.see(2, "REQUESTED", NOW + 3 * HOUR)
     bench.see(2, "IN_PROGRESS", NOW + 4 * HOUR)
-    (told,) = bench.see(2, "FAILED", NOW + 5 * HOUR, message="column geometry is missing").told
-    assert isinstance(told.event.facts, FailedFacts)
-    assert told.event.facts.job.failure == ("column geometry is missing",)
-    assert told.event.facts.ran == HOUR
-    assert told.event.facts.last_success is not None
-    assert (told.event.facts.last_success.job_id, told.event.facts.last_success.ended_at) == (1, NOW + 2 * HOUR)
+    (event,) = bench.see(2, "FAILED", NOW + 5 * HOUR, message="column geometry is missing").events
+    assert isinstance(event.event.facts, FailedFacts)
+    assert event.event.facts.job.failure == ("column geometry is missing",)
+    assert event.event.facts.ran == HOUR
+    assert event.event.facts.last_success is not None
+    assert (event.event.facts.last_success.job_id, event.event.facts.last_success.ended_at) == (1, NOW + 2 * HOUR)
     records = JsonRecords(bench.engine)
     assert records.history(2)[-1]["failure"] == ["column geometry is missing"]
     job = next(job for job in records.status(NOW)["jobs"] if job["job_id"] == 2)

@@ -106,7 +106,7 @@ def test_void_poll_does_not_affect_the_next_one(bench: Bench, *, stale_first: bo
     bench.address(TEAM)
     recorded = bench.store.record(reports if stale_first else reports[::-1])
     assert [report.claim for report in recorded.reports] == [later]
-    assert len(recorded.told) == 1
+    assert len(recorded.events) == 1
 
 
 def test_start_releases_what_a_dead_process_had_claimed(bench: Bench) -> None:

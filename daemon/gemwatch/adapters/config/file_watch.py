@@ -22,7 +22,7 @@ class FileWatch:
         So an edit during the load counts as a change, also in a file that was not watched before.
         """
         self._sources = sources
-        self._told = self._last = sources.seen
+        self._reported = self._last = sources.seen
 
     def changed(self) -> bool:
         """Whether there is a new state to read. True once per state, when two calls in a row have seen it.
@@ -32,7 +32,7 @@ class FileWatch:
         now = self._sources.stamps()
         settled = now == self._last
         self._last = now
-        if not settled or now == self._told:
+        if not settled or now == self._reported:
             return False
-        self._told = now
+        self._reported = now
         return True

@@ -16,7 +16,7 @@ from gemwatch.adapters.store.schema import check
 from gemwatch.adapters.store.tables import service, watches
 from gemwatch.core.health import Login
 from gemwatch.core.job import Status
-from gemwatch.core.waiting import Told, reliable
+from gemwatch.core.waiting import DaemonJobStatus, reliable
 
 _AT_ONCE = 500  # ids in one statement; SQLite's limit is a few thousand
 
@@ -28,20 +28,20 @@ class DaemonStatus:
         self._url = url
         self._learner = Learner()
 
-    def about(self, job_ids: Collection[int], now: datetime) -> Mapping[int, Told]:
+    def about(self, job_ids: Collection[int], now: datetime) -> Mapping[int, DaemonJobStatus]:
         """What the daemon says of those of the jobs that it watches and can be relied on for.
 
         Empty if no daemon runs or its store cannot be read: then the caller polls the API itself.
         """
         try:
-            told = self._read(job_ids, now)
+            reported = self._read(job_ids, now)
         except (StoreError, sa.exc.DatabaseError, OSError):
             return {}
-        found = {one.job_id: one for one in told if reliable(one, now)}
+        found = {one.job_id: one for one in reported if reliable(one, now)}
         # Last, because this check takes the daemon's lock for a moment, which could disturb a starting daemon.
         return found if found and writer_of(self._url) is not None else {}
 
-    def _read(self, job_ids: Collection[int], now: datetime) -> list[Told]:
+    def _read(self, job_ids: Collection[int], now: datetime) -> list[DaemonJobStatus]:
         wanted, engine = list(job_ids), open_to_read(self._url)
         try:
             check(engine)
@@ -55,14 +55,14 @@ class DaemonStatus:
                 if not rows:
                     return []
                 past = Past(now=now, experience=self._learner.experience(connection), previous={})
-                return [_told(row, past, refused=refused) for row in rows]
+                return [_job_status(row, past, refused=refused) for row in rows]
         finally:
             engine.dispose()
 
 
-def _told(row: Any, past: Past, *, refused: bool) -> Told:
+def _job_status(row: Any, past: Past, *, refused: bool) -> DaemonJobStatus:
     found = job_row(row, past)
-    return Told(
+    return DaemonJobStatus(
         job_id=found.job_id,
         name=found.name,
         status=found.status,

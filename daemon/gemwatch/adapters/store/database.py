@@ -210,18 +210,18 @@ class DatabaseThread:
     """Runs the store's work, one transaction a call, in one thread of its own, in the order of the calls.
 
     While the store is failing (locked, disk full, read-only) a call waits and tries again for as long as it
-    takes: what was to be recorded is kept, nothing is decided without it, and `trouble` says what is wrong.
+    takes: what was to be recorded is kept, nothing is decided without it, and `failure` says what is wrong.
     """
 
-    def __init__(self, on_trouble: Callable[[str | None], None] = lambda _: None) -> None:
+    def __init__(self, on_failure: Callable[[str | None], None] = lambda _: None) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
-        self._on_trouble = on_trouble
-        self._troubles: dict[object, str] = {}  # of the calls that are being tried again
+        self._on_failure = on_failure
+        self._failures: dict[object, str] = {}  # of the calls that are being tried again
 
     @property
-    def trouble(self) -> str | None:
+    def failure(self) -> str | None:
         """What is wrong with the store, while there is work that it does not take."""
-        return next(iter(self._troubles.values()), None)
+        return next(iter(self._failures.values()), None)
 
     async def __call__(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `work` returns. Errors other than those of a failing store are raised."""
@@ -231,13 +231,13 @@ class DatabaseThread:
                 try:
                     return await self._run(work, *args, **kwargs)
                 except sa.exc.DatabaseError as error:
-                    if not _is_trouble(error):
+                    if not _is_store_failure(error):
                         raise
-                    self._say(call, str(error.orig))
+                    self._report(call, str(error.orig))
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _RETRY_MOST)
         finally:
-            self._say(call, None)
+            self._report(call, None)
 
     def close(self) -> None:
         """Wait for the work in hand, which SQLite's own time limit bounds, and end the thread."""
@@ -249,14 +249,14 @@ class DatabaseThread:
         future.add_done_callback(_heard)
         return await asyncio.shield(future)
 
-    def _say(self, call: object, trouble: str | None) -> None:
-        before = self.trouble
-        if trouble is None:
-            self._troubles.pop(call, None)
+    def _report(self, call: object, failure: str | None) -> None:
+        before = self.failure
+        if failure is None:
+            self._failures.pop(call, None)
         else:
-            self._troubles[call] = trouble
-        if self.trouble != before:
-            self._on_trouble(self.trouble)
+            self._failures[call] = failure
+        if self.failure != before:
+            self._on_failure(self.failure)
 
 
 def _heard(future: "asyncio.Future[T]") -> None:
@@ -265,6 +265,6 @@ def _heard(future: "asyncio.Future[T]") -> None:
         future.exception()
 
 
-def _is_trouble(error: sa.exc.DatabaseError) -> bool:
-    """Whether the world is at fault (lock, disk, file) rather than our own statement."""
+def _is_store_failure(error: sa.exc.DatabaseError) -> bool:
+    """Whether the store fails (lock, disk, file), and not a statement of our own."""
     return type(error) in (sa.exc.OperationalError, sa.exc.DatabaseError)

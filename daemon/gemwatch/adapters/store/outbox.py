@@ -17,8 +17,8 @@ from gemwatch.core.work import (
     Bundle,
     Delivery,
     DeliveryState,
+    RecordedEvent,
     Settled,
-    Told,
 )
 
 MOST_MISSED = 500  # deliveries in the single message about what a target missed
@@ -72,7 +72,9 @@ _PULL_FORWARD = (
 )
 
 
-def tell(connection: sa.Connection, happened: Sequence[Event], targets: Iterable[Target]) -> list[Told]:
+def add_events(
+    connection: sa.Connection, happened: Sequence[Event], targets: Iterable[Target]
+) -> list[RecordedEvent]:
     """Record events, each with a delivery for every target that receives it."""
     if not happened:
         return []
@@ -89,14 +91,14 @@ def tell(connection: sa.Connection, happened: Sequence[Event], targets: Iterable
         }
         for event in happened
     ]
-    told = []
+    recorded = []
     for event, event_id in zip(happened, connection.execute(_HAPPENED, rows).scalars().all(), strict=True):
         narrowed = None if event.job_id is None else called[event.job_id].notify
-        told.append(Told(event_id=event_id, event=event, targets=audience(event, targets, narrowed)))
-    waiting = [_waiting(one, target) for one in told for target in one.targets]
+        recorded.append(RecordedEvent(event_id=event_id, event=event, targets=audience(event, targets, narrowed)))
+    waiting = [_waiting(one, target) for one in recorded for target in one.targets]
     if waiting:
         connection.execute(sa.insert(deliveries), waiting)
-    return told
+    return recorded
 
 
 def claim(connection: sa.Connection, target: str, now: datetime, lease: timedelta) -> Bundle | None:
@@ -141,13 +143,13 @@ def _named(event: Event, called: dict[int, Any]) -> Event:
     return event if event.job_id is None else replace(event, name=called[event.job_id].name)
 
 
-def _waiting(told: Told, target: str) -> dict[str, Any]:
+def _waiting(recorded: RecordedEvent, target: str) -> dict[str, Any]:
     return {
-        "event_id": told.event_id,
+        "event_id": recorded.event_id,
         "target": target,
         "state": DeliveryState.PENDING.value,
-        "due_at": told.event.at,
-        "expires_at": told.event.at + KEEP_TRYING,
+        "due_at": recorded.event.at,
+        "expires_at": recorded.event.at + KEEP_TRYING,
     }
 
 

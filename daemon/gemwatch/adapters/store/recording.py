@@ -19,7 +19,7 @@ from gemwatch.core.limits import Limits
 from gemwatch.core.polls.tracked import Memory, Tracked
 from gemwatch.core.runs import Run
 from gemwatch.core.target_health import Aftermath, TargetHealth
-from gemwatch.core.work import Bundle, Recorded, Report, Settled, Told, WatchClaim
+from gemwatch.core.work import Bundle, Recorded, RecordedEvent, Report, Settled, WatchClaim
 
 _MEMORY = tuple(field.name for field in fields(Memory))
 _bind = sa.bindparam
@@ -138,7 +138,7 @@ class Store:
         plain = [report for report in reports if not (report.quiet or _says_more(report))]
         durable = happened or notes or any(map(_is_news, more))
         with (self._engine if durable else self._relaxed).begin() as connection:
-            told = outbox.tell(connection, happened, self._targets)
+            events = outbox.add_events(connection, happened, self._targets)
             write_notes(connection, notes or {})
             if quiet:
                 connection.execute(_REPORT_QUIET, {"looks": json.dumps([_quiet_row(report) for report in quiet])})
@@ -147,7 +147,7 @@ class Store:
             standing = _standing(connection, more) if more else []
             of_jobs, runs = self._record_more(connection, standing) if standing else ([], [])
         news = tuple(report for report in standing if _is_news(report))
-        return Recorded(reports=news, told=(*told, *of_jobs), runs=tuple(runs))
+        return Recorded(reports=news, events=(*events, *of_jobs), runs=tuple(runs))
 
     def claim_deliveries(
         self, now: datetime, targets: Iterable[str], lease: timedelta, fallbacks: Mapping[str, str] | None = None
@@ -169,24 +169,26 @@ class Store:
         aftermath: Aftermath | None = None,
         pull_forward: str | None = None,
         now: datetime,
-    ) -> list[Told]:
+    ) -> list[RecordedEvent]:
         """Record the results of attempts and the target's new health. Returns the resulting events.
 
         `pull_forward` names a recovered target, whose waiting deliveries become due.
         """
         with self._engine.begin() as connection:
             outbox.settle(connection, settled)
-            told = [] if aftermath is None else self._record_aftermath(connection, aftermath, now)
+            events = [] if aftermath is None else self._record_aftermath(connection, aftermath, now)
             if pull_forward is not None:
                 outbox.pull_forward(connection, pull_forward, now)
-        return told
+        return events
 
     def target_health(self) -> dict[str, TargetHealth]:
         """The health of every target that has ever failed."""
         with self._engine.begin() as connection:
             return rerouting.read_health(connection)
 
-    def _record_aftermath(self, connection: sa.Connection, aftermath: Aftermath, now: datetime) -> list[Told]:
+    def _record_aftermath(
+        self, connection: sa.Connection, aftermath: Aftermath, now: datetime
+    ) -> list[RecordedEvent]:
         target = aftermath.target
         if aftermath.health is not None:
             rerouting.write_health(connection, target, aftermath.health)
@@ -196,14 +198,16 @@ class Store:
             rerouting.give_back(connection, target, aftermath.missed, aftermath.recovered_from, now)
         if aftermath.fallback is not None:
             rerouting.reroute(connection, target, aftermath.fallback, now)
-        return outbox.tell(connection, aftermath.events, self._targets)
+        return outbox.add_events(connection, aftermath.events, self._targets)
 
     def pull_forward(self, target: str, now: datetime) -> None:
         """Make a target's waiting deliveries due now, because it has probably recovered."""
         with self._engine.begin() as connection:
             outbox.pull_forward(connection, target, now)
 
-    def _record_more(self, connection: sa.Connection, standing: Sequence[Report]) -> tuple[list[Told], list[Run]]:
+    def _record_more(
+        self, connection: sa.Connection, standing: Sequence[Report]
+    ) -> tuple[list[RecordedEvent], list[Run]]:
         """Record polls with a changed answer or news, and their events."""
         connection.execute(_REPORT, [_row(report) for report in standing])
         answers = [seen for report in standing if report.fingerprint is not None and (seen := report.verdict.seen)]
@@ -213,7 +217,7 @@ class Store:
         if moves:
             connection.execute(sa.insert(transitions), moves)
         happened, runs = add_news(connection, [report.verdict for report in standing if _is_news(report)])
-        return outbox.tell(connection, happened, self._targets), runs
+        return outbox.add_events(connection, happened, self._targets), runs
 
 
 def _is_news(report: Report) -> bool:

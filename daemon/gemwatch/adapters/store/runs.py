@@ -112,7 +112,7 @@ def add_news(connection: sa.Connection, verdicts: Sequence[Verdict]) -> tuple[li
     """The events of polls with news, one per job, and the runs that ended with them. Records these runs and compares
     them with the previous ones."""
     ended = _add_runs(connection, [move for one in verdicts if (move := one.transition) and is_end(move.job.status)])
-    told, marks = list[Event](), []
+    events, marks = list[Event](), []
     for verdict in verdicts:
         happened, move = verdict.events, verdict.transition
         if move is not None:
@@ -121,10 +121,10 @@ def add_news(connection: sa.Connection, verdicts: Sequence[Verdict]) -> tuple[li
                 happened = tuple(judged(event, run, before, verdict.gate) for event in happened)
             why = next((list(one.facts.reasons) for one in happened if isinstance(one.facts, NeedsReviewFacts)), None)
             marks.append({"_job_id": verdict.job_id, "job_type": move.job.job_type, "needs_review": why})
-        told += happened
+        events += happened
     if marks:
         connection.execute(_MARK, marks)
-    return told, [run for run, _ in ended.values()]
+    return events, [run for run, _ in ended.values()]
 
 
 def _add_runs(connection: sa.Connection, moves: Sequence[Transition]) -> dict[int, tuple[Run, Run | None]]:

@@ -21,7 +21,7 @@ from gemwatch.core.job import JobDetails
 from gemwatch.core.outcome import Outcome, Terms
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import Settings
-from gemwatch.core.waiting import Standing, Told
+from gemwatch.core.waiting import DaemonJobStatus, Standing
 from gemwatch.engine.pace import Pace
 from gemwatch.engine.waiting import Asking, Waiting
 
@@ -113,12 +113,12 @@ class _Store:
         self._clock = clock
         self._hanging: Future[object] | None = None
 
-    async def daemon(self, job_ids: Collection[int]) -> Mapping[int, Told]:
+    async def daemon(self, job_ids: Collection[int]) -> Mapping[int, DaemonJobStatus]:
         """What a running daemon knows. Nothing where the store does not answer: then the API is polled."""
         if self._status is None:
             return {}
         status, now = self._status, self._clock.now()
-        return await self._in_time(lambda: status.about(job_ids, now), dict[int, Told])
+        return await self._in_time(lambda: status.about(job_ids, now), dict[int, DaemonJobStatus])
 
     async def needs_review(self, job: JobDetails, seen_at: datetime) -> tuple[str, ...]:
         return await self._in_time(

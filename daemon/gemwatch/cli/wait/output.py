@@ -105,7 +105,7 @@ class Failures:
     def show(self, standings: Sequence[Standing]) -> None:
         failing = next((one for one in standings if one.outcome is None and one.failures), None)
         if failing is not None and not self._said:
-            why = single_line(failing.trouble or "no answer", 300)
+            why = single_line(failing.last_error or "no answer", 300)
             self._shown.say(f"job {failing.job_id}: {why}. Its end cannot be seen now; gemwatch keeps trying")
         elif failing is None and self._said:
             self._shown.say("the API answers again")
@@ -124,7 +124,7 @@ def explain(standings: Sequence[Standing], outcome: Outcome) -> None:
             streams.complain(f"job {standing.job_id} is not found: check the id, and that this account may see it")
     refused = [standing for standing in standings if standing.outcome is Outcome.LOGIN_REFUSED]
     if refused:
-        why = single_line(refused[0].trouble or "refused", 500).rstrip(".")
+        why = single_line(refused[0].last_error or "refused", 500).rstrip(".")
         remedy = refused[0].remedy or FAILING[Failure.LOGIN].remedy()
         streams.complain(f"login: {why}. The end of {_ids(refused)} cannot be seen. {remedy}")
     left = [standing for standing in standings if standing.outcome is None]
@@ -173,7 +173,7 @@ def _job(standing: Standing) -> dict[str, Any]:
         "needs_review": list(standing.needs_review),
         "source": standing.source and standing.source.value,
         "last_seen_at": as_text(standing.seen_at),
-        "last_error": standing.trouble,
+        "last_error": standing.last_error,
         "estimate": standing.estimate and estimate_json(standing.estimate),
         "details": standing.answer and answer_json(standing.answer),
     }
@@ -188,7 +188,7 @@ def _word(standing: Standing) -> str | None:
 
 def _remark(standing: Standing) -> str:
     if standing.outcome in _GONE:
-        return standing.trouble or ""
+        return standing.last_error or ""
     return "; ".join(_result(standing))
 
 
@@ -222,7 +222,8 @@ def _row(standing: Standing, now: datetime) -> list[Cell]:
         _elapsed(standing, now),
         expected.ends_at if expected else None,
         standing.source and _SOURCES[standing.source],
-        "; ".join([*_result(standing), *(["overdue"] if expected and expected.overdue else [])]) or standing.trouble,
+        "; ".join([*_result(standing), *(["overdue"] if expected and expected.overdue else [])])
+        or standing.last_error,
     ]
 
 

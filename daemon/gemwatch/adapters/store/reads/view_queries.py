@@ -184,11 +184,11 @@ def job(connection: sa.Connection, job_id: int, *, learner: Learner, now: dateti
     if row is None:
         return None
     moves = sa.select(*TRANSITION).where(transitions.c.job_id == job_id).order_by(transitions.c.id.desc())
-    told = _told().where(events.c.job_id == job_id).order_by(deliveries.c.id.desc())
+    sent = _with_text().where(events.c.job_id == job_id).order_by(deliveries.c.id.desc())
     return JobHistory(
         job=job_row(row, learner.past(connection, now, [job_id])),
         transitions=tuple(transition_row(r) for r in reversed(connection.execute(moves.limit(_LONG)).all())),
-        deliveries=tuple(delivery_row(r) for r in reversed(connection.execute(told.limit(_LONG)).all())),
+        deliveries=tuple(delivery_row(r) for r in reversed(connection.execute(sent.limit(_LONG)).all())),
         runs=_earlier_runs(connection, row),
     )
 
@@ -211,7 +211,7 @@ def deliveries_page(
 ) -> Page[DeliveryRow]:
     columns = ((deliveries.c.state, state), (deliveries.c.target, target), (events.c.job_id, job_id))
     conditions = [column == value for column, value in columns if value is not None]
-    query = _told().where(*conditions).order_by(deliveries.c.id.desc()).limit(span.limit).offset(span.offset)
+    query = _with_text().where(*conditions).order_by(deliveries.c.id.desc()).limit(span.limit).offset(span.offset)
     total = sa.select(sa.func.count()).select_from(deliveries).where(*conditions)
     if job_id is not None:
         total = total.join(events, events.c.id == deliveries.c.event_id)
@@ -252,7 +252,7 @@ def ended_sessions(connection: sa.Connection) -> frozenset[str]:
     return frozenset(connection.execute(sa.select(tables.ended_sessions.c.digest)).scalars())
 
 
-def _told() -> sa.Select[Any]:
+def _with_text() -> sa.Select[Any]:
     text = messages.c.title.label("message_title"), messages.c.body.label("message_body")
     return (
         sa.select(deliveries, events.c.kind, events.c.job_id, *text)

@@ -1,4 +1,4 @@
-"""What all tests share: settings, real servers, an installation, and a clock that a test moves."""
+"""Fixtures for all tests: settings, real servers, an installation, and a clock that a test moves."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from support.daemon import Installation
 from support.gem import ScriptedGem
 from support.inbox import Inbox
 
-# Shared machines stall now and then: how long an example takes is no finding.
+# Shared machines sometimes stall, so the duration of an example is not checked.
 settings.register_profile("gemwatch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("gemwatch")
 

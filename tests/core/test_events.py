@@ -1,4 +1,4 @@
-"""The table of event kinds: whatever depends on a kind is there for every kind."""
+"""The table of event kinds is complete for every kind."""
 
 import pytest
 

@@ -59,9 +59,9 @@ def told(polls: str, *, others: bool = False, minutes: float = 1) -> list[str]:
         ("t" * 11 + "s", ["api!", "api"]),
         ("ffbbttfbtffn", ["api!", "api"]),
         ("fffff" + "s" + "ffffff", []),
-        ("f" * 11 + "rrr", ["api!", "api", "login!"]),  # a 401 shows that the API is there
+        ("f" * 11 + "rrr", ["api!", "api", "login!"]),  # a 401 shows that the API answers
         ("f" * 11 + "lll" + "s", ["api!", "login!", "api", "login"]),
-        ("r" * 600, ["login!"]),  # all 401 for hours is one message, and none about the API
+        ("r" * 600, ["login!"]),  # hours of 401 are one message, and none about the API
     ],
 )
 def test_each_change_is_reported_once(polls: str, expected: list[str]) -> None:

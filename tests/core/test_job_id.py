@@ -1,4 +1,4 @@
-"""One rule says what a job id is."""
+"""A single rule for job ids."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Clocks on waiting and running jobs: when they ring, once, and that the next look is in time for them."""
+"""Limits for waiting and running jobs: reported once, and polled in time."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta

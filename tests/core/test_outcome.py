@@ -1,4 +1,4 @@
-"""What a wait comes to, by table and by property."""
+"""The outcome of a wait, as tables and properties."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The table of refusals: a test for each row, in the wordings that gateways use."""
+"""The table of refusals: a test for each row, with the wordings of real gateways."""
 
 import json
 
@@ -64,7 +64,7 @@ def test_request_to_wait_has_the_culprit_rate(answer: Answer) -> None:
         "an accurate corporate limit",
         "overrated",
         {"message": "could not generate token limits"},
-        {"rate_limit": 5, "message": "Forbidden"},  # the name of a field tells nothing
+        {"rate_limit": 5, "message": "Forbidden"},  # the name of a field means nothing
         "<html><head><script>var rateLimit = 'rate limit exceeded'</script></head><body>Forbidden</body></html>",
     ],
     ids=str,

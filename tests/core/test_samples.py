@@ -1,4 +1,4 @@
-"""There is a sample of every kind, and each makes a message."""
+"""Every kind has a sample, and each sample has a message."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Texts without the secrets that this process knows."""
+"""Masking the secrets that this process knows."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Deliveries as they happen: real sends to a real inbox, pauses on a clock that the test moves."""
+"""Deliveries: real sends to a real inbox, with pauses on a clock that the test moves."""
 
 import threading
 from pathlib import Path

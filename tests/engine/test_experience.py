@@ -1,4 +1,4 @@
-"""The engine learns from the runs that it sees end, and looks in time for the limits."""
+"""The engine learns from the runs that it sees end, and polls in time for the limits."""
 
 from datetime import timedelta
 from pathlib import Path

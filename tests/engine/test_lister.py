@@ -1,4 +1,4 @@
-"""One list instead of many looks: what it saves, and that nothing depends on it."""
+"""One list instead of many polls: what it saves, and that nothing depends on it."""
 
 import json
 from collections.abc import AsyncIterator
@@ -42,7 +42,7 @@ def polls(gem: ScriptedGem) -> int:
 
 
 def listing(status: str) -> Answer:
-    """A list that says this of every job, whatever they are."""
+    """A list with this status for every job."""
     jobs = [{"job_id": job_id, "status": status, "job_type": "ROAD_MATCHING"} for job_id in JOBS]
     return Answer(body=json.dumps({"jobs": jobs}).encode())
 
@@ -54,7 +54,7 @@ async def test_list_replaces_all_polls_but_those_in_turn(gem: ScriptedGem, clock
             await rig.sweep()
             await rig.poll(after=EVERY)
         assert gem.listed() == len(JOBS)
-        assert polls(gem) - before in (len(JOBS), len(JOBS) - 1)  # each has had its turn, but for the last round's
+        assert polls(gem) - before in (len(JOBS), len(JOBS) - 1)  # each has had its turn, except for the last round
 
 
 def ended(rig: Rig) -> int:
@@ -179,10 +179,10 @@ async def test_only_changed_jobs_are_polled_and_reported(
 
 async def test_job_missing_from_the_list_is_polled(gem: ScriptedGem, clock: FakeClock, tmp_path: Path) -> None:
     async with sweeping(gem, tmp_path, clock) as rig:
-        gem.answers(7, Answer(status=404))  # in no list either
+        gem.answers(7, Answer(status=404))  # not in the list either
         before = gem.asked(7)
         await rig.sweep()
-        assert gem.asked(7) == before  # a list is never the ground for not found
+        assert gem.asked(7) == before  # a list alone never causes not-found
         await rig.poll()
         assert gem.asked(7) == before + 1
         assert next(job for job in rig.records.status()["jobs"] if job["job_id"] == 7)["misses"] == 1

@@ -1,4 +1,4 @@
-"""Requests are spaced, limited in number, and held back when the API asks for it."""
+"""Requests are spaced, limited in number, and paused when the API asks to wait."""
 
 import asyncio
 from datetime import timedelta
@@ -64,7 +64,7 @@ ANSWERED, DOWN = NotFound(at=START), Failed(at=START, sent_at=START, reason="no 
 async def test_hold_is_as_long_as_the_api_asked_for(clock: FakeClock) -> None:
     pace = Pace(clock, at_once=10, rate=0)
     pace.settle(asked_to_wait(30))
-    pace.settle(asked_to_wait(1))  # a shorter one does not lift it
+    pace.settle(asked_to_wait(1))  # a shorter pause does not end a longer one
     clock.advance(29)
     assert pace.held
     clock.advance(1)
@@ -101,7 +101,7 @@ async def test_pauses_that_the_api_names_do_not_make_later_ones_grow(clock: Fake
 async def test_hold_outlives_an_edit_of_the_limits(clock: FakeClock) -> None:
     old = Pace(clock, at_once=10, rate=10)
     new = Pace(clock, at_once=5, rate=2, turns=old.turns)
-    old.settle(asked_to_wait(30))  # by a request that was under way during the edit
+    old.settle(asked_to_wait(30))  # from a request that was running during the edit
     assert new.held
 
 
@@ -116,12 +116,12 @@ async def test_after_a_hold_one_request_goes_first(clock: FakeClock) -> None:
         assert probe.granted
         async with pace.slot() as other:
             assert not other.granted
-        pace.settle(DOWN)  # shows nothing: one at a time as before
+        pace.settle(DOWN)  # no information: still one request at a time
     async with pace.slot() as probe, pace.slot() as other:
         assert (probe.granted, other.granted) == (True, False)
         pace.settle(ANSWERED)
         async with pace.slot() as further:
-            assert not further.granted  # as long as the probe is not over
+            assert not further.granted  # while the probe is running
     async with pace.slot() as one, pace.slot() as another:
         assert one.granted
         assert another.granted

@@ -1,4 +1,4 @@
-"""A daemon that has seen many jobs holds no more objects than one that has seen a few."""
+"""A daemon that has seen many jobs has no more objects in memory than one that has seen a few."""
 
 import gc
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ _SHARED = (type, ModuleType, FunctionType, BuiltinFunctionType, CodeType, FrameT
 
 
 def reachable(roots: Iterable[Any]) -> int:
-    """Objects that these hold on to, without what all of the program shares. Experience has a test of its own."""
+    """The objects that these refer to, without shared ones. `Experience` has its own test."""
     seen: set[int] = set()
     waiting = list(roots)
     while waiting:
@@ -32,7 +32,7 @@ def reachable(roots: Iterable[Any]) -> int:
 
 
 async def batch(rig: Rig, gem: ScriptedGem, number: int) -> int:
-    """Jobs are watched, run, end, are reported and unwatched; how many objects the loops hold then."""
+    """Watch jobs until they end, report and unwatch them. Returns how many objects the loops then refer to."""
     jobs = range(1 + number * BATCH, 1 + (number + 1) * BATCH)
     for job_id in jobs:
         gem.answers(job_id, "IN_PROGRESS", "SUCCESS")

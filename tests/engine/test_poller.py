@@ -1,4 +1,4 @@
-"""Polling as it happens: real requests, real rows, a clock that the test moves."""
+"""Polling: real requests, real rows, a clock that the test moves."""
 
 import json
 import random

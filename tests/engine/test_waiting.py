@@ -1,4 +1,4 @@
-"""Waits of many hours in virtual time: through outages, set clocks, and a daemon that comes and goes."""
+"""Waits of many hours in virtual time, with outages, clock jumps, and a daemon that starts and stops."""
 
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Faults of the API, in the whole engine: no status changes, nothing is sent, other jobs are polled on time."""
+"""Failures of the API with the whole engine: they change no status, send nothing, and delay no other job."""
 
 import json
 import resource

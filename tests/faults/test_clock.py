@@ -1,4 +1,4 @@
-"""The clock on the wall jumps, in the worst order: the loops act on the new time before anyone has noticed."""
+"""The wall clock jumps in the worst order: the loops use the new time before the jump is detected."""
 
 import os
 import time
@@ -17,7 +17,7 @@ from support.rig import running, settings_for
 JOBS = range(1, 11)
 HOUR, DAY = 3600, 86400
 JUMPS = pytest.mark.parametrize("jump", [HOUR, -HOUR, DAY, -DAY], ids=["+1h", "-1h", "+1d", "-1d"])
-# Both nights: the hour that is missing and the hour that comes twice.
+# Both nights: the missing hour and the repeated hour.
 NIGHTS = [datetime(2026, 3, 29, 0, 30, tzinfo=UTC), datetime(2026, 10, 25, 0, 30, tzinfo=UTC)]
 
 

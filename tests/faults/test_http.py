@@ -1,4 +1,4 @@
-"""Whatever is sent to the daemon's own server, jobs are polled, messages go out, and health can be asked for."""
+"""Any request to the daemon's server leaves polling, messages and health checks undisturbed."""
 
 import contextlib
 import random
@@ -17,7 +17,7 @@ WELL = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 def strange_requests(chance: random.Random) -> Iterator[bytes]:
-    """Requests of which none is as it should be: some are random, some well-formed and then damaged."""
+    """Invalid requests: some are random, some are valid ones with damage."""
     yield b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: y\r\n" % n for n in range(5000)) + b"\r\n"
     yield b"GET /" + b"a" * 1_000_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"
     yield b"POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n" + b"x" * 1_000_000
@@ -37,7 +37,7 @@ def strange_requests(chance: random.Random) -> Iterator[bytes]:
 
 
 def send(port: int, request: bytes) -> None:
-    """Send, say that this is all, read a little of what comes, and leave."""
+    """Send, close the sending side, read a little of the answer, and disconnect."""
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=0.3) as sock:
         sock.sendall(request)
         sock.shutdown(socket.SHUT_WR)

@@ -1,4 +1,4 @@
-"""The file that keeps a second daemon out is deleted while one runs: there is still never more than one."""
+"""The lock file is deleted while a daemon runs: there is still never more than one daemon."""
 
 import contextlib
 from pathlib import Path

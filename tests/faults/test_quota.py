@@ -1,4 +1,4 @@
-"""A quota that is exceeded is answered with 403: a pause and no refused login, in whatever words it comes."""
+"""An exceeded quota is a 403 with any wording: a pause instead of a refused login."""
 
 import json
 import random
@@ -44,7 +44,7 @@ WORDINGS = {
 
 @pytest.fixture
 def quiet_log() -> Iterator[None]:
-    """Thousands of simulated seconds say too much to be kept."""
+    """Thousands of simulated seconds log too much to keep."""
     before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("critical"))
     yield

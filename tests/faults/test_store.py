@@ -1,4 +1,4 @@
-"""Failures of the store: nothing is polled or decided without it, health shows it, and work resumes afterwards."""
+"""Failures of the store: polling pauses, health shows the failure, and work resumes afterwards."""
 
 import contextlib
 import json
@@ -99,7 +99,7 @@ def test_read_only_store_pauses_everything_until_writable(
             wait_until(lambda: unhealthy(daemon, "the store does not work: disk I/O error"), "health to say so")
             asked = gem.asked(1)
             gem.answers(1, "SUCCESS")
-            assert gem.asked(1) <= asked + 1  # the one that was on its way
+            assert gem.asked(1) <= asked + 1  # the one that was being sent
             assert inbox.titles() == []
         wait_until(lambda: inbox.titles() == ["SUCCESS: job 1"] and healthy(daemon), "the end")
         assert daemon.stop() == 0

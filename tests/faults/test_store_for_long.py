@@ -1,4 +1,4 @@
-"""A store failure that lasts longer than the daemon's patience: sent once, directly, and its end once."""
+"""A store failure that lasts longer than the daemon's patience: it and its recovery are each sent once."""
 
 import contextlib
 from collections.abc import Callable
@@ -17,7 +17,7 @@ Failure = Callable[[Path, int], AbstractContextManager[None]]
 
 
 class House:
-    """A daemon with an API, an inbox and store failure of its own."""
+    """A daemon with its own API, inbox and store failure."""
 
     def __init__(self, stack: contextlib.ExitStack, folder: Path, failure: Failure, reason: str) -> None:
         folder.mkdir()
@@ -44,14 +44,14 @@ class House:
         return status == 503 and f"the store does not work: {self.reason}" in text and said == [self.reason]
 
     def bears_it(self) -> None:
-        """The failure lasts: it has been sent, nothing else has, and nothing is polled."""
+        """The failure lasts: only its event was sent, and nothing is polled."""
         assert self.inbox.titles() == [DOWN]
         assert f"Reason: {self.reason}" in self.inbox.messages[0].body
-        assert len(self.gem.requests) <= self.asked + 2  # what was under way when it began
+        assert len(self.gem.requests) <= self.asked + 2  # the polls that were running when it started
         assert self.says_so()
 
     def goes_on(self) -> None:
-        """The cause is gone, and nothing else was done."""
+        """Remove the cause and change nothing else."""
         wait_until(lambda: len(self.inbox.messages) >= 3, "the end of the job, and of the failure")
         wait_until(lambda: self.daemon.get("/healthz") == (200, '{"status":"ok"}'), "health to be good again")
         before = self.gem.asked(2)

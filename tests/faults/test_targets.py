@@ -1,4 +1,4 @@
-"""Faults of targets, seen from the whole engine: each message arrives once at each, when that one can take it."""
+"""Failures of targets with the whole engine: each target gets each message once, when it can accept it."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ SLACK = "slack://TSECRETAA/BSECRETBB/sEcReTcCcCcCcCcCcCcC"
 
 @pytest.fixture
 def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
-    """A certificate authority that both of Apprise's ways to send trust."""
+    """A certificate authority that Apprise trusts for HTTP and for mail."""
     authority = trustme.CA()
     bundle = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(bundle))
@@ -144,7 +144,7 @@ async def test_mail_server_that_fails_in_mid_session_gets_the_mail(
 
 @pytest.fixture
 def slack(authority: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[int, bytes]]]:
-    """What Slack's side answers, in order, and then `ok`; the bodies that it took."""
+    """Slack's answers in order, then `ok`, and the accepted bodies."""
     script: list[tuple[int, bytes]] = []
     taken: list[bytes] = []
 

@@ -1,4 +1,4 @@
-"""A storm of 429s: no poll before the time that the API named, nothing false is sent, jobs are polled again."""
+"""A storm of 429s: no request before the time that the API named, no false message, then normal polling."""
 
 import random
 import re
@@ -30,10 +30,12 @@ JOBS = range(1, 9)
 
 @dataclass
 class Storm:
-    """Answers each request with a 429, and notes by its own clock what it asked for."""
+    """Answers each request with a 429, and records the requested pause by its own clock."""
 
-    ask: Callable[[int], tuple[dict[str, str], float]]  # of the how-many-th: headers, and the seconds that they mean
-    asked: list[tuple[float, float]] = field(default_factory=list)  # from when until when nothing should come
+    ask: Callable[
+        [int], tuple[dict[str, str], float]
+    ]  # by number of the answer: headers, and the seconds that they mean
+    asked: list[tuple[float, float]] = field(default_factory=list)  # the periods in which no request should arrive
 
     def write(self, handler: Handler) -> None:
         now = time.monotonic()
@@ -57,7 +59,7 @@ def by_date(_: int) -> tuple[dict[str, str], float]:
 
 
 def without_a_word(answered: int) -> tuple[dict[str, str], float]:
-    return {}, 2.0 * 2**answered  # what is made of it: a growing while
+    return {}, 2.0 * 2**answered  # the effect: a growing pause
 
 
 @pytest.mark.parametrize("ask", [in_seconds, by_date, without_a_word])
@@ -160,7 +162,7 @@ def test_hour_of_429s_is_few_requests_and_two_messages(tmp_path: Path, quiet_log
 
 @pytest.fixture
 def quiet_log() -> Iterator[None]:
-    """Thousands of simulated seconds say too much to be kept."""
+    """Thousands of simulated seconds log too much to keep."""
     before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("critical"))
     yield

@@ -1,4 +1,4 @@
-"""Thousands of simulated minutes say too much to be kept."""
+"""Thousands of simulated minutes log too much to keep."""
 
 from collections.abc import Iterator
 

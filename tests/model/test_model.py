@@ -1,4 +1,4 @@
-"""Any order of answers, edits, restarts, outages and clock jumps: what is promised holds at every step."""
+"""Any order of answers, edits, restarts, outages and clock jumps keeps every promise at every step."""
 
 import atexit
 import contextlib
@@ -47,7 +47,7 @@ class Gemwatch(RuleBasedStateMachine):
         self.crashed = False
         self._begin()
 
-    # What people and the world do
+    # Actions of users and the environment
 
     @rule(job_id=JOBS)
     def watch(self, job_id: int) -> None:
@@ -127,7 +127,7 @@ class Gemwatch(RuleBasedStateMachine):
         self._do(self.life.die() if killed else self.life.stop())
         self._begin()
 
-    # What must hold
+    # Invariants
 
     @invariant()
     def nothing_that_was_promised_is_broken(self) -> None:
@@ -195,7 +195,7 @@ class Gemwatch(RuleBasedStateMachine):
         self.world.targets.update(team="up", mail="up")
         for job in self.world.jobs.values():
             job.answer = "normal"
-        self.watch(99)  # without a job to poll, the recovery of the login could not be seen
+        self.watch(99)  # without a job to poll, gemwatch could not see the recovery of the login
         self._do(self.life.go_on((HORIZON + EVERY * 2).total_seconds()))
         self.nothing_that_was_promised_is_broken()
         history = self.life.records.history()
@@ -239,7 +239,7 @@ class Gemwatch(RuleBasedStateMachine):
 
 @functools.cache
 def _base() -> Path:
-    """A folder for all stores of this process, gone when it ends."""
+    """A folder for all stores of this process, deleted at its end."""
     base = Path(tempfile.mkdtemp(prefix="gemwatch-model-"))
     atexit.register(shutil.rmtree, base, ignore_errors=True)
     return base
@@ -252,5 +252,5 @@ TestGemwatch.settings = run_settings(
     deadline=None,
     derandomize=not EXAMPLES,
     database=None,
-    phases=[Phase.generate],  # the steps of one run can be read; to shrink them would take an hour
+    phases=[Phase.generate],  # the steps of a run are readable, and shrinking them would take an hour
 )

@@ -1,4 +1,4 @@
-"""`watch` and `unwatch` change one entry of the user's file and nothing else."""
+"""`watch` and `unwatch` change only one entry of the user's file."""
 
 import os
 import subprocess

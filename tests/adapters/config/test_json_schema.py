@@ -1,4 +1,4 @@
-"""The JSON Schema says of a configuration what the program says of it."""
+"""The JSON Schema accepts the same configurations as the program."""
 
 import json
 import subprocess
@@ -56,7 +56,7 @@ def defined(node: dict[str, Any]) -> dict[str, Any]:
 
 
 def mapping_in(node: dict[str, Any]) -> dict[str, Any] | None:
-    """The mapping that a key may have, itself or for each of its names or items."""
+    """The mapping that a key accepts: as its value, or as the value of each name or item."""
     node = defined(node)
     if "properties" in node:
         return node
@@ -78,7 +78,7 @@ def test_table_in_the_documentation_is_the_generated_one() -> None:
 
 
 def defaults(node: dict[str, Any]) -> dict[str, Any]:
-    """A document of nothing but the defaults that a schema names."""
+    """A document with only the defaults of a schema."""
     found: dict[str, Any] = {}
     for key, part in node.get("properties", {}).items():
         if "default" in part:

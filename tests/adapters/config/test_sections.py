@@ -1,4 +1,4 @@
-"""Some sections of a configuration that others made, and the environment where there is no file."""
+"""Reading only some sections of a configuration, or the environment without a file."""
 
 from collections.abc import Collection
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Our YAML: no surprises, bounded, and each flaw with its place."""
+"""The YAML subset: plain values, limits, and flaws with their places."""
 
 from collections.abc import Callable
 from typing import Any
@@ -120,7 +120,7 @@ def test_deep_nesting_ends_at_the_fortieth_level(bracket: str, loader: Any) -> N
 @pytest.mark.parametrize("bracket", ["[", "{a: ", "- ", "? "])
 def test_endless_nesting_is_refused(bracket: str, loader: Any) -> None:
     [flaw] = told(bracket * 200_000, loader)
-    assert flaw.endswith(": nested deeper than 40 levels")  # where libyaml has a limit, it notices further on
+    assert flaw.endswith(": nested deeper than 40 levels")  # a libyaml with its own limit notices it later
 
 
 def test_text_without_a_document_has_no_value() -> None:

@@ -1,4 +1,4 @@
-"""What is refused as an example or as easy to guess, and what is only warned of."""
+"""Placeholders and weak tokens are refused; unwise values give a warning."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Watch files grant nothing but watching, whatever they hold and however many there are."""
+"""Watch files can only add watches, regardless of their content and number."""
 
 import asyncio
 import json

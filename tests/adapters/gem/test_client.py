@@ -1,4 +1,4 @@
-"""Every answer of the contract's table, and answers that make no sense, from a real local server."""
+"""Every documented answer, and invalid answers, from a real local server."""
 
 import gzip
 import json
@@ -177,7 +177,7 @@ RATE_HEADERS = {"X-Error-Detail-Header": "Account Over Queries Per Second Limit"
         (b"", RATE_HEADERS),
         (b"\xff\xfe", {"X-Mashery-Error-Code": "ERR_403_DEVELOPER_OVER_RATE"}),
         (gzip.compress(b'{"error": "Too many requests"}'), {"Content-Encoding": "gzip"}),
-        (b"rate limit exceeded" + b" " * 200_000, {}),  # longer than what is read of it
+        (b"rate limit exceeded" + b" " * 200_000, {}),  # longer than the part that is read
     ],
     ids=["html", "header", "code", "packed json", "long"],
 )
@@ -206,7 +206,7 @@ async def test_refusal_without_words_says_so(gem: ScriptedGem, api: GemApi) -> N
     assert (seen.culprit, seen.reason) == (Culprit.UNKNOWN, "HTTP 403 Forbidden: the API gives no reason")
 
 
-# Answers with status 200 that make no sense
+# Invalid answers with status 200
 
 
 @pytest.mark.parametrize(

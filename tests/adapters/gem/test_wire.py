@@ -1,4 +1,4 @@
-"""Reading a job's details: id and status must be sound, nothing else can cost them."""
+"""Reading a job's details: id and status must be valid, and other fields never hide them."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -78,7 +78,7 @@ def test_implausible_time_is_none(text: str, year: int | None) -> None:
     assert (requested_at and requested_at.year) == year
 
 
-TEXTS = st.text() | st.text(st.characters(categories=["Cs"]))  # JSON can spell halves of characters
+TEXTS = st.text() | st.text(st.characters(categories=["Cs"]))  # JSON can contain lone surrogates
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,
     lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner),
@@ -93,7 +93,7 @@ def test_optional_fields_never_hide_the_status(fields: dict[str, Any]) -> None:
     job = read_details(json.dumps({**fields, "job_id": 7, "status": "SUCCESS"}))
     assert (job.job_id, job.status) == (7, "SUCCESS")
     texts = (job.storage_id, job.input_filename, job.result_filename, job.job_type, job.overture_release)
-    assert all((text or "").encode() is not None for text in texts)  # else no store could hold them
+    assert all((text or "").encode() is not None for text in texts)  # otherwise the store could not hold them
 
 
 @pytest.mark.parametrize(("depth", "read"), [(31, True), (32, False), (900, False), (200_000, False)])

@@ -1,4 +1,4 @@
-"""The API's list of jobs, sound and odd."""
+"""The API's list of jobs, valid and invalid."""
 
 import json
 from contextlib import suppress

@@ -27,7 +27,7 @@ PATH = "/api/push/t0ken4711?status=up&msg=OK"
 
 
 class Switch(Server):
-    """A dead man's switch that remembers what was asked for."""
+    """A dead man's switch that remembers its requests."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []

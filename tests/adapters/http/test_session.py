@@ -1,4 +1,4 @@
-"""Connections that break, stall or lie, are kept and replaced; TLS and proxies: all of it on loopback."""
+"""Broken, stalled, kept and replaced connections, TLS and proxies, all on loopback."""
 
 import asyncio
 import json
@@ -200,7 +200,7 @@ async def test_unneeded_body_keeps_the_connection(status: int) -> None:
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while await reader.readuntil(b"\r\n\r\n"):
                 writer.write(b"HTTP/1.1 %d No\r\nContent-Length: 2\r\n\r\n" % status)
-                for _ in range(20):  # turns of the loop that the client lives in too: by now it has read the head
+                for _ in range(20):  # turns of the client's own loop: by now it has read the headers
                     await asyncio.sleep(0)
                 writer.write(b"{}")
         writer.close()
@@ -430,7 +430,7 @@ async def test_unreadable_ca_file_is_a_failure(
 
 
 class Proxy:
-    """Answers itself what comes as plain HTTP, and leads every tunnel to one local port."""
+    """Answers plain HTTP itself, and connects every tunnel to one local port."""
 
     def __init__(self, tunnel_to: int) -> None:
         self.heads: list[str] = []

@@ -1,4 +1,4 @@
-"""What the Azure CLI says, as it really says it, and what is made of it."""
+"""Real outputs of the Azure CLI, and how gemwatch explains them."""
 
 from getpass import getuser
 

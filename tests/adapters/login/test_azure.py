@@ -1,4 +1,4 @@
-"""Tokens from azure-identity, against stand-ins for what it asks: token endpoint, managed identity, `az`."""
+"""Tokens from azure-identity, with local servers for the token endpoint and managed identity, and a local `az`."""
 
 import json
 import logging
@@ -89,7 +89,7 @@ def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def environment(tmp_path: Path) -> Iterator[tuple[Entra, dict[str, str]]]:
-    """The token endpoint, and the environment in which azure-identity asks that one."""
+    """The token endpoint, and the environment with which azure-identity uses it."""
     ca, bundle = trustme.CA(), tmp_path / "ca.pem"
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ca.issue_cert("localhost").configure_cert(tls)
@@ -245,7 +245,7 @@ async def test_cli_credential_runs_the_command(az: Callable[[str], None]) -> Non
 
 @pytest.fixture
 def logged() -> Iterator[list[logging.LogRecord]]:
-    """What libraries log for others to hear."""
+    """The log lines of libraries."""
     records: list[logging.LogRecord] = []
 
     class Keep(logging.Handler):

@@ -1,4 +1,4 @@
-"""Tokens from real commands and files: read, shared, renewed ahead of their end, and nothing left behind."""
+"""Tokens from real commands and files: read, shared, renewed early, and without leftovers."""
 
 import asyncio
 import json
@@ -287,7 +287,7 @@ FAMILY = "sleep 1000 & echo $! >child; echo $$ >parent"
 
 
 def alive(pid_file: Path) -> bool:
-    """Whether that process still runs; one that has ended and was not collected yet does not."""
+    """Whether that process still runs. A zombie does not count."""
     try:
         status = Path("/proc", pid_file.read_text().strip(), "stat").read_text()
     except FileNotFoundError:
@@ -436,14 +436,14 @@ async def test_unchanged_token_is_fetched_once_for_all(az: Az, clock: FakeClock,
     again = await credentials.renew(stale)
     assert await credentials.renew(stale) is again
     assert (again.value, az.runs) == ("token-1", 2)
-    assert await credentials.renew(again) is again  # a token this new was not refused for its age
+    assert await credentials.renew(again) is again  # the API did not refuse such a new token for its age
     assert az.runs == 2
     clock.advance(31)
     await credentials.renew(again)
     assert az.runs == 3
 
 
-# Ahead of the end
+# Before it expires
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What child processes get of the environment."""
+"""Which variables child processes get."""
 
 from gemwatch.adapters.login.environment import child_environment
 from gemwatch.core.secrets import Secrets

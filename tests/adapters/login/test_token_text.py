@@ -1,4 +1,4 @@
-"""A token and its end, in every form that is known, and in forms that are none."""
+"""A token and its expiry, in every known form and in invalid ones."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Why a message was not accepted: the service's answer, what it means, and no part of a secret."""
+"""Why a message was not accepted: the service's answer and its meaning, without secrets."""
 
 import base64
 from datetime import timedelta
@@ -117,7 +117,7 @@ async def test_slack_words_appear_without_secrets(
 
 
 def encodings(secret: str) -> dict[str, str]:
-    """What a service may make of a secret that it repeats."""
+    """The forms in which a service may repeat a secret."""
     plain = secret.encode()
     return {
         "percent": "".join(f"%{byte:02X}" for byte in plain),

@@ -1,4 +1,4 @@
-"""Real sends over real connections: what arrives, and how targets share threads."""
+"""Real sends over real connections: the received messages, and the threads of targets."""
 
 import asyncio
 import json
@@ -112,7 +112,7 @@ async def test_unchanged_targets_keep_their_thread_on_reload(build: Build, inbox
     assert await new.send("moved", HELLO) == Sent()
     assert inbox.titles("after") == [HELLO.title]
     assert inbox.titles("before") == []
-    assert await old.send("team", HELLO) == Sent()  # a message that was being made when the configuration changed
+    assert await old.send("team", HELLO) == Sent()  # a message that was composed when the configuration changed
     assert await old.send("gone", HELLO) == REMOVED
     assert await new.send("gone", HELLO) == NotSent(
         reason="the configuration has no target of this name", failure=Failure.REMOVED

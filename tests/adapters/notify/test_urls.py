@@ -1,4 +1,4 @@
-"""What `check` says about an Apprise URL: enough to fix it, and nothing that is in it."""
+"""The problems of an Apprise URL: enough to fix it, without a part of the URL."""
 
 import pytest
 

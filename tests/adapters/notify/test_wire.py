@@ -1,4 +1,4 @@
-"""What goes over the wire to each kind of service. `make golden` writes the files; people read what changed."""
+"""The bytes that go to each kind of service. `make golden` writes the files; review their changes."""
 
 import pytest
 

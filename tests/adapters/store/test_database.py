@@ -107,7 +107,7 @@ async def test_work_waits_for_a_failing_store_and_reports_it(store_url: str, eng
     assert said == ["no such table: service"]
     assert database.failure == "no such table: service"
     await database(mend)
-    assert await reading == 1  # the note that the migrations leave
+    assert await reading == 1  # the note from the migrations
     assert said[-1] is None
     database.close()
 
@@ -147,6 +147,6 @@ def test_lock_with_a_deleted_file_is_retaken_or_lost(store_url: str) -> None:
         file.unlink()
         with WriterLock(store_url), pytest.raises(AlreadyRunningError), engine.begin():
             pass
-        with engine.begin():  # the other one has ended, and nothing was left locked
+        with engine.begin():  # the other one has ended and left nothing locked
             pass
         engine.dispose()

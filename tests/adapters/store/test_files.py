@@ -1,4 +1,4 @@
-"""The store's files: any folder, private, usable after another user's visit, and named when they are not."""
+"""The store's files: any folder, private, usable after another user read them, and named in errors."""
 
 import os
 import sqlite3
@@ -41,7 +41,7 @@ def url_in(folder: Path) -> str:
 
 @contextmanager
 def acting_as(user: int) -> Iterator[None]:
-    """File access of this process is that of another user."""
+    """Gives this process the file access of another user."""
     os.setegid(user)
     os.seteuid(user)
     try:
@@ -53,7 +53,7 @@ def acting_as(user: int) -> Iterator[None]:
 
 @pytest.fixture
 def shared(tmp_path: Path) -> Path:
-    """A folder that anybody may write in."""
+    """A folder that every user can write to."""
     for place in (tmp_path, *tmp_path.parents[:3]):
         place.chmod(0o755)
     folder = tmp_path / "shared"
@@ -144,7 +144,7 @@ def test_start_works_after_another_user_read_the_store(shared: Path) -> None:
     with acting_as(NOBODY):
         schema.upgrade(url)
         path.chmod(0o666)
-    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:  # as sqlite3(1) of root does
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:  # like root's sqlite3(1)
         connection.execute("SELECT * FROM watches").close()
     for end in ("-wal", "-shm"):
         file = Path(f"{path}{end}")

@@ -1,4 +1,4 @@
-"""Finished runs in the store: kept with the end, judged by the one before, and read again for what comes."""
+"""Finished runs in the store: recorded at the end, compared with the previous one, and read for estimates."""
 
 import json
 from datetime import datetime, timedelta
@@ -35,7 +35,7 @@ GATE = Gate(matched_min=0.8, roads_change_max=0.2)
 
 
 class Bench:
-    """A store in which jobs live: `live(7, "REQUESTED", "SUCCESS", begin=NOW)` sees one status an hour."""
+    """A store with jobs: `live(7, "REQUESTED", "SUCCESS", begin=NOW)` observes one status per hour."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self.engine, self.list, self.records = engine, WatchList(engine), JsonRecords(engine)
@@ -47,7 +47,7 @@ class Bench:
         return self.list.apply(wanted, MINUTE, NOW - 1000 * HOUR)
 
     def see(self, job_id: int, status: str, at: datetime, **fields: Any) -> Recorded:
-        Housekeeping(self.engine).release_claims()  # of those that were claimed with an earlier one
+        Housekeeping(self.engine).release_claims()  # of the ones that were claimed earlier
         claims = self.store.claim_watches(at, 100, LEASE)
         claim = next(claim for claim in claims if claim.tracked.job_id == job_id)
         verdict = decide(claim.tracked, seen(at, document(job_id, status, **fields)), self.policy, 0.5)
@@ -106,7 +106,7 @@ def test_end_records_a_run_with_times_and_numbers(bench: Bench) -> None:
     ("lives", "queued", "ran"),
     [
         (["REQUESTED", "IN_PROGRESS", "FAILED"], 2 * HOUR, HOUR),
-        (["IN_PROGRESS", "FAILED"], None, None),  # it ran already when it was first seen
+        (["IN_PROGRESS", "FAILED"], None, None),  # it was already running at first sight
         (["REQUESTED", "FAILED"], None, None),
         (["FAILED"], None, None),
     ],
@@ -172,7 +172,7 @@ def test_success_below_the_gate_needs_review_everywhere(bench: Bench) -> None:
     assert bench.job(2)["needs_review"] == why
     assert bench.job(1)["needs_review"] == []
     fewer = {"roads_matched_ratio": 0.9, "num_roads_processed": 200_000}
-    assert bench.active(3, "SUCCESS", statistics=fewer) == ["success"]  # job 2 said nothing of roads
+    assert bench.active(3, "SUCCESS", statistics=fewer) == ["success"]  # job 2 has no number of roads
     kinds = {row["job_id"]: row["kind"] for row in bench.records.deliveries()}
     assert kinds == {1: "success", 2: "needs-review", 3: "success"}
 

@@ -75,7 +75,7 @@ def test_revision_in_the_code_is_the_newest_migration() -> None:
 
 
 def at_revision(revision: str, url: str) -> sa.Engine:
-    """A store as an earlier version left it."""
+    """A store from an earlier version."""
     engine, config = open_to_write(url), schema.alembic_config()
     with engine.begin() as connection:
         config.attributes["connection"] = connection
@@ -136,7 +136,7 @@ def test_runs_are_filled_from_the_transitions_of_an_older_store(tmp_path: Path) 
 
 
 def test_migration_reads_documents_like_the_program(tmp_path: Path) -> None:
-    """The migration reads documents by itself; both must know the same of the same life."""
+    """The migration has its own code to read documents: both must get the same values."""
     url, at = f"sqlite:///{tmp_path / 'gemwatch.db'}", datetime(2026, 2, 18, 12, tzinfo=UTC)
     raw = document(1, "SUCCESS", orbis_version="MAP1.204")
     values = ("REQUESTED", "IN_PROGRESS", microseconds(at - timedelta(hours=1)), json.dumps(raw))

@@ -38,7 +38,7 @@ TEAM, MAIL = "team", "mail"
 
 
 class Bench:
-    """The store with its neighbours, and the few moves that every test makes."""
+    """The store with its collaborators, and the common steps of the tests."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self.engine, self.store, self.records = engine, Store(engine), JsonRecords(engine)
@@ -372,7 +372,7 @@ def test_times_keep_their_zone_and_naive_ones_are_refused(bench: Bench) -> None:
 
 
 def test_frequent_queries_never_scan_a_table(bench: Bench) -> None:
-    """Each statement as it is sent, by SQLite's own plan for it."""
+    """The query plan of each statement, from SQLite itself."""
     sent: dict[str, Any] = {}
 
     @sa.event.listens_for(bench.engine, "before_cursor_execute")
@@ -382,7 +382,7 @@ def test_frequent_queries_never_scan_a_table(bench: Bench) -> None:
     gem = {"storage_id": "s", "input_filename": "f", "job_type": "ROAD_MATCHING"}
     statuses = ("IN_PROGRESS", "IN_PROGRESS", "SUCCESS")  # news, none, an end
     bench.watch(*range(1, 11))
-    sent.clear()  # the list is read as a whole
+    sent.clear()  # the whole list is read
     bench.address(TEAM)
     for number, status in enumerate(statuses):
         at = NOW + number * 2 * MINUTE

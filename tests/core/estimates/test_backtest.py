@@ -1,4 +1,4 @@
-"""The history predicted by itself."""
+"""Predicting each run of the history from earlier ones."""
 
 import random
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""How often to look, by what earlier runs took."""
+"""How often to poll, based on the durations of earlier runs."""
 
 import random
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What a few measured times say of the next one."""
+"""Predicting a duration from a few measured ones."""
 
 import math
 import random

@@ -1,4 +1,4 @@
-"""Events in words. What each message says in full is in the golden files."""
+"""Messages about events. The golden files have the full texts."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args

@@ -1,4 +1,4 @@
-"""Every message in every format, exactly as it is sent. `make golden` writes the files; people read what changed."""
+"""Every message in every format, exactly as sent. `make golden` writes the files; review their changes."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Words from outside in every format, read back by real parsers: they are shown exactly, and nothing in them acts."""
+"""Foreign text in every format, read back by real parsers: shown exactly, without active markup."""
 
 import re
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ OUTSIDE = st.lists(WORDS, min_size=1, max_size=6)
 
 
 def message(words: Sequence[str]) -> tuple[Message, list[str]]:
-    """A message with the words in every kind of block, and the words as they are to be shown."""
+    """A message with the text in every kind of block, and the expected display of that text."""
     shown = [one for word in words if (one := foreign(word)).text.strip()]
     blocks: list[Block] = []
     for one in shown:
@@ -75,7 +75,7 @@ ACTING = {"em_open", "s_open", "html_inline", "html_block", "image", "heading_op
 
 
 def acting(text: str) -> set[str]:
-    """What a reader of Markdown would do with a text, apart from lists, bold labels and code."""
+    """The markup that a Markdown parser finds in a text, apart from lists, bold labels and code."""
     every = [one for token in tokens(text) for one in (token, *(token.children or []))]
     links = [one.attrGet("href") for one in every if one.type == "link_open"]
     assert links == [URL]

@@ -1,4 +1,4 @@
-"""Texts on one line: what can be seen stays exactly as it is, what cannot goes."""
+"""Texts on one line: visible characters stay unchanged, invisible ones are removed."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""What the pages and the API are shown of a real store."""
+"""What the pages and the API read from a real store."""
 
 import asyncio
 import json

@@ -29,7 +29,7 @@ def completed(installation: Installation, line: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("command", ["status", "history", "wait", "estimate"])
+@pytest.mark.parametrize("command", ["status", "history", "wait", "estimate", "unwatch"])
 def test_job_ids_complete_from_the_store(filled: Installation, command: str) -> None:
     found = completed(filled, f"{command} ")
     assert '"2":"Weekly NL REQUESTED"' in found

@@ -17,8 +17,10 @@ from typing import Any
 import pytest
 import trustme
 
+from gemwatch.adapters.store.tables import target_health
 from support.daemon import GEMWATCH, Installation, environment
 from support.disk import mounted
+from support.filled import add
 from support.gem import KEY, TOKEN, Answer, ScriptedGem
 from support.http import Handler
 from support.inbox import Inbox
@@ -408,4 +410,18 @@ def test_configuration_that_the_daemon_refused_is_reported(well: Installation) -
         found = examined(well, "--offline", code=2)
         assert any(one["name"] == "daemon" and "keeps the last good configuration" in one["found"] for one in found)
         assert "The saved configuration has mistakes" in well.run("status").stderr
+        assert daemon.stop() == 0
+
+
+def test_target_that_the_daemon_found_down_is_reported(well: Installation) -> None:
+    url = f"sqlite:///{well.folder / 'gemwatch.db'}"
+    at = datetime.now(UTC)
+    down = {"target": "team", "failing_since": at, "down_since": at, "reason": "HTTP 404: no_service"}
+    add(url, (target_health, [{**down, "probes": 1, "announced": True}]))
+    with well.daemon() as daemon:
+        wait_until(lambda: well.json("status")["jobs"][0]["status"] == "IN_PROGRESS", "the first poll")
+        found = examined(well, "--offline", code=1)
+        (target,) = (one for one in found if one["state"] == "problem")
+        assert target["name"] == "target team"
+        assert "HTTP 404: no_service" in target["found"]
         assert daemon.stop() == 0

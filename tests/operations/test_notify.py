@@ -239,6 +239,14 @@ OK = Health(login=Login.OK, api=ApiState.OK)
                 "1 job watched, 1 running; 3 deliveries pending"
             ),
         ),
+        (
+            Snapshot(config_refused=True, config_since=START, targets_down={"team": START}),
+            OK,
+            (
+                "CONFIG REFUSED since 2026-03-01 12:00 UTC; TARGET team DOWN since 2026-03-01 12:00 UTC; "
+                "0 jobs watched; 0 deliveries pending; login ok"
+            ),
+        ),
     ],
 )
 def test_status_line_shows_failures_first(snapshot: Snapshot, health: Health, line: str) -> None:

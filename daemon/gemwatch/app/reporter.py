@@ -13,6 +13,7 @@ from gemwatch.app.systemd import NotifySocket
 from gemwatch.core.clock import Clock
 from gemwatch.core.health import ApiState, Health, Login
 from gemwatch.core.job import Status, is_end
+from gemwatch.core.text.failures import FAILING, Failure
 from gemwatch.core.text.formatting import counted
 from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.health_monitor import HealthMonitor
@@ -136,17 +137,21 @@ class Reporter:
 
 def describe(snapshot: Snapshot, health: Health, now: datetime) -> str:
     """One line for `systemctl status`, failures first."""
-    words = [*_failures(health), _jobs(snapshot, health, now), _deliveries(snapshot)]
+    words = [*_failures(snapshot, health), _jobs(snapshot, health, now), _deliveries(snapshot)]
     if health.login is Login.OK:
         words.append("login ok")
     return "; ".join(words)
 
 
-def _failures(health: Health) -> Iterator[str]:
+def _failures(snapshot: Snapshot, health: Health) -> Iterator[str]:
     if health.login is Login.REFUSED:
-        yield f"LOGIN REFUSED{_since(health.login_since)}, polling is paused"
+        yield f"{FAILING[Failure.LOGIN].short}{_since(health.login_since)}, polling is paused"
     if health.api is ApiState.DOWN:
-        yield f"API DOWN{_since(health.api_since)}"
+        yield f"{FAILING[Failure.API].short}{_since(health.api_since)}"
+    if snapshot.config_refused:
+        yield f"{FAILING[Failure.CONFIG].short}{_since(snapshot.config_since)}"
+    for target, since in snapshot.targets_down.items():
+        yield f"{FAILING[Failure.TARGET].short.format(target=target)}{_since(since)}"
 
 
 def _jobs(snapshot: Snapshot, health: Health, now: datetime) -> str:

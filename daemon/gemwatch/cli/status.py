@@ -9,6 +9,7 @@ import typer
 from gemwatch.cli import completion
 from gemwatch.cli.common import MISUSED, Config, Json, Limit, SomeJobs, config_path, fail, open_store, print_json
 from gemwatch.cli.output.jobs import COLUMNS, UNSEEN, Sort, chosen, ordered, row_of
+from gemwatch.core.text.context import Context
 
 if TYPE_CHECKING:
     from gemwatch.adapters.store.reads.records import Records
@@ -60,7 +61,8 @@ def status(
     """
     if follow and as_json:
         fail("--follow does not go with --json; in a pipe, --follow prints a line for each change", MISUSED)
-    records = _records(config_path(context, config))
+    path = config_path(context, config)
+    records = _records(path)
     ids = set(job_ids or [])
 
     def select(jobs: "Sequence[JobRow]") -> "list[JobRow]":
@@ -81,7 +83,7 @@ def status(
         by_urgency = sort is Sort.JOB_ID
         (follow_on_screen if on_terminal() else follow_changes)(records.status, select, by_urgency=by_urgency)
     else:
-        _show(found, select)
+        _show(found, select, Context(config_path=str(path.absolute())))
 
 
 def _records(path: Path) -> "Records":
@@ -96,16 +98,16 @@ def _refuse_unknown(ids: set[int], jobs: "Sequence[JobRow]") -> None:
         fail(f"not known here: {which}. No job of that id was ever on the watch list that the daemon read")
 
 
-def _show(found: "Overview", select: "Callable[[Sequence[JobRow]], list[JobRow]]") -> None:
+def _show(found: "Overview", select: "Callable[[Sequence[JobRow]], list[JobRow]]", context: Context) -> None:
     from gemwatch.cli.output.service import complain_of_failures, failure_lines, service_line
     from gemwatch.cli.output.tables import on_terminal, print_table, terminal_size, zone
 
     jobs, service = select(found.jobs), found.service
     if not on_terminal():
-        complain_of_failures(service)
+        complain_of_failures(service, context)
         print_table(COLUMNS, map(row_of, jobs))
         return
-    for line in failure_lines(service, terminal_size().columns):
+    for line in failure_lines(service, terminal_size().columns, context):
         print(line)
     if jobs:
         print_table(COLUMNS, map(row_of, jobs), footer=zone())

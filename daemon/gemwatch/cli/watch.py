@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from gemwatch.cli import completion
 from gemwatch.cli.common import MISUSED, Config, config_path, fail, job_id, open_store
 
 STANDARD_INPUT = "-"
@@ -15,6 +16,15 @@ STANDARD_INPUT = "-"
 JobIds = Annotated[
     list[str] | None,
     typer.Argument(metavar="JOB_ID", help="The jobs; - reads ids from standard input.", show_default=False),
+]
+WatchedIds = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="JOB_ID",
+        help="The jobs; - reads ids from standard input.",
+        autocompletion=completion.job_ids,
+        show_default=False,
+    ),
 ]
 Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help="What messages call the job.")]
 Notify = Annotated[
@@ -56,7 +66,7 @@ def watch(
 
 
 def unwatch(
-    context: typer.Context, jobs: JobIds = None, config: Config = None, *, finished: Finished = False
+    context: typer.Context, jobs: WatchedIds = None, config: Config = None, *, finished: Finished = False
 ) -> None:
     """Remove jobs from the watch list.
 

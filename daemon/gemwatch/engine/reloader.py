@@ -62,6 +62,7 @@ class Reloader:
         reported = notes.get("config") or {}
         self._reported: list[str] = reported.get("told", [])
         self._refused: bool = reported.get("refused", False)
+        self._since: str | None = reported.get("since")  # when the configuration was first refused
 
     def force(self) -> None:
         """Read at once, whether or not the files have changed (SIGHUP)."""
@@ -143,7 +144,9 @@ class Reloader:
         self._refused, self._reported = refused, now
         worse = refused != was_refused or bool(Counter(now) - Counter(reported))
         happened = [self._event(problems, refused=refused, reason=reason)] if worse or not now else []
-        notes = {"config": {"told": now, "refused": refused}}
+        if refused != was_refused:
+            self._since = self._clock.now().isoformat() if refused else None
+        notes = {"config": {"told": now, "refused": refused, "since": self._since}}
         await self._database(self._store.record, [], happened, notes)
         self._on_applied()
 

@@ -397,3 +397,13 @@ async def test_deliveries_show_the_text_as_sent(store: str, client: httpx.AsyncC
     filled.add(store, (messages, [text]), (filled.deliveries, [sent]))
     for path in ("/deliveries", "/jobs/5"):
         assert "SUCCESS: weekly be All of it <b>" in (await page(client, path)).text
+
+
+async def test_rerouted_deliveries_are_listed_and_filtered(store: str, client: httpx.AsyncClient) -> None:
+    filled.fill(store)
+    rerouted = {"event_id": 1, "target": "chat", "state": "rerouted", "expires_at": START}
+    filled.add(store, (filled.deliveries, [rerouted]))
+    for path in ("/deliveries", "/deliveries?state=rerouted"):
+        found = await page(client, path)
+        assert found.text.count("Rerouted") >= 2  # the chip and the row
+        assert "chat" in found.text

@@ -44,6 +44,7 @@ def _service(url: str) -> Iterator[Finding]:
     import sqlalchemy as sa
 
     from gemwatch.adapters.store.reads.rows import service_state
+    from gemwatch.adapters.store.rerouting import read_health
     from gemwatch.adapters.store.tables import service
     from gemwatch.core.health import ApiState, Login
     from gemwatch.core.text.context import NOWHERE
@@ -52,6 +53,7 @@ def _service(url: str) -> Iterator[Finding]:
     try:
         with open_to_read(url).begin() as connection:
             state = service_state({row.name: row.value for row in connection.execute(sa.select(service))})
+            healths = read_health(connection)
     except (StoreError, sa.exc.DatabaseError):
         return  # which `_contents` reports
     failing = (
@@ -64,6 +66,14 @@ def _service(url: str) -> Iterator[Finding]:
             words = FAILING[failure]
             commands = "; ".join(NOWHERE.command(template) for template in words.commands)
             yield problem("daemon", f"{words.happened} {words.meaning}", f"{words.to_do} {commands}".strip())
+
+    words = FAILING[Failure.TARGET]
+    for name, health in healths.items():
+        if health.down:
+            commands = "; ".join(NOWHERE.commands(words.commands))
+            yield problem(
+                f"target {name}", f"{words.happened} {health.reason or ''}".strip(), f"{words.to_do} {commands}"
+            )
 
 
 def _place(path: Path) -> Iterator[Finding]:

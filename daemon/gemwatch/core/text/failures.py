@@ -27,13 +27,17 @@ class Failure(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """`title` starts in lower case, because it follows a name. `commands` are templates for `Context.command`."""
+    """`title` starts in lower case, because it follows a name. `commands` are templates for `Context.command`.
+
+    `short`: for a status line, with `{target}` where one fails.
+    """
 
     title: str
     happened: str
     meaning: str
     to_do: str
     commands: tuple[str, ...] = ()
+    short: str = ""
 
     def remedy(self, context: Context = NOWHERE) -> str:
         """What to do, in one or two sentences with the commands, for pages and standard error."""
@@ -59,6 +63,7 @@ _ANSWERING = Words(
 
 FAILING: Mapping[Failure, Words] = {
     Failure.LOGIN: Words(
+        short="LOGIN REFUSED",
         title="login refused",
         happened="The GEM API refuses gemwatch's login.",
         meaning="Polling is paused until the login works. Nothing is missed: jobs that finish in the meantime are "
@@ -83,6 +88,7 @@ FAILING: Mapping[Failure, Words] = {
         commands=("{gemwatch} status",),
     ),
     Failure.API: Words(
+        short="API DOWN",
         title="the GEM API does not answer",
         happened="The GEM API gives no usable answer.",
         meaning=_BLIND,
@@ -106,6 +112,7 @@ FAILING: Mapping[Failure, Words] = {
         "locks the database. gemwatch then resumes automatically.",
     ),
     Failure.TARGET: Words(
+        short="TARGET {target} DOWN",
         title="is down",
         happened="The target does not accept messages.",
         meaning="Its messages wait. gemwatch retries each of them for 48 hours.",
@@ -120,6 +127,7 @@ FAILING: Mapping[Failure, Words] = {
         commands=("{gemwatch} test-notify",),
     ),
     Failure.CONFIG: Words(
+        short="CONFIG REFUSED",
         title="configuration refused",
         happened="The saved configuration has mistakes, so none of it is applied.",
         meaning="gemwatch keeps the last good configuration. Jobs added since then are not watched.",

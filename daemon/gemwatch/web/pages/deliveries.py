@@ -8,7 +8,7 @@ from gemwatch.core.text.sanitize import single_line
 from gemwatch.web.pages import words
 from gemwatch.web.pages.words import Badge, Remark
 
-FAILED_FIRST = ("failed", "pending", "sent")
+FAILED_FIRST = ("failed", "pending", "rerouted", "sent")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

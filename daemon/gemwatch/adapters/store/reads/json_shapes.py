@@ -83,6 +83,7 @@ def status_json(jobs: Iterable[JobRow], service: ServiceState) -> dict[str, Any]
             "login_since": as_text(service.login_since),
             "api_since": as_text(service.api_since),
             "config": "refused" if service.config_refused else "ok",
+            "config_since": as_text(service.config_since),
             "targets_down": targets_down_json(service),
         },
     }

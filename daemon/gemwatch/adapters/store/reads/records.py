@@ -33,6 +33,9 @@ class Snapshot:
     failed: int = 0
     oldest_pending: datetime | None = None
     next_poll_at: datetime | None = None
+    config_refused: bool = False
+    config_since: datetime | None = None  # when it was first refused
+    targets_down: Mapping[str, datetime] = field(default_factory=dict)  # since when, by name
 
 
 # During a poll `due_at` is the end of its lease, and the claim is when the poll was due.
@@ -121,10 +124,15 @@ class Records:
         with self._engine.begin() as connection:
             jobs = {row[0]: row[1] for row in connection.execute(by_status)}
             pending, oldest = connection.execute(waiting).one()
+            state = service_state({row.name: row.value for row in connection.execute(sa.select(service))})
+            down = {name: health.down_since for name, health in read_health(connection).items()}
             return Snapshot(
                 jobs=jobs,
                 pending=pending,
                 oldest_pending=oldest,
                 failed=connection.execute(failed).scalar_one(),
                 next_poll_at=connection.execute(_NEXT_POLL).scalar(),
+                config_refused=state.config_refused,
+                config_since=state.config_since,
+                targets_down={name: since for name, since in sorted(down.items()) if since is not None},
             )

@@ -134,6 +134,7 @@ class ServiceState:
     api_since: datetime | None = None
     token_expires_at: datetime | None = None
     config: str = "ok"
+    config_since: datetime | None = None  # when it was first refused
     jobs: Mapping[str | None, int] = field(default_factory=dict)
     needs_review: int = 0
     pending: int = 0
@@ -242,6 +243,7 @@ def service_state(
         api_since=_time(notes.get("api_since")),
         token_expires_at=_time(notes.get("token_expires_at")),
         config=_config(notes.get("config") or {}),
+        config_since=_time((notes.get("config") or {}).get("since")),
         jobs=jobs or {},
         needs_review=needs_review,
         pending=by_state.get(DeliveryState.PENDING.value, 0),

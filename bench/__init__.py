@@ -1,4 +1,4 @@
-"""Measures the program as it is shipped next to bare loops of the same client, in one run on one machine.
+"""Measures the installed program compared with bare loops of the same client, in one run on one machine.
 
-Absolute numbers belong to a machine and an hour. Ratios travel: they are what the bars are set on.
+Absolute numbers depend on the machine and its load, ratios hardly do. So the bars are ratios.
 """

@@ -52,7 +52,7 @@ def main() -> int:
         parser.error(f"unknown: {', '.join(sorted(unknown))}; known are {', '.join(PARTS)}")
     if nginx.installed() is None:
         parser.error("nginx is not installed (apt-get install nginx-light)")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the started processes end
     figures = list(_measure(given.parts or list(PARTS), quick=given.quick))
     if given.json:
         given.json.write_text(json.dumps(as_json(figures), indent=1) + "\n")
@@ -75,7 +75,7 @@ def _measure(parts: list[str], *, quick: bool) -> Iterator[Figure]:
 
 
 def _scaled(figures: list[Figure]) -> list[Figure]:
-    """With bars for this machine, as fast or as busy as it is now: a bare loop runs right after the figures."""
+    """Scales the bars to the present speed and load of this machine: a bare loop runs right after the figures."""
     if all(figure.scales is None for figure in figures):
         return figures
     now = machine()

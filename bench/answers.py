@@ -1,6 +1,6 @@
-"""A GEM API and a place for messages in one small server, for what nginx cannot: it knows what it said, and when.
+"""A GEM API and a message sink in one small server. Unlike nginx, it records its answers and their times.
 
-Answers and messages are noted by one clock in one thread, so that the time between them is exact.
+One thread records answers and messages with the same clock, so that the time between them is exact.
 """
 
 import asyncio
@@ -31,17 +31,17 @@ class Message:
 
 @dataclass(slots=True)
 class World:
-    """What the jobs do and what has happened. Times are `time.monotonic()`.
+    """The state of the jobs and the received messages. Times are `time.monotonic()`.
 
-    `ends_next` is how many of the jobs that are asked for next will have ended; `ended` are those that have.
-    A message is answered after `takes` seconds.
+    `ends_next`: how many of the next requested jobs end; `ended`: the jobs that have ended. The sink answers a
+    message after `takes` seconds.
     """
 
     takes: float = 0.0
     port: int = 0
     ends_next: int = 0
     ended: set[int] = field(default_factory=set)
-    ended_at: dict[int, float] = field(default_factory=dict)  # job: when the answer that it has ended was sent
+    ended_at: dict[int, float] = field(default_factory=dict)  # by job: when the answer with its end was sent
     polls: dict[int, list[float]] = field(default_factory=dict)
     messages: list[Message] = field(default_factory=list)
 
@@ -107,7 +107,7 @@ class _Connection(asyncio.Protocol):
 
 @contextmanager
 def answering(world: World) -> Iterator[World]:
-    """The server, in a thread of its own, for the length of a `with`."""
+    """Runs the server in its own thread during a `with`."""
     loop, listens = asyncio.new_event_loop(), threading.Event()
 
     async def serve() -> None:
@@ -117,7 +117,7 @@ def answering(world: World) -> Iterator[World]:
 
     def run() -> None:
         if len(os.sched_getaffinity(0)) > 1:
-            os.sched_setaffinity(0, {1})  # this thread alone: the core that is not measured
+            os.sched_setaffinity(0, {1})  # only this thread: the core that is not measured
         loop.run_until_complete(serve())
         loop.run_forever()
 

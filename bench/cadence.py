@@ -1,8 +1,8 @@
-"""How many requests the adaptive cadence saves, and at what delay: a simulation, compared with fixed intervals.
+"""Simulates how many requests the adaptive cadence saves, and at what delay, compared with fixed intervals.
 
     python -m bench.cadence [--store gemwatch.db]
 
-Run times are drawn, or taken from a store's own history in its order: each run is known only to those after it.
+Run times are random, or from a store's history in its order. Each run is known only to later ones.
 """
 
 import argparse
@@ -34,14 +34,14 @@ Pause = Callable[[Run, timedelta, Experience], timedelta]
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What one run cost: looks, and how long after its end it was noticed."""
+    """The cost of one run: polls, and the delay until its end was noticed."""
 
     polls: int
     delay: timedelta
 
 
 def drawn(draw: random.Random, inputs: int = 40, each: int = 25) -> list[Run]:
-    """Runs of several inputs, of which each has its usual time: from minutes to half a day, some vary more."""
+    """Random runs of several inputs. Each input has a typical time, from minutes to half a day; some vary more."""
     made = []
     for number in range(inputs):
         usual = HOUR * draw.lognormvariate(0.7, 0.9)
@@ -68,7 +68,7 @@ def _run(number: int, ran: timedelta, *, failed: bool) -> Run:
 
 
 def simulated(runs: Iterable[Run], pause: Pause, draw: random.Random) -> Iterator[Looked]:
-    """Look at each run from its start to its end, `pause` apart, and learn from it."""
+    """Poll each run from its start to its end with the intervals from `pause`, and learn from it."""
     known = Experience()
     for run in runs:
         if run.ran is None or run.ran <= timedelta():
@@ -119,7 +119,7 @@ def main() -> None:
 
     every = looked(fixed(EVERY.total_seconds()))
     usual = fmean(one.polls for one in every)
-    print(f"{len(every)} runs; from a run's end to the look that finds it:\n")
+    print(f"{len(every)} runs; from a run's end to the poll that finds it:\n")
     print(f"{'interval':<18}{'polls a run':>12}{'saved':>9}{'mean delay':>14}{'p95':>12}{'most':>12}")
     print(_row("adaptive, 60 s", looked(adaptive), usual))
     for seconds in FIXED:

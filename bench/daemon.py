@@ -1,4 +1,4 @@
-"""The daemon as it is shipped: a process, a configuration file, a store on disk."""
+"""The installed daemon: a process, a configuration file, a store on disk."""
 
 import os
 import subprocess
@@ -18,8 +18,8 @@ FIRST_JOB = 100_000_001
 
 
 class Installation:
-    """A folder with a configuration and a store. Its configuration sets no limit but 50 requests at a time, and
-    `max_rate` where that is not 0."""
+    """A folder with a configuration and a store. Its only limits are 50 requests at a time, and `max_rate` unless
+    that is 0."""
 
     def __init__(self, folder: Path, url: str, sink: str | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -29,7 +29,7 @@ class Installation:
         self.process: subprocess.Popen[bytes] | None = None
 
     def configure(self, jobs: Iterable[int | str], every: str, **poll: str) -> None:
-        """Write the configuration, replacing the file in one step. A job is its id, or its entry as YAML."""
+        """Write the configuration atomically. A job is an id, or a YAML entry."""
         watch = "\n".join(f"  - {job}" for job in jobs)
         more = "".join(f", {key}: {value}" for key, value in poll.items())
         text = (
@@ -47,7 +47,7 @@ class Installation:
 
     @contextmanager
     def daemon(self, *, pin: bool = False) -> Iterator["Installation"]:
-        """The daemon, started and ready, for the length of a `with`; pinned to a core where others race it."""
+        """Runs the daemon during a `with`, which starts when it is ready. `pin`: to one core, for a race."""
         command = [sys.executable, "-m", "gemwatch", "run", "--config", str(self.config)]
         with running(pinned(command) if pin else command, self.log, environment()) as process:
             self.process = process
@@ -75,16 +75,16 @@ class Installation:
             return samples(page.read().decode())
 
     def applied(self) -> int:
-        """How many configurations have been applied, by the log. Reading that takes nothing from the daemon."""
+        """How many configurations have been applied, according to the log. Reading it does not slow the daemon."""
         return self.log.read_bytes().count(b'"config_applied"') if self.log.exists() else 0
 
     def unseen(self) -> float:
-        """How many watched jobs have not been seen once."""
+        """How many watched jobs have not been seen yet."""
         return self.metrics()["gemwatch_jobs", 'status="unseen"']
 
 
 def environment() -> dict[str, str]:
-    """Ours without what a developer's shell may hold."""
+    """Our environment without the variables of a developer's shell."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("GEMWATCH", "TOMTOM"))}
     return {**kept, "NO_PROXY": "127.0.0.1"}
 

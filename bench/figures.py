@@ -1,4 +1,4 @@
-"""What was measured, whether it clears its bar, and how it is shown. Pure: numbers in, text and JSON out."""
+"""Measured figures: compares them with their bars and formats them as text and JSON. Pure functions."""
 
 import math
 import re
@@ -11,12 +11,12 @@ _SAMPLE = re.compile(r"^(?P<name>[a-zA-Z_:][\w:]*)(?:\{(?P<labels>.*)\})? (?P<va
 _LE = re.compile(r'le="([^"]+)"')
 
 
-REFERENCE = 0.3  # seconds for 1 000 requests of the bare loop, on the machine that bars are given for
+REFERENCE = 0.3  # seconds for 1 000 requests of the bare loop, on the reference machine of the bars
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """What the bare loop needs for 1 000 requests, in seconds of CPU and of time."""
+    """How long the bare loop needs for 1 000 requests, in seconds of CPU and of time."""
 
     cpu: float
     wall: float
@@ -24,11 +24,10 @@ class Machine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One measured value. `least` and `most` are the bar it has to clear; neither: it is shown for information.
+    """One measured value. `least` and `most` are its bar; without both it is only information.
 
-    `scales`: the bar is given for a machine on which the bare loop needs `REFERENCE` seconds
-    for 1 000 requests; the part of it above `fixed` is scaled by what the loop needs in the same run.
-    `rounds` are the single values that `value` is the median of.
+    `scales`: the bar is for a machine on which the bare loop needs `REFERENCE` seconds for 1 000 requests. The part
+    above `fixed` is scaled by the time that the loop needs in the same run. `value` is the median of `rounds`.
     """
 
     part: str
@@ -50,7 +49,7 @@ class Figure:
 
     @property
     def clears(self) -> bool | None:
-        """Whether it clears its bar; None where there is none. NaN, nothing measured, clears nothing."""
+        """Whether it clears its bar; None without a bar. NaN (nothing measured) never clears it."""
         if self.least is None and self.most is None:
             return None
         return (self.least is None or self.value >= self.least) and (self.most is None or self.value <= self.most)
@@ -68,15 +67,15 @@ def of_rounds(part: str, what: str, rounds: Sequence[float], unit: str = "", **b
 
 
 def quantile(values: Iterable[float], q: float) -> float:
-    """The smallest value that at least the share `q` of the values does not exceed; NaN without values."""
+    """The smallest value such that at least the share `q` of the values is not larger; NaN without values."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(q * len(ordered)) - 1)] if ordered else math.nan
 
 
 def bucket_quantile(buckets: Mapping[float, float], q: float) -> float:
-    """The upper edge of the bucket that holds the quantile `q`: it is at most this. NaN without values.
+    """The upper edge of the bucket with the quantile `q`, an upper bound for it. NaN without values.
 
-    `buckets` maps each upper edge, the last one infinite, to how many values did not exceed it.
+    `buckets` maps each upper edge, the last one infinite, to the number of values up to it.
     """
     edges = sorted(buckets)
     total = buckets[edges[-1]] if edges else 0
@@ -86,7 +85,7 @@ def bucket_quantile(buckets: Mapping[float, float], q: float) -> float:
 
 
 def between(before: Mapping[float, float], after: Mapping[float, float]) -> dict[float, float]:
-    """What a histogram counted between two scrapes."""
+    """The counts of a histogram between two scrapes."""
     return {edge: count - before.get(edge, 0) for edge, count in after.items()}
 
 
@@ -117,7 +116,7 @@ def shown(value: float) -> str:
 
 
 def table(figures: Sequence[Figure]) -> str:
-    """The figures of one part or of all, as text."""
+    """The figures as a text table."""
     rows = [
         (
             f"{figure.part}: {figure.what}",
@@ -136,7 +135,7 @@ def table(figures: Sequence[Figure]) -> str:
 
 
 def as_json(figures: Iterable[Figure]) -> list[dict[str, Any]]:
-    """The same for programs; NaN and infinity are null."""
+    """The figures as JSON; NaN and infinity are null."""
     return [
         {**asdict(figure), "value": figure.value if math.isfinite(figure.value) else None, "clears": figure.clears}
         for figure in figures

@@ -1,4 +1,4 @@
-"""How fast this machine is at this moment: what the bare loop of the same client needs for 1 000 requests."""
+"""Measures the present speed of this machine: the time of the bare loop for 1 000 requests."""
 
 import sys
 import tempfile
@@ -14,7 +14,7 @@ _STARTS, _MEASURED = 2.0, 3.0  # seconds
 
 
 def machine() -> Machine:
-    """Run the bare loop for some seconds, next to whatever else runs now."""
+    """Run the bare loop for some seconds, with the present load."""
     with tempfile.TemporaryDirectory(prefix="gemwatch-bench-machine-") as name:
         folder = Path(name)
         with nginx(folder / "nginx") as server:

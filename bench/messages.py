@@ -1,4 +1,4 @@
-"""From the answer that says a job has ended to the message: one at a time, and 5 000 in the same second."""
+"""The time from the answer with a job's end to the message: for single jobs, and for 5 000 in the same second."""
 
 import itertools
 import re
@@ -50,7 +50,7 @@ def single(folder: Path, quick: bool) -> Iterator[list[Figure]]:  # noqa: FBT001
 
 
 def _one_end(world: World) -> float:
-    """Let the job that is asked for next have ended; the seconds from that answer to the message."""
+    """End the next requested job. Returns the seconds from that answer to the message."""
     known, messages = len(world.ended_at), len(world.messages)
     world.ends_next = 1
     wait_for(lambda: len(world.ended_at) > known, "the next poll", every=0.002)
@@ -61,18 +61,18 @@ def _one_end(world: World) -> float:
 
 
 def storm(folder: Path, quick: bool) -> Iterator[list[Figure]]:  # noqa: ARG001, FBT001 (the shape of a part)
-    """5 000 jobs end in the same second, a message takes 50 ms to be taken; the other jobs are still polled."""
+    """5 000 jobs end in the same second, and the sink needs 50 ms per message. The other jobs are still polled."""
     with answering(World(takes=0.05)) as world:
         installation = Installation(folder, world.url, world.sink)
         installation.configure(jobs(_ENDS + _OTHERS), f"{_EVERY}s")
         with installation.daemon() as daemon:
             wait_for(lambda: not daemon.unseen(), "every job to be observed once", every=0.5)
-            time.sleep(2 * _EVERY)  # the burst of the start has spread
+            time.sleep(2 * _EVERY)  # until the polls of the start have spread
             before, end = buckets_of(daemon.metrics(), _LATENESS), time.monotonic()
             world.ended.update(jobs(_ENDS))
             wait_for(lambda: len(_ids_sent(world)) >= _ENDS, "every end to be reported", every=0.2)
             last = world.messages[-1].at
-            time.sleep(2)  # for what should not come any more
+            time.sleep(2)  # to catch messages that should not come
             late = between(before, buckets_of(daemon.metrics(), _LATENESS))
     yield _storm_figures(world, end, last, late)
 

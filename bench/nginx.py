@@ -1,4 +1,4 @@
-"""A GEM API that is never the bottleneck: nginx, which answers for any job id, and draws each answer's status.
+"""A GEM API that is never the bottleneck: nginx answers for any job id, with a random status.
 
 A status is drawn for every request, by a hash of nginx's random request id: with a share p of IN_PROGRESS
 and the rest REQUESTED, a job's status differs from its last one in 2p(1-p) of the polls.
@@ -58,12 +58,12 @@ class Nginx:
     folder: Path
 
     def served(self) -> int:
-        """How many requests it has answered, this one not counted. Asking costs those who are measured nothing."""
+        """How many requests it has answered, without this one. Reading this does not slow the measured processes."""
         with urllib.request.urlopen(f"{self.url}/served", timeout=30) as page:
             return int(page.read().split()[9])
 
     def moments(self) -> list[float]:
-        """When each request about a job came in, by the wall clock; for a server with `noting`."""
+        """When each request for a job arrived, on the wall clock; for a server with `noting`."""
         return [float(line) for line in (self.folder / "moments.log").read_text().split()]
 
     def lists(self) -> int:
@@ -77,7 +77,7 @@ def installed() -> str | None:
 
 @contextmanager
 def nginx(folder: Path, *, transitions: float = 0.0, noting: bool = False) -> Iterator[Nginx]:
-    """A server of its own, on a free port, for the length of a `with`; `transitions` is their share of the polls."""
+    """Runs a separate server on a free port during a `with`. `transitions`: their share of the polls."""
     program = installed()
     if program is None:
         raise FileNotFoundError("the bench needs nginx (apt-get install nginx-light)")
@@ -88,7 +88,7 @@ def nginx(folder: Path, *, transitions: float = 0.0, noting: bool = False) -> It
         _CONFIG.format(
             folder=folder,
             port=port,
-            rarer=f"{share}% IN_PROGRESS;" if transitions else "",  # nginx takes no 0 %
+            rarer=f"{share}% IN_PROGRESS;" if transitions else "",  # nginx does not accept 0 %
             job=JOB.format(id="$1", status="$status_now"),
             access=f"{folder}/moments.log moments" if noting else "off",
             lists=f"{folder}/lists.log moments",
@@ -104,7 +104,7 @@ def nginx(folder: Path, *, transitions: float = 0.0, noting: bool = False) -> It
 
 
 def share_of_transitions(transitions: float) -> float:
-    """The share p of answers with the rarer status, so that 2p(1-p) of a job's answers differ from the one before."""
+    """The share p of answers with the rarer status, so that 2p(1-p) of a job's answers differ from the previous."""
     return (1 - math.sqrt(1 - 2 * transitions)) / 2
 
 

@@ -18,7 +18,7 @@ def paced(folder: Path, quick: bool) -> Iterator[list[Figure]]:  # noqa: FBT001 
     part = f"{_JOBS} jobs each 60 s"
     with nginx(folder / "nginx", transitions=0.01) as server:
         installation = Installation(folder / "daemon", server.url)
-        # Slowly at first: asked for all at once, they would be due together for the first half an hour.
+        # Start slowly: polled all at once, they would be due together for the first half hour.
         installation.max_rate = round(_JOBS / _MINUTE)
         installation.configure(jobs(_JOBS), "60s")
         with installation.daemon() as daemon:

@@ -1,4 +1,4 @@
-"""Processes under measurement: where they run, what they have used, and holding them while another is measured."""
+"""Processes under measurement: their cores, their CPU time, and pausing them while another one is measured."""
 
 import os
 import shutil
@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-PATIENCE = 600.0  # seconds: when the bench gives up on something that ought to come
+PATIENCE = 600.0  # seconds until the bench gives up waiting
 T = TypeVar("T")
 _TICKS = os.sysconf("SC_CLK_TCK")
 _MEASURED, _ASIDE = "0", "1"  # cores
 
 
 def cpu_seconds(pid: int) -> float:
-    """What the process has used so far, user and system, in all its threads; exact to 10 ms."""
+    """The CPU time of the process so far, user and system, of all its threads, to 10 ms."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
@@ -28,26 +28,26 @@ def rss_kib(pid: int) -> int:
 
 
 def pinned(command: Sequence[str], *, aside: bool = False) -> list[str]:
-    """The command, kept to one core where there are two: racers on the first, everything `aside` on the other."""
+    """The command, pinned to one of two cores: racers to the first, everything `aside` to the other."""
     if len(os.sched_getaffinity(0)) < 2 or shutil.which("taskset") is None:
         return list(command)
     return ["taskset", "--cpu-list", _ASIDE if aside else _MEASURED, *command]
 
 
 def others_cores(before: float, ours: float, seconds: float) -> float:
-    """How many cores other programs kept busy: `before` and `ours` are what the next two gave at the start."""
+    """How many cores other programs kept busy. `before` and `ours`: the next two functions' values at the start."""
     return max(0.0, (busy_seconds() - before - (used_seconds() - ours)) / seconds)
 
 
 def busy_seconds() -> float:
-    """CPU time that all programs of this machine have used."""
+    """The CPU time of all programs on this machine."""
     fields = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
     idle, steal = fields[3] + fields[4], fields[7]
     return (sum(fields[:8]) - idle - steal) / _TICKS
 
 
 def used_seconds() -> float:
-    """CPU time of this process and of those it started, once they have ended."""
+    """The CPU time of this process and of its ended child processes."""
     return sum(os.times()[:4])
 
 
@@ -55,7 +55,7 @@ def used_seconds() -> float:
 def running(
     command: Sequence[str], log: Path, env: dict[str, str] | None = None
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """The process for the length of a `with`; what it says goes to a file."""
+    """Runs the process during a `with`. Its output goes to a file."""
     with log.open("ab") as out:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env)
     try:
@@ -71,7 +71,7 @@ def running(
 
 
 def wait_for(condition: Callable[[], T], what: str, every: float = 0.02) -> T:
-    """What the condition gives once that is true."""
+    """Wait until the condition is true, and return its value."""
     deadline = time.monotonic() + PATIENCE
     while not (found := condition()):
         if time.monotonic() > deadline:

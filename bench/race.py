@@ -1,8 +1,7 @@
-"""Full speed: the daemon and the bare loops in turn, several rounds, while the others are held.
+"""Full speed: measures the daemon and the bare loops in turn, in several rounds, while the others are paused.
 
-Each is measured in the same way and in mid-run: the requests that the server counted and the CPU time that the
-kernel counted, between the same two moments. What is not being measured is stopped by a signal, so that it takes
-nothing from the one that is, and needs no new start.
+Each is measured in the same way while it runs: the server's count of requests and the kernel's CPU time, between the
+same two moments. A signal pauses the others, so that they take no CPU time and need no restart.
 """
 
 import os
@@ -19,13 +18,13 @@ from bench.figures import Figure, of_rounds, total
 from bench.nginx import Nginx, nginx
 from bench.processes import cpu_seconds, pinned, running, wait_for
 
-_SETTLE = 0.7  # seconds after a racer was let go: what had waited is over, the caches are warm
+_SETTLE = 0.7  # seconds after a racer was resumed, until its backlog is done and the caches are warm
 OURS, SAME, PLAIN = "gemwatch", "same client", "plain httpx"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stretch:
-    """What one racer did in one round."""
+    """The work of one racer in one round."""
 
     requests: int
     seconds: float
@@ -37,7 +36,7 @@ class Stretch:
 
     @property
     def share(self) -> float:
-        """Of a core. Below 1 where others run on it too, or where it waits."""
+        """Its share of a core. Below 1 if other processes use the core or if it waits."""
         return self.cpu / self.seconds
 
     @property
@@ -48,8 +47,8 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """One field of racers: a number of watched jobs, a share of transitions among the polls; `plain`: httpx on its
-    own pool runs too."""
+    """A course: a number of watched jobs, and the share of transitions among the polls. `plain`: httpx with its own
+    pool runs too."""
 
     jobs: int
     transitions: float
@@ -59,7 +58,7 @@ class Course:
 
     @property
     def full(self) -> bool:
-        """Whether more jobs are due every second than can be polled: otherwise speed shows nothing."""
+        """Whether more jobs are due per second than can be polled: otherwise the speed means nothing."""
         return self.jobs >= 10_000
 
     @property
@@ -68,7 +67,7 @@ class Course:
 
 
 def race(folder: Path, course: Course) -> list[Figure]:
-    """Polls a second and CPU for 1 000 polls, next to both bare loops."""
+    """Polls a second and CPU for 1 000 polls, compared with both bare loops."""
     with ExitStack() as stack:
         server = stack.enter_context(nginx(folder / "nginx", transitions=course.transitions))
         installation = Installation(folder / "daemon", server.url)
@@ -117,7 +116,7 @@ def _stretch(pid: int, server: Nginx, seconds: float) -> Stretch:
         end, served_then, cpu_then = time.monotonic(), server.served(), cpu_seconds(pid)
     finally:
         os.kill(pid, signal.SIGSTOP)
-    requests = served_then - served - 1  # the second look at the count is itself one
+    requests = served_then - served - 1  # reading the count is a request too
     if not requests:
         raise RuntimeError("one of the racers does not run any more; its log is in the bench's folder")
     return Stretch(requests=requests, seconds=end - start, cpu=cpu_then - cpu)
@@ -143,5 +142,5 @@ def _figures(course: Course, rounds: list[dict[str, Stretch]]) -> list[Figure]:
 
 
 def _ratios(values: Mapping[str, list[float]], other: str) -> list[float]:
-    """Ours against the other's, round by round: what a round suffers from the machine, both suffer."""
+    """Our values divided by the other's, round by round, because both have the same load in a round."""
     return [ours / theirs for ours, theirs in zip(values[OURS], values[other], strict=True)]

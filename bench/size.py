@@ -1,4 +1,4 @@
-"""What a long watch list costs: memory, the start, and a reload during polling."""
+"""The cost of a long watch list: memory, the start, and a reload during polling."""
 
 import itertools
 import os
@@ -18,8 +18,8 @@ _FEW, _MANY, _LONG, _BUSY = 5, 10_000, 100_000, 2_000
 
 
 def size(folder: Path, quick: bool) -> Iterator[list[Figure]]:  # noqa: FBT001 (the shape of a part)
-    """Resident memory with a few watches, and for each further one, once all were seen; the start and the reload with
-    100 000 watches in the file, 2 000 of which keep it busy."""
+    """Resident memory with a few watches, and per additional one, after all were seen. The start and the reload with
+    100 000 watches in the file, of which 2 000 keep it busy."""
     with nginx(folder / "nginx", noting=True) as server:
         few = _rss_with(folder / "few", server, _FEW)
         yield [Figure(part="memory", what=f"with {_FEW} watches", value=few / 1024, unit="MiB", most=130)]
@@ -67,7 +67,7 @@ def _long(folder: Path, server: Nginx, few: float, *, rounds: int) -> Iterator[l
     with installation.daemon() as daemon:
         started = time.monotonic() - start
         yield _memory(few, _rss(daemon), _LONG)
-        quiet = _longest_gap(server, time.time() - 5, time.time())  # the time that the memory was measured in
+        quiet = _longest_gap(server, time.time() - 5, time.time())  # while the memory was measured
         runs = [_reload(daemon, server, number, by_signal=True) for number in range(1, rounds + 1)]
         noticed = [_reload(daemon, server, rounds + number, by_signal=False) for number in range(1, rounds)]
     yield [
@@ -105,8 +105,8 @@ def _start(installation: Installation) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Reload:
-    """Seconds until an edit was applied, CPU seconds in them, and the longest time without a poll from the edit
-    until two seconds after."""
+    """The seconds until an edit was applied, the CPU seconds, and the longest time without a poll between the edit
+    and two seconds later."""
 
     took: float
     cpu: float

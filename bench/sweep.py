@@ -12,7 +12,7 @@ from bench.processes import cpu_seconds, wait_for
 from gemwatch.core.listing import in_turn
 
 _JOBS, _EVERY = 10_000, 10
-_IN_TURN = in_turn(_JOBS, timedelta(seconds=_EVERY))  # looks after each list, whatever it says
+_IN_TURN = in_turn(_JOBS, timedelta(seconds=_EVERY))  # polls after each list, regardless of its content
 
 
 def sweep(folder: Path, quick: bool) -> Iterator[list[Figure]]:  # noqa: FBT001 (the shape of a part)
@@ -39,7 +39,7 @@ def _cycle(folder: Path, server: Nginx, cycles: int, word: str) -> tuple[float, 
     installation.configure(jobs(_JOBS), f"{_EVERY}s", sweep=word)
     with installation.daemon() as daemon:
         wait_for(lambda: not daemon.unseen(), "every job to be seen once", every=1)
-        time.sleep(3 * _EVERY)  # until every job was in a list that came after its last look
+        time.sleep(3 * _EVERY)  # until every job was in a list after its last poll
         served, used = server.served(), cpu_seconds(daemon.pid)
         time.sleep(cycles * _EVERY)
         used, served = cpu_seconds(daemon.pid) - used, server.served() - served - 1

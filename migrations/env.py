@@ -1,4 +1,4 @@
-"""Alembic's entry: runs on the connection that gemwatch hands over, in the transaction that it began."""
+"""Alembic's entry point: runs on gemwatch's connection, in its transaction."""
 
 from alembic import context
 

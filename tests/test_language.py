@@ -1,8 +1,10 @@
 """What users read is plain English: the words that the project has replaced do not come back."""
 
 import ast
+import io
 import json
 import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,6 +55,14 @@ def sentences(path: Path) -> Iterator[str]:
             yield node.value if " " in node.value else ""
 
 
+def notes(path: Path) -> Iterator[str]:
+    """The docstrings and comments of a module."""
+    text = path.read_text()
+    yield from (str(constant.value) for node in ast.walk(ast.parse(text)) if (constant := docstring_of(node)))
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    yield from (token.string for token in tokens if token.type == tokenize.COMMENT)
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_documents_use_plain_words(path: Path) -> None:
     lines = {number: found(line) for number, line in enumerate(path.read_text().splitlines(), 1) if found(line)}
@@ -70,6 +80,12 @@ def test_messages_and_help_use_plain_words(package: str) -> None:
     paths = [path for path in SPEAKING if path.is_relative_to(SOURCE / package)]
     bad = [(path.name, text, found(text)) for path in paths for text in sentences(path) if found(text)]
     assert bad == []
+
+
+@pytest.mark.parametrize("folder", ["daemon", "bench", "migrations", "tests"])
+def test_comments_use_plain_words(folder: str) -> None:
+    paths = (ROOT / folder).rglob("*.py")
+    assert [(str(path), text) for path in paths for text in notes(path) if found(text)] == []
 
 
 def test_schema_of_the_configuration_uses_plain_words() -> None:

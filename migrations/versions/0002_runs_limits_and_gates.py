@@ -1,7 +1,7 @@
 """One row for each finished run, filled from the transitions so far; limits and gates of watches.
 
-Times and spans are whole microseconds. The documents are read here by themselves, so that this file never changes
-again: what is missing or of another type is NULL, as it is when the program reads them.
+Times and spans are whole microseconds. This file has its own code to read documents, so that it never changes:
+missing values and values of another type are NULL, as in the program.
 """
 
 import json
@@ -77,7 +77,7 @@ def upgrade() -> None:
 
 
 def _fill(connection: sa.Connection) -> None:
-    """In the order in which the ends were seen, in groups: the store may hold years."""
+    """In the order in which the ends were seen, in groups: the store may have years of history."""
     seen = connection.exec_driver_sql(
         "SELECT job_id, before, after, observed_at, CASE WHEN after IN ('SUCCESS', 'FAILED') THEN document END "
         "FROM transitions ORDER BY id"
@@ -101,7 +101,7 @@ _COLUMNS = (
 
 
 def _runs(seen: Any) -> Iterator[dict[str, Any]]:
-    started: dict[int, int | None] = {}  # when the job was seen to start; None where it ran when first seen
+    started: dict[int, int | None] = {}  # when the job was seen to start; None if it was running at first sight
     last_end: dict[int, int] = {}
     for job_id, before, after, at, document in seen:
         if after == "IN_PROGRESS":

@@ -1,8 +1,8 @@
 """The last answer about each job in a table of its own, parsed; event facts in typed form; GEM's reason for a FAILED.
 
-Times and spans are whole microseconds. The answers are read here by themselves, so that this file never changes
-again: what is missing or of another type is NULL, as it is when the program reads them. Facts of pending and past
-events are carried over; where that fails for one, its message is neutral and not lost.
+Times and spans are whole microseconds. This file has its own code to read answers, so that it never changes: missing
+values and values of another type are NULL, as in the program. It converts the facts of pending and past events. If
+that fails for an event, its message is neutral but not lost.
 """
 
 import json
@@ -17,7 +17,7 @@ revision = "0004"
 down_revision = "0003"
 branch_labels = None
 depends_on = None
-min_version = "0004"  # columns went away, so an older gemwatch cannot use the store
+min_version = "0004"  # columns were removed, so an older gemwatch cannot use the store
 
 _GROUP = 500
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -88,7 +88,7 @@ def _details(job_id: int, answer: str) -> dict[str, Any]:
 
 
 def _carry_facts(connection: sa.Connection) -> None:
-    """In groups by id, since the store may hold years."""
+    """In groups by id, because the store may have years of history."""
     table = sa.table("events", *(sa.column(name) for name in ("id", "name")), sa.column("facts", sa.JSON()))
     update = sa.update(table).where(table.c.id == sa.bindparam("_id")).values(name=sa.bindparam("_name"))
     update = update.values(facts=sa.bindparam("_facts", type_=sa.JSON()))
@@ -106,7 +106,7 @@ def _carry_facts(connection: sa.Connection) -> None:
 
 
 def _job(old: dict[str, Any]) -> dict[str, Any]:
-    """The `job` of facts, from the answer in the old ones."""
+    """The `job` of the new facts, from the answer in the old ones."""
     document = old.get("document")
     raw = _object(document) if isinstance(document, str) else {}
     found = raw.get("statistics")
@@ -264,7 +264,7 @@ def _number(value: Any, most: float = 1e15) -> float | None:
 
 def _whole(value: Any) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool):
-        return value if 0 <= value < 2**63 else None  # exactly, which a job's id needs
+        return value if 0 <= value < 2**63 else None  # exact, as a job's id must be
     number = _number(value)
     return None if number is None else int(number)
 

@@ -1,4 +1,4 @@
-"""Sessions of the web pages that ended by a logout. Additive: an older gemwatch does not read the table."""
+"""Sessions of the web pages that ended with a logout. Additive: an older gemwatch does not read the table."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -7,7 +7,7 @@ revision = "0005"
 down_revision = "0004"
 branch_labels = None
 depends_on = None
-min_version = "0004"  # a table was added: the version before can use the store
+min_version = "0004"  # a table was added: the previous version can use the store
 
 
 def upgrade() -> None:

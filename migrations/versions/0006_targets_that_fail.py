@@ -1,4 +1,4 @@
-"""Which targets are down, what went to their fallbacks, and the texts as sent. Times are whole microseconds."""
+"""Which targets are down, which deliveries went to fallbacks, and the sent texts. Times are whole microseconds."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -7,7 +7,7 @@ revision = "0006"
 down_revision = "0005"
 branch_labels = None
 depends_on = None
-min_version = "0006"  # a state of deliveries that older versions do not know
+min_version = "0006"  # a delivery state that older versions do not know
 
 
 def upgrade() -> None:

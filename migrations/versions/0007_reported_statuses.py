@@ -1,4 +1,4 @@
-"""Which undocumented statuses of a job were reported, one a line."""
+"""Which undocumented statuses of a job were reported, one per line."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -7,7 +7,7 @@ revision = "0007"
 down_revision = "0006"
 branch_labels = None
 depends_on = None
-min_version = "0006"  # a column more: the previous gemwatch can use the store
+min_version = "0006"  # a new column: the previous gemwatch can use the store
 
 
 def upgrade() -> None:

@@ -239,7 +239,7 @@ class Gemwatch(RuleBasedStateMachine):
 
 @functools.cache
 def _base() -> Path:
-    """A folder for all stores of this process, deleted at its end."""
+    """A folder for all stores of this process, deleted when it exits."""
     base = Path(tempfile.mkdtemp(prefix="gemwatch-model-"))
     atexit.register(shutil.rmtree, base, ignore_errors=True)
     return base

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gemwatch.adapters.store.schema import REVISION
+from gemwatch.adapters.store.schema import LEAST, REVISION
 from support.daemon import Installation
 from support.disk import fill, mounted
 from support.gem import ScriptedGem
@@ -134,7 +134,7 @@ def test_info_shows_the_stores_content_and_its_writer(reported: Installation) ->
     counts = facts["counts"]
     assert counts["jobs"] == {"watched": 2, "by_status": {"IN_PROGRESS": 1, "SUCCESS": 1}}
     assert counts["events"] == {"success": 1}
-    assert counts["deliveries"] == {"pending": 0, "sent": 1, "failed": 0}
+    assert counts["deliveries"] == {"pending": 0, "sent": 1, "failed": 0, "rerouted": 0}
     assert counts["transitions"]["number"] == 3
     assert counts["transitions"]["oldest"] < counts["transitions"]["newest"]
     with reported.daemon() as daemon:
@@ -150,9 +150,9 @@ def test_upgrade_creates_the_same_schema_as_run(installation: Installation) -> N
     store = installation.folder / "gemwatch.db"
     assert installation.run("db", "info").returncode == 1
     done = installation.run("db", "upgrade")
-    assert (done.returncode, done.stdout) == (0, f"{store} was made, with schema {REVISION}\n")
+    assert (done.returncode, done.stdout) == (0, f"{store} was created, with schema {REVISION}\n")
     done = installation.run("db", "upgrade")
-    assert (done.returncode, done.stdout) == (0, f"{store} has schema {REVISION} already: nothing was done\n")
+    assert (done.returncode, done.stdout) == (0, f"{store} has schema {REVISION} already; nothing was done\n")
     with installation.daemon() as daemon:
         done = installation.run("db", "upgrade")
         assert done.returncode == 1
@@ -163,6 +163,10 @@ def test_upgrade_creates_the_same_schema_as_run(installation: Installation) -> N
 def test_newer_store_is_not_counted_and_not_upgraded(reported: Installation) -> None:
     with closing(sqlite3.connect(reported.folder / "gemwatch.db")) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    done = reported.run("db", "upgrade")  # every revision so far can be used by this version
+    assert (done.returncode, "nothing was done" in done.stdout) == (0, True)
+    with closing(sqlite3.connect(reported.folder / "gemwatch.db")) as connection, connection:
+        connection.execute("DELETE FROM service WHERE name = ?", (LEAST,))
     facts = reported.json("db", "info")
     assert (facts["schema"], facts["schema_read"], facts["counts"]) == ("9999", REVISION, None)
     assert f"9999; this gemwatch reads {REVISION}" in reported.run("db", "info").stdout

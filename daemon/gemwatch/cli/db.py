@@ -67,8 +67,8 @@ def info(context: typer.Context, config: Config = None, *, as_json: Json = False
 def upgrade(context: typer.Context, config: Config = None) -> None:
     """Upgrade the store's schema.
 
-    `run` does the same at its start. The daemon must be stopped. For root the store is made and changed as the user
-    that its folder belongs to, so that the daemon can use it.
+    `run` does the same at its start. The daemon must be stopped. As root, it acts as the user that owns the store's
+    folder, so that the daemon can use the store.
     """
     from gemwatch.adapters.store import schema
     from gemwatch.adapters.store.database import WriterLock, open_to_read
@@ -85,10 +85,12 @@ def upgrade(context: typer.Context, config: Config = None) -> None:
         fail(str(error))
     if before == schema.REVISION:
         typer.echo(f"{path} has schema {before} already; nothing was done")
+    elif before is None:
+        typer.echo(f"{path} was created, with schema {schema.REVISION}")
     elif copy is None:
-        typer.echo(f"{path} is made, with schema {schema.REVISION}")
+        typer.echo(f"{path} has schema {before} of a newer gemwatch, which this one can use; nothing was done")
     else:
-        typer.echo(f"{path} is upgraded from schema {before} to {schema.REVISION}. A copy of it from before: {copy}")
+        typer.echo(f"{path} was upgraded from schema {before} to {schema.REVISION}. The copy from before: {copy}")
 
 
 def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:

@@ -42,10 +42,8 @@ def warnings(document: Mapping[str, Any], settings: Settings, file: Path) -> Ite
         yield Misfit(("api", "base_url"), "sends key and token unencrypted; write https://HOST/PATH")
     if file.stat().st_mode & stat.S_IROTH:
         for at in _literal_secrets(document):
-            what = (
-                f"is a secret in a file that every user of this machine can read; chmod o-r {file}, or write ${{VAR}}"
-            )
-            yield Misfit(at, what)
+            remedy = f"run chmod o-r {file}, or write ${{VAR}}"
+            yield Misfit(at, f"is a secret in a file that every user of this machine can read; {remedy}")
     yield from _too_many_watches(settings)
 
 

@@ -124,7 +124,7 @@ def open_to_read(url: str, *, live: bool = False) -> sa.Engine:
     """
     path = file_of(url)
     if not exists(path):
-        raise StoreError(f"there is no store at {path} yet: it is made by the first `gemwatch run`")
+        raise StoreError(f"there is no store at {path} yet: the first `gemwatch run` creates it")
     engine = sa.create_engine("sqlite://", creator=lambda: connect_to_read(path, live=live), poolclass=sa.NullPool)
 
     @sa.event.listens_for(engine, "connect")

@@ -11,5 +11,5 @@ Called by `engine` through its ports, and by `app`, `web` and `cli` for reading.
     service       recording (notes), schema (the oldest version that can use the store)
     all           housekeeping: deletes old rows, and moves the schedule after a clock jump
 
-Facts in `events` are written and read by facts_codec. Reads are in reads/
+Facts in `events` are written and read by facts_codec. What commands, pages and metrics read is in reads/.
 """

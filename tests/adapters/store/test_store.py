@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from gemwatch.adapters.store.housekeeping import Housekeeping
 from gemwatch.adapters.store.recording import Store
+from gemwatch.adapters.store.rerouting import read_health, write_health
 from gemwatch.adapters.store.tables import metadata, watches
 from gemwatch.adapters.store.watch_list import WatchList
 from gemwatch.core.events import Target
@@ -18,6 +19,7 @@ from gemwatch.core.kinds import EventKind
 from gemwatch.core.polls.decide import decide
 from gemwatch.core.polls.tracked import Policy
 from gemwatch.core.settings import Applied, Watch
+from gemwatch.core.target_health import TargetHealth
 from gemwatch.core.work import (
     KEEP_TRYING,
     Bundle,
@@ -310,6 +312,17 @@ def test_schedule_moves_with_a_clock_jump(bench: Bench, jump: timedelta) -> None
     bundle = bench.bundle(NOW + jump)
     assert bundle is not None
     assert bundle.deliveries[0].expires_at == NOW + jump + KEEP_TRYING
+
+
+def test_target_that_is_down_waits_as_long_after_a_clock_jump(bench: Bench) -> None:
+    down = TargetHealth(down_since=NOW, probe_at=NOW + MINUTE, hold_until=NOW + 2 * MINUTE)
+    with bench.engine.begin() as connection:
+        write_health(connection, TEAM, down)
+    bench.keeping.shift_schedule(timedelta(days=-1))
+    with bench.engine.begin() as connection:
+        moved = read_health(connection)[TEAM]
+    assert moved.probe_at == NOW + MINUTE - timedelta(days=1)
+    assert moved.hold_until == NOW + 2 * MINUTE - timedelta(days=1)
 
 
 def test_poll_after_a_clock_jump_keeps_its_lease(bench: Bench) -> None:

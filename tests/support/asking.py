@@ -48,7 +48,7 @@ def raw(*pieces: bytes) -> Answer:
 
 
 def endless(start: bytes, piece: bytes, pause: float = 0.0) -> Answer:
-    """A start, and then the same piece until the client goes away."""
+    """A start, then the same chunk until the client disconnects."""
 
     def write(handler: Handler) -> None:
         handler.wfile.write(start)

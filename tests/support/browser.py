@@ -45,7 +45,7 @@ class Watcher:
             self.complaints.append(text)
 
     def strangers(self, base: str) -> list[str]:
-        """Requests that went to anybody but us."""
+        """Requests to other servers."""
         return [url for url in self.requests if not url.startswith(f"{base}/")]
 
 

@@ -1,4 +1,4 @@
-"""A store with a bit of everything in it, for who only reads."""
+"""A store with a bit of everything, for tests that only read."""
 
 import json
 from datetime import datetime, timedelta

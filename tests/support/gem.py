@@ -1,4 +1,4 @@
-"""A scripted GEM API on loopback: each job answers what the test says, in order, the last one for ever."""
+"""A scripted GEM API on loopback: each job has a list of answers, and repeats the last one."""
 
 import json
 import ssl
@@ -88,11 +88,11 @@ class ScriptedGem(Server):
             self._scripts[job_id] = list(answers)
 
     def listed(self) -> int:
-        """How often a list was asked for."""
+        """How many lists were requested."""
         return sum(r.path.startswith("/jobs?") for r in list(self.requests))
 
     def asked(self, job_id: int) -> int:
-        """How often this job was asked for."""
+        """How many requests this job got."""
         return sum(r.job_id == job_id for r in list(self.requests))
 
     @property

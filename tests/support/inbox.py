@@ -1,4 +1,4 @@
-"""A place that messages really arrive at: Apprise's `json://` posts to it over HTTP."""
+"""A real inbox for messages: Apprise's `json://` posts to it over HTTP."""
 
 import json
 import threading

@@ -124,7 +124,7 @@ class Life:
         await self.die()
 
     async def die(self) -> None:
-        """What was under way ends in the middle: of the world it knows nothing more."""
+        """Cut off all running work, like a kill."""
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:

@@ -1,4 +1,4 @@
-"""The SQLite file: how it is opened, who may write to it, and the one thread that does."""
+"""The SQLite file: opens it, locks it for a single writer, and runs all writes in one thread."""
 
 import asyncio
 import errno
@@ -22,13 +22,13 @@ T = TypeVar("T")
 _GONE = "{} was deleted or replaced while in use: put it back, or restart gemwatch to continue with what is there now"
 _NO_LOCK = "{} was deleted while in use and cannot be made again ({}): let the user that runs gemwatch write there"
 _FLEETING = "gemwatch_fleeting"
-BUSY_MS = 1000  # SQLite waits this long for another's lock; a stop waits for it too, so it is short
+BUSY_MS = 1000  # how long SQLite waits for another lock; short, because a stop waits for it too
 _LOOKED_AT = 0.05  # seconds
 _RETRY_FIRST, _RETRY_MOST = 0.1, 5.0  # seconds between tries while the store is failing
 
 
 class AlreadyRunningError(StoreError):
-    """Another process writes to this store: a second one would send everything twice."""
+    """Another process writes to this store. A second one would send everything twice."""
 
 
 def open_to_write(
@@ -80,7 +80,7 @@ def relaxed(engine: sa.Engine) -> sa.Engine:
 
 def _synchronise(connection: sa.Connection) -> None:
     wanted = "NORMAL" if connection.get_execution_options().get(_FLEETING) else "FULL"
-    if connection.info.get(_FLEETING, "FULL") != wanted:  # it cannot be set within a transaction
+    if connection.info.get(_FLEETING, "FULL") != wanted:  # cannot be changed within a transaction
         connection.exec_driver_sql(f"PRAGMA synchronous = {wanted}")
         connection.info[_FLEETING] = wanted
 
@@ -151,10 +151,10 @@ def connect_to_read(path: Path, *, live: bool = False) -> sqlite3.Connection:
 
 
 class WriterLock:
-    """Held by the daemon for as long as it runs. The kernel lets go of it however the process ends."""
+    """The daemon holds this lock while it runs. The kernel releases it when the process ends in any way."""
 
     def __init__(self, url: str) -> None:
-        self._path = Path(f"{os.path.realpath(file_of(url))}.lock")  # the same for all links to it
+        self._path = Path(f"{os.path.realpath(file_of(url))}.lock")  # the same path for all links to it
 
     def __enter__(self) -> Self:
         try:
@@ -199,8 +199,8 @@ class WriterLock:
                         f"gemwatch already runs on this store, as process {owner}: two would send everything twice. "
                         f"Stop that one first, or give this one a store.url of its own ({self._path})"
                     ) from None
-            time.sleep(_LOOKED_AT)  # a command that checks for a daemon holds the lock for a moment
-        with suppress(OSError):  # a full disk: the lock is held all the same, and only its owner's name is missing
+            time.sleep(_LOOKED_AT)  # a command that checks for a daemon briefly holds the lock
+        with suppress(OSError):  # on a full disk the lock is still held, only its owner is not recorded
             os.truncate(file, 0)
             os.write(file, f"{os.getpid()}\n".encode())
         return file
@@ -224,7 +224,7 @@ class DatabaseThread:
         return next(iter(self._failures.values()), None)
 
     async def __call__(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What `work` returns. Errors other than those of a failing store are raised."""
+        """Run `work` and return its result. Raises errors other than those of a failing store."""
         call, pause = object(), _RETRY_FIRST
         try:
             while True:
@@ -240,7 +240,7 @@ class DatabaseThread:
             self._report(call, None)
 
     def close(self) -> None:
-        """Wait for the work in hand, which SQLite's own time limit bounds, and end the thread."""
+        """Wait for the current work, which SQLite's time limit bounds, and end the thread."""
         self._thread.shutdown(cancel_futures=True)
 
     async def _run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -260,7 +260,7 @@ class DatabaseThread:
 
 
 def _heard(future: "asyncio.Future[T]") -> None:
-    """The caller may be gone: then the error has no reader."""
+    """Mark the error as retrieved: the caller may have been cancelled."""
     if not future.cancelled():
         future.exception()
 

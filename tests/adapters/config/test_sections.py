@@ -95,7 +95,7 @@ def test_key_is_enough_without_a_file() -> None:
     [
         ({}, "TOMTOM_API_KEY is not set"),
         ({"TOMTOM_API_KEY": ""}, "TOMTOM_API_KEY is empty"),
-        ({"TOMTOM_API_KEY": "SECRET\nword"}, "TOMTOM_API_KEY may hold only"),
+        ({"TOMTOM_API_KEY": "SECRET\nword"}, "TOMTOM_API_KEY may contain only"),
         ({"TOMTOM_API_KEY": "replace-me"}, "TOMTOM_API_KEY is a placeholder"),
         ({"TOMTOM_API_KEY": "k", "GEMWATCH_BASE_URL": "example.com"}, "GEMWATCH_BASE_URL is not an http"),
     ],

@@ -27,7 +27,7 @@ def revision_of(engine: sa.Engine) -> str | None:
                 return None
             return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
     except sa.exc.DatabaseError as error:
-        raise StoreError(f"the store cannot be read: {error.orig}") from None
+        raise StoreError(f"the store {engine.url.database} cannot be read: {error.orig}") from None
 
 
 def check(engine: sa.Engine) -> None:

@@ -154,9 +154,9 @@ async def test_demo_refuses_a_revoked_login(client: Client, gem: Gem) -> None:
 
 async def test_demo_token_has_the_form_of_the_azure_cli(client: Client, clock: FakeClock) -> None:
     text = await client.log_in()
-    token, end = read_token(text, clock.now())
-    assert client.headers["Authorization"] == f"Bearer {token}"
-    assert end == START + timedelta(seconds=TOKEN_LIFE)
+    given = read_token(text, clock.now())
+    assert client.headers["Authorization"] == f"Bearer {given.value}"
+    assert given.expires_at == START + timedelta(seconds=TOKEN_LIFE)
 
 
 @pytest.mark.parametrize("job_id", [NEVER.job_id, 999, 2**63 - 1, "nonsense", "01"])

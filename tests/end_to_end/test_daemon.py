@@ -53,6 +53,9 @@ def test_each_end_of_a_job_is_reported_once(installation: Installation, gem: Scr
         "needs_review",
         "limits_passed",
         "previous",
+        "failure",
+        "not_found",
+        "running_since",
     }
     assert installation.json("status")["service"] == {
         "login": "ok",
@@ -61,6 +64,8 @@ def test_each_end_of_a_job_is_reported_once(installation: Installation, gem: Scr
         "login_since": None,
         "api_since": None,
         "config": "ok",
+        "config_since": None,
+        "targets_down": [],
     }
     deliveries = installation.json("deliveries")
     assert [(row["job_id"], row["target"], row["state"], row["attempts"]) for row in deliveries] in (

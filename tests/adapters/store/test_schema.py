@@ -207,7 +207,7 @@ def test_migration_keeps_a_copy_of_the_file(tmp_path: Path) -> None:
 
 
 def test_missing_store_is_reported_with_the_remedy(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="made by the first `gemwatch run`"):
+    with pytest.raises(StoreError, match="the first `gemwatch run` creates it"):
         open_to_read(f"sqlite:///{tmp_path / 'gemwatch.db'}")
 
 

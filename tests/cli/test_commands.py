@@ -106,7 +106,7 @@ def test_commands_before_the_first_run_report_a_missing_store(installation: Inst
     for command in (["status"], ["history", "1"], ["deliveries", "--json"], ["deliveries", "retry"]):
         done = installation.run(*command)
         assert done.returncode == 1
-        assert "made by the first `gemwatch run`" in done.stderr
+        assert "the first `gemwatch run` creates it" in done.stderr
 
 
 def test_check_reports_the_watch_list_or_every_mistake(installation: Installation) -> None:

@@ -199,7 +199,7 @@ def test_demo_shows_what_to_do_next(ended: Ended) -> None:
 
 def test_demo_in_a_file_is_plain_text_of_eighty_columns(ended: Ended) -> None:
     assert [c for c in set(ended.output) if not c.isprintable() and c != "\n"] == []
-    commands_and_paths = re.compile(r"--config|^Configuration")
+    commands_and_paths = re.compile(r"--config|^Configuration|^  /")
     assert [
         line for line in ended.output.splitlines() if len(line) > 80 and not commands_and_paths.search(line)
     ] == []

@@ -41,6 +41,7 @@ def well(installation: Installation, gem: ScriptedGem) -> Installation:
 
 def examined(installation: Installation, *options: str, code: int, **more: str) -> list[dict[str, Any]]:
     """All that is found, by the JSON form; the form for people says the same."""
+    installation.config.chmod(0o600)  # it contains secrets, and doctor warns of those that others can read
     done = installation.run("doctor", *options, "--json", **{**NO_CA, **more})
     assert done.returncode == code, done.stdout + done.stderr
     assert KEY not in done.stdout
@@ -136,7 +137,7 @@ def test_doctor_reports_a_configuration_mounted_as_a_file(well: Installation) ->
         (well.folder / "edited.yaml").replace(outside)
         state, words = faults(well, code=1)["mounted file"]
         assert state == "problem"
-        assert "what is read here is the old one" in words
+        assert "gemwatch reads the old one" in words
     finally:
         subprocess.run(["umount", "--lazy", well.config], check=True)
 
@@ -361,7 +362,7 @@ def test_doctor_warns_of_unusable_targets(well: Installation) -> None:
     lost = "json://user:SECRETword@no-such-host.invalid/SECRETpath"
     well.configure(notify={"mail": {"url": two}, "hook": {"url": lost}})
     found = faults(well, code=0)
-    assert found["target mail"][1].startswith("it holds 2 recipients")
+    assert found["target mail"][1].startswith("it has 2 recipients")
     assert found["target hook"] == ("warning", "the name no-such-host.invalid cannot be resolved here")
     assert set(faults(well, "--offline", code=0)) == {"target mail"}
     assert "SECRET" not in str(examined(well, code=0))
@@ -393,7 +394,7 @@ def test_credentials_of_a_stopped_unit_are_not_a_mistake(well: Installation) -> 
     well.configure(poll={"every": "1 s"})
     done = well.run("check")
     assert done.returncode == 2
-    assert "refused, 1 mistake" in done.stderr
+    assert "refused (1 mistake)" in done.stderr
 
 
 def test_instance_and_versions_are_named(well: Installation) -> None:

@@ -5,6 +5,7 @@ import os
 import pwd
 import shlex
 import shutil
+import stat
 import sys
 from pathlib import Path
 
@@ -23,6 +24,8 @@ def denied(file: Path, *, needed: int = os.R_OK) -> str | None:
             found = place.stat()
         except OSError:
             return None
+        if place != absolute and not stat.S_ISDIR(found.st_mode):
+            return None  # a file where a folder should be: not a matter of rights
         if found.st_uid == os.geteuid():
             bits = "rw" if wanted & os.W_OK else "r" if wanted & os.R_OK else "x"
             return (

@@ -2,8 +2,10 @@
 
 import ast
 import re
+import sys
 import tomllib
 from graphlib import TopologicalSorter
+from itertools import chain
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -70,6 +72,25 @@ def test_architecture_gives_a_reason_for_each_dependency() -> None:
     for requirement in dependencies:
         name = re.split(r"[<>=!\[]", requirement)[0]
         assert re.search(rf"^\|[^|]*\b{name}\b[^|]*\| [^|]+ \|$", table, re.MULTILINE), name
+
+
+IMPORTED_AS = {"yaml": "pyyaml", "azure": "azure-identity", "pydantic_core": "pydantic"}  # pydantic pins its core
+
+
+def test_every_imported_package_is_a_dependency() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = [*project["dependencies"], *chain.from_iterable(project["optional-dependencies"].values())]
+    packages = {re.split(r"[<>=!\[]", requirement)[0].replace("-", "_") for requirement in declared}
+    imported = set[str]()
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add((node.module or "").partition(".")[0])
+    assert {name.replace("-", "_") for name in IMPORTED_AS.values()} <= packages
+    known = {*sys.stdlib_module_names, "gemwatch", *packages, *IMPORTED_AS}
+    assert sorted(imported - known) == []
 
 
 def test_modules_are_short_or_say_why_not() -> None:

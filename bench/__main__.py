@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench import nginx, processes
+from bench.estimates import estimates
 from bench.figures import Figure, as_json, table
 from bench.machine import machine
 from bench.messages import single, storm
@@ -37,6 +38,7 @@ PARTS: dict[str, Part] = {
     "storm": storm,
     "size": size,
     "sweep": sweep,
+    "estimates": estimates,
 }
 
 

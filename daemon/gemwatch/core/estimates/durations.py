@@ -4,21 +4,15 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from statistics import NormalDist, fmean
+from statistics import NormalDist
 from typing import Self
 
+from gemwatch.core.estimates.trend import forecast
+
 FEWEST = 3  # samples: with fewer, a range means nothing
-LEAST_SPREAD = 0.03  # of the logarithms: even runs with equal times will vary by a few per cent
 LONGEST = 3.2e9  # seconds, a hundred years: an upper bound for ranges from few, scattered samples
 _NORMAL = NormalDist()
 _FAR = 30.0  # standard deviations: beyond, the tail is too small for a float and is approximated
-
-# Student's t at 90 % for 2, 3, ... degrees of freedom. A few samples underestimate their spread; with these factors
-# the range from 10 to 90 % has its stated coverage.
-_T90 = (
-    *(1.886, 1.638, 1.533, 1.476, 1.440, 1.415, 1.397, 1.383, 1.372, 1.363, 1.356, 1.350, 1.345, 1.341),
-    *(1.337, 1.333, 1.330, 1.328, 1.325, 1.323, 1.321, 1.319, 1.318, 1.316, 1.315, 1.314, 1.313, 1.311),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +25,12 @@ class Durations:
 
     @classmethod
     def of(cls, samples: Iterable[timedelta]) -> Self | None:
-        """The prediction from the samples; None for too few. Ignores times that are not positive."""
+        """The prediction from the samples, oldest first; None for too few. Ignores times that are not positive."""
         logarithms = [math.log(s) for sample in samples if (s := sample.total_seconds()) > 0]
         count = len(logarithms)
         if count < FEWEST:
             return None
-        student = _T90[min(count - FEWEST, len(_T90) - 1)] / _NORMAL.inv_cdf(0.9)
-        mean = fmean(logarithms)
-        deviation = math.sqrt(math.fsum((x - mean) ** 2 for x in logarithms) / (count - 1))
-        spread = max(deviation, LEAST_SPREAD) * math.sqrt(1 + 1 / count) * student
+        mean, spread = forecast(logarithms)
         return cls(mean, spread, count)
 
     def quantile(self, p: float, beyond: timedelta = timedelta()) -> timedelta:

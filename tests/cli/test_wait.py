@@ -168,10 +168,6 @@ def test_missing_token_is_reported_with_the_commands_own_words(installation: Ins
     assert "Please run 'az login'" in done.stderr
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="known fault: the failed token is remembered, so a network that is back looks like a refused login",
-)
 def test_wait_without_token_and_network_waits_for_the_network(installation: Installation, gem: ScriptedGem) -> None:
     port, online = free_port(), installation.folder / "online"
     script = installation.folder / "az"

@@ -32,6 +32,7 @@ class World:
         self.asked: list[tuple[float, int]] = []
         self.shown: list[Sequence[Standing]] = []
         self.last_error: LoginError | None = None
+        self.failed_at = float("-inf")  # when there was no token: remembered for 30 s, as the real ones do
         self.remedy = "Log in again"
 
     @property
@@ -51,12 +52,16 @@ class World:
         return Seen(at=now, job=JobDetails(job_id=job_id, status=status), raw="{}")
 
     async def token(self) -> Token:
-        if not self.login(self.passed):
+        if self.passed < self.failed_at + 30:
             raise LoginError("Please run 'az login'")
-        return Token(value="token", fetched_at=self.clock.now())
+        return await self.renew(None)
 
     async def renew(self, stale: Token | None) -> Token:
-        return await self.token()
+        if not self.login(self.passed):
+            self.failed_at = self.passed
+            raise LoginError("Please run 'az login'")
+        self.failed_at = float("-inf")
+        return Token(value="token", fetched_at=self.clock.now())
 
     async def refresh_if_due(self) -> None:
         pass
@@ -121,6 +126,12 @@ def test_token_failure_without_network_is_not_a_refusal(world: World, loop: Virt
     world.network = world.login = lambda t: not HOUR < t < 9 * HOUR
     world.status = lambda t: "IN_PROGRESS" if t < 9 * HOUR else "SUCCESS"
     assert loop.run_until_complete(world.waits(7).run()) is Outcome.SUCCESS
+
+
+def test_token_failure_is_forgotten_with_the_network_back(world: World, loop: VirtualLoop) -> None:
+    world.network = world.login = lambda t: t % 97 > 20
+    world.status = lambda t: "IN_PROGRESS" if t < 2 * HOUR else "SUCCESS"
+    assert loop.run_until_complete(world.waits(*range(1, 30)).run()) is Outcome.SUCCESS
 
 
 def test_login_failure_with_network_ends_the_wait(world: World, loop: VirtualLoop) -> None:

@@ -1,5 +1,6 @@
 """`gemwatch db`: a copy of the store, what is in it, and bringing it up to date."""
 
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -76,6 +77,7 @@ def upgrade(context: typer.Context, config: Config = None) -> None:
 
     url = store_of(config_path(context, config))
     path = file_of(url)
+    _import_everything()
     become_owner(path)
     try:
         with WriterLock(url):
@@ -91,6 +93,17 @@ def upgrade(context: typer.Context, config: Config = None) -> None:
         typer.echo(f"{path} has schema {before} of a newer gemwatch, which this one can use; nothing was done")
     else:
         typer.echo(f"{path} was upgraded from schema {before} to {schema.REVISION}. The copy from before: {copy}")
+
+
+def _import_everything() -> None:
+    """For root: the owner of the store may not be allowed to read the folders that Python imports from."""
+    import tempfile
+
+    from gemwatch.adapters.store import schema
+
+    if os.geteuid() == 0:
+        with tempfile.TemporaryDirectory() as folder:
+            schema.upgrade(f"sqlite:///{folder}/empty.db")
 
 
 def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:

@@ -61,6 +61,7 @@ class Waiting:
         self._standings = {job_id: Standing(job_id=job_id, name=name) for job_id, name in jobs.items()}
         self._began = clock.monotonic()
         self._deadline = None if limit is None else self._began + limit.total_seconds()
+        self._no_token: Refused | None = None  # why there was no token, while the API was unreachable too
         self._no_good_from: float | None = None  # when the first poll since the last good answer started
         self._poll_once = PollOnce(
             active=asking, clock=clock, barred=lambda: False, doubted=self._doubts_rate, asking=nullcontext
@@ -132,9 +133,7 @@ class Waiting:
     async def _poll(self, job_id: int) -> None:
         if self._no_good_from is None:
             self._no_good_from = self._clock.monotonic()
-        seen = (await self._poll_once(job_id, probing=self._standings[job_id].refusals > 0)).seen
-        if isinstance(seen, Refused) and seen.certain:
-            seen = await self._refused_or_cut_off(seen)
+        seen = await self._seen(job_id)
         if isinstance(seen, Seen | NotFound):
             self._no_good_from = None
         why: tuple[str, ...] = ()
@@ -159,15 +158,28 @@ class Waiting:
         self._standings[job_id] = standing
         self._due[job_id] = now + pause.total_seconds()
 
-    async def _refused_or_cut_off(self, seen: Refused) -> Observation:
-        """There is no token. If the API is unreachable too, the cause is the network, not the login."""
-        why = await self._unreachable()
-        if why is None:
+    async def _seen(self, job_id: int) -> Observation:
+        """Poll the job. If there is no token and the API is unreachable too, the network is at fault, not the login.
+
+        The credentials remember a failure for a while, so once the API is reachable again, get a new token.
+        """
+        if self._no_token is not None and (why := await self._unreachable()) is not None:
+            return _cut_off(self._no_token, why, self._clock.now())
+        probing = self._no_token is not None or self._standings[job_id].refusals > 0
+        seen = (await self._poll_once(job_id, probing=probing)).seen
+        if not isinstance(seen, Refused) or not seen.certain:
+            self._no_token = None
             return seen
-        return Failed(at=seen.at, sent_at=seen.at, reason=f"{why}; also, there is no token: {seen.reason}")
+        why = await self._unreachable()
+        self._no_token = None if why is None else seen
+        return seen if why is None else _cut_off(seen, why, seen.at)
 
     async def _keep_token(self) -> None:
         """Renew the token early, so that a short failure of the login does no harm."""
         while True:
             await self._asking.credentials.refresh_if_due()
             await asyncio.sleep(_TOKEN_EVERY)
+
+
+def _cut_off(refused: Refused, why: str, now: datetime) -> Failed:
+    return Failed(at=now, sent_at=now, reason=f"{why}; also, there is no token: {refused.reason}")

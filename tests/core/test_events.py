@@ -3,11 +3,12 @@
 import pytest
 
 from gemwatch.core.events import Target, audience
-from gemwatch.core.kinds import DEFAULT_EVENTS, IN_SUMMARY, JOB_EVENTS, EventKind, Scope, UnknownKind, kind_of
+from gemwatch.core.kinds import DEFAULT_EVENTS, IN_SUMMARY, JOB_EVENTS, EventKind, UnknownKind, kind_of
 from gemwatch.core.text.compose import compose
 from gemwatch.core.text.message import LONGEST_TITLE
 from gemwatch.core.text.rendering import Format, Rendered, render
 from gemwatch.core.text.summary import summarise
+from gemwatch.core.traits import Scope
 from support.events import AT, event_of
 
 NEWER = UnknownKind("quota-changed")

@@ -9,11 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemwatch.core.events import Event, Target, audience
-from gemwatch.core.facts import Change, FailedFacts, NeedsReviewFacts, PreviousRun, SuccessFacts
 from gemwatch.core.gate import OFF, Gate, judged, reasons
 from gemwatch.core.job import Statistics
-from gemwatch.core.kinds import EventKind
-from gemwatch.core.runs import Run
+from gemwatch.core.kinds import EventKind, FailedFacts, NeedsReviewFacts, SuccessFacts
+from gemwatch.core.runs import PreviousRun, RequestChange, Run
 from support.events import event_of
 from support.past import NOW, run
 
@@ -95,8 +94,8 @@ def test_previous_run_is_compared_with_its_request() -> None:
         kilometres=1.5,
         ran=timedelta(hours=1),
         changed=(
-            Change(what="Overture release", before="2025-12-17.0", now="2026-01-21.0"),
-            Change(what="confidence threshold", before="60", now="70"),
+            RequestChange(what="Overture release", before="2025-12-17.0", now="2026-01-21.0"),
+            RequestChange(what="confidence threshold", before="60", now="70"),
         ),
     )
 

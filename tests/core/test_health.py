@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gemwatch.core.facts import ApiFacts, LoginFacts, ServiceFacts
 from gemwatch.core.health import CERTAIN_FROM, ApiState, Health, Login, after, overdue
 from gemwatch.core.job import Failed, JobDetails, NotFound, Observation, Refused, Seen, Throttled
+from gemwatch.core.kinds import ApiFacts, LoginFacts, ServiceFacts
 from gemwatch.core.refusals import Culprit
 
 START = datetime(2026, 2, 18, 12, tzinfo=UTC)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemwatch.core.estimates.estimate import Basis, Experience
-from gemwatch.core.facts import QueuedTooLongFacts, RunningTooLongFacts, StartedFacts
 from gemwatch.core.job import Failed, Seen
+from gemwatch.core.kinds import QueuedTooLongFacts, RunningTooLongFacts, StartedFacts
 from gemwatch.core.limits import GRACE, Bound, Limits, Word
 from gemwatch.core.polls.decide import decide
 from gemwatch.core.polls.tracked import Memory, Policy, Tracked, Verdict

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gemwatch.core.events import Event
-from gemwatch.core.facts import TargetFacts
+from gemwatch.core.kinds import TargetFacts
 from gemwatch.core.target_health import (
     FAILS_FOR,
     HEALTHY,

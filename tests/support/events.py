@@ -7,13 +7,16 @@ from typing import Any
 
 from gemwatch.adapters.gem.wire import read_details
 from gemwatch.core.events import Event
-from gemwatch.core.facts import (
+from gemwatch.core.job import JobDetails, Seen
+from gemwatch.core.kinds import (
     ApiFacts,
     ConfigFacts,
+    EventKind,
     Facts,
     FailedFacts,
     FinishedTooFastFacts,
     GroupDoneFacts,
+    Kind,
     LoginFacts,
     NeedsReviewFacts,
     NotFoundFacts,
@@ -24,11 +27,11 @@ from gemwatch.core.facts import (
     SuccessFacts,
     TargetFacts,
     UnknownFacts,
+    UnknownKind,
     UnknownStatusFacts,
 )
-from gemwatch.core.job import JobDetails, Seen
-from gemwatch.core.kinds import EventKind, Kind, Scope, UnknownKind
 from gemwatch.core.limits import Bound
+from gemwatch.core.traits import Scope
 
 AT = datetime(2026, 2, 18, 13, 21, 7, tzinfo=UTC)
 _LIMIT = Bound(length=timedelta(hours=2))

@@ -11,8 +11,7 @@ from zoneinfo import ZoneInfo
 
 from gemwatch.adapters.store.facts_codec import from_json
 from gemwatch.core.events import Event
-from gemwatch.core.facts import UnknownFacts
-from gemwatch.core.kinds import EventKind
+from gemwatch.core.kinds import EventKind, UnknownFacts
 from gemwatch.core.text.compose import compose
 from gemwatch.core.text.context import Context
 from gemwatch.core.text.message import Message

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from gemwatch.core.facts import Facts, TargetFacts
-from gemwatch.core.kinds import DEFAULT_EVENTS, EventKind, Kind, Scope
+from gemwatch.core.kinds import DEFAULT_EVENTS, EventKind, Facts, Kind, TargetFacts
+from gemwatch.core.traits import Scope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

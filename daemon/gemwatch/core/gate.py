@@ -5,9 +5,9 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from gemwatch.core.events import Event
-from gemwatch.core.facts import Change, FailedFacts, NeedsReviewFacts, PreviousRun, SuccessFacts
 from gemwatch.core.job import JobDetails
-from gemwatch.core.runs import Run
+from gemwatch.core.kinds import FailedFacts, NeedsReviewFacts, SuccessFacts
+from gemwatch.core.runs import PreviousRun, RequestChange, Run
 from gemwatch.core.text.formatting import share
 
 OFF = "off"  # for one watch: no gate, despite the general one
@@ -107,7 +107,7 @@ def _unjudged(job: JobDetails, gate: Gate) -> Iterator[str]:
         yield "GEM's matched ratio is in a form that gemwatch cannot read, so the gate on it was not applied"
 
 
-def _changes(run: Run, before: Run) -> Iterator[Change]:
+def _changes(run: Run, before: Run) -> Iterator[RequestChange]:
     """The differences between the requests, which may explain different numbers."""
     for what, old, new in (
         ("Overture release", before.overture_release, run.overture_release),
@@ -116,4 +116,4 @@ def _changes(run: Run, before: Run) -> Iterator[Change]:
     ):
         if old != new:
             earlier, later = ("none" if value is None else str(value) for value in (old, new))
-            yield Change(what=what, before=earlier, now=later)
+            yield RequestChange(what=what, before=earlier, now=later)

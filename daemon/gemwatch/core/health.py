@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from gemwatch.core.events import Event
-from gemwatch.core.facts import ApiFacts, LoginFacts
 from gemwatch.core.job import Failed, NotFound, Refused, Seen, Throttled
+from gemwatch.core.kinds import ApiFacts, LoginFacts
 from gemwatch.core.listing import Listed, Listing
 
 DOUBTED_AFTER = timedelta(minutes=10)  # after this long without a good answer, a 403 for the rate counts as a refusal

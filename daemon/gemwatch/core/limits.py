@@ -9,7 +9,6 @@ from typing import Any
 from gemwatch.core.estimates.durations import Durations
 from gemwatch.core.estimates.estimate import HIGH, LOW, Basis, Experience
 from gemwatch.core.job import JobDetails, Status
-from gemwatch.core.kinds import EventKind
 
 MARGIN = 2  # `auto`: twice the time of nine in ten runs, or half the time of one in ten
 GRACE = timedelta(seconds=1)  # polls this long after a limit, to find it passed
@@ -61,10 +60,9 @@ class Bound:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Clock:
+class Countdown:
     """A bound on the job's present state, and since when the job is in it."""
 
-    kind: EventKind
     since: datetime
     bound: Bound
 
@@ -73,7 +71,7 @@ class Clock:
         return self.since + self.bound.length
 
 
-def clock(
+def countdown(
     limits: Limits,
     job: JobDetails,
     experience: Experience | None,
@@ -81,8 +79,8 @@ def clock(
     waiting_since: datetime | None,
     running_since: datetime | None,
     last_end: datetime | None = None,
-) -> Clock | None:
-    """The clock for the job's present state; None if that state has no limit.
+) -> Countdown | None:
+    """The countdown for the job's present state; None if that state has no limit.
 
     A request that is older than the `last_end` of the job belongs to an earlier run.
     """
@@ -91,15 +89,15 @@ def clock(
         requested_at = None
     match job.status:
         case Status.REQUESTED:
-            kind, limit, since = EventKind.QUEUED_TOO_LONG, limits.queued, requested_at or waiting_since
+            limit, since = limits.queued, requested_at or waiting_since
         case Status.IN_PROGRESS:
-            kind, limit, since = EventKind.RUNNING_TOO_LONG, limits.running, running_since
+            limit, since = limits.running, running_since
         case _:
             return None
     if since is None:
         return None
     bound = _bound(limit, HIGH, job, experience)
-    return None if bound is None else Clock(kind=kind, since=since, bound=bound)
+    return None if bound is None else Countdown(since=since, bound=bound)
 
 
 def too_fast(limits: Limits, job: JobDetails, experience: Experience | None) -> tuple[timedelta, Bound] | None:

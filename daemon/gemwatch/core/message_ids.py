@@ -6,8 +6,8 @@ from hashlib import sha256
 from typing import assert_never
 
 from gemwatch.core.events import Event
-from gemwatch.core.facts import GroupDoneFacts
-from gemwatch.core.kinds import Scope
+from gemwatch.core.kinds import GroupDoneFacts
+from gemwatch.core.traits import Scope
 from gemwatch.core.work import Delivery
 
 

@@ -36,6 +36,28 @@ class Run:
     unmatched: float | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestChange:
+    """Something that was requested differently than for the previous run."""
+
+    what: str
+    before: str
+    now: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviousRun:
+    """The last SUCCESS on the same input, in the form for a message about a later run."""
+
+    job_id: int
+    ended_at: datetime
+    matched: float | None = None
+    roads: int | None = None
+    kilometres: float | None = None
+    ran: timedelta | None = None
+    changed: tuple[RequestChange, ...] = ()
+
+
 def finished(
     job: JobDetails, *, ended_at: datetime, running_since: datetime | None, last_end: datetime | None = None
 ) -> Run:

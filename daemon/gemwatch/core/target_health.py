@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gemwatch.core.events import Event, Missed
-from gemwatch.core.facts import TargetFacts
+from gemwatch.core.kinds import TargetFacts
 from gemwatch.core.work import Failure, NotSent, Outcome, Sent, retry_pause
 
 REFUSALS_APART = timedelta(minutes=1)  # after two permanent refusals this far apart, the target is down

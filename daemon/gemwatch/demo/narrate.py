@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gemwatch.core.text import formatting, job_text
+from gemwatch.core.text import formatting, job_parts
 from gemwatch.core.text.message import plain
 from gemwatch.core.text.sanitize import single_line
 
@@ -37,4 +37,4 @@ def sentence(entry: Mapping[str, Any], names: Names) -> str | None:
 
 
 def _job(job_id: int, names: Names) -> str:
-    return plain(job_text.job(job_id, names.get(job_id)))
+    return plain(job_parts.job(job_id, names.get(job_id)))

@@ -12,9 +12,9 @@ import structlog
 from gemwatch.core.backoff import POLL_MOST
 from gemwatch.core.clock import Clock
 from gemwatch.core.events import Event
-from gemwatch.core.facts import ServiceFacts
 from gemwatch.core.health import DOUBTED_AFTER, ApiState, Health, HealthChange, Login, after, overdue
 from gemwatch.core.job import NotFound, Refused, Seen, Throttled
+from gemwatch.core.kinds import ServiceFacts
 from gemwatch.core.listing import Listed, Listing
 from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.refused_jobs import RefusedJobs

@@ -5,8 +5,8 @@ from http import HTTPStatus
 
 from gemwatch.core.clock import Clock
 from gemwatch.core.events import Event
-from gemwatch.core.facts import LoginFacts
 from gemwatch.core.job import Refused
+from gemwatch.core.kinds import LoginFacts
 from gemwatch.core.polls.decide import LOST_EVERY
 
 MOST_ALONE = 5  # jobs that are reported one by one; more at a time are hardly each about its job

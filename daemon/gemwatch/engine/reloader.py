@@ -10,7 +10,7 @@ import structlog
 
 from gemwatch.core.clock import Clock
 from gemwatch.core.events import Event
-from gemwatch.core.facts import ConfigFacts
+from gemwatch.core.kinds import ConfigFacts
 from gemwatch.core.settings import Applied, Loaded, Problem, Settings, as_running, needs_restart
 from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.ports import Database, Metrics, Store, WatchList

@@ -9,7 +9,7 @@ import structlog
 from gemwatch.core.backoff import delivery_pause
 from gemwatch.core.clock import Clock
 from gemwatch.core.events import Event, audience
-from gemwatch.core.facts import StoreFacts
+from gemwatch.core.kinds import StoreFacts
 from gemwatch.core.message_ids import direct_ids
 from gemwatch.core.text.compose import compose
 from gemwatch.core.work import Sent

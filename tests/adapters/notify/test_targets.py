@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from gemwatch.core.events import Target
-from gemwatch.core.kinds import Tone
 from gemwatch.core.text.rendering import Rendered
+from gemwatch.core.traits import Tone
 from gemwatch.core.work import Failure, NotSent, Sent
 from support.inbox import Inbox
 from support.sending import HELLO, SLACK, Build, Service, reason, serving

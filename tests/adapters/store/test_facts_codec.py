@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from gemwatch.adapters.store.facts_codec import from_json, to_json
 from gemwatch.core.events import Event
-from gemwatch.core.facts import Facts, UnknownFacts
-from gemwatch.core.kinds import EventKind, UnknownKind
+from gemwatch.core.kinds import EventKind, Facts, UnknownFacts, UnknownKind
 from support.events import facts_of
 
 TIME = st.datetimes(min_value=datetime(1990, 1, 1), max_value=datetime(2990, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 (the zone follows)

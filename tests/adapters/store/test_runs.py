@@ -14,10 +14,9 @@ from gemwatch.adapters.store.tables import watches
 from gemwatch.adapters.store.watch_list import WatchList
 from gemwatch.core.estimates.estimate import Experience
 from gemwatch.core.events import Target
-from gemwatch.core.facts import FailedFacts
 from gemwatch.core.gate import Gate
 from gemwatch.core.job import Seen
-from gemwatch.core.kinds import EventKind
+from gemwatch.core.kinds import EventKind, FailedFacts
 from gemwatch.core.limits import Limits, Word
 from gemwatch.core.polls.decide import decide
 from gemwatch.core.polls.tracked import Policy

@@ -22,15 +22,13 @@ from gemwatch.adapters.store.recording import Store, write_notes
 from gemwatch.adapters.store.runs import latest_runs
 from gemwatch.adapters.store.tables import metadata, microseconds, service, watches
 from gemwatch.core.estimates.estimate import Basis
-from gemwatch.core.facts import (
+from gemwatch.core.kinds import (
     ApiFacts,
-    Change,
     ConfigFacts,
     Facts,
     LoginFacts,
     NeedsReviewFacts,
     NotFoundFacts,
-    PreviousRun,
     QueuedTooLongFacts,
     RunningTooLongFacts,
     StartedFacts,
@@ -41,7 +39,7 @@ from gemwatch.core.facts import (
 from gemwatch.core.limits import Bound
 from gemwatch.core.polls.decide import decide
 from gemwatch.core.polls.tracked import Policy
-from gemwatch.core.runs import finished
+from gemwatch.core.runs import PreviousRun, RequestChange, finished
 from gemwatch.core.text.compose import title
 from gemwatch.core.text.message import plain
 from gemwatch.core.work import report_on
@@ -307,7 +305,7 @@ def test_older_store_keeps_pending_deliveries_with_their_facts(older: str) -> No
         matched=0.861,
         roads=401002,
         ran=timedelta(seconds=9600),
-        changed=(Change(what="Overture release", before="a", now="b"),),
+        changed=(RequestChange(what="Overture release", before="a", now="b"),),
     )
     assert isinstance(review, NeedsReviewFacts)
     assert review.reasons == ("matched 1.0 %",)

@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemwatch.core.facts import LoginFacts, SuccessFacts, UnknownStatusFacts
 from gemwatch.core.job import Failed, JobDetails, NotFound, Observation, Refused, Seen, Throttled, is_end
-from gemwatch.core.kinds import EventKind
+from gemwatch.core.kinds import EventKind, LoginFacts, SuccessFacts, UnknownStatusFacts
 from gemwatch.core.polls.decide import LOST_EVERY, decide
 from gemwatch.core.polls.tracked import Memory, Policy, Tracked, Verdict
 

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemwatch.core.events import Event
-from gemwatch.core.facts import Facts, UnknownFacts
-from gemwatch.core.kinds import EventKind
+from gemwatch.core.kinds import EventKind, Facts, UnknownFacts
 from gemwatch.core.text.compose import compose
 from gemwatch.core.text.message import LONGEST_TITLE
 from gemwatch.core.text.rendering import Format, Rendered, render

@@ -2,8 +2,7 @@
 
 import pytest
 
-from gemwatch.core.facts import ServiceFacts
-from gemwatch.core.kinds import EventKind
+from gemwatch.core.kinds import EventKind, ServiceFacts
 from support.messages import CATALOGUE, EVENTS, GOLDEN, catalogue, golden
 
 FILES = golden()

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemwatch.core.events import Event
-from gemwatch.core.facts import FailedFacts, LoginFacts, NeedsReviewFacts, PreviousRun, SuccessFacts
-from gemwatch.core.kinds import EventKind, Tone
+from gemwatch.core.kinds import EventKind, FailedFacts, LoginFacts, NeedsReviewFacts, SuccessFacts
+from gemwatch.core.runs import PreviousRun
 from gemwatch.core.text.rendering import Format, Rendered, render
 from gemwatch.core.text.summary import fitting, summarise
+from gemwatch.core.traits import Tone
 from support.events import details, event_of
 from support.gem import document
 

@@ -12,10 +12,10 @@ from gemwatch.adapters.notify.priority import prioritised
 from gemwatch.adapters.notify.reasons import Diagnosis, diagnose, failed, not_sent
 from gemwatch.adapters.notify.redaction import Redaction
 from gemwatch.adapters.notify.urls import listen
-from gemwatch.core.kinds import Tone
 from gemwatch.core.message_ids import MessageIds
 from gemwatch.core.text.rendering import Rendered
 from gemwatch.core.text.sanitize import shorten
+from gemwatch.core.traits import Tone
 from gemwatch.core.work import Outcome, Sent
 
 _TYPES = {

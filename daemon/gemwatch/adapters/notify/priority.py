@@ -6,7 +6,7 @@ from typing import Any
 
 from apprise.plugins.base import NotifyBase
 
-from gemwatch.core.kinds import Tone
+from gemwatch.core.traits import Tone
 
 # Each service's name for a priority above its default. Emergency levels, which alert until a person confirms, are
 # only used if the URL names them.

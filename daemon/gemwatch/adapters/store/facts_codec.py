@@ -5,13 +5,9 @@ Times are in ISO 8601, durations are ISO 8601 durations. Fields with their defau
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, get_args
+from typing import Any
 
-from gemwatch.core.facts import Facts, UnknownFacts
-from gemwatch.core.kinds import EventKind
-
-_CLASSES: Mapping[str, type] = {one.kind.value: one for one in get_args(Facts) if one is not UnknownFacts}
-assert set(_CLASSES) == set(EventKind), "each kind of event needs facts"  # noqa: S101 (found by every test)
+from gemwatch.core.kinds import FACTS, EventKind, Facts, UnknownFacts
 
 
 def to_json(facts: Facts) -> dict[str, Any]:
@@ -27,7 +23,7 @@ def from_json(word: str, stored: Any) -> Facts:
     from pydantic import ValidationError  # noqa: PLC0415 (commands that show no message need not load it)
 
     try:
-        if word in _CLASSES:
+        if word in tuple(EventKind):
             facts: Facts = _adapter(word).validate_python(stored)
             return facts
     except ValidationError:
@@ -39,4 +35,4 @@ def from_json(word: str, stored: Any) -> Facts:
 def _adapter(word: str) -> Any:
     from pydantic import TypeAdapter  # noqa: PLC0415 (as above)
 
-    return TypeAdapter(_CLASSES[word])
+    return TypeAdapter(FACTS[EventKind(word)])

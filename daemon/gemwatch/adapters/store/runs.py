@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from gemwatch.adapters.store.tables import Time, runs, transitions, watches
 from gemwatch.core.estimates.estimate import Experience
 from gemwatch.core.events import Event
-from gemwatch.core.facts import NeedsReviewFacts
 from gemwatch.core.gate import judged
 from gemwatch.core.job import JobDetails, Status, is_end
+from gemwatch.core.kinds import NeedsReviewFacts
 from gemwatch.core.polls.tracked import Transition, Verdict
 from gemwatch.core.runs import Input, Run, finished, input_of
 

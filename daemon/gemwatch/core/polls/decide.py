@@ -7,15 +7,6 @@ from typing import Any
 from gemwatch.core.backoff import poll_pause
 from gemwatch.core.estimates.cadence import interval
 from gemwatch.core.events import Event
-from gemwatch.core.facts import (
-    Facts,
-    FailedFacts,
-    LoginFacts,
-    NotFoundFacts,
-    StartedFacts,
-    SuccessFacts,
-    UnknownStatusFacts,
-)
 from gemwatch.core.gate import Gate
 from gemwatch.core.job import (
     Failed,
@@ -27,6 +18,15 @@ from gemwatch.core.job import (
     Throttled,
     is_end,
     is_known,
+)
+from gemwatch.core.kinds import (
+    Facts,
+    FailedFacts,
+    LoginFacts,
+    NotFoundFacts,
+    StartedFacts,
+    SuccessFacts,
+    UnknownStatusFacts,
 )
 from gemwatch.core.limits import Limits
 from gemwatch.core.polls.passed_limits import limited

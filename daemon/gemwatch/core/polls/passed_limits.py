@@ -5,10 +5,9 @@ from datetime import datetime
 
 from gemwatch.core.estimates.estimate import Experience
 from gemwatch.core.events import Event
-from gemwatch.core.facts import Facts, FinishedTooFastFacts, QueuedTooLongFacts, RunningTooLongFacts
-from gemwatch.core.job import Seen, is_end
-from gemwatch.core.kinds import EventKind
-from gemwatch.core.limits import GRACE, Limits, clock, too_fast
+from gemwatch.core.job import Seen, Status, is_end
+from gemwatch.core.kinds import EventKind, Facts, FinishedTooFastFacts, QueuedTooLongFacts, RunningTooLongFacts
+from gemwatch.core.limits import GRACE, Limits, countdown, too_fast
 from gemwatch.core.polls.tracked import Memory, Verdict
 
 
@@ -20,7 +19,8 @@ def limited(verdict: Verdict, seen: Seen, limits: Limits, experience: Experience
             return verdict
         return _with(verdict, seen.at, FinishedTooFastFacts(job=seen.job, ran=found[0], limit=found[1]))
     memory = verdict.memory
-    running = clock(
+    facts = QueuedTooLongFacts if seen.job.status == Status.REQUESTED else RunningTooLongFacts
+    running = countdown(
         limits,
         seen.job,
         experience,
@@ -28,13 +28,12 @@ def limited(verdict: Verdict, seen: Seen, limits: Limits, experience: Experience
         running_since=memory.running_since,
         last_end=memory.last_end,
     )
-    if running is None or _was_reported(memory, running.kind):
+    if running is None or _was_reported(memory, facts.kind):
         return verdict
     if seen.at < running.passes_at:
         latest = running.passes_at + GRACE
         memory = replace(memory, clock_at=running.passes_at)
         return replace(verdict, memory=memory, due_at=min(verdict.due_at or latest, latest))
-    facts = QueuedTooLongFacts if running.kind is EventKind.QUEUED_TOO_LONG else RunningTooLongFacts
     return _with(verdict, seen.at, facts(job=seen.job, since=running.since, limit=running.bound))
 
 

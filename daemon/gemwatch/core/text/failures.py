@@ -1,10 +1,14 @@
 """The words for failures of the service, for messages, pages and commands: what happened, meaning, what to do."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import assert_never
 
+from gemwatch.core.events import Event
+from gemwatch.core.kinds import ApiFacts, ConfigFacts, FailureFacts, LoginFacts, StoreFacts, TargetFacts
 from gemwatch.core.refusals import Culprit, suspects
+from gemwatch.core.text import formatting
 from gemwatch.core.text.context import NOWHERE, Context
 
 
@@ -192,6 +196,40 @@ RECOVERED: Mapping[Failure, Words] = {
         to_do="Nothing.",
     ),
 }
+
+
+def _failure_of(event: Event, facts: FailureFacts) -> Failure:
+    match facts:
+        case LoginFacts(some_jobs=True):
+            return Failure.LOGIN_FOR_SOME
+        case LoginFacts():
+            return Failure.LOGIN if event.job_id is None else Failure.LOGIN_FOR_JOB
+        case ApiFacts(bad_answer=bad):
+            return Failure.API_FORM if bad else Failure.API
+        case StoreFacts():
+            return Failure.STORE
+        case TargetFacts(fallback=fallback):
+            return Failure.TARGET if fallback is None else Failure.TARGET_WITH_FALLBACK
+        case ConfigFacts(refused=refused, over=over):
+            return Failure.CONFIG if refused or over else Failure.CONFIG_ENTRIES
+        case _:
+            assert_never(facts)
+
+
+def words_for(event: Event, facts: FailureFacts) -> Words:
+    """The words for a failure or its recovery, with its numbers."""
+    failure = _failure_of(event, facts)
+    if facts.over:
+        return RECOVERED[failure]
+    words = FAILING[failure]
+    if isinstance(facts, ConfigFacts) and failure is Failure.CONFIG_ENTRIES and facts.problems:
+        number = formatting.counted(len(facts.problems), "watch entry", "watch entries")
+        return replace(words, title=f"{number} skipped")
+    if isinstance(facts, ApiFacts) and facts.since and facts.since < event.at:
+        length = formatting.span(event.at - facts.since)
+        return replace(words, happened=f"The GEM API has given no usable answer for {length}.")
+    return words
+
 
 _CAUSES: Mapping[Culprit, str] = {
     Culprit.RATE: "too many requests",

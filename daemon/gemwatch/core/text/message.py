@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from gemwatch.core.kinds import Tone
 from gemwatch.core.text.sanitize import visible
+from gemwatch.core.traits import Tone
 
 LONGEST_TITLE = 140  # characters
 

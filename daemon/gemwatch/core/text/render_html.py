@@ -6,7 +6,6 @@ from html import escape
 from itertools import groupby
 from typing import assert_never
 
-from gemwatch.core.kinds import Tone
 from gemwatch.core.text.message import (
     SIGNS,
     Block,
@@ -22,6 +21,7 @@ from gemwatch.core.text.message import (
     Row,
     Span,
 )
+from gemwatch.core.traits import Tone
 
 _COLOURS: Mapping[Tone, str] = {
     Tone.GOOD: "#1a7f37",

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from gemwatch.core.kinds import Tone
 from gemwatch.core.text import render_html, render_markdown, render_text
 from gemwatch.core.text.message import LONGEST_TITLE, Block, Foreign, Message, Paragraph, Row, plain
 from gemwatch.core.text.render_text import block_text
 from gemwatch.core.text.sanitize import shorten
+from gemwatch.core.traits import Tone
 
 
 class Format(StrEnum):

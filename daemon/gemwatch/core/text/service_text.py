@@ -1,47 +1,36 @@
 """Composes messages about the service itself and about groups: what happened, its meaning, and what to do."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from gemwatch.core.events import Event
-from gemwatch.core.facts import (
-    ApiFacts,
-    ConfigFacts,
-    GroupDoneFacts,
-    LoginFacts,
-    ServiceFacts,
-    StoreFacts,
-    TargetFacts,
-)
-from gemwatch.core.text import formatting, job_text
+from gemwatch.core.kinds import ConfigFacts, FailureFacts, GroupDoneFacts, LoginFacts, ServiceFacts, TargetFacts
+from gemwatch.core.text import formatting, job_parts
 from gemwatch.core.text.context import Context
-from gemwatch.core.text.failures import FAILING, RECOVERED, Failure, Words, likely_cause
+from gemwatch.core.text.failures import Words, likely_cause, words_for
 from gemwatch.core.text.message import Block, Code, Command, Fact, Item, Line, Paragraph, foreign
 from gemwatch.core.text.sanitize import single_line
 
 _MOST_PROBLEMS = 10
 _LONGEST_REMEDY = 1000
-Failing = LoginFacts | ApiFacts | ConfigFacts | StoreFacts | TargetFacts
 
 
 def title(event: Event) -> Line:
-    match event.facts:
-        case GroupDoneFacts(group=group, incomplete=incomplete):
-            word = "GROUP INCOMPLETE" if incomplete else event.kind.traits.outcome
-            return (f"{word}: ", foreign(group, formatting.LONGEST_NAME))
-        case TargetFacts() as facts:
-            words = _words(event, facts)
-            return ("gemwatch: target ", foreign(facts.target, formatting.LONGEST_NAME), f" {words.title}")
-        case LoginFacts() | ApiFacts() | ConfigFacts() | StoreFacts() as facts:
-            about = () if event.job_id is None else (" for ", *job_text.job(event.job_id, event.name))
-            return (f"gemwatch: {_words(event, facts).title}", *about)
-        case _:
-            job = () if event.job_id is None else (f" (job {event.job_id})",)
-            return ("gemwatch: ", foreign(event.kind.traits.label, 40), *job)
+    facts = event.facts
+    if isinstance(facts, GroupDoneFacts):
+        word = "GROUP INCOMPLETE" if facts.incomplete else event.kind.traits.outcome
+        return (f"{word}: ", foreign(facts.group, formatting.LONGEST_NAME))
+    if isinstance(facts, TargetFacts):
+        name = foreign(facts.target, formatting.LONGEST_NAME)
+        return ("gemwatch: target ", name, f" {words_for(event, facts).title}")
+    if isinstance(facts, FailureFacts):
+        about = () if event.job_id is None else (" for ", *job_parts.job(event.job_id, event.name))
+        return (f"gemwatch: {words_for(event, facts).title}", *about)
+    job = () if event.job_id is None else (f" (job {event.job_id})",)
+    return ("gemwatch: ", foreign(event.kind.traits.label, 40), *job)
 
 
-def blocks(event: Event, facts: Failing, context: Context) -> Iterator[Block]:
-    words = _words(event, facts)
+def blocks(event: Event, facts: FailureFacts, context: Context) -> Iterator[Block]:
+    words = words_for(event, facts)
     yield Paragraph(line=(words.happened,))
     if isinstance(facts, ConfigFacts):
         yield from _problems(facts, context)
@@ -87,36 +76,6 @@ def unknown(event: Event) -> Iterator[Block]:
     )
 
 
-def _failure(event: Event, facts: Failing) -> Failure:
-    match facts:
-        case LoginFacts(some_jobs=True):
-            return Failure.LOGIN_FOR_SOME
-        case LoginFacts():
-            return Failure.LOGIN if event.job_id is None else Failure.LOGIN_FOR_JOB
-        case ApiFacts(bad_answer=bad):
-            return Failure.API_FORM if bad else Failure.API
-        case StoreFacts():
-            return Failure.STORE
-        case TargetFacts(fallback=fallback):
-            return Failure.TARGET if fallback is None else Failure.TARGET_WITH_FALLBACK
-        case ConfigFacts(refused=refused, over=over):
-            return Failure.CONFIG if refused or over else Failure.CONFIG_ENTRIES
-
-
-def _words(event: Event, facts: Failing) -> Words:
-    failure = _failure(event, facts)
-    if facts.over:
-        return RECOVERED[failure]
-    words = FAILING[failure]
-    if isinstance(facts, ConfigFacts) and failure is Failure.CONFIG_ENTRIES and facts.problems:
-        number = formatting.counted(len(facts.problems), "watch entry", "watch entries")
-        return replace(words, title=f"{number} skipped")
-    if isinstance(facts, ApiFacts) and facts.since and facts.since < event.at:
-        length = formatting.span(event.at - facts.since)
-        return replace(words, happened=f"The GEM API has given no usable answer for {length}.")
-    return words
-
-
 def _problems(facts: ConfigFacts, context: Context) -> Iterator[Block]:
     for problem in facts.problems[:_MOST_PROBLEMS]:
         yield Item(line=(foreign(problem, 300),))
@@ -125,7 +84,7 @@ def _problems(facts: ConfigFacts, context: Context) -> Iterator[Block]:
         yield Paragraph(line=(f"and {more} more, see ", Code(context.command("{gemwatch} check"))))
 
 
-def _to_do(event: Event, facts: Failing, words: Words, context: Context) -> Iterator[Block]:
+def _to_do(event: Event, facts: FailureFacts, words: Words, context: Context) -> Iterator[Block]:
     remedy = single_line(facts.remedy, _LONGEST_REMEDY) if facts.remedy else ""
     yield Paragraph(
         label="To do", line=(f"{remedy} Then check it:" if remedy and words.commands else remedy or words.to_do,)

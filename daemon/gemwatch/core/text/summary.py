@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from gemwatch.core.events import Event
-from gemwatch.core.facts import FailedFacts, NeedsReviewFacts, RunFacts, SuccessFacts
-from gemwatch.core.kinds import IN_SUMMARY, EventKind, Kind, Tone
-from gemwatch.core.text import formatting, job_text
+from gemwatch.core.kinds import IN_SUMMARY, EventKind, FailedFacts, Kind, NeedsReviewFacts, RunFacts, SuccessFacts
+from gemwatch.core.text import formatting, job_parts
 from gemwatch.core.text.compose import last_line, sender, title, tone
 from gemwatch.core.text.context import NOWHERE, Context
 from gemwatch.core.text.message import Line, Message, Paragraph, Row, foreign
 from gemwatch.core.text.rendering import Format, render
+from gemwatch.core.traits import Tone
 
 _ENDS = {EventKind.SUCCESS: "SUCCESS", EventKind.NEEDS_REVIEW: "SUCCESS to review", EventKind.FAILED: "FAILED"}
 _CLOSING = "These events were waiting at the same time, so they are sent as one message."
@@ -89,6 +89,6 @@ def _details(facts: RunFacts) -> Iterator[Line]:
         case FailedFacts():
             yield from (("GEM: ", foreign(reason)) for reason in facts.job.failure[:1])
         case SuccessFacts(previous=previous) if facts.job.statistics and facts.job.statistics.matched is not None:
-            yield (f"matched {formatting.share(facts.job.statistics.matched)}{job_text.before_matched(previous)}",)
+            yield (f"matched {formatting.share(facts.job.statistics.matched)}{job_parts.before_matched(previous)}",)
         case _:
             return

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -109,3 +110,24 @@ class Site:
             proxies=self.web.proxies,
             on_accept_error=self.accept_errors.append,
         )
+
+
+@contextlib.contextmanager
+def served_in_a_thread(store: str, web: WebSettings | None = None) -> Iterator[str]:
+    """The URL of a server over this store, for clients that are not asynchronous."""
+    shown, ports, begun, stopped = Site(store, web), list[int](), threading.Event(), threading.Event()
+
+    async def serve() -> None:
+        async with shown.served() as port:
+            ports.append(port)
+            begun.set()
+            while not stopped.is_set():  # noqa: ASYNC110 (the event is another thread's)
+                await asyncio.sleep(0.01)
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    begun.wait()
+    yield f"http://127.0.0.1:{ports[0]}"
+    stopped.set()
+    thread.join()
+    shown.views.close()

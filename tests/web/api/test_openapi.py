@@ -1,7 +1,5 @@
 """What the API answers is what its description says, whatever is asked: schemathesis asks the real server."""
 
-import asyncio
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,32 +12,17 @@ from schemathesis.core.result import Ok
 from gemwatch.core.kinds import EventKind
 from gemwatch.web.api.openapi import document
 from support.filled import fill
-from support.web import Site, store_in
+from support.web import served_in_a_thread, store_in
 
 schema = schemathesis.openapi.from_dict(document())
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server over a filled store, in a thread of its own: schemathesis is not asynchronous."""
     store = store_in(tmp_path_factory.mktemp("store"))
     fill(store)
-    shown, ports, begun, stopped = Site(store), list[int](), threading.Event(), threading.Event()
-
-    async def serve() -> None:
-        async with shown.served() as port:
-            ports.append(port)
-            begun.set()
-            while not stopped.is_set():  # noqa: ASYNC110 (the event is another thread's)
-                await asyncio.sleep(0.01)
-
-    thread = threading.Thread(target=asyncio.run, args=(serve(),))
-    thread.start()
-    begun.wait()
-    yield f"http://127.0.0.1:{ports[0]}"
-    stopped.set()
-    thread.join()
-    shown.views.close()
+    with served_in_a_thread(store) as url:
+        yield url
 
 
 @schema.parametrize()

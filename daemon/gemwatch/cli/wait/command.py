@@ -17,9 +17,11 @@ from gemwatch.cli.common import MISUSED, Config, Json, config_option, duration, 
 from gemwatch.core.outcome import EXIT_CODES, Outcome, Terms
 
 if TYPE_CHECKING:
+    from gemwatch.cli.wait.output import Shown
     from gemwatch.core.settings import Settings
     from gemwatch.core.waiting import Standing
 
+_REQUEST = timedelta(seconds=30)  # for an answer of a daemon elsewhere
 _SIGNALS = {signal.SIGINT: Outcome.INTERRUPTED, signal.SIGTERM: Outcome.TERMINATED}
 
 JobIds = Annotated[
@@ -62,6 +64,25 @@ Timeout = Annotated[
         show_default=False,
     ),
 ]
+Url = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        metavar="URL",
+        help="Follow the jobs in the daemon at this https address.",
+        show_default=False,
+    ),
+]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--token-file",
+        metavar="FILE",
+        readable=False,
+        help="With --url: the file with its web.token; by default GEMWATCH_WEB_TOKEN.",
+        show_default=False,
+    ),
+]
 
 
 def wait(
@@ -73,12 +94,15 @@ def wait(
     fail_fast: FailFast = False,
     unknown_status: UnknownStatus = Unknown.wait,
     timeout: Timeout = None,
+    url: Url = None,
+    token_file: TokenFile = None,
     as_json: Json = False,
 ) -> None:
     """Wait until jobs have ended; the exit code says how.
 
     A job that a running daemon watches is followed in its store; others are polled here. Without a configuration
-    file, TOMTOM_API_KEY and the Azure CLI's login are all that is needed.
+    file, TOMTOM_API_KEY and the Azure CLI's login are all that is needed. With --url, neither is needed: the daemon
+    at that address polls.
 
     On a terminal a table is shown, elsewhere a line for each change. While the network or the API is down, the
     wait keeps trying until --timeout.
@@ -98,9 +122,13 @@ def wait(
     """  # noqa: D301 (click keeps the lines that follow a real backspace)
     _before_the_loop()
     jobs = list(dict.fromkeys(job_ids))
-    settings, store_url = _settings(context, config)
     terms = Terms(any_one=any_one, fail_fast=fail_fast, unknown_ends=unknown_status is Unknown.end)
-    standings, outcome = _waited(settings, store_url, jobs, terms, timeout, as_json=as_json)
+    if token_file is not None and url is None:
+        fail("--token-file is for --url, which names the daemon", MISUSED)
+    if url is None:
+        standings, outcome = _waited(*_settings(context, config), jobs, terms, timeout, as_json=as_json)
+    else:
+        standings, outcome = _waited_remotely(url, token_file, jobs, terms, timeout, as_json=as_json)
     from gemwatch.cli.wait.output import document, explain, put
 
     if as_json:
@@ -158,12 +186,35 @@ def _waited(
     import asyncio
 
     from gemwatch.cli.wait.collaborators import waited
-    from gemwatch.cli.wait.output import Lines, Nothing, Table
 
     names = {watch.job_id: watch.name for watch in settings.watches}
     named = {job_id: names.get(job_id) for job_id in jobs}
-    shown = Nothing() if as_json else Table() if sys.stdout.isatty() else Lines()
+    shown = _shown(as_json=as_json)
     try:
         return asyncio.run(waited(settings, store_url, named, terms, limit, shown=shown, signals=_SIGNALS))
     finally:
         shown.finish()
+
+
+def _waited_remotely(
+    url: str, token_file: Path | None, jobs: list[int], terms: Terms, limit: timedelta | None, *, as_json: bool
+) -> "tuple[Sequence[Standing], Outcome]":
+    from gemwatch.cli.wait.remote import waited
+    from gemwatch.client import Client, ClientError, read_token
+
+    shown = _shown(as_json=as_json)
+    try:
+        with Client(
+            url, token=read_token(os.environ, token_file), timeout=min(_REQUEST, limit or _REQUEST)
+        ) as client:
+            return waited(client, jobs, terms, limit, shown=shown, signals=_SIGNALS)
+    except ClientError as error:
+        fail(str(error), MISUSED)
+    finally:
+        shown.finish()
+
+
+def _shown(*, as_json: bool) -> "Shown":
+    from gemwatch.cli.wait.output import Lines, Nothing, Table
+
+    return Nothing() if as_json else Table() if sys.stdout.isatty() else Lines()

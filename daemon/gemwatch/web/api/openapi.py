@@ -11,7 +11,7 @@ from gemwatch.adapters.store.reads.view_queries import JOB_ORDERS
 from gemwatch.adapters.store.reads.views import DEFAULT_LIMIT, MOST
 from gemwatch.core.job_id import MAX_JOB_ID
 from gemwatch.core.work import DeliveryState
-from gemwatch.web.http.parameters import FARTHEST, LONGEST
+from gemwatch.web.http.parameters import FARTHEST, LONGEST, MOST_IDS
 
 Node = dict[str, Any]
 
@@ -77,6 +77,11 @@ def _answer(description: str, shape: str) -> Node:
 
 def _job_parameters() -> list[Node]:
     return [
+        _query(
+            "job_id",
+            {"type": "array", "items": _JOB_ID, "minItems": 1, "maxItems": MOST_IDS},
+            "Only these of the jobs that gemwatch knows",
+        ),
         _query("search", _short(), "In the job's id, name or input file name; A to Z and a to z are alike"),
         _query(
             "status",

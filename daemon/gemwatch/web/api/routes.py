@@ -17,7 +17,18 @@ from gemwatch.web.api import openapi
 from gemwatch.web.http.parameters import FARTHEST, ParameterError, Parameters, job_id
 from gemwatch.web.http.shared import Handler, SharedAnswers
 
-_JOB_PARAMETERS = ("search", "status", "watched", "finished", "needs_review", "sort", "order", "limit", "offset")
+_JOB_PARAMETERS = (
+    "job_id",
+    "search",
+    "status",
+    "watched",
+    "finished",
+    "needs_review",
+    "sort",
+    "order",
+    "limit",
+    "offset",
+)
 _DELIVERY_PARAMETERS = ("state", "target", "job_id", "limit", "offset")
 
 
@@ -29,8 +40,9 @@ class Json(JSONResponse):
 
 def routes(views: Views, shared: SharedAnswers, *, base: str = "") -> list[Route]:
     async def jobs(request: Request) -> Response:
-        asked = Parameters(request.query_params, _JOB_PARAMETERS, repeated=("status",))
+        asked = Parameters(request.query_params, _JOB_PARAMETERS, repeated=("job_id", "status"))
         page = await views.jobs(
+            job_ids=asked.job_ids("job_id"),
             search=asked.text("search"),
             status=asked.texts("status"),
             watched=asked.flag("watched"),

@@ -8,6 +8,7 @@ from starlette.datastructures import QueryParams
 from gemwatch.core.job_id import MAX_JOB_ID
 
 LONGEST = 200  # characters of a text
+MOST_IDS = 100  # in one request
 FARTHEST = 1_000_000_000  # the largest offset
 _WHOLE = re.compile(r"0|[1-9][0-9]{0,18}")
 
@@ -40,6 +41,12 @@ class Parameters:
 
     def texts(self, name: str) -> list[str]:
         return [_short(name, value) for value in self._given.getlist(name)]
+
+    def job_ids(self, name: str) -> list[int] | None:
+        values = self._given.getlist(name)
+        if len(values) > MOST_IDS:
+            raise ParameterError(name, f"may be given {MOST_IDS} times at most")
+        return [job_id(name, value) for value in values] or None
 
     def flag(self, name: str) -> bool | None:
         word = self.word(name, ("true", "false"))

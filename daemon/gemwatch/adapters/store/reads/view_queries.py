@@ -80,6 +80,7 @@ class Span:
 class Wanted:
     """Which jobs: all that meet everything that is set. `state` is a status, UNSEEN, NOT_FOUND or NEEDS_REVIEW."""
 
+    job_ids: frozenset[int] | None = None
     search: str | None = None
     status: tuple[str, ...] = ()
     watched: bool | None = None
@@ -91,6 +92,8 @@ class Wanted:
         found: list[sa.ColumnElement[bool]] = []
         if "\0" in "".join((self.search or "", self.state or "", *self.status)):
             return [sa.false()]  # databases end a text there, or refuse it; no text in the store has one
+        if self.job_ids is not None:
+            found.append(watches.c.job_id.in_(self.job_ids))
         if self.state is not None:
             found.append(_state == self.state)
         if self.search:

@@ -42,6 +42,7 @@ class Views:
     async def jobs(
         self,
         *,
+        job_ids: Collection[int] | None = None,
         search: str | None = None,
         status: Sequence[str] = (),
         watched: bool | None = None,
@@ -60,6 +61,7 @@ class Views:
         jobs that lack what is sorted by come last.
         """
         where = queries.Wanted(
+            job_ids=None if job_ids is None else frozenset(job_ids),
             search=search,
             status=tuple(status),
             watched=watched,

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import trustme
 
-from gemwatch.adapters.store.tables import target_health
+from gemwatch.adapters.store.tables import service, target_health
 from support.daemon import GEMWATCH, Installation, environment
 from support.disk import mounted
 from support.filled import add
@@ -425,4 +425,18 @@ def test_target_that_the_daemon_found_down_is_reported(well: Installation) -> No
         (target,) = (one for one in found if one["state"] == "problem")
         assert target["name"] == "target team"
         assert "HTTP 404: no_service" in target["found"]
+        assert daemon.stop() == 0
+
+
+def test_pages_of_lists_that_the_daemon_noted_are_shown(well: Installation) -> None:
+    url = f"sqlite:///{well.folder / 'gemwatch.db'}"
+    hints = {"next": "a link", "total": "240"}
+    noted = {"ROAD_MATCHING": hints, "LANE_LEVEL_MATCHING": {**hints, "incomplete": "HTTP 500"}}
+    add(url, (service, [{"name": "list_hints", "value": noted}]))
+    with well.daemon() as daemon:
+        wait_until(lambda: well.json("status")["jobs"][0]["status"] == "IN_PROGRESS", "the first poll")
+        lists = [one for one in examined(well, "--offline", code=0) if one["name"] == "lists"]
+        assert [one["state"] for one in lists] == ["ok", "warning"]
+        assert "next (a link), total (240)" in lists[0]["found"]
+        assert "HTTP 500" in lists[1]["found"]
         assert daemon.stop() == 0

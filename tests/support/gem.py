@@ -69,7 +69,8 @@ class ScriptedGem(Server):
     def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Request] = []
         self.for_all: Answer | None = None
-        self.lists: bool | Answer = False  # whether there are lists of jobs, or what each request for one is answered
+        # Whether there are lists of jobs, or what each request for one is answered, perhaps by its path.
+        self.lists: bool | Answer | Callable[[str], Answer] = False
         self.accepted_tokens: set[str] | None = None  # None: any
         self.most_at_once = 0
         self._at_once = 0
@@ -138,7 +139,7 @@ class ScriptedGem(Server):
         ):
             return Answer(status=401, body=b'{"detail": "invalid credentials"}')
         if path.startswith("/jobs?") and self.lists:
-            return self._listing(path) if self.lists is True else self.lists
+            return self._listing(path)
         script = self._scripts.get(job_id) if job_id is not None else None
         if not script or job_id is None:
             return Answer(status=404, body=b'{"detail": "job not found"}')
@@ -149,7 +150,9 @@ class ScriptedGem(Server):
         return Answer(body=json.dumps(details).encode(), headers={"Content-Type": "application/json"})
 
     def _listing(self, path: str) -> Answer:
-        """The jobs of the type that is asked for, as they would be answered next."""
+        """The jobs of the type that is asked for, as they would be answered next, unless another answer is set."""
+        if not isinstance(self.lists, bool):
+            return self.lists if isinstance(self.lists, Answer) else self.lists(path)
         (job_type,) = parse_qs(urlsplit(path).query)["job_type"]
         steps = [(job_id, script[0]) for job_id, script in self._scripts.items()]
         known = [document(job_id, step) if isinstance(step, str) else step for job_id, step in steps]

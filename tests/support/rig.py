@@ -129,7 +129,7 @@ class Rig:
 
     async def sweep(self) -> None:
         """Request a list, if one is due, and poll the jobs that it finds."""
-        await self.lister.sweep_if_due()
+        await self.lister.round()
         await self._round("polls")
 
     async def deliver(self, times: int = 1, *, after: float = 0.0) -> None:

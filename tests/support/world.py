@@ -10,7 +10,7 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import ParamSpec, TypeVar
 
-from gemwatch.core.job import Failed, NotFound, Observation, Refused, Throttled
+from gemwatch.core.job import Failed, JobDetails, NotFound, Observation, Refused, Throttled
 from gemwatch.core.listing import Listed, Listing
 from gemwatch.core.login import LoginError, Token
 from gemwatch.core.message_ids import MessageIds
@@ -88,7 +88,7 @@ class Api:
             if world.life == life:
                 world.in_flight -= 1
 
-    async def list_jobs(self, job_type: str, token: str) -> Listed:
+    async def list_jobs(self, job_type: str, token: str, page: str | None = None) -> Listed:
         """Lists lack jobs, and say of some what was so before."""
         world = self._world
         self._check(None)
@@ -100,7 +100,8 @@ class Api:
                 return failure
             listed = (job for job in world.jobs.values() if world.chance.random() < 0.9)
             statuses = {job.job_id: world.chance.choice([*job.answered[-1:], job.status]) for job in listed}
-            return Listing(at=world.clock.now(), statuses=statuses)
+            jobs = {job_id: _entry(job_id, status, job_type) for job_id, status in statuses.items()}
+            return Listing(at=world.clock.now(), job_type=job_type, jobs=jobs)
         finally:
             if world.life == life:
                 world.in_flight -= 1
@@ -243,3 +244,7 @@ class Database:
         result = work(*args, **kwargs)
         await asyncio.sleep(0)
         return result
+
+
+def _entry(job_id: int, status: str, job_type: str) -> JobDetails:
+    return JobDetails(job_id=job_id, status=status, job_type=job_type)

@@ -1,112 +1,108 @@
-"""Reads one list for many watched jobs of a type, so that only the changed ones need a poll."""
+"""Reads the list of each job type that anything needs, once, with the pages that it names."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import replace
 
 import structlog
 
 from gemwatch.core.clock import Clock
-from gemwatch.core.job import Failed, Refused, Throttled
-from gemwatch.core.listing import Listed, Listing, in_turn
+from gemwatch.core.job import Failed, JobDetails, Observation, Refused
+from gemwatch.core.listing import Listed, Listing
 from gemwatch.core.login import LoginError
-from gemwatch.core.text.formatting import counted
 from gemwatch.engine.active_config import ActiveConfig
-from gemwatch.engine.health_monitor import Change, HealthMonitor
-from gemwatch.engine.ports import Database, Listings, Metrics
+from gemwatch.engine.health_monitor import HealthMonitor
+from gemwatch.engine.ports import Database, ListNotes
+from gemwatch.engine.reading import ListUser, Reading
 from gemwatch.engine.wake_up import WakeUp
 
 log = structlog.get_logger()
 
-REST = 15 * 60.0  # seconds without a list of a type after a useless one
+MOST_PAGES = 500
+MOST_JOBS = 300_000  # over all pages of a list
 
 
 class Lister:
-    """A list postpones the polls of unchanged jobs. Without a list they are due as usual.
-
-    So nothing depends on a list: if it fails, lacks a job or is odd, the job's own poll follows.
-    """
+    """Asks the users which lists they need now, and hands each list to those that asked for it."""
 
     def __init__(
         self,
         *,
         active: ActiveConfig,
-        listings: Listings,
+        users: Sequence[ListUser],
+        list_notes: ListNotes,
         database: Database,
         clock: Clock,
         health_monitor: HealthMonitor,
-        metrics: Metrics,
-        take: Callable[[Change], None],
-        on_due: Callable[[], None],
     ) -> None:
-        """`take` records a change of health. `on_due` is called if a list made jobs due."""
         self._active = active
-        self._listings = listings
+        self._users = users
+        self._list_notes = list_notes
         self._database = database
         self._clock = clock
         self._health_monitor = health_monitor
-        self._metrics = metrics
-        self._take = take
-        self._on_due = on_due
+        self._noted: dict[str, dict[str, str]] = {}  # by type: the paging hints that are logged and recorded
         self.wake_up = WakeUp()
-        self._next_at = 0.0
-        self._turns: dict[str, int] = {}  # by type: the last job that was polled regardless of the lists
-        self._resting: dict[str, float] = {}  # by type: when to read lists again
 
     async def run(self) -> None:
         while True:
             await self.wake_up.wait(within=1)
-            await self.sweep_if_due()
+            await self.round()
 
-    async def sweep_if_due(self) -> None:
-        poll, now = self._active.settings.poll, self._clock.monotonic()
-        if not poll.sweep or now < self._next_at or self._health_monitor.locked_out or self._active.pace.held:
+    async def round(self) -> None:
+        """Read the lists that are needed now."""
+        if self._health_monitor.locked_out or self._active.pace.held:
             return
-        self._next_at = now + poll.every.total_seconds()
-        found = await self._database(self._listings.job_types, poll.every)
-        for job_type, jobs in found.items():
-            if now >= self._resting.get(job_type, 0.0):
-                await self._sweep(job_type, jobs)
+        needed: dict[str, list[ListUser]] = {}
+        for user in self._users:
+            for job_type in await user.needs():
+                needed.setdefault(job_type, []).append(user)
+        for job_type, users in needed.items():
+            reading = await self._read(job_type)
+            if reading is None:
+                continue
+            if isinstance(reading.seen, Listing):
+                log.debug("list_read", job_type=job_type, listed=len(reading.seen.jobs))
+                await self._note_hints(reading)
+            for user in users:
+                await user.take(reading)
 
-    async def _sweep(self, job_type: str, jobs: int) -> None:
-        asked_at, sent = self._clock.now(), self._clock.monotonic()
-        match await self._list(job_type):
-            case None | Throttled():
-                return
-            case Listing() as listing:
-                every = self._active.settings.poll.every
-                if job_type not in self._turns:
-                    self._turns[job_type] = self._anywhere(listing)
-                after, many = self._turns[job_type], in_turn(jobs, every)
-                swept = await self._database(
-                    self._listings.record, listing, job_type, every, asked_at, after=after, many=many
-                )
-                self._turns[job_type] = swept.last
-                if swept.behind:
-                    behind = counted(swept.behind, "finished job is", "finished jobs are")
-                    self._rest(job_type, f"the list is not up to date: {behind} unfinished in it")
-                    return
-                self._metrics.sweep("listed")
-                if not swept.due:  # if jobs are due, their polls show whether the API works
-                    self._take(self._health_monitor.observe(listing, sent_at=asked_at, sent=sent, others=True))
-                log.debug("list_read", job_type=job_type, listed=len(listing.statuses), due=swept.due)
-                if swept.due:
-                    self._on_due()
-            case useless:
-                reason = useless.reason if isinstance(useless, Failed | Refused) else "HTTP 404 Not Found"
-                self._rest(job_type, reason)
+    async def _read(self, job_type: str) -> Reading | None:
+        """The list with all its pages. None if no request was sent."""
+        sent_at, sent = self._clock.now(), self._clock.monotonic()
+        first = await self._request(job_type, None)
+        if not isinstance(first, Listing):
+            return None if first is None else Reading(job_type=job_type, seen=first, sent_at=sent_at, sent=sent)
+        whole, incomplete = await self._with_pages(first)
+        return Reading(job_type=job_type, seen=whole, sent_at=sent_at, sent=sent, incomplete=incomplete)
 
-    def _anywhere(self, listing: Listing) -> int:
-        """A random job to start after. A fixed one would favor the jobs after it if the program restarts often."""
-        ids = list(listing.statuses) or [0]
-        return ids[int(self._clock.monotonic()) % len(ids)]
+    async def _with_pages(self, first: Listing) -> tuple[Listing, str | None]:
+        """The list and the pages after it, as long as each has jobs that the earlier ones do not have.
 
-    def _rest(self, job_type: str, reason: str) -> None:
-        self._metrics.sweep("not_listed")
-        self._resting[job_type] = self._clock.monotonic() + REST
-        log.warning("list_failed", job_type=job_type, reason=reason, detail="gemwatch polls these jobs one by one.")
+        The second value is why pages are missing.
+        """
+        jobs, torn, page = dict(first.jobs), set[int](), first
+        seen, why = {first.after}, None
+        for _ in range(MOST_PAGES):
+            if page.after is None:
+                break
+            got = await self._request(first.job_type, page.after)
+            if not isinstance(got, Listing):
+                why = f"the next page cannot be read: {_reason(got)}"
+                break
+            new = got.jobs.keys() - jobs.keys()
+            torn |= {job_id for job_id in got.jobs.keys() & jobs.keys() if got.jobs[job_id] != jobs[job_id]}
+            jobs |= {job_id: got.jobs[job_id] for job_id in new}
+            if not new or got.after in seen or len(jobs) > MOST_JOBS:
+                break
+            seen.add(got.after)
+            page = got
+        else:
+            why = f"the list has more than {MOST_PAGES} pages"
+        return replace(first, jobs=_without(jobs, torn), after=None), why
 
-    async def _list(self, job_type: str) -> Listed | None:
-        """Returns None if no request was sent. A refused list does not count as a refused login, because an account
-        may be allowed to poll but not to list."""
+    async def _request(self, job_type: str, page: str | None) -> Listed | None:
+        """None if no request was sent. A refused list does not count as a refused login, because an account may be
+        allowed to poll but not to list."""
         active = self._active
         credentials = active.credentials
         try:
@@ -118,6 +114,29 @@ class Lister:
             if active.credentials is not credentials or self._health_monitor.locked_out or not slot.granted:
                 return None
             with self._health_monitor.asking():
-                seen = await active.api.list_jobs(job_type, token.value)
+                seen = await active.api.list_jobs(job_type, token.value, page)
             pace.settle(seen)
         return seen
+
+    async def _note_hints(self, reading: Reading) -> None:
+        """Log and record the paging hints of a list if they are new. TomTom documents no paging."""
+        assert isinstance(reading.seen, Listing)  # noqa: S101 (for mypy: the caller has checked)
+        hints = dict(reading.seen.hints)
+        if reading.incomplete:
+            hints["incomplete"] = reading.incomplete
+        if self._noted.get(reading.job_type, {}).keys() == hints.keys():
+            return
+        self._noted[reading.job_type] = hints
+        log.info("list_has_page_hints", job_type=reading.job_type, hints=hints)
+        await self._database(self._list_notes.note, {"list_hints": {**self._noted}})
+
+
+def _without(jobs: dict[int, JobDetails], torn: set[int]) -> dict[int, JobDetails]:
+    """Jobs that differ between pages changed in the meantime, or contradict each other: they count as not listed."""
+    return {job_id: job for job_id, job in jobs.items() if job_id not in torn} if torn else jobs
+
+
+def _reason(seen: Listed | None) -> str:
+    if isinstance(seen, Failed | Refused):
+        return seen.reason
+    return "gemwatch has to wait" if seen is None or isinstance(seen, Observation) else "HTTP 404 Not Found"

@@ -19,6 +19,7 @@ from gemwatch.engine.poller import Poller
 from gemwatch.engine.ports import Database, Housekeeping, Listings, Metrics, Store, WatchList
 from gemwatch.engine.reloader import Reloader
 from gemwatch.engine.store_monitor import StoreMonitor
+from gemwatch.engine.sweep import Sweep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,18 +89,26 @@ def build_loops(
         poller.wake_up.set()
         dispatcher.wake_up.set()
 
+    sweep = Sweep(
+        active=active,
+        listings=listings,
+        database=database,
+        clock=clock,
+        health_monitor=health_monitor,
+        metrics=metrics,
+        take=poller.take,
+        on_due=poller.wake_up.set,
+    )
     return Loops(
         poller=poller,
         dispatcher=dispatcher,
         lister=Lister(
             active=active,
-            listings=listings,
+            users=(sweep,),
+            list_notes=housekeeping,
             database=database,
             clock=clock,
             health_monitor=health_monitor,
-            metrics=metrics,
-            take=poller.take,
-            on_due=poller.wake_up.set,
         ),
         reloader=Reloader(
             active=active,

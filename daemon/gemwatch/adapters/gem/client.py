@@ -21,7 +21,8 @@ from httpx_aiohttp import AiohttpTransport
 
 from gemwatch import __version__
 from gemwatch.adapters.gem.body import Body, body_of, check_length
-from gemwatch.adapters.gem.wire import read_details, read_statuses
+from gemwatch.adapters.gem.lists import apart, listing_of
+from gemwatch.adapters.gem.wire import read_details
 from gemwatch.adapters.http.session import NoAnswerError, fault, open_session, os_reason
 from gemwatch.core.clock import Clock
 from gemwatch.core.job import Failed, NotFound, Observation, Refused, Seen, Throttled
@@ -78,10 +79,11 @@ class GemApi:
         """
         return await self._ask(f"{self._jobs}/{job_id}", token, lambda response: self._seen(response, job_id))
 
-    async def list_jobs(self, job_type: str, token: str) -> Listed:
-        """Request the status of all jobs of a type. Failures never raise, and the result is never Seen."""
-        url = f"{self._jobs}?job_type={quote(job_type, safe='')}"
-        return await self._ask(url, token, lambda response: self._listing(response, job_type))
+    async def list_jobs(self, job_type: str, token: str, page: str | None = None) -> Listed:
+        """Request all jobs of a type, or the `page` that a list named. Failures never raise, and the result is never
+        Seen."""
+        url = page or f"{self._jobs}?job_type={quote(job_type, safe='')}"
+        return await self._ask(url, token, lambda response: self._listing(response, job_type, url))
 
     async def _ask(self, url: str, token: str, read: Callable[[httpx.Response], Awaitable[T]]) -> T | Observation:
         if token != self._token and (unfit := self._unfit(token)) is not None:
@@ -165,9 +167,10 @@ class GemApi:
             raise NoAnswerError("the answer is about another job", bad=True)
         return Seen(job=job, raw=raw, at=self._clock.now())
 
-    async def _listing(self, response: httpx.Response, job_type: str) -> Listing:
+    async def _listing(self, response: httpx.Response, job_type: str, url: str) -> Listing:
         body = await _body(response, MOST_LISTED)
-        return Listing(statuses=_read(body, lambda text: read_statuses(text, job_type)), at=self._clock.now())
+        at = self._clock.now()
+        return await apart(lambda: _read(body, lambda text: listing_of(text, job_type, url, at)), size=len(body))
 
     def _other(self, response: httpx.Response, body: str, token: str) -> Observation:
         """What an answer with another status than 200 means: see core/refusals.py."""

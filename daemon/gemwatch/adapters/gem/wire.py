@@ -44,11 +44,15 @@ def read_details(document: str) -> JobDetails:
         raise ValueError("the answer is JSON but not an object")
     if document.count("{") + document.count("[") > _DEEPEST and _is_deeper(raw, _DEEPEST):
         raise ValueError(f"the answer is nested more than {_DEEPEST} deep")
-    job_id, status = _job_id(raw), _status(raw)
-    if job_id is None:
+    if (job_id := read_id(raw)) is None:
         raise ValueError("the answer has no job_id")
-    if status is None:
+    if (status := read_status(raw)) is None:
         raise ValueError("the answer has no status")
+    return details_of(raw, job_id, status)
+
+
+def details_of(raw: Mapping[str, Any], job_id: int, status: str) -> JobDetails:
+    """The details of the job with this id and status."""
     return JobDetails(
         job_id=job_id,
         status=status,
@@ -75,7 +79,7 @@ def _is_deeper(raw: Any, most: int) -> bool:
     return True
 
 
-def _job_id(raw: Mapping[str, Any]) -> int | None:
+def read_id(raw: Mapping[str, Any]) -> int | None:
     """The id of a job. Accepts digits in a string too."""
     job_id = raw.get("job_id")
     if isinstance(job_id, str) and job_id.isascii() and job_id.isdigit() and len(job_id) <= _LONGEST_ID:
@@ -83,7 +87,7 @@ def _job_id(raw: Mapping[str, Any]) -> int | None:
     return job_id if isinstance(job_id, int) and not isinstance(job_id, bool) else None
 
 
-def _status(raw: Mapping[str, Any]) -> str | None:
+def read_status(raw: Mapping[str, Any]) -> str | None:
     """The status of a job, or None if it is not usable. The case of documented ones does not matter."""
     status = raw.get("status")
     if not isinstance(status, str) or not 0 < len(status) <= _LONGEST_STATUS or not status.isprintable():
@@ -191,33 +195,3 @@ def _time(raw: Mapping[str, Any], key: str) -> datetime | None:
     except (ValueError, OverflowError):
         return None
     return utc if utc.year in _YEARS else None
-
-
-def read_statuses(document: str, job_type: str) -> dict[int, str]:
-    """The statuses in the JSON text of a list. Entries that are invalid, contradict each other or have another type
-    count as not listed.
-
-    Raises ValueError with a reason that is safe to show, if the text is not a list.
-    """
-    try:
-        raw = json.loads(document)
-    except (ValueError, RecursionError):
-        raise ValueError("the list is not JSON") from None
-    entries = raw.get("jobs") if isinstance(raw, dict) else None
-    if not isinstance(entries, list):
-        raise ValueError("the list has no jobs")
-    statuses: dict[int, str] = {}
-    torn: set[int] = set()
-    for entry in entries:
-        if isinstance(entry, dict) and (found := _entry(entry, job_type)) is not None:
-            job_id, status = found
-            if statuses.setdefault(job_id, status) != status:
-                torn.add(job_id)
-    return {job_id: status for job_id, status in statuses.items() if job_id not in torn}
-
-
-def _entry(raw: Mapping[str, Any], job_type: str) -> tuple[int, str] | None:
-    job_id, status = _job_id(raw), _status(raw)
-    if job_id is None or status is None or raw.get("job_type") != job_type:
-        return None
-    return job_id, status

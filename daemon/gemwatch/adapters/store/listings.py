@@ -93,9 +93,7 @@ class Listings:
             rows = connection.execute(_JOB_TYPES, {"every": every})
             return {row.job_type: row.jobs for row in rows}
 
-    def record(
-        self, listing: Listing, job_type: str, every: timedelta, sent_at: datetime, *, after: int, many: int
-    ) -> Swept:
+    def record(self, listing: Listing, every: timedelta, sent_at: datetime, *, after: int, many: int) -> Swept:
         """Record a list that was requested at `sent_at`; the next one follows after `every`. Jobs with an unchanged
         status count as seen. The others become due for a poll, which gets their details.
 
@@ -103,8 +101,8 @@ class Listings:
         from an outdated list is recorded.
         """
         values: dict[str, Any] = {
-            "listed": json.dumps(list(listing.statuses.items())),
-            "job_type": job_type,
+            "listed": json.dumps(list(listing.statuses().items())),
+            "job_type": listing.job_type,
             "sent_at": microseconds(sent_at),
             "every": every // _MICROSECOND,
         }
@@ -114,7 +112,7 @@ class Listings:
             behind = connection.execute(_BEHIND, {**values, "recent": recent // _MICROSECOND}).scalar_one()
             if behind > _FEW_BEHIND:
                 return Swept(behind=behind, last=after)
-            chosen = {"job_type": job_type, "every": every}
+            chosen = {"job_type": listing.job_type, "every": every}
             turn = list(connection.execute(_IN_TURN, {**chosen, "after": after, "many": many}).scalars())
             turn += connection.execute(_IN_TURN, {**chosen, "after": 0, "many": many - len(turn)}).scalars()
             connection.execute(_UNCHANGED, {**polls, "grace": GRACE // _MICROSECOND, "turn": json.dumps(turn)})

@@ -4,7 +4,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -52,7 +52,8 @@ def _service(url: str) -> Iterator[Finding]:
 
     try:
         with open_to_read(url).begin() as connection:
-            state = service_state({row.name: row.value for row in connection.execute(sa.select(service))})
+            notes = {row.name: row.value for row in connection.execute(sa.select(service))}
+            state = service_state(notes)
             healths = read_health(connection)
     except (StoreError, sa.exc.DatabaseError):
         return  # which `_contents` reports
@@ -74,6 +75,20 @@ def _service(url: str) -> Iterator[Finding]:
             yield problem(
                 f"target {name}", f"{words.happened} {health.reason or ''}".strip(), f"{words.to_do} {commands}"
             )
+    yield from _lists(notes.get("list_hints") or {})
+
+
+def _lists(noted: Mapping[str, Mapping[str, str]]) -> Iterator[Finding]:
+    """Whether lists of jobs seem to have pages, which TomTom does not document."""
+    for job_type, hints in noted.items():
+        fields = {name: value for name, value in hints.items() if name != "incomplete"}
+        shown = ", ".join(f"{name} ({value})" for name, value in fields.items())
+        says = f"the list of {job_type} jobs has fields that suggest more pages: {shown}"
+        if reason := hints.get("incomplete"):
+            remedy = "gemwatch may not discover every job. Report this to its maintainers."
+            yield warning("lists", f"{says}. A part is missing: {reason}", remedy)
+        elif shown:
+            yield ok("lists", says)
 
 
 def _place(path: Path) -> Iterator[Finding]:

@@ -2,10 +2,11 @@
 
 import json
 import subprocess
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import is_dataclass, replace
 from pathlib import Path
 from socket import gethostname
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
@@ -13,7 +14,8 @@ from gemwatch.adapters.config import build, rules
 from gemwatch.adapters.config.json_schema import json_schema, table
 from gemwatch.adapters.config.strict_yaml import read
 from gemwatch.adapters.config.validation import check, check_watch
-from gemwatch.core.settings import ApiSettings, HeartbeatSettings, Settings, StoreSettings
+from gemwatch.core.events import Target
+from gemwatch.core.settings import ApiSettings, HeartbeatSettings, Settings, StoreSettings, Watch
 from support.daemon import GEMWATCH
 from support.json_schema import complaints
 
@@ -70,6 +72,30 @@ def test_every_key_has_a_description() -> None:
     for mapping in mappings:
         assert mapping["additionalProperties"] is False
         assert all(part["description"].endswith(".") for part in mapping["properties"].values())
+
+
+ELSEWHERE = {"notify": Target, "watch": Watch}  # keys whose settings have another name: targets, watches
+NO_SETTING = {"notify", "watch", "watch_files", "watch.job", "store.url", "web.listen"}  # build.py converts these
+NO_KEY = {"targets", "watches", "watch.job_id", "store.path", "web.host", "web.port", "notify.name"} | {
+    "api.token.withheld"
+}
+
+
+def unlike(node: dict[str, Any], settings: Any, prefix: str = "") -> Iterator[str]:
+    """The keys without a setting, and the settings without a key."""
+    hints = get_type_hints(settings)
+    known, fields = set(node["properties"]), set(hints)
+    yield from (f"{prefix}{name}" for name in known ^ fields)
+    for key, part in node["properties"].items():
+        hint = (ELSEWHERE if not prefix else {}).get(key, hints.get(key))
+        kind = next((one for one in (hint, *get_args(hint)) if is_dataclass(one)), None)
+        inner = mapping_in(part)
+        if kind and inner and "properties" in inner:
+            yield from unlike(inner, kind, f"{prefix}{key}.")
+
+
+def test_every_key_has_a_setting_and_every_setting_a_key() -> None:
+    assert set(unlike(SCHEMA, Settings)) == NO_SETTING | NO_KEY
 
 
 def test_table_in_the_documentation_is_the_generated_one() -> None:

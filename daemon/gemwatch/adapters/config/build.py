@@ -1,25 +1,23 @@
-"""Converts the keys of a configuration into the core's settings."""
+"""Converts the keys of a configuration into the core's settings: each key becomes the field of its name.
 
-from dataclasses import replace
+The keys whose settings have another name or form are handled here, all others by their declaration alone.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import is_dataclass
+from functools import cache
 from pathlib import Path
 from socket import gethostname
-from typing import Any
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
 from gemwatch.adapters.config import web_values
-from gemwatch.adapters.config.keys import Keys, TargetKeys, TokenKeys, WatchKeys, WebKeys
-from gemwatch.core.events import Missed, Target, TargetFormat
-from gemwatch.core.gate import Gate
-from gemwatch.core.kinds import EventKind
-from gemwatch.core.limits import Limits
+from gemwatch.adapters.config.keys import Keys, TokenKeys, WatchKeys, WebKeys
+from gemwatch.core.events import Target
 from gemwatch.core.settings import (
     DEFAULT_TOKEN_COMMAND,
     ApiSettings,
-    AzureCredential,
-    AzureSource,
-    HeartbeatSettings,
-    LogSettings,
-    PollSettings,
     Settings,
     StoreSettings,
     TokenSource,
@@ -28,6 +26,9 @@ from gemwatch.core.settings import (
 )
 
 _DATABASE = Path("gemwatch.db")
+_LISTS = ("notify", "watch", "watch_files")  # they become `targets` and `watches`
+
+T = TypeVar("T")
 
 
 def settings(
@@ -37,68 +38,58 @@ def settings(
 
     `variables` are the environment variables that the configuration refers to.
     """
-    api: dict[str, Any] = {**keys["api"]}
-    token = api.pop("token", None)
-    source = _token_source(token, folder) if token else TokenSource(command=DEFAULT_TOKEN_COMMAND)
-    api["token"] = replace(source, withheld=variables)
     store: dict[str, Any] = {**keys.get("store", {})}
-    heartbeat = keys.get("heartbeat")
-    return Settings(
+    return _built(
+        Settings,
+        {key: value for key, value in keys.items() if key not in _LISTS},
         name=keys.get("name") or gethostname(),
-        api=ApiSettings(**api),
-        store=StoreSettings(path=folder / store.pop("url", _DATABASE), **store),
-        poll=PollSettings(**keys.get("poll", {})),
-        targets=tuple(_target(name, target) for name, target in keys.get("notify", {}).items()),
+        api=_built(ApiSettings, keys["api"], token=_token_source(keys["api"].get("token"), folder, variables)),
+        store=_built(StoreSettings, store, path=folder / store.pop("url", _DATABASE)),
+        targets=tuple(_built(Target, target, name=name) for name, target in keys.get("notify", {}).items()),
         watches=watches,
-        limits=_or_none(Limits, keys.get("limits")),
-        gate=_or_none(Gate, keys.get("gate")),
-        heartbeat=HeartbeatSettings(**heartbeat) if heartbeat else None,
         web=_web(keys.get("web", {})),
-        log=LogSettings(**keys.get("log", {})),
     )
 
 
 def watch(keys: WatchKeys) -> Watch:
-    return Watch(
-        job_id=keys["job"],
-        name=keys.get("name"),
-        notify=tuple(keys["notify"]) if "notify" in keys else None,
-        every=keys.get("every"),
-        limits=_or_none(Limits, keys.get("limits")),
-        gate=_or_none(Gate, keys.get("gate")),
-    )
+    named: dict[str, Any] = {**keys}
+    return _built(Watch, named, job_id=named.pop("job"))
 
 
-def _or_none(kind: Any, keys: Any) -> Any:
-    return kind(**keys) if keys else None
-
-
-def _token_source(keys: TokenKeys, folder: Path) -> TokenSource:
-    if (azure := keys.get("azure")) is not None:
-        named: dict[str, Any] = {**azure, "credential": AzureCredential(azure["credential"])}
-        return TokenSource(azure=AzureSource(**named))
-    if (file := keys.get("file")) is not None:
-        return TokenSource(file=folder / file)
-    return TokenSource(command=keys.get("command"), value=keys.get("value"))
+def _token_source(keys: TokenKeys | None, folder: Path, variables: frozenset[str]) -> TokenSource:
+    if not keys:
+        return TokenSource(command=DEFAULT_TOKEN_COMMAND, withheld=variables)
+    file = {"file": folder / keys["file"]} if "file" in keys else {}
+    return _built(TokenSource, keys, withheld=variables, **file)
 
 
 def _web(keys: WebKeys) -> WebSettings:
     named: dict[str, Any] = {**keys}
+    listening: WebSettings = named.pop("listen", WebSettings())
     hosts = keys.get("hosts", [])
     if public := keys.get("public_url"):
         hosts = [*hosts, web_values.host_name(urlsplit(public).hostname)]
-    named |= {"hosts": tuple(dict.fromkeys(hosts)), "proxies": tuple(keys.get("proxies", ()))}
-    listening: WebSettings = named.pop("listen", WebSettings())
-    return replace(listening, **named)
+    return _built(WebSettings, named, host=listening.host, port=listening.port, hosts=tuple(dict.fromkeys(hosts)))
 
 
-_KINDS: dict[str, Any] = {
-    "on": lambda words: frozenset(map(EventKind, words)),
-    "format": TargetFormat,
-    "missed": Missed,
-}
+def _built(kind: Callable[..., T], keys: Mapping[str, Any], **others: Any) -> T:
+    """A dataclass with the values of these keys and of the other fields."""
+    types = _types(kind)
+    return kind(**others, **{key: _converted(value, types[key]) for key, value in keys.items() if key not in others})
 
 
-def _target(name: str, keys: TargetKeys) -> Target:
-    named: dict[str, Any] = {key: _KINDS.get(key, lambda value: value)(value) for key, value in keys.items()}
-    return Target(name=name, **named)
+def _converted(value: Any, hint: Any) -> Any:
+    """A mapping becomes the dataclass of its field, or None if it is empty and may be; a list its collection."""
+    parts: tuple[Any, ...] = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+    if isinstance(value, dict):
+        kind: Any = next(part for part in parts if is_dataclass(part))
+        return _built(kind, value) if value or type(None) not in parts else None
+    if isinstance(value, list):
+        collection = next(part for part in parts if get_origin(part))
+        return get_origin(collection)(value)
+    return value
+
+
+@cache
+def _types(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind)

@@ -1,8 +1,9 @@
 """Describes the keys of the configuration: a JSON Schema for editors, and a table for the documentation."""
 
 from collections.abc import Iterator
+from dataclasses import MISSING, fields, is_dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
@@ -10,39 +11,20 @@ from pydantic.json_schema import GenerateJsonSchema
 from gemwatch.adapters.config.keys import REFERENCE, Keys
 from gemwatch.core.events import Target
 from gemwatch.core.kinds import EventKind
-from gemwatch.core.settings import (
-    ApiSettings,
-    AzureCredential,
-    AzureSource,
-    HeartbeatSettings,
-    LogSettings,
-    PollSettings,
-    StoreSettings,
-    WebSettings,
-)
+from gemwatch.core.settings import Settings, Watch
 
 Schema = dict[str, Any]
 
-# The default values of each section, by the name of its type in the schema.
-_DEFAULTS: dict[str, object] = {
-    "ApiKeys": ApiSettings(key=""),
-    "AzureKeys": AzureSource(credential=AzureCredential.CLI),
-    "PollKeys": PollSettings(),
-    "TargetKeys": Target(name="", url=""),
-    "StoreKeys": StoreSettings(path=None),  # type: ignore[arg-type]  # the file's place is not among them
-    "WebKeys": WebSettings(),
-    "HeartbeatKeys": HeartbeatSettings(url=""),
-    "LogKeys": LogSettings(),
-}
 _AS_ABOVE = ("watch.limits", "watch.gate")  # the table already has their keys
+_LISTED = {"notify": Target, "watch": Watch}
+_HOST_NAME = "name"  # its default is the host name
 _MAPPING_NAMES = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 
 def json_schema() -> Schema:
     """The whole document's schema, draft 2020-12."""
     schema = _untitled(TypeAdapter(Keys).json_schema(ref_template="#/$defs/{model}"))
-    for name, defaults in _DEFAULTS.items():
-        _fill_in(schema["$defs"][name], defaults)
+    _fill_in(schema, Settings, schema)
     notify = schema["properties"]["notify"]["anyOf"][0]
     notify["propertyNames"] = {"pattern": _MAPPING_NAMES}
     return {"$schema": GenerateJsonSchema.schema_dialect, "title": "gemwatch's configuration", **schema}
@@ -100,11 +82,18 @@ def _about(part: Schema) -> str:
     return f"{part['description']}{choices}".replace("|", "\\|")
 
 
-def _fill_in(node: Schema, defaults: object) -> None:
+def _fill_in(node: Schema, settings: type, root: Schema) -> None:
+    """Add the defaults of the settings, section by section."""
+    types, known = get_type_hints(settings), {field.name: field.default for field in fields(settings)}
     for key, part in node["properties"].items():
-        value = None if key in node.get("required", ()) else getattr(defaults, key, None)
-        if "default" not in part and value not in (None, "", ()) and (written := _written(value)) is not None:
-            part["default"] = written
+        kinds = _LISTED.get(key, types.get(key))
+        section = next((kind for kind in (kinds, *get_args(kinds)) if is_dataclass(kind)), None)
+        if isinstance(section, type) and (below := _mapping_in(part, root)) is not None:
+            _fill_in(below, section, root)
+        elif key not in (*node.get("required", ()), _HOST_NAME) and "default" not in part:
+            value = known.get(key)
+            if value not in (None, "", (), MISSING) and (written := _written(value)) is not None:
+                part["default"] = written
 
 
 def _written(value: object) -> Any:

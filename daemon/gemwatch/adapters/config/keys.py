@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Required
 
@@ -97,6 +98,10 @@ def _one_of(*words: str) -> Takes:
     return Takes(values.one_of(*words), _or_reference({"enum": list(words)}))
 
 
+def _choice(words: type[StrEnum]) -> Takes:
+    return Takes(values.choice(words), _or_reference({"enum": list(words)}))
+
+
 def _about(description: str, *, default: str | None = None) -> Any:
     """What a key means. `default`: the form that users write, if the core stores another one."""
     return Field(description=description, json_schema_extra=None if default is None else {"default": default})
@@ -121,7 +126,7 @@ _NAME = Takes(values.single_line, {**_pattern(r"^[^\r\n]*\S[^\r\n]*$"), "maxLeng
 _HTTP_URL = Takes(values.http_url, _or_reference(_pattern(r"^https?://[^@?#\s]+$")))
 _CALLED_URL = Takes(values.heartbeat_url, _or_reference(_pattern(r"^https?://[^#\s]+$")))
 _COMMAND = Takes(values.command, {"anyOf": [_TEXT, {"type": "array", "items": {"type": "string"}, "minItems": 1}]})
-_CREDENTIAL = _one_of(*AzureCredential)
+_CREDENTIAL = _choice(AzureCredential)
 _EVENT = Takes(values.event, _or_reference({"enum": [*EventKind, "all"]}))
 _EVENT_LIST = OrElse(values.event_list, _or_reference({"const": "all"}))
 _DATABASE = Takes(values.sqlite_path, _or_reference(_pattern(r"^sqlite:///(?!.*(:memory:|\?\w+=[^/]*)$).*[^/]$")))
@@ -137,7 +142,7 @@ _OR_NONE = OrElse(lambda value: [] if value is None else value, {"type": "null"}
 
 @with_config(_config())
 class AzureKeys(TypedDict, total=False):
-    credential: Required[Annotated[str, _CREDENTIAL, _about("The kind of credential that logs in.")]]
+    credential: Required[Annotated[AzureCredential, _CREDENTIAL, _about("The kind of credential that logs in.")]]
     tenant_id: Annotated[str, _HEADER_TEXT, _about("By default from AZURE_TENANT_ID.")]
     client_id: Annotated[str, _HEADER_TEXT, _about("By default from AZURE_CLIENT_ID.")]
     client_secret: Annotated[
@@ -211,10 +216,10 @@ class PollKeys(TypedDict, total=False):
 class TargetKeys(TypedDict, total=False):
     url: Required[Annotated[str, _TargetUrl(), _about("An Apprise URL: one recipient or channel, best as ${VAR}.")]]
     on: Annotated[
-        list[Annotated[str, _EVENT]], _EVENT_LIST, _about("The events that go there: all, or a list of events.")
+        list[Annotated[EventKind, _EVENT]], _EVENT_LIST, _about("The events that go there: all, or a list of events.")
     ]
     format: Annotated[
-        str, _one_of(*TargetFormat), _about("The form of messages. auto: the richest that the service shows.")
+        TargetFormat, _choice(TargetFormat), _about("The form of messages. auto: the richest that the service shows.")
     ]
     time_zone: Annotated[
         str,
@@ -223,7 +228,7 @@ class TargetKeys(TypedDict, total=False):
     ]
     fallback: Annotated[str, _PLAIN_TEXT, _about("The target that receives the messages while this one is down.")]
     missed: Annotated[
-        str, _one_of(*Missed), _about("What this target receives of those messages when it is up again.")
+        Missed, _choice(Missed), _about("What this target receives of those messages when it is up again.")
     ]
 
 

@@ -9,9 +9,10 @@ import shlex
 import unicodedata
 from collections.abc import Callable
 from datetime import timedelta
+from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -24,6 +25,8 @@ from gemwatch.core.limits import Word
 
 LONGEST = timedelta(days=36_500)
 LONGEST_NAME = 200  # characters
+
+E = TypeVar("E", bound=StrEnum)
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _DURATION = re.compile(r"([1-9][0-9]{0,11})([smhd]?)")
@@ -151,6 +154,12 @@ def one_of(*words: str) -> Callable[[Any], str]:
     return read
 
 
+def choice(words: type[E]) -> Callable[[Any], E]:
+    """A reader for one of an enum's words."""
+    read = one_of(*words)
+    return lambda value: words(read(value))
+
+
 def flag(value: Any) -> bool:
     if not isinstance(value, bool):
         raise BadValueError("is not a boolean; write true or false", value)
@@ -194,7 +203,7 @@ def event_list(value: Any) -> list[Any]:
     return value
 
 
-event = one_of(*EventKind)
+event = choice(EventKind)
 
 
 def time_zone(value: Any) -> str:

@@ -186,7 +186,7 @@ events = sa.Table(
     sa.Column("at", Time, nullable=False),
     sa.Column("job_id", sa.BigInteger, sa.ForeignKey("watches.job_id", ondelete="CASCADE")),
     sa.Column("name", sa.Text),  # the job's name at that time
-    sa.Column("facts", sa.JSON, nullable=False),  # core/facts.py, as facts_codec.py writes it
+    sa.Column("facts", sa.JSON, nullable=False),  # core/kinds.py, as facts_codec.py writes it
     sa.Index(None, "job_id"),
     sqlite_autoincrement=True,  # messages contain event ids, so an id is never reused
 )

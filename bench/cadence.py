@@ -103,7 +103,7 @@ def _row(name: str, looked: list[Looked], usual: float) -> str:
 
 
 def _recorded(store: Path) -> list[Run]:
-    with open_to_read(f"sqlite:///{store}").begin() as connection:
+    with open_to_read(store).begin() as connection:
         return latest_runs(connection)
 
 

@@ -11,14 +11,14 @@ from gemwatch.adapters.store.schema import upgrade
 
 
 @pytest.fixture
-def store_url(tmp_path: Path) -> str:
-    url = f"sqlite:///{tmp_path / 'gemwatch.db'}"
-    upgrade(url)
-    return url
+def place(tmp_path: Path) -> Path:
+    place = tmp_path / "gemwatch.db"
+    upgrade(place)
+    return place
 
 
 @pytest.fixture
-def engine(store_url: str) -> Iterator[sa.Engine]:
-    engine = open_to_write(store_url)
+def engine(place: Path) -> Iterator[sa.Engine]:
+    engine = open_to_write(place)
     yield engine
     engine.dispose()

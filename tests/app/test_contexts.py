@@ -17,7 +17,7 @@ def settings(command: tuple[str, ...] | None) -> Settings:
     return Settings(
         name="gis-prod",
         api=ApiSettings(key="k", token=token),
-        store=StoreSettings(path=Path("/tmp/gemwatch.db")),
+        store=StoreSettings(place=Path("/tmp/gemwatch.db")),
         web=WebSettings(public_url="https://gemwatch.example.com/gem"),
         targets=(Target(name="mail", url="json://h", time_zone="Europe/Amsterdam"),),
     )

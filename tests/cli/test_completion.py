@@ -13,9 +13,9 @@ from support.filled import fill
 def filled(installation: Installation) -> Installation:
     notify = {"team-slack": {"url": "json://127.0.0.1"}, "team-mail": {"url": "json://127.0.0.1"}}
     installation.configure(notify=notify, api={**installation.document["api"], "key": "${NOT_SET}"})
-    url = f"sqlite:///{installation.folder / 'gemwatch.db'}"
-    upgrade(url)
-    fill(url)
+    place = installation.folder / "gemwatch.db"
+    upgrade(place)
+    fill(place)
     return installation
 
 

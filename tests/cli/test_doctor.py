@@ -415,10 +415,10 @@ def test_configuration_that_the_daemon_refused_is_reported(well: Installation) -
 
 
 def test_target_that_the_daemon_found_down_is_reported(well: Installation) -> None:
-    url = f"sqlite:///{well.folder / 'gemwatch.db'}"
+    place = well.folder / "gemwatch.db"
     at = datetime.now(UTC)
     down = {"target": "team", "failing_since": at, "down_since": at, "reason": "HTTP 404: no_service"}
-    add(url, (target_health, [{**down, "probes": 1, "announced": True}]))
+    add(place, (target_health, [{**down, "probes": 1, "announced": True}]))
     with well.daemon() as daemon:
         wait_until(lambda: well.json("status")["jobs"][0]["status"] == "IN_PROGRESS", "the first poll")
         found = examined(well, "--offline", code=1)
@@ -429,10 +429,10 @@ def test_target_that_the_daemon_found_down_is_reported(well: Installation) -> No
 
 
 def test_pages_of_lists_that_the_daemon_noted_are_shown(well: Installation) -> None:
-    url = f"sqlite:///{well.folder / 'gemwatch.db'}"
+    place = well.folder / "gemwatch.db"
     hints = {"next": "a link", "total": "240"}
     noted = {"ROAD_MATCHING": hints, "LANE_LEVEL_MATCHING": {**hints, "incomplete": "HTTP 500"}}
-    add(url, (service, [{"name": "list_hints", "value": noted}]))
+    add(place, (service, [{"name": "list_hints", "value": noted}]))
     with well.daemon() as daemon:
         wait_until(lambda: well.json("status")["jobs"][0]["status"] == "IN_PROGRESS", "the first poll")
         lists = [one for one in examined(well, "--offline", code=0) if one["name"] == "lists"]

@@ -30,7 +30,7 @@ def imported(*arguments: str) -> set[str]:
 
 def test_status_imports_nothing_of_the_daemon(installation: Installation) -> None:
     installation.configure()
-    upgrade(f"sqlite:///{installation.folder / 'gemwatch.db'}")
+    upgrade(installation.folder / "gemwatch.db")
     found = imported("status", "--config", str(installation.config))
     assert {"typer", "sqlalchemy"} <= found
     assert not found & HEAVY

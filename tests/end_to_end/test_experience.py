@@ -14,9 +14,9 @@ from support.waiting import wait_until
 
 def seed(installation: Installation) -> None:
     """Five earlier successes on the input that the scripted jobs have."""
-    url = f"sqlite:///{installation.folder / 'gemwatch.db'}"
-    upgrade(url)
-    engine = open_to_write(url)
+    place = installation.folder / "gemwatch.db"
+    upgrade(place)
+    engine = open_to_write(place)
     lengths = [HOUR * part for part in (0.9, 1.0, 1.1, 1.0, 1.05)]
     fill(engine, past(*lengths, matched=0.861, roads=401_002, kilometres=80_900.0, confidence_threshold=60))
     engine.dispose()

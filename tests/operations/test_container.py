@@ -271,5 +271,5 @@ def test_example_configurations_load_and_use_the_volume(text: str, tmp_path: Pat
     loaded = load(config, {}, url_problem=lambda _: None)
     assert loaded.problems == ()
     assert loaded.settings is not None
-    assert loaded.settings.store.url == "sqlite:////data/gemwatch.db"
+    assert loaded.settings.store.place == Path("/data/gemwatch.db")
     assert (loaded.settings.web.host, loaded.settings.web.port) == ("0.0.0.0", int(only("EXPOSE")))

@@ -92,7 +92,7 @@ def test_sample_configuration_uses_the_units_secrets(tmp_path: Path) -> None:
     assert loaded.problems == ()
     assert loaded.settings is not None
     assert loaded.settings.api.key == "key"
-    assert loaded.settings.store.url == "sqlite:////var/lib/gemwatch/gemwatch.db"
+    assert loaded.settings.store.place == Path("/var/lib/gemwatch/gemwatch.db")
 
 
 def test_the_readme_installs_what_the_unit_names() -> None:

@@ -78,7 +78,7 @@ class Installation:
     @property
     def records(self) -> JsonRecords:
         """The store, read in this process: quicker than a command, for conditions that are awaited."""
-        return JsonRecords(open_to_read(f"sqlite:///{self.folder / 'gemwatch.db'}"))
+        return JsonRecords(open_to_read(self.folder / "gemwatch.db"))
 
     def job(self, job_id: int) -> dict[str, Any]:
         found: dict[str, Any] = next(job for job in self.json("status")["jobs"] if job["job_id"] == job_id)

@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,8 +26,8 @@ def watch(job_id: int, **more: Any) -> dict[str, Any]:
     return {"job_id": job_id, "watched": True, "every": MINUTE, **more}
 
 
-def add(url: str, *tables_and_rows: tuple[sa.Table, list[dict[str, Any]]]) -> None:
-    engine = open_to_write(url)
+def add(place: Path, *tables_and_rows: tuple[sa.Table, list[dict[str, Any]]]) -> None:
+    engine = open_to_write(place)
     with engine.begin() as connection:
         for table, rows in tables_and_rows:
             for row in rows:
@@ -45,7 +46,7 @@ def seen(job_id: int, status: str, at: datetime = START, **more: Any) -> dict[st
     return watch(job_id, status=status, status_since=at, seen_at=at, polled_at=at, document=details, job_type="x")
 
 
-def fill(url: str) -> None:
+def fill(place: Path) -> None:
     """Jobs in every state, with their history and deliveries."""
     odd = "odd <b>&'\"%_\\ \N{FACTORY} name"
     strange = watch(
@@ -71,7 +72,7 @@ def fill(url: str) -> None:
     move = {"job_id": 5, "observed_at": START, "answer": document(5, "SUCCESS")}
     ran = {"status": "SUCCESS", "storage_id": "store", "input_filename": "in/5.parquet", "job_type": "x"}
     add(
-        url,
+        place,
         (watches, jobs),
         (
             transitions,

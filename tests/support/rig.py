@@ -53,7 +53,7 @@ def settings_for(
             timeout=timedelta(seconds=5),
             max_rate=0,
         ),
-        store=StoreSettings(path=folder / "gemwatch.db"),
+        store=StoreSettings(place=folder / "gemwatch.db"),
         poll=PollSettings(every=EVERY),
         targets=tuple(targets),
         watches=tuple(Watch(job_id=one) if isinstance(one, int) else one for one in watches),
@@ -64,9 +64,9 @@ class Rig:
     """`await rig.poll()` polls everything that is due after another interval; `await rig.deliver()` sends."""
 
     def __init__(self, settings: Settings, clock: FakeClock, roll: Callable[[], float] = lambda: 0.5) -> None:
-        upgrade(settings.store.url)
+        upgrade(settings.store.place)
         self.settings, self.clock = settings, clock
-        self.engine = open_to_write(settings.store.url)
+        self.engine = open_to_write(settings.store.place)
         self.database = DatabaseThread()
         self.records, self.housekeeping = JsonRecords(self.engine), Housekeeping(self.engine)
         self.watch_list = WatchList(self.engine)

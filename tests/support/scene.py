@@ -4,6 +4,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -108,10 +109,10 @@ _SERIES = {
 }
 
 
-def seed(url: str, now: datetime) -> list[dict[str, Any]]:
+def seed(place: Path, now: datetime) -> list[dict[str, Any]]:
     """Fill an empty store; the watch list that goes with it."""
-    upgrade(url)
-    engine = open_to_write(url)
+    upgrade(place)
+    engine = open_to_write(place)
     chance = random.Random(7)
     with engine.begin() as connection:
         scene = _Scene(connection, now)
@@ -141,7 +142,7 @@ def seed(url: str, now: datetime) -> list[dict[str, Any]]:
 def install(installation: Installation, gem: ScriptedGem, inbox: Inbox) -> list[dict[str, Any]]:
     """Fill the store of an installation and let the API answer likewise; the watch list it is given."""
     now = datetime.now(UTC)
-    watch = seed(f"sqlite:///{installation.folder / 'gemwatch.db'}", now)
+    watch = seed(installation.folder / "gemwatch.db", now)
     for entry, life in zip(watch, WATCHED, strict=True):
         requested_at = now - life.ago
         gem.answers(entry["job"], life.document(entry["job"], life.status(now, requested_at), requested_at))

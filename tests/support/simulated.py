@@ -34,7 +34,7 @@ HORIZON = LOST_EVERY * 1.2 + timedelta(minutes=1)
 def settings_of(folder: Path, job_ids: set[int], *, adaptive: bool = False, sweep: bool = False) -> Settings:
     return Settings(
         api=ApiSettings(key="key", max_in_flight=AT_ONCE, max_rate=RATE),
-        store=StoreSettings(path=folder / "gemwatch.db"),
+        store=StoreSettings(place=folder / "gemwatch.db"),
         poll=PollSettings(every=EVERY, adaptive=adaptive, sweep=sweep),
         targets=tuple(Target(name=name, url=f"json://{name}") for name in ("team", "mail")),
         watches=tuple(Watch(job_id=job_id) for job_id in sorted(job_ids)),
@@ -46,7 +46,7 @@ def new_store(folder: Path) -> None:
     """A store with its tables, copied from one that the migrations made once."""
     template = folder.parent / "template.db"
     if not template.exists():
-        upgrade(f"sqlite:///{template}")
+        upgrade(template)
     shutil.copy(template, folder / "gemwatch.db")
 
 
@@ -55,7 +55,7 @@ class Life:
 
     def __init__(self, world: World, settings: Settings) -> None:
         self._edited = Loaded(settings=settings)
-        self.engine = open_to_write(settings.store.url)
+        self.engine = open_to_write(settings.store.place)
         self.records, housekeeping = JsonRecords(self.engine), Housekeeping(self.engine)
         housekeeping.release_claims()
         housekeeping.pull_back(world.clock.now(), world.clock.now() + HORIZON)

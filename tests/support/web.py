@@ -52,11 +52,11 @@ class Program:
         return self.text
 
 
-def store_in(folder: Path) -> str:
-    """The URL of a store there, made by the migrations."""
-    url = f"sqlite:///{folder / 'gemwatch.db'}"
-    upgrade(url)
-    return url
+def store_in(folder: Path) -> Path:
+    """A store there, made by the migrations."""
+    place = folder / "gemwatch.db"
+    upgrade(place)
+    return place
 
 
 class EndedSessions:
@@ -75,7 +75,7 @@ class EndedSessions:
 class Site:
     """What a server shows, and to whom."""
 
-    def __init__(self, store: str, web: WebSettings | None = None, clock: Clock | None = None) -> None:
+    def __init__(self, store: Path, web: WebSettings | None = None, clock: Clock | None = None) -> None:
         self.program, self.streams = Program(), Streams()
         self.web, self.clock = web or WebSettings(), clock or FakeClock()
         self.views, self.ended = Views(store, self.clock), EndedSessions()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from gemwatch.adapters.store.database import open_to_read
-from gemwatch.adapters.store.files import StoreError, file_of
+from gemwatch.adapters.store.files import StoreError
 from gemwatch.adapters.store.schema import check
 from support import doomed
 from support.daemon import GEMWATCH, Installation, environment
@@ -52,7 +52,7 @@ class Killing:
         self._warm = warm
         self._lock: sqlite3.Connection | None = None
         self._log = folder / "daemon.log"
-        self._url = f"sqlite:///{folder / 'gemwatch.db'}"
+        self._store = folder / "gemwatch.db"
         self.reached: list[str] = []
         sink.refuses = lambda: refusing.random() < 0.02
 
@@ -91,7 +91,7 @@ class Killing:
         with self._installation.daemon() as daemon:
             wait_until(self._all_told, "every job to end and every message to be sent")
             assert daemon.stop() == 0
-        with closing(sqlite3.connect(file_of(self._url))) as connection:
+        with closing(sqlite3.connect(self._store)) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         return audit(self._jobs, self._records, self._sink.receipts, TARGETS, self._settled)
 
@@ -119,7 +119,7 @@ class Killing:
     def _lock_the_store(self, _: Receipt) -> None:
         """From now on nothing can be committed: the send is answered, and its outcome cannot be written down."""
         self._sink.in_hand = None
-        self._lock = sqlite3.connect(file_of(self._url), timeout=30, isolation_level=None, check_same_thread=False)
+        self._lock = sqlite3.connect(self._store, timeout=30, isolation_level=None, check_same_thread=False)
         self._lock.execute("BEGIN IMMEDIATE")
         self._sink.read = self._kill
 
@@ -152,12 +152,12 @@ class Killing:
 
     @property
     def _records(self) -> JsonRecords:
-        return JsonRecords(open_to_read(self._url))
+        return JsonRecords(open_to_read(self._store))
 
     def _has_store(self) -> bool:
         """Whether the first start came as far as making the tables."""
         try:
-            check(open_to_read(self._url))
+            check(open_to_read(self._store))
         except StoreError:
             return False
         return True

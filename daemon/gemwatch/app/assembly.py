@@ -68,7 +68,7 @@ async def build(
     clock, metrics, progress = SystemClock(), Metrics(__version__), Progress()
     for name in ("polls", "records", "deliveries"):
         progress.expect(name, within=STALLED_AFTER)
-    engine = open_to_write(settings.store.url, lock=lock)
+    engine = open_to_write(settings.store.place, lock=lock)
     stack.callback(engine.dispose)
     database = DatabaseThread(on_failure=_log_store)
     stack.callback(database.close)
@@ -79,7 +79,7 @@ async def build(
     active = factory.build(settings)
     stack.push_async_callback(factory.close, active)
     health_monitor = HealthMonitor(active=active, clock=clock, notes=notes)
-    readable, reads = open_to_read(settings.store.url), DatabaseThread()
+    readable, reads = open_to_read(settings.store.place), DatabaseThread()
     stack.callback(readable.dispose)
     stack.callback(reads.close)
     reporter = Reporter(
@@ -117,7 +117,7 @@ async def build(
     )
     web = None
     if listening is not None:
-        views = Views(settings.store.url, clock, lambda: database.failure)
+        views = Views(settings.store.place, clock, lambda: database.failure)
         stack.callback(views.close)
         web = _web(
             settings.web,

@@ -131,13 +131,13 @@ def settings_of(path: Path) -> "Settings":
     return loaded.settings
 
 
-def store_of(path: Path) -> str:
-    """The store's URL. Of the configuration only `store.url` counts: secrets need not be at hand."""
+def store_of(path: Path) -> Path:
+    """Where the store is. Of the configuration only `store.url` counts: secrets need not be at hand."""
     from gemwatch.adapters.config.file import load_sections
 
     loaded = load_sections(path, os.environ, ("store.url",))
     if loaded.settings is not None:
-        return loaded.settings.store.url
+        return loaded.settings.store.place
     say_problems(loaded.problems)
     say_access(path)
     raise typer.Exit(MISUSED)
@@ -146,13 +146,13 @@ def store_of(path: Path) -> str:
 def open_store(path: Path) -> "sa.Engine":
     """The store, to read."""
     from gemwatch.adapters.store.database import open_to_read
-    from gemwatch.adapters.store.files import StoreError, file_of
+    from gemwatch.adapters.store.files import StoreError
     from gemwatch.adapters.store.schema import check
 
-    url = store_of(path)
-    refuse_without_access(file_of(url))
+    store = store_of(path)
+    refuse_without_access(store)
     try:
-        engine = open_to_read(url)
+        engine = open_to_read(store)
         check(engine)
     except StoreError as error:
         fail(str(error))

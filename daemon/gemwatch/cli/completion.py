@@ -77,7 +77,7 @@ def _rows(path: Path) -> list[tuple[str, str | None, str | None]]:
     if settings is None:
         return []
     query = sa.select(watches.c.job_id, watches.c.name, watches.c.status).where(watches.c.watched)
-    with open_to_read(settings.store.url).begin() as connection:
+    with open_to_read(settings.store.place).begin() as connection:
         rows = connection.execute(query.order_by(watches.c.job_id)).all()
     return [(str(row.job_id), row.name, row.status) for row in rows]
 

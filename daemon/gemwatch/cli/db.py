@@ -25,13 +25,13 @@ def backup(context: typer.Context, to: To, config: Config = None, *, force: Forc
     store's -wal and -shm files, move the copy to the store's place, start the daemon.
     """
     from gemwatch.adapters.store import backup as copies
-    from gemwatch.adapters.store.files import StoreError, file_of
+    from gemwatch.adapters.store.files import StoreError
     from gemwatch.core.text.formatting import size
 
-    url = store_of(config_path(context, config))
-    refuse_without_access(file_of(url))
+    store = store_of(config_path(context, config))
+    refuse_without_access(store)
     try:
-        schema = copies.backup(url, to, overwrite=force)
+        schema = copies.backup(store, to, overwrite=force)
     except copies.InTheWayError as error:
         fail(str(error), MISUSED)
     except StoreError as error:
@@ -45,13 +45,13 @@ def info(context: typer.Context, config: Config = None, *, as_json: Json = False
 
     It also shows whether a daemon uses it.
     """
-    from gemwatch.adapters.store.files import StoreError, file_of
+    from gemwatch.adapters.store.files import StoreError
     from gemwatch.adapters.store.info import facts_of
 
-    url = store_of(config_path(context, config))
-    refuse_without_access(file_of(url))
+    store = store_of(config_path(context, config))
+    refuse_without_access(store)
     try:
-        facts = facts_of(url)
+        facts = facts_of(store)
     except StoreError as error:
         fail(str(error))
     if as_json:
@@ -73,16 +73,15 @@ def upgrade(context: typer.Context, config: Config = None) -> None:
     """
     from gemwatch.adapters.store import schema
     from gemwatch.adapters.store.database import WriterLock, open_to_read
-    from gemwatch.adapters.store.files import StoreError, file_of
+    from gemwatch.adapters.store.files import StoreError
 
-    url = store_of(config_path(context, config))
-    path = file_of(url)
+    path = store_of(config_path(context, config))
     _import_everything()
     become_owner(path)
     try:
-        with WriterLock(url):
-            before = schema.revision_of(open_to_read(url)) if path.exists() else None
-            copy = schema.upgrade(url)
+        with WriterLock(path):
+            before = schema.revision_of(open_to_read(path)) if path.exists() else None
+            copy = schema.upgrade(path)
     except StoreError as error:
         fail(str(error))
     if before == schema.REVISION:
@@ -103,7 +102,7 @@ def _import_everything() -> None:
 
     if os.geteuid() == 0:
         with tempfile.TemporaryDirectory() as folder:
-            schema.upgrade(f"sqlite:///{folder}/empty.db")
+            schema.upgrade(Path(folder) / "empty.db")
 
 
 def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:

@@ -39,17 +39,17 @@ def run(context: typer.Context, config: Config = None) -> None:
     for warning in configuration.first.warnings:
         log.warning("config_warning", reason=str(warning))
     try:
-        with WriterLock(settings.store.url) as lock:
+        with WriterLock(settings.store.place) as lock:
             wait_for_writers(
-                settings.store.url,
+                settings.store.place,
                 _PATIENCE,
                 lambda: log.warning(
                     "store_locked", reason="database is locked", detail=f"Waiting for up to {_PATIENCE:g} s."
                 ),
             )
-            if (kind := remote_filesystem(settings.store.path)) is not None:
+            if (kind := remote_filesystem(settings.store.place)) is not None:
                 log.warning("store_on_network_filesystem", reason=kind, detail="SQLite needs a local file system.")
-            copy = upgrade(settings.store.url)
+            copy = upgrade(settings.store.place)
             if copy is not None:
                 log.info("store_migrated", backup=str(copy))
             asyncio.run(service.run(configuration, settings, secrets, lock))

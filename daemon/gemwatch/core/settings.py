@@ -95,15 +95,10 @@ class Watch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreSettings:
-    """`path` is the absolute path of the SQLite file. It may contain any character."""
+    """`place` is the absolute path of the SQLite file. It may contain any character."""
 
-    path: Path
+    place: Path
     keep: timedelta = timedelta(days=365)
-
-    @property
-    def url(self) -> str:
-        """For display and SQLAlchemy. Do not parse it as a URL: the path may contain characters such as `?`."""
-        return f"sqlite:///{self.path}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from gemwatch.adapters.gem.wire import read_details
 from gemwatch.adapters.store.database import open_to_write
@@ -20,11 +21,11 @@ RUNS, APART = 6, timedelta(days=7)
 _EVERY = timedelta(milliseconds=100)
 
 
-def remember(url: str, lives: Iterable[Life], now: datetime) -> None:
+def remember(path: Path, lives: Iterable[Life], now: datetime) -> None:
     """Fill a new store. Nothing is sent, because there are no targets yet."""
     named = [life for life in lives if life.name and life.running]
-    upgrade(url)
-    engine = open_to_write(url)
+    upgrade(path)
+    engine = open_to_write(path)
     store, watch_list = Store(engine), WatchList(engine)
     for number in range(RUNS, 0, -1):
         _play([life.earlier(number) for life in named], now - number * APART, store, watch_list)

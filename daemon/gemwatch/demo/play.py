@@ -90,7 +90,7 @@ class Play:
         async with serving([*self._gem.routes(), *self._inbox.routes()]) as port:
             web_port = free_port()
             self._config.write_text(configuration(WATCHED, port=port, web_port=web_port), encoding="utf-8")
-            remember(f"sqlite:///{self._store}", [*WATCHED, ADDED, *SPARE], SystemClock().now())
+            remember(self._store, [*WATCHED, ADDED, *SPARE], SystemClock().now())
             page = f"http://{LOOPBACK}:{web_port}/"
             self._show.opening(self._config, page, jobs=len(WATCHED), keep_running=keep_running)
             self._show.command("run", "--config", self._config)
@@ -157,7 +157,7 @@ class Play:
     def _close(self) -> None:
         """The table at the end: the daemon's store, next to what arrived."""
         self._judge()  # again: while the daemon stopped, something may have come a second time
-        records = Records(open_to_read(f"sqlite:///{self._store}"))
+        records = Records(open_to_read(self._store))
         seen: defaultdict[int, list[str]] = defaultdict(list)
         for move in records.history():
             seen[move.job_id].append(move.after)

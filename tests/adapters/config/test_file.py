@@ -136,7 +136,7 @@ log: {level: debug, format: json}
             Watch(job_id=6, name="six"),
         ),
         heartbeat=HeartbeatSettings(url="https://hc-ping.com/4711", every=timedelta(minutes=2)),
-        store=StoreSettings(path=folder.path / "data/gemwatch.db", keep=timedelta(days=7)),
+        store=StoreSettings(place=folder.path / "data/gemwatch.db", keep=timedelta(days=7)),
         web=WebSettings(host="::1", port=9000),
         log=LogSettings(level="debug", format="json"),
     )
@@ -144,7 +144,7 @@ log: {level: debug, format: json}
 
 def test_missing_keys_have_the_defaults_of_the_core(folder: Folder) -> None:
     expected = Settings(
-        name=socket.gethostname(), api=ApiSettings(key="k"), store=StoreSettings(path=folder.path / "gemwatch.db")
+        name=socket.gethostname(), api=ApiSettings(key="k"), store=StoreSettings(place=folder.path / "gemwatch.db")
     )
     assert folder.settings(LEAST) == expected
     nulls = "".join(f"{name}:\n" for name in SECTIONS)
@@ -807,13 +807,13 @@ def test_relative_paths_start_at_the_configuration_folder(folder: Folder, monkey
     monkeypatch.chdir(folder.path.parent)
     loaded = load(Path(folder.path.name) / "config.yaml", {}, url_problem=url_problem)
     assert loaded.settings is not None
-    assert loaded.settings.store.url == f"sqlite:///{folder.path}/x.db"
+    assert loaded.settings.store.place == folder.path / "x.db"
     assert loaded.settings.api.token.file == folder.path / "t"
     assert loaded.settings.watches == (Watch(job_id=5),)
 
 
 def test_absolute_store_path_stays_where_it_is(folder: Folder) -> None:
-    assert folder.settings(LEAST + "store: {url: 'sqlite:////var/x.db'}\n").store.url == "sqlite:////var/x.db"
+    assert folder.settings(LEAST + "store: {url: 'sqlite:////var/x.db'}\n").store.place == Path("/var/x.db")
 
 
 def test_limits_and_gates_apply_to_all_or_one_watch(folder: Folder) -> None:

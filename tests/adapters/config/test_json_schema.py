@@ -76,7 +76,7 @@ def test_every_key_has_a_description() -> None:
 
 ELSEWHERE = {"notify": Target, "watch": Watch}  # keys whose settings have another name: targets, watches
 NO_SETTING = {"notify", "watch", "watch_files", "watch.job", "store.url", "web.listen"}  # build.py converts these
-NO_KEY = {"targets", "watches", "watch.job_id", "store.path", "web.host", "web.port", "notify.name"} | {
+NO_KEY = {"targets", "watches", "watch.job_id", "store.place", "web.host", "web.port", "notify.name"} | {
     "api.token.withheld"
 }
 
@@ -125,7 +125,7 @@ def test_schema_has_the_defaults_of_the_program() -> None:
     assert build.settings(keys, Path("/srv"), ()) == Settings(
         name=gethostname(),
         api=ApiSettings(key="k"),
-        store=StoreSettings(path=Path("/srv/gemwatch.db")),
+        store=StoreSettings(place=Path("/srv/gemwatch.db")),
         heartbeat=HeartbeatSettings(url="https://switch.example/1"),
     )
     target = {"url": "json://h", **defaults(SCHEMA["$defs"]["TargetKeys"])}

@@ -40,7 +40,7 @@ def test_wait_reads_its_sections_and_ignores_other_mistakes(tmp_path: Path) -> N
     assert settings is not None
     assert (settings.api.key, settings.api.max_rate) == ("a-key", 5)
     assert (settings.poll.every, settings.poll.not_found_after) == (timedelta(minutes=2), 5)
-    assert settings.store.path == tmp_path / "data/store.db"
+    assert settings.store.place == tmp_path / "data/store.db"
     assert {watch.job_id: watch.name for watch in settings.watches} == {1: None, 2: "Weekly", 3: "Monthly"}
     assert settings.gate is not None
     assert settings.watches[1].gate is not None
@@ -50,7 +50,7 @@ def test_wait_reads_its_sections_and_ignores_other_mistakes(tmp_path: Path) -> N
 def test_one_key_is_read_despite_other_mistakes(tmp_path: Path) -> None:
     store = load(tmp_path, GOOD, ("store.url",))
     assert store.settings is not None
-    assert store.settings.store.path == tmp_path / "data/store.db"
+    assert store.settings.store.place == tmp_path / "data/store.db"
     assert store.problems == ()
     web = load(tmp_path, GOOD, ("web.listen",))
     assert web.settings is not None

@@ -119,4 +119,4 @@ def test_store_is_in_the_folder_whatever_its_name_is(tmp_path: Path, name: str) 
     (tmp_path / name).mkdir()
     loaded = read(tmp_path / name, "api: {key: k}\nstore: {url: 'sqlite:///data/x%2F.db'}\n")
     assert loaded.settings is not None
-    assert loaded.settings.store.path == tmp_path / name / "data/x%2F.db"
+    assert loaded.settings.store.place == tmp_path / name / "data/x%2F.db"

@@ -64,7 +64,7 @@ def clock() -> FakeClock:
 
 
 def settings_with(heartbeat: HeartbeatSettings | None) -> Settings:
-    return Settings(api=ApiSettings(key="k"), store=StoreSettings(path=Path("none.db")), heartbeat=heartbeat)
+    return Settings(api=ApiSettings(key="k"), store=StoreSettings(place=Path("none.db")), heartbeat=heartbeat)
 
 
 # One call

@@ -19,48 +19,49 @@ from gemwatch.adapters.store.database import (
     open_to_write,
     wait_for_writers,
 )
-from gemwatch.adapters.store.files import StoreError, file_of
+from gemwatch.adapters.store.files import StoreError
 from gemwatch.adapters.store.schema import upgrade
 from support.disk import held
 from support.waiting import until
 
 
-def test_second_writer_gets_the_process_id_of_the_first(store_url: str) -> None:
-    with WriterLock(store_url), pytest.raises(AlreadyRunningError, match=f"as process {os.getpid()}:"):
-        WriterLock(store_url).__enter__()
-    with WriterLock(store_url):
+def test_second_writer_gets_the_process_id_of_the_first(place: Path) -> None:
+    with WriterLock(place), pytest.raises(AlreadyRunningError, match=f"as process {os.getpid()}:"):
+        WriterLock(place).__enter__()
+    with WriterLock(place):
         pass
 
 
-def test_lock_of_a_killed_process_is_free(store_url: str) -> None:
+def test_lock_of_a_killed_process_is_free(place: Path) -> None:
     script = (
         "import os, signal\n"
+        "from pathlib import Path\n"
         "from gemwatch.adapters.store.database import WriterLock\n"
-        f"WriterLock({store_url!r}).__enter__()\n"
+        f"WriterLock(Path({str(place)!r})).__enter__()\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
     subprocess.run([sys.executable, "-c", script], check=False)
-    assert Path(f"{file_of(store_url)}.lock").read_text().strip().isdigit()
-    with WriterLock(store_url):
+    assert Path(f"{place}.lock").read_text().strip().isdigit()
+    with WriterLock(place):
         pass
 
 
 def test_folder_that_cannot_be_created_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"cannot write in .*file"):
-        WriterLock(f"sqlite:///{tmp_path}/file/gemwatch.db").__enter__()
+        WriterLock(tmp_path / "file/gemwatch.db").__enter__()
 
 
-def test_concurrent_transactions_lose_no_update(store_url: str) -> None:
+def test_concurrent_transactions_lose_no_update(place: Path) -> None:
     def count() -> None:
-        engine = open_to_write(store_url)
+        engine = open_to_write(place)
         for _ in range(25):
             with engine.begin() as connection:
                 value = connection.execute(sa.text("SELECT value FROM service WHERE name = 'n'")).scalar_one()
                 connection.execute(sa.text("UPDATE service SET value = :v WHERE name = 'n'"), {"v": int(value) + 1})
         engine.dispose()
 
-    engine = open_to_write(store_url)
+    engine = open_to_write(place)
     with engine.begin() as connection:
         connection.execute(sa.text("INSERT INTO service VALUES ('n', 0)"))
     threads = [threading.Thread(target=count) for _ in range(4)]
@@ -82,13 +83,13 @@ def test_commit_is_synced_and_references_are_checked(engine: sa.Engine) -> None:
     assert found == ["wal", 2, 1]
 
 
-def test_reader_cannot_write(store_url: str) -> None:
-    engine = open_to_read(store_url)
+def test_reader_cannot_write(place: Path) -> None:
+    engine = open_to_read(place)
     with pytest.raises(sa.exc.OperationalError, match="readonly"), engine.begin() as connection:
         connection.execute(sa.text("DELETE FROM watches"))
 
 
-async def test_work_waits_for_a_failing_store_and_reports_it(store_url: str, engine: sa.Engine) -> None:
+async def test_work_waits_for_a_failing_store_and_reports_it(place: Path, engine: sa.Engine) -> None:
     said: list[str | None] = []
     database = DatabaseThread(said.append)
     with engine.begin() as connection:
@@ -124,28 +125,28 @@ async def test_programming_error_is_raised_at_once(engine: sa.Engine) -> None:
     database.close()
 
 
-def test_store_that_stays_locked_is_refused_after_a_wait(store_url: str) -> None:
+def test_store_that_stays_locked_is_refused_after_a_wait(place: Path) -> None:
     said: list[str] = []
-    with held(file_of(store_url)):
-        wait_for_writers(store_url, 0.5, lambda: said.append("waiting"))
+    with held(place):
+        wait_for_writers(place, 0.5, lambda: said.append("waiting"))
         assert said == ["waiting"]
         with pytest.raises(StoreError, match="database is locked"):
-            upgrade(store_url)
-    wait_for_writers(store_url, 30, lambda: said.append("waiting"))
-    wait_for_writers(f"{store_url}.none", 30, lambda: said.append("waiting"))
+            upgrade(place)
+    wait_for_writers(place, 30, lambda: said.append("waiting"))
+    wait_for_writers(place.with_name("none"), 30, lambda: said.append("waiting"))
     assert said == ["waiting"]
-    assert not file_of(f"{store_url}.none").exists()
+    assert not place.with_name("none").exists()
 
 
-def test_lock_with_a_deleted_file_is_retaken_or_lost(store_url: str) -> None:
-    file = Path(f"{file_of(store_url)}.lock")
-    with WriterLock(store_url) as lock:
-        engine = open_to_write(store_url, lock=lock)
+def test_lock_with_a_deleted_file_is_retaken_or_lost(place: Path) -> None:
+    file = Path(f"{place}.lock")
+    with WriterLock(place) as lock:
+        engine = open_to_write(place, lock=lock)
         file.unlink()
         with engine.begin():
             assert file.read_text() == f"{os.getpid()}\n"
         file.unlink()
-        with WriterLock(store_url), pytest.raises(AlreadyRunningError), engine.begin():
+        with WriterLock(place), pytest.raises(AlreadyRunningError), engine.begin():
             pass
         with engine.begin():  # the other one has ended and left nothing locked
             pass

@@ -15,9 +15,9 @@ DAY = timedelta(days=1)
 
 
 @asynccontextmanager
-async def opened(url: str, clock: FakeClock) -> AsyncIterator[EndedSessions]:
+async def opened(place: Path, clock: FakeClock) -> AsyncIterator[EndedSessions]:
     """As in one life of the daemon."""
-    engine, database, views = open_to_write(url), DatabaseThread(), Views(url, clock)
+    engine, database, views = open_to_write(place), DatabaseThread(), Views(place, clock)
     yield EndedSessions(engine=engine, database=database, views=views, clock=clock)
     views.close()
     database.close()
@@ -25,20 +25,20 @@ async def opened(url: str, clock: FakeClock) -> AsyncIterator[EndedSessions]:
 
 
 async def test_logout_survives_a_restart(tmp_path: Path) -> None:
-    url, clock = store_in(tmp_path), FakeClock()
-    async with opened(url, clock) as sessions:
+    place, clock = store_in(tmp_path), FakeClock()
+    async with opened(place, clock) as sessions:
         assert await sessions.ended() == frozenset()
         await sessions.end("digest-1", START + DAY)
         await sessions.end("digest-1", START + DAY)
-    async with opened(url, clock) as sessions:
+    async with opened(place, clock) as sessions:
         assert await sessions.ended() == {"digest-1"}
 
 
 async def test_logout_is_forgotten_once_the_session_has_expired(tmp_path: Path) -> None:
-    url, clock = store_in(tmp_path), FakeClock()
-    async with opened(url, clock) as sessions:
+    place, clock = store_in(tmp_path), FakeClock()
+    async with opened(place, clock) as sessions:
         await sessions.end("digest-1", START + DAY)
         clock.advance(2 * DAY.total_seconds())
         await sessions.end("digest-2", START + 4 * DAY)
-    async with opened(url, clock) as sessions:
+    async with opened(place, clock) as sessions:
         assert await sessions.ended() == {"digest-2"}

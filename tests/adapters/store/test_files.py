@@ -11,8 +11,7 @@ import pytest
 
 from gemwatch.adapters.store import backup, schema
 from gemwatch.adapters.store.database import AlreadyRunningError, WriterLock, open_to_read, open_to_write
-from gemwatch.adapters.store.files import StoreError, cannot_use, file_of, prepare, remote_filesystem
-from gemwatch.core.settings import StoreSettings
+from gemwatch.adapters.store.files import StoreError, cannot_use, prepare, remote_filesystem
 from support.json_records import JsonRecords
 
 ODD = [
@@ -35,8 +34,8 @@ NOBODY = 65534
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
 
 
-def url_in(folder: Path) -> str:
-    return StoreSettings(path=folder / "gemwatch.db").url
+def place_in(folder: Path) -> Path:
+    return folder / "gemwatch.db"
 
 
 @contextmanager
@@ -66,36 +65,36 @@ def shared(tmp_path: Path) -> Path:
 def test_store_works_in_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
     folder = tmp_path / name
     folder.mkdir()
-    url = url_in(folder)
-    with WriterLock(url):
-        schema.upgrade(url)
-    engine = open_to_read(url)
+    place = place_in(folder)
+    with WriterLock(place):
+        schema.upgrade(place)
+    engine = open_to_read(place)
     assert JsonRecords(engine).status()["jobs"] == []
     engine.dispose()
-    backup.backup(url, folder / "copy.db")
+    backup.backup(place, folder / "copy.db")
     assert {path.name for path in folder.iterdir()} == {"gemwatch.db", "gemwatch.db.lock", "copy.db"}
     assert {path.name for path in tmp_path.iterdir()} == {name}
 
 
 def test_folders_that_differ_by_an_escape_have_their_own_stores(tmp_path: Path) -> None:
-    assert file_of(url_in(tmp_path / "a%20b")) != file_of(url_in(tmp_path / "a b"))
+    assert place_in(tmp_path / "a%20b") != place_in(tmp_path / "a b")
     for name in ("a%20b", "a b"):
         (tmp_path / name).mkdir()
-        schema.upgrade(url_in(tmp_path / name))
+        schema.upgrade(place_in(tmp_path / name))
         assert (tmp_path / name / "gemwatch.db").exists()
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
 def test_files_are_private_under_any_umask(tmp_path: Path, umask: int) -> None:
-    url, before = url_in(tmp_path), os.umask(umask)
+    place, before = place_in(tmp_path), os.umask(umask)
     try:
-        with WriterLock(url):
-            schema.upgrade(url)
-            engine = open_to_write(url)
+        with WriterLock(place):
+            schema.upgrade(place)
+            engine = open_to_write(place)
             with engine.begin() as connection:
                 connection.exec_driver_sql("DELETE FROM service")
-                backup.backup(url, tmp_path / "copy.db")
-                schema.copy_before(url, "0000")
+                backup.backup(place, tmp_path / "copy.db")
+                schema.copy_before(place, "0000")
                 names = {path.name for path in tmp_path.iterdir()}
                 modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
             engine.dispose()
@@ -106,21 +105,21 @@ def test_files_are_private_under_any_umask(tmp_path: Path, umask: int) -> None:
 
 
 def test_files_of_an_earlier_version_are_closed_to_others(tmp_path: Path) -> None:
-    url, path = url_in(tmp_path), tmp_path / "gemwatch.db"
-    schema.upgrade(url)
+    place, path = place_in(tmp_path), tmp_path / "gemwatch.db"
+    schema.upgrade(place)
     (tmp_path / "gemwatch.db.lock").touch()
     for file in tmp_path.iterdir():
         file.chmod(0o644)
-    with WriterLock(url):
-        schema.upgrade(url)
+    with WriterLock(place):
+        schema.upgrade(place)
     assert {stat.S_IMODE(file.stat().st_mode) for file in (path, tmp_path / "gemwatch.db.lock")} == {0o640}
 
 
 def test_reader_creates_no_file(tmp_path: Path) -> None:
-    url = url_in(tmp_path)
-    schema.upgrade(url)
+    place = place_in(tmp_path)
+    schema.upgrade(place)
     before = {path.name for path in tmp_path.iterdir()}
-    engine = open_to_read(url)
+    engine = open_to_read(place)
     assert JsonRecords(engine).status()["jobs"] == []
     assert {path.name for path in tmp_path.iterdir()} == before
     engine.dispose()
@@ -128,9 +127,9 @@ def test_reader_creates_no_file(tmp_path: Path) -> None:
 
 
 def test_reader_sees_commits_that_are_only_in_the_wal(tmp_path: Path) -> None:
-    url = url_in(tmp_path)
-    schema.upgrade(url)
-    reading, writing = open_to_read(url), open_to_write(url, checkpoints=False)
+    place = place_in(tmp_path)
+    schema.upgrade(place)
+    reading, writing = open_to_read(place), open_to_write(place, checkpoints=False)
     with writing.begin() as connection:
         connection.exec_driver_sql("INSERT INTO watches (job_id, watched, every) VALUES (7, 1, 60000000)")
     assert [job["job_id"] for job in JsonRecords(reading).status()["jobs"]] == [7]
@@ -140,9 +139,9 @@ def test_reader_sees_commits_that_are_only_in_the_wal(tmp_path: Path) -> None:
 
 @as_root
 def test_start_works_after_another_user_read_the_store(shared: Path) -> None:
-    url, path = url_in(shared), shared / "gemwatch.db"
+    place, path = place_in(shared), shared / "gemwatch.db"
     with acting_as(NOBODY):
-        schema.upgrade(url)
+        schema.upgrade(place)
         path.chmod(0o666)
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:  # like root's sqlite3(1)
         connection.execute("SELECT * FROM watches").close()
@@ -151,9 +150,9 @@ def test_start_works_after_another_user_read_the_store(shared: Path) -> None:
         file.touch()
         os.chown(file, 0, 0)
         file.chmod(0o600)
-    with acting_as(NOBODY), WriterLock(url):
-        schema.upgrade(url)
-        engine = open_to_write(url)
+    with acting_as(NOBODY), WriterLock(place):
+        schema.upgrade(place)
+        engine = open_to_write(place)
         engine.connect().close()
         engine.dispose()
     assert {file.name for file in shared.iterdir()} == {"gemwatch.db", "gemwatch.db.lock"}
@@ -162,25 +161,25 @@ def test_start_works_after_another_user_read_the_store(shared: Path) -> None:
 @as_root
 @pytest.mark.parametrize("end", ["", "-wal", ".lock"])
 def test_start_names_the_file_and_owner_in_the_way(shared: Path, end: str) -> None:
-    url, file = url_in(shared), Path(f"{shared / 'gemwatch.db'}{end}")
+    place, file = place_in(shared), Path(f"{shared / 'gemwatch.db'}{end}")
     with acting_as(NOBODY):
-        schema.upgrade(url)
+        schema.upgrade(place)
     file.write_bytes(b"log" if end == "-wal" else b"" if end else file.read_bytes())
     os.chown(file, 0, 0)
     file.chmod(0o600)
-    with acting_as(NOBODY), pytest.raises(StoreError) as caught, WriterLock(url):
-        schema.upgrade(url)
+    with acting_as(NOBODY), pytest.raises(StoreError) as caught, WriterLock(place):
+        schema.upgrade(place)
     assert f"{file} belongs to user root with mode 0600, and this is user nobody" in str(caught.value)
 
 
 @as_root
 def test_other_user_gets_a_clear_error(shared: Path) -> None:
-    url = url_in(shared)
-    schema.upgrade(url)
+    place = place_in(shared)
+    schema.upgrade(place)
     shared.chmod(0o700)
     with acting_as(NOBODY), pytest.raises(StoreError, match="belongs to user root with mode 0700"):
-        open_to_read(url)
-    with acting_as(NOBODY), pytest.raises(StoreError, match="belongs to user root with mode 0700"), WriterLock(url):
+        open_to_read(place)
+    with acting_as(NOBODY), pytest.raises(StoreError, match="belongs to user root with mode 0700"), WriterLock(place):
         pass
 
 
@@ -188,33 +187,33 @@ def test_other_user_gets_a_clear_error(shared: Path) -> None:
 def test_store_made_by_root_belongs_to_the_folders_owner(shared: Path) -> None:
     os.chown(shared, NOBODY, NOBODY)
     shared.chmod(0o750)
-    url = url_in(shared)
-    with WriterLock(url):
-        schema.upgrade(url)
+    place = place_in(shared)
+    with WriterLock(place):
+        schema.upgrade(place)
     assert {(file.stat().st_uid, stat.S_IMODE(file.stat().st_mode)) for file in shared.iterdir()} == {(NOBODY, 0o600)}
-    with acting_as(NOBODY), WriterLock(url):
-        schema.upgrade(url)
+    with acting_as(NOBODY), WriterLock(place):
+        schema.upgrade(place)
 
 
 def test_lock_does_not_follow_a_link(tmp_path: Path) -> None:
     precious = tmp_path / "precious"
     precious.write_text("kept")
     (tmp_path / "gemwatch.db.lock").symlink_to(precious)
-    with pytest.raises(StoreError, match="is a symbolic link"), WriterLock(url_in(tmp_path)):
+    with pytest.raises(StoreError, match="is a symbolic link"), WriterLock(place_in(tmp_path)):
         pass
     assert precious.read_text() == "kept"
 
 
 def test_second_writer_fails_at_once_and_names_the_first(tmp_path: Path) -> None:
-    url = url_in(tmp_path)
-    with WriterLock(url), pytest.raises(AlreadyRunningError, match=f"as process {os.getpid()}"), WriterLock(url):
+    place = place_in(tmp_path)
+    with WriterLock(place), pytest.raises(AlreadyRunningError, match=f"as process {os.getpid()}"), WriterLock(place):
         pass
 
 
 def test_store_behind_a_link_is_used(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "gemwatch.db").symlink_to(tmp_path / "real" / "store.db")
-    schema.upgrade(url_in(tmp_path))
+    schema.upgrade(place_in(tmp_path))
     assert stat.S_IMODE((tmp_path / "real" / "store.db").stat().st_mode) == 0o600
 
 
@@ -258,7 +257,7 @@ def test_other_errors_are_named(tmp_path: Path) -> None:
 def test_folder_in_place_of_the_store_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "gemwatch.db").mkdir()
     with pytest.raises(StoreError):
-        schema.upgrade(url_in(tmp_path))
+        schema.upgrade(place_in(tmp_path))
 
 
 def test_prepare_makes_an_empty_private_file(tmp_path: Path) -> None:

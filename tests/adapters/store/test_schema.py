@@ -72,9 +72,9 @@ def test_revision_in_the_code_is_the_newest_migration() -> None:
     assert ScriptDirectory.from_config(schema.alembic_config()).get_heads() == [schema.REVISION]
 
 
-def at_revision(revision: str, url: str) -> sa.Engine:
+def at_revision(revision: str, place: Path) -> sa.Engine:
     """A store from an earlier version."""
-    engine, config = open_to_write(url), schema.alembic_config()
+    engine, config = open_to_write(place), schema.alembic_config()
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
@@ -82,7 +82,7 @@ def at_revision(revision: str, url: str) -> sa.Engine:
 
 
 def test_runs_are_filled_from_the_transitions_of_an_older_store(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'gemwatch.db'}"
+    place = tmp_path / "gemwatch.db"
     minute = 60_000_000
     requested = 1_771_411_139_031_762  # 2026-02-18T10:38:59.031762Z, as in the documents
     texts = {status: json.dumps(document(1, status)) for status in ("REQUESTED", "IN_PROGRESS", "SUCCESS")}
@@ -100,7 +100,7 @@ def test_runs_are_filled_from_the_transitions_of_an_older_store(tmp_path: Path) 
         (3, "SUCCESS", "FAILED", requested, "no JSON"),
         (3, "FAILED", "SUCCESS", requested, odd),
     ]
-    engine = at_revision("0001", url)
+    engine = at_revision("0001", place)
     with engine.begin() as connection:
         for job_id, text in ((1, texts["SUCCESS"]), (2, bare), (3, '{"job_type": NaN}'), (4, None)):
             row = {"id": job_id, "document": text}
@@ -111,8 +111,8 @@ def test_runs_are_filled_from_the_transitions_of_an_older_store(tmp_path: Path) 
                 "INSERT INTO transitions (job_id, before, after, observed_at, document) VALUES (?, ?, ?, ?, ?)", move
             )
     engine.dispose()
-    assert schema.upgrade(url) == tmp_path / "gemwatch.db.schema-0001.bak"
-    engine = open_to_read(url)
+    assert schema.upgrade(place) == tmp_path / "gemwatch.db.schema-0001.bak"
+    engine = open_to_read(place)
     with engine.begin() as connection:
         found = latest_runs(connection)
         types = dict(connection.execute(sa.select(watches.c.job_id, watches.c.job_type)).all())
@@ -135,10 +135,10 @@ def test_runs_are_filled_from_the_transitions_of_an_older_store(tmp_path: Path) 
 
 def test_migration_reads_documents_like_the_program(tmp_path: Path) -> None:
     """The migration has its own code to read documents: both must get the same values."""
-    url, at = f"sqlite:///{tmp_path / 'gemwatch.db'}", datetime(2026, 2, 18, 12, tzinfo=UTC)
+    place, at = tmp_path / "gemwatch.db", datetime(2026, 2, 18, 12, tzinfo=UTC)
     raw = document(1, "SUCCESS", orbis_version="MAP1.204")
     values = ("REQUESTED", "IN_PROGRESS", microseconds(at - timedelta(hours=1)), json.dumps(raw))
-    engine = at_revision("0001", url)
+    engine = at_revision("0001", place)
     with engine.begin() as connection:
         connection.exec_driver_sql("INSERT INTO watches (job_id, watched, every) VALUES (1, 1, 60000000)")
         for move in (values, ("IN_PROGRESS", "SUCCESS", microseconds(at), json.dumps(raw))):
@@ -146,8 +146,8 @@ def test_migration_reads_documents_like_the_program(tmp_path: Path) -> None:
                 "INSERT INTO transitions (job_id, before, after, observed_at, document) VALUES (1, ?, ?, ?, ?)", move
             )
     engine.dispose()
-    schema.upgrade(url)
-    engine = open_to_read(url)
+    schema.upgrade(place)
+    engine = open_to_read(place)
     with engine.begin() as connection:
         assert latest_runs(connection) == [
             finished(details(raw), ended_at=at, running_since=at - timedelta(hours=1)),
@@ -156,10 +156,10 @@ def test_migration_reads_documents_like_the_program(tmp_path: Path) -> None:
 
 
 def test_migration_survives_unstorable_documents(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'gemwatch.db'}"
+    place = tmp_path / "gemwatch.db"
     halves = dict.fromkeys(("storage_id", "input_filename", "job_type", "overture_release"), "\ud800")
     old = document(1, "SUCCESS", requested_at="0001-01-01T00:00:00+14:00", **halves)
-    engine = at_revision("0001", url)
+    engine = at_revision("0001", place)
     with engine.begin() as connection:
         connection.exec_driver_sql(
             "INSERT INTO watches (job_id, watched, every, document) VALUES (1, 1, 60000000, ?)", (json.dumps(old),)
@@ -169,17 +169,17 @@ def test_migration_survives_unstorable_documents(tmp_path: Path) -> None:
             (json.dumps(old),),
         )
     engine.dispose()
-    schema.upgrade(url)
-    engine = open_to_read(url)
+    schema.upgrade(place)
+    engine = open_to_read(place)
     with engine.begin() as connection:
         (run,) = latest_runs(connection)
     engine.dispose()
     assert (run.storage_id, run.requested_at, run.matched) == ("?", None, 0.8468)
 
 
-def test_second_upgrade_changes_and_copies_nothing(store_url: str, tmp_path: Path) -> None:
+def test_second_upgrade_changes_and_copies_nothing(place: Path, tmp_path: Path) -> None:
     before = (tmp_path / "gemwatch.db").read_bytes()
-    assert schema.upgrade(store_url) is None
+    assert schema.upgrade(place) is None
     assert (tmp_path / "gemwatch.db").read_bytes() == before
     assert not list(tmp_path.glob("*.bak"))
 
@@ -188,7 +188,7 @@ def test_file_that_is_not_a_store_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "gemwatch.db"
     path.write_text("this is not a database, whatever its name says. " * 40)
     with pytest.raises(StoreError, match="file is not a database"):
-        schema.upgrade(f"sqlite:///{path}")
+        schema.upgrade(path)
     assert path.read_text().startswith("this is not a database")
 
 
@@ -198,7 +198,7 @@ def test_migration_keeps_a_copy_of_the_file(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
         connection.execute("CREATE TABLE keepsake (word TEXT)")
         connection.execute("INSERT INTO keepsake VALUES ('kept')")
-    copy = schema.copy_before(f"sqlite:///{path}", "0000")
+    copy = schema.copy_before(path, "0000")
     assert copy == tmp_path / "gemwatch.db.schema-0000.bak"
     with closing(sqlite3.connect(copy)) as connection:
         assert connection.execute("SELECT word FROM keepsake").fetchall() == [("kept",)]
@@ -206,7 +206,7 @@ def test_migration_keeps_a_copy_of_the_file(tmp_path: Path) -> None:
 
 def test_missing_store_is_reported_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="the first `gemwatch run` creates it"):
-        open_to_read(f"sqlite:///{tmp_path / 'gemwatch.db'}")
+        open_to_read(tmp_path / "gemwatch.db")
 
 
 OLD_EVENTS: list[tuple[str, dict[str, Any]]] = [
@@ -239,9 +239,9 @@ CARRIED: dict[str, Facts] = {
 @pytest.fixture
 def older(tmp_path: Path) -> str:
     """A store of schema 0003 with a job, its history and runs, and a pending delivery of each kind of event."""
-    url = f"sqlite:///{tmp_path / 'gemwatch.db'}"
+    place = tmp_path / "gemwatch.db"
     answer = json.dumps(document(7, "SUCCESS"))
-    engine = at_revision("0003", url)
+    engine = at_revision("0003", place)
     with engine.begin() as connection:
         run = connection.exec_driver_sql
         run(
@@ -264,7 +264,7 @@ def older(tmp_path: Path) -> str:
                 (number, f"target-{kind}"),
             )
     engine.dispose()
-    return url
+    return place
 
 
 def test_older_store_keeps_details_history_and_runs(older: str) -> None:
@@ -346,26 +346,26 @@ def test_invalid_old_facts_are_sent_anyway(older: str) -> None:
     assert plain(title(not_found)) == "gemwatch: Not found (job 7)"
 
 
-def test_newer_store_with_only_additions_is_used(store_url: str) -> None:
-    newer(store_url, "9999", least=schema.REVISION)
-    assert schema.upgrade(store_url) is None
-    engine = open_to_read(store_url)
+def test_newer_store_with_only_additions_is_used(place: Path) -> None:
+    newer(place, "9999", least=schema.REVISION)
+    assert schema.upgrade(place) is None
+    engine = open_to_read(place)
     schema.check(engine)
     assert schema.revision_of(engine) == "9999"
 
 
-def test_newer_store_with_removals_is_refused(store_url: str) -> None:
-    newer(store_url, "9999", least="9998")
+def test_newer_store_with_removals_is_refused(place: Path) -> None:
+    newer(place, "9999", least="9998")
     with pytest.raises(StoreError, match="schema 9999, which a newer gemwatch made"):
-        schema.upgrade(store_url)
-    engine = open_to_read(store_url)
+        schema.upgrade(place)
+    engine = open_to_read(place)
     assert schema.revision_of(engine) == "9999"
     with pytest.raises(StoreError, match="the store has schema 9999, this gemwatch reads"):
         schema.check(engine)
 
 
-def newer(url: str, revision: str, *, least: str) -> None:
-    engine = open_to_write(url)
+def newer(place: Path, revision: str, *, least: str) -> None:
+    engine = open_to_write(place)
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = ?", (revision,))
         write_notes(connection, {schema.LEAST: least})

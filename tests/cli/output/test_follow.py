@@ -31,21 +31,21 @@ SERVICE = ServiceState(login=Login.OK, api=ApiState.OK)
 def many(installation: Installation) -> Installation:
     """Sixty jobs, of which the last has failed."""
     installation.configure()
-    upgrade(url(installation))
+    upgrade(place(installation))
     jobs = [
         {**seen(480_000_000 + n, "FAILED" if n == 59 else "SUCCESS", START - timedelta(minutes=n)), "name": f"n{n}"}
         for n in range(60)
     ]
-    add(url(installation), (watches, jobs))
+    add(place(installation), (watches, jobs))
     return installation
 
 
-def url(installation: Installation) -> str:
-    return f"sqlite:///{installation.folder / 'gemwatch.db'}"
+def place(installation: Installation) -> str:
+    return installation.folder / "gemwatch.db"
 
 
 def change(installation: Installation, statement: sa.Executable) -> None:
-    engine = open_to_write(url(installation))
+    engine = open_to_write(place(installation))
     with engine.begin() as connection:
         connection.execute(statement)
     engine.dispose()

@@ -9,12 +9,12 @@ from support.filled import add
 
 def test_status_names_refused_configuration_and_targets_down(installation: Installation) -> None:
     installation.configure()
-    url = f"sqlite:///{installation.folder / 'gemwatch.db'}"
-    upgrade(url)
+    place = installation.folder / "gemwatch.db"
+    upgrade(place)
     config = {"told": ["config.yaml: x"], "refused": True, "since": START.isoformat()}
     down = {"target": "team-slack", "failing_since": START, "down_since": START, "reason": "no_service"}
     fixed = {"probes": 1, "announced": True}
-    add(url, (service, [{"name": "config", "value": config}]), (target_health, [{**down, **fixed}]))
+    add(place, (service, [{"name": "config", "value": config}]), (target_health, [{**down, **fixed}]))
     done = installation.run("status")
     assert done.returncode == 0
     refused, target = (line for line in done.stderr.splitlines() if "Since" in line)

@@ -29,9 +29,9 @@ READERS = (["status"], ["history"], ["deliveries"], ["estimate"], ["db", "info"]
 def filled(installation: Installation) -> Installation:
     """A store with a bit of everything, and names with umlauts."""
     installation.configure(watch=[{"job": 2, "name": "Österreich wöchentlich"}])
-    url = f"sqlite:///{installation.folder / 'gemwatch.db'}"
-    upgrade(url)
-    fill(url)
+    place = installation.folder / "gemwatch.db"
+    upgrade(place)
+    fill(place)
     return installation
 
 

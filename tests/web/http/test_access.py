@@ -27,7 +27,7 @@ def store(tmp_path: Path) -> str:
 
 
 @contextlib.asynccontextmanager
-async def browsing(store: str, **web: Any) -> AsyncIterator[tuple[httpx.AsyncClient, FakeClock]]:
+async def browsing(store: Path, **web: Any) -> AsyncIterator[tuple[httpx.AsyncClient, FakeClock]]:
     """A browser with no cookies yet, and the server's clock."""
     clock = FakeClock()
     site = Site(store, WebSettings(**web), clock)
@@ -67,13 +67,13 @@ OPEN = [200, 200, 200, 200, 200, 200, 404, 404]
     ],
 )
 async def test_access_by_path_and_token(
-    store: str, web: dict[str, Any], headers: dict[str, str], statuses: list[int]
+    store: Path, web: dict[str, Any], headers: dict[str, str], statuses: list[int]
 ) -> None:
     async with browsing(store, **web) as (client, _):
         assert [(await client.get(page, headers=headers)).status_code for page in PAGES] == statuses
 
 
-async def test_access_without_token_names_the_header(store: str) -> None:
+async def test_access_without_token_names_the_header(store: Path) -> None:
     async with browsing(store, token=TOKEN) as (client, _):
         answer = await client.get("/api/jobs")
         assert answer.headers["www-authenticate"] == 'Bearer realm="gemwatch"'
@@ -81,7 +81,7 @@ async def test_access_without_token_names_the_header(store: str) -> None:
         assert (await client.post("/some/page", headers=HERE)).status_code == 401
 
 
-async def test_login_leads_to_the_page_asked_for(store: str) -> None:
+async def test_login_leads_to_the_page_asked_for(store: Path) -> None:
     async with browsing(store, token=TOKEN) as (client, _):
         turned_away = await client.get("/some/page?search=a%26b&x=1")
         assert turned_away.headers["location"] == "/login?next=%2Fsome%2Fpage%3Fsearch%3Da%2526b%26x%3D1"
@@ -96,7 +96,7 @@ async def test_login_leads_to_the_page_asked_for(store: str) -> None:
         assert (await client.get("/some/page")).status_code == 404
 
 
-async def test_logout_ends_every_copy_of_the_session(store: str) -> None:
+async def test_logout_ends_every_copy_of_the_session(store: Path) -> None:
     async with browsing(store, token=TOKEN) as (client, _):
         copy = {"Cookie": f"{COOKIE}={(await log_in(client)).cookies[COOKIE]}"}
         other = {"Cookie": f"{COOKIE}={(await log_in(client)).cookies[COOKIE]}"}
@@ -109,7 +109,7 @@ async def test_logout_ends_every_copy_of_the_session(store: str) -> None:
         assert (await client.get("/api/jobs", headers=other)).status_code == 200
 
 
-async def test_logout_counts_for_other_processes_too(store: str) -> None:
+async def test_logout_counts_for_other_processes_too(store: Path) -> None:
     clock, web = FakeClock(), WebSettings(token=TOKEN)
     one, other = Site(store, web, clock), Site(store, web, clock)
     other.ended = one.ended
@@ -134,7 +134,7 @@ async def test_logout_counts_for_other_processes_too(store: str) -> None:
         ("http://gemwatch.example.com", "gemwatch", "/"),
     ],
 )
-async def test_login_cookie_follows_the_public_url(store: str, public_url: str, cookie: str, path: str) -> None:
+async def test_login_cookie_follows_the_public_url(store: Path, public_url: str, cookie: str, path: str) -> None:
     async with browsing(store, token=TOKEN, public_url=public_url) as (client, _):
         answer = await client.post(f"{path.rstrip('/')}/login", data={"token": TOKEN}, headers=HERE)
         assert answer.headers["location"] == f"{path.rstrip('/')}/"
@@ -148,7 +148,7 @@ async def test_login_cookie_follows_the_public_url(store: str, public_url: str, 
         assert (await client.get("/api/jobs", headers={"Cookie": given.replace(cookie, "other")})).status_code == 401
 
 
-async def test_session_expires_after_twelve_hours(store: str) -> None:
+async def test_session_expires_after_twelve_hours(store: Path) -> None:
     async with browsing(store, token=TOKEN) as (client, clock):
         answer = await log_in(client)
         cookie = {"Cookie": f"{COOKIE}={answer.cookies[COOKIE]}"}
@@ -158,7 +158,7 @@ async def test_session_expires_after_twelve_hours(store: str) -> None:
         assert (await client.get("/api/jobs", headers=cookie)).status_code == 401
 
 
-async def test_login_with_wrong_token_shows_the_form(store: str) -> None:
+async def test_login_with_wrong_token_shows_the_form(store: Path) -> None:
     async with browsing(store, token=TOKEN) as (client, _):
         answer = await log_in(client, "wrong", then="/jobs")
         assert answer.status_code == 403
@@ -173,7 +173,7 @@ async def wrong_tokens(client: httpx.AsyncClient, count: int = 40, **headers: st
     return [(await client.get("/api/jobs", headers=sent)).status_code for _ in range(count)]
 
 
-async def test_guesses_of_one_address_are_limited(store: str) -> None:
+async def test_guesses_of_one_address_are_limited(store: Path) -> None:
     async with browsing(store, token=TOKEN) as (client, clock):
         assert await wrong_tokens(client) == [401] * 10 + [429] * 30
         refused = await client.get("/api/jobs", headers=BEARER)
@@ -183,7 +183,7 @@ async def test_guesses_of_one_address_are_limited(store: str) -> None:
         assert (await client.get("/api/jobs", headers=BEARER)).status_code == 200
 
 
-async def test_guesses_do_not_lock_out_known_clients(store: str) -> None:
+async def test_guesses_do_not_lock_out_known_clients(store: Path) -> None:
     async with browsing(store, token=TOKEN) as (client, _):
         assert (await client.get("/api/jobs", headers=BEARER)).status_code == 200
         inside = (await log_in(client)).cookies[COOKIE]
@@ -194,7 +194,7 @@ async def test_guesses_do_not_lock_out_known_clients(store: str) -> None:
         assert (await wrong_tokens(client, 1)) == [429]
 
 
-async def test_guesses_count_for_the_forwarded_address(store: str) -> None:
+async def test_guesses_count_for_the_forwarded_address(store: Path) -> None:
     proxies = (ipaddress.ip_network("127.0.0.0/8"),)
     async with browsing(store, token=TOKEN, proxies=proxies) as (client, _):
         await wrong_tokens(client, **{"X-Forwarded-For": "198.51.100.7, 192.0.2.1"})
@@ -203,14 +203,14 @@ async def test_guesses_count_for_the_forwarded_address(store: str) -> None:
             assert (await client.get("/api/jobs", headers=sent)).status_code == status
 
 
-async def test_guesses_ignore_forwarded_addresses_of_strangers(store: str) -> None:
+async def test_guesses_ignore_forwarded_addresses_of_strangers(store: Path) -> None:
     async with browsing(store, token=TOKEN) as (client, _):
         for n in range(10):
             await wrong_tokens(client, 1, **{"X-Forwarded-For": f"192.0.2.{n}"})
         assert (await client.get("/api/jobs", headers=BEARER)).status_code == 429
 
 
-async def test_wrong_tokens_are_reported_once_a_minute(store: str) -> None:
+async def test_wrong_tokens_are_reported_once_a_minute(store: Path) -> None:
     clock = FakeClock()
     site = Site(store, WebSettings(token=TOKEN), clock)
     async with site.served() as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
@@ -241,7 +241,7 @@ async def test_wrong_tokens_are_reported_once_a_minute(store: str) -> None:
 )
 @pytest.mark.parametrize("path", ["/login", "/logout"])
 async def test_login_forms_of_other_sites_are_refused(
-    store: str, path: str, headers: dict[str, str], status: int
+    store: Path, path: str, headers: dict[str, str], status: int
 ) -> None:
     async with browsing(store, token=TOKEN) as (client, _):
         host = f"{client.base_url.host}:{client.base_url.port}"
@@ -259,14 +259,14 @@ async def test_login_forms_of_other_sites_are_refused(
         (b"", "multipart/form-data; boundary=x"),
     ],
 )
-async def test_login_refuses_other_and_long_forms(store: str, body: bytes, kind: str) -> None:
+async def test_login_refuses_other_and_long_forms(store: Path, body: bytes, kind: str) -> None:
     async with browsing(store, token=TOKEN) as (client, _):
         answer = await client.post("/login", content=body, headers={"Content-Type": kind, **HERE})
         assert answer.status_code == 400
 
 
 @pytest.mark.parametrize("path", ["/login", "/logout"])
-async def test_login_does_not_exist_without_a_token(store: str, path: str) -> None:
+async def test_login_does_not_exist_without_a_token(store: Path, path: str) -> None:
     async with browsing(store) as (client, _):
         assert (await client.post(path, headers=HERE)).status_code == 404
 
@@ -291,7 +291,7 @@ def test_login_leads_to_no_other_site(asked: str | None, kept: bool) -> None:  #
     assert safe_next(asked) == (asked if kept else "/")
 
 
-async def test_access_refuses_other_names_but_probes(store: str) -> None:
+async def test_access_refuses_other_names_but_probes(store: Path) -> None:
     async with browsing(store) as (client, _):
         strange = {"Host": "rebound.example.com"}
         for page in ("/metrics", "/api/jobs", "/", "/login"):

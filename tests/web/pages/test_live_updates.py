@@ -116,7 +116,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 async def test_live_reports_a_write_to_the_store(site: Site, tmp_path: Path) -> None:
-    store = f"sqlite:///{tmp_path / 'gemwatch.db'}"
+    store = tmp_path / "gemwatch.db"
     async with site.served() as port, listening(port) as chunks:
         await first(chunks, b"changed")
         filled.add(store, (watches, [filled.watch(7)]))

@@ -27,13 +27,13 @@ def store(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def shown(store: str) -> Iterator[Site]:
+def shown(store: Path) -> Iterator[Site]:
     with opened(store) as site:
         yield site
 
 
 @contextlib.contextmanager
-def opened(store: str, web: WebSettings | None = None) -> Iterator[Site]:
+def opened(store: Path, web: WebSettings | None = None) -> Iterator[Site]:
     site = Site(store, web)
     yield site
     site.views.close()
@@ -86,7 +86,7 @@ async def test_empty_watch_list_shows_how_to_add_a_job(client: httpx.AsyncClient
     assert "gemwatch watch 123456789" in (await page(client, "/")).text
 
 
-async def test_list_shows_every_watched_job(store: str, client: httpx.AsyncClient) -> None:
+async def test_list_shows_every_watched_job(store: Path, client: httpx.AsyncClient) -> None:
     filled.fill(store)
     found = await page(client, "/")
     assert sorted(found.job_ids) == [1, 2, 3, 4, 2**63 - 1]
@@ -95,7 +95,7 @@ async def test_list_shows_every_watched_job(store: str, client: httpx.AsyncClien
     assert "The API answered 2 times in a row that there is no such job" in found.text
 
 
-async def test_list_is_filtered_and_sorted_by_its_address(store: str, client: httpx.AsyncClient) -> None:
+async def test_list_is_filtered_and_sorted_by_its_address(store: Path, client: httpx.AsyncClient) -> None:
     filled.fill(store)
     assert (await page(client, "/?status=FAILED")).job_ids == [2**63 - 1]
     assert (await page(client, "/?status=not+seen+yet")).job_ids == [1]
@@ -110,7 +110,7 @@ async def test_list_is_filtered_and_sorted_by_its_address(store: str, client: ht
     assert "No job matches" in (await page(client, "/?q=nothing+like+this")).text
 
 
-async def test_failures_are_red_banners_with_a_remedy(store: str, shown: Site, client: httpx.AsyncClient) -> None:
+async def test_failures_are_red_banners_with_a_remedy(store: Path, shown: Site, client: httpx.AsyncClient) -> None:
     filled.fill(store)
     shown.program.trouble = "polls: no progress for 75 s"
     found = await page(client, "/")
@@ -125,7 +125,7 @@ async def test_failures_are_red_banners_with_a_remedy(store: str, shown: Site, c
     assert found.found("link", rel="icon")[0]["href"].endswith("/state-trouble.svg")  # type: ignore[union-attr]
 
 
-async def test_list_of_ten_thousand_jobs_has_a_hundred_a_page(store: str, client: httpx.AsyncClient) -> None:
+async def test_list_of_ten_thousand_jobs_has_a_hundred_a_page(store: Path, client: httpx.AsyncClient) -> None:
     filled.add(store, (watches, [filled.watch(number, name=f"job {number}") for number in range(1, 10_001)]))
     seen: list[int] = []
     path: str | None = "/?sort=job_id&order=ascending&page=99"
@@ -139,7 +139,7 @@ async def test_list_of_ten_thousand_jobs_has_a_hundred_a_page(store: str, client
     assert seen == list(range(9_801, 10_001))
 
 
-async def test_job_has_a_page_of_its_own(store: str, client: httpx.AsyncClient) -> None:
+async def test_job_has_a_page_of_its_own(store: Path, client: httpx.AsyncClient) -> None:
     filled.fill(store)
     found = await page(client, "/jobs/5")
     for words in (
@@ -156,14 +156,14 @@ async def test_job_has_a_page_of_its_own(store: str, client: httpx.AsyncClient) 
 
 
 @pytest.mark.parametrize("job_id", ["99", "0", "-1", "x", "1.0", str(2**63), "9" * 400, "٣", "%3Cb%3E", "5%00"])
-async def test_unknown_job_is_a_friendly_404(store: str, client: httpx.AsyncClient, job_id: str) -> None:
+async def test_unknown_job_is_a_friendly_404(store: Path, client: httpx.AsyncClient, job_id: str) -> None:
     filled.fill(store)
     found = await page(client, f"/jobs/{job_id}", 404)
     assert "gemwatch does not know this job" in found.text
     assert found.found("a", href="/")
 
 
-async def test_failed_deliveries_come_first(store: str, client: httpx.AsyncClient) -> None:
+async def test_failed_deliveries_come_first(store: Path, client: httpx.AsyncClient) -> None:
     filled.fill(store)
     everything = await page(client, "/deliveries")
     assert [row.get("id") for row in everything.found("tr") if row.get("id")] == [
@@ -178,7 +178,7 @@ async def test_failed_deliveries_come_first(store: str, client: httpx.AsyncClien
 
 
 @pytest.mark.parametrize("path", ["/", "/jobs/7", "/deliveries", f"/?q={EVIL}&status={EVIL}", "/jobs/8"])
-async def test_texts_from_outside_are_escaped(store: str, client: httpx.AsyncClient, path: str) -> None:
+async def test_texts_from_outside_are_escaped(store: Path, client: httpx.AsyncClient, path: str) -> None:
     details = {"input_filename": EVIL, "result_filename": EVIL, "storage_id": EVIL, "job_type": EVIL}
     move = {"before": None, "after": EVIL, "observed_at": START, "answer": "{}"}
     filled.add(
@@ -200,9 +200,9 @@ async def test_texts_from_outside_are_escaped(store: str, client: httpx.AsyncCli
 
 @pytest.mark.parametrize("path", ["/", "/jobs/482917335", "/jobs/482917300", "/jobs/1", "/deliveries", "/login"])
 async def test_pages_hold_nothing_their_policy_forbids(tmp_path: Path, path: str) -> None:
-    url = f"sqlite:///{tmp_path / 'gemwatch.db'}"
-    scene.seed(url, START)
-    with opened(url, LOCKED) as site:
+    place = tmp_path / "gemwatch.db"
+    scene.seed(place, START)
+    with opened(place, LOCKED) as site:
         async with site.served() as port, client_of(port) as client:
             answer = await client.get(path, headers={"Authorization": f"Bearer {LOCKED.token}"})
     assert "unsafe" not in answer.headers["content-security-policy"]
@@ -237,15 +237,15 @@ async def test_static_files_are_only_our_own(client: httpx.AsyncClient, name: st
 
 @pytest.mark.parametrize("path", ["/", "/jobs/5", "/deliveries"])
 async def test_lost_store_is_shown_with_a_remedy(
-    store: str, shown: Site, client: httpx.AsyncClient, path: str
+    store: Path, shown: Site, client: httpx.AsyncClient, path: str
 ) -> None:
-    Path(store.removeprefix("sqlite:///")).unlink()  # noqa: ASYNC240 (nothing waits for it)
+    store.unlink()  # noqa: ASYNC240 (nothing waits for it)
     found = await page(client, path, 503)
     assert "gemwatch cannot use its database" in found.text
     assert "check the disk" in found.text
 
 
-async def test_login_page_shows_the_error_and_keeps_next(store: str) -> None:
+async def test_login_page_shows_the_error_and_keeps_next(store: Path) -> None:
     with opened(store, LOCKED) as site:
         async with site.served() as port, client_of(port) as client:
             asked = await client.get("/jobs/7?x=%22%3E")
@@ -265,7 +265,7 @@ def test_scene_has_every_kind_of_job() -> None:
     assert states == {"SUCCESS", "FAILED", True, False}
 
 
-async def test_list_shows_problems_first(store: str, client: httpx.AsyncClient) -> None:
+async def test_list_shows_problems_first(store: Path, client: httpx.AsyncClient) -> None:
     later = START + filled.MINUTE
     jobs = [
         filled.seen(1, "SUCCESS", at=later),
@@ -280,7 +280,7 @@ async def test_list_shows_problems_first(store: str, client: httpx.AsyncClient) 
     assert (await page(client, "/")).job_ids == [7, 2, 3, 6, 4, 5, 1]
 
 
-async def test_unknown_jobs_are_not_found_and_can_be_filtered(store: str, client: httpx.AsyncClient) -> None:
+async def test_unknown_jobs_are_not_found_and_can_be_filtered(store: Path, client: httpx.AsyncClient) -> None:
     filled.add(store, (watches, [filled.watch(4, misses=3), filled.watch(5)]))
     found = await page(client, "/")
     assert "Not found 1" in found.text
@@ -290,7 +290,7 @@ async def test_unknown_jobs_are_not_found_and_can_be_filtered(store: str, client
     assert "Not found" in (await page(client, "/jobs/4")).text
 
 
-async def test_chips_count_what_the_search_finds(store: str, client: httpx.AsyncClient) -> None:
+async def test_chips_count_what_the_search_finds(store: Path, client: httpx.AsyncClient) -> None:
     filled.fill(store)
     found = await page(client, "/?q=weekly")
     assert "All 1" in found.text
@@ -298,7 +298,7 @@ async def test_chips_count_what_the_search_finds(store: str, client: httpx.Async
     assert "Failed 1" not in found.text
 
 
-async def test_list_reports_a_page_or_status_that_does_not_exist(store: str, client: httpx.AsyncClient) -> None:
+async def test_list_reports_a_page_or_status_that_does_not_exist(store: Path, client: httpx.AsyncClient) -> None:
     filled.fill(store)
     assert "There is no page 99: there is only one page" in (await page(client, "/?page=99", 404)).text
     assert "There is no page 99: there is only one page" in (await page(client, "/deliveries?page=99", 404)).text
@@ -308,7 +308,7 @@ async def test_list_reports_a_page_or_status_that_does_not_exist(store: str, cli
 
 
 @pytest.mark.parametrize("path", ["/?q=%00", "/?status=%00", "/jobs.csv?q=%00"])
-async def test_nul_matches_nothing(store: str, client: httpx.AsyncClient, path: str) -> None:
+async def test_nul_matches_nothing(store: Path, client: httpx.AsyncClient, path: str) -> None:
     filled.fill(store)
     answer = await client.get(path)
     assert answer.status_code == 200
@@ -317,7 +317,7 @@ async def test_nul_matches_nothing(store: str, client: httpx.AsyncClient, path: 
     assert (await client.get("/api/jobs?search=%00")).json()["total"] == 0
 
 
-async def test_failed_job_shows_the_reason_from_gem(store: str, client: httpx.AsyncClient) -> None:
+async def test_failed_job_shows_the_reason_from_gem(store: Path, client: httpx.AsyncClient) -> None:
     failed = filled.watch(7, status="FAILED", status_since=START, seen_at=START)
     filled.add(store, (watches, [failed]), (details, [reason(7, "column 'geometry' is missing")]))
     for path in ("/", "/jobs/7"):
@@ -329,20 +329,20 @@ def reason(job_id: int, text: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("sort", ["matched", "expected_end", "duration", "problems"])
-async def test_list_sorts_by_every_order(store: str, client: httpx.AsyncClient, sort: str) -> None:
+async def test_list_sorts_by_every_order(store: Path, client: httpx.AsyncClient, sort: str) -> None:
     filled.fill(store)
     for order in ("ascending", "descending"):
         assert len((await page(client, f"/?sort={sort}&order={order}")).job_ids) == 5
 
 
-async def test_job_page_links_to_its_json_and_copies_ids(store: str, client: httpx.AsyncClient) -> None:
+async def test_job_page_links_to_its_json_and_copies_ids(store: Path, client: httpx.AsyncClient) -> None:
     filled.fill(store)
     found = await page(client, "/jobs/5")
     assert found.found("a", href="/api/jobs/5")
     assert [button["data-copy"] for button in found.found("button", class_="copy")] == ["5", "in/5.parquet", "store"]
 
 
-async def test_csv_has_all_jobs_of_the_list(store: str, client: httpx.AsyncClient) -> None:
+async def test_csv_has_all_jobs_of_the_list(store: Path, client: httpx.AsyncClient) -> None:
     filled.add(store, (watches, [filled.watch(number, name=f"job {number}") for number in range(1, 1_201)]))
     answer = await client.get("/jobs.csv?sort=job_id&order=ascending")
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
@@ -352,13 +352,13 @@ async def test_csv_has_all_jobs_of_the_list(store: str, client: httpx.AsyncClien
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x", "\tx", "\rx", '=HYPERLINK("http://e","x")', "a,b\n=c"])
-async def test_csv_cells_are_never_formulas(store: str, client: httpx.AsyncClient, name: str) -> None:
+async def test_csv_cells_are_never_formulas(store: Path, client: httpx.AsyncClient, name: str) -> None:
     filled.add(store, (watches, [filled.watch(1, name=name)]))
     row = next(csv.DictReader(io.StringIO((await client.get("/jobs.csv")).text, newline="")))
     assert row["name"] == (name if name.startswith("a") else f"'{name}")
 
 
-async def test_badge_shows_a_state_and_no_names(store: str, client: httpx.AsyncClient) -> None:
+async def test_badge_shows_a_state_and_no_names(store: Path, client: httpx.AsyncClient) -> None:
     filled.fill(store)
     answer = await client.get("/badge.svg")
     assert answer.headers["content-type"] == "image/svg+xml"
@@ -368,7 +368,7 @@ async def test_badge_shows_a_state_and_no_names(store: str, client: httpx.AsyncC
 
 
 @pytest.mark.parametrize(("badge", "status"), [("open", 200), ("login", 303)])
-async def test_badge_is_open_only_where_configured(store: str, badge: str, status: int) -> None:
+async def test_badge_is_open_only_where_configured(store: Path, badge: str, status: int) -> None:
     with opened(store, WebSettings(token="a" * 32, badge=badge)) as site:
         async with site.served() as port, client_of(port) as client:
             answer = await client.get("/badge.svg")
@@ -377,12 +377,12 @@ async def test_badge_is_open_only_where_configured(store: str, badge: str, statu
                 assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
 
 
-async def test_numbers_stay_with_their_units(store: str, client: httpx.AsyncClient) -> None:
+async def test_numbers_stay_with_their_units(store: Path, client: httpx.AsyncClient) -> None:
     filled.fill(store)
     assert "50.0\N{NO-BREAK SPACE}% matched" in (await client.get("/jobs/5")).text
 
 
-async def test_targets_that_are_down_have_a_banner(store: str, client: httpx.AsyncClient) -> None:
+async def test_targets_that_are_down_have_a_banner(store: Path, client: httpx.AsyncClient) -> None:
     down = {"target": "team-slack", "failing_since": START, "down_since": START, "reason": "no_service"}
     columns = {column.name for column in target_health.c}
     filled.add(store, (target_health, [{name: value for name, value in down.items() if name in columns}]))
@@ -390,7 +390,7 @@ async def test_targets_that_are_down_have_a_banner(store: str, client: httpx.Asy
     assert "team-slack: the target does not accept messages" in found.text
 
 
-async def test_deliveries_show_the_text_as_sent(store: str, client: httpx.AsyncClient) -> None:
+async def test_deliveries_show_the_text_as_sent(store: Path, client: httpx.AsyncClient) -> None:
     filled.fill(store)
     text = {"at": START, "title": "SUCCESS: weekly be", "body": "All of it <b>", "format": "text"}
     sent = {"event_id": 1, "target": "chat", "state": "sent", "expires_at": START, "message_id": 1}
@@ -399,7 +399,7 @@ async def test_deliveries_show_the_text_as_sent(store: str, client: httpx.AsyncC
         assert "SUCCESS: weekly be All of it <b>" in (await page(client, path)).text
 
 
-async def test_rerouted_deliveries_are_listed_and_filtered(store: str, client: httpx.AsyncClient) -> None:
+async def test_rerouted_deliveries_are_listed_and_filtered(store: Path, client: httpx.AsyncClient) -> None:
     filled.fill(store)
     rerouted = {"event_id": 1, "target": "chat", "state": "rerouted", "expires_at": START}
     filled.add(store, (filled.deliveries, [rerouted]))

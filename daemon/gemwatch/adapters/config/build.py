@@ -44,7 +44,7 @@ def settings(
         {key: value for key, value in keys.items() if key not in _LISTS},
         name=keys.get("name") or gethostname(),
         api=_built(ApiSettings, keys["api"], token=_token_source(keys["api"].get("token"), folder, variables)),
-        store=_built(StoreSettings, store, path=folder / store.pop("url", _DATABASE)),
+        store=_built(StoreSettings, store, place=folder / store.pop("url", _DATABASE)),
         targets=tuple(_built(Target, target, name=name) for name, target in keys.get("notify", {}).items()),
         watches=watches,
         web=_web(keys.get("web", {})),

@@ -10,7 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from gemwatch.adapters.store.database import open_to_read
-from gemwatch.adapters.store.files import SIDE_FILES, StoreError, file_of
+from gemwatch.adapters.store.files import SIDE_FILES, StoreError
 from gemwatch.adapters.store.schema import revision_of
 
 
@@ -18,14 +18,13 @@ class InTheWayError(StoreError):
     """The destination exists and must not be overwritten, or only with --force."""
 
 
-def backup(url: str, to: Path, *, overwrite: bool = False) -> str:
+def backup(store: Path, to: Path, *, overwrite: bool = False) -> str:
     """Create a copy of the store at `to` atomically, and return its schema.
 
     Raises StoreError; then an earlier file at `to` is unchanged.
     """
-    store = file_of(url)
     _refuse(store, to, overwrite=overwrite)
-    engine = open_to_read(url)
+    engine = open_to_read(store)
     try:
         unfinished = _unfinished(to)
         try:
@@ -86,7 +85,7 @@ def _checked(copy: Path) -> str:
         found = damage(connection)
     if found is not None:
         raise StoreError(f"no copy was made: the store is damaged ({found}). Keep the copies you have")
-    engine = open_to_read(f"sqlite:///{copy}")
+    engine = open_to_read(copy)
     try:
         schema = revision_of(engine)
     finally:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,8 +25,8 @@ _AT_ONCE = 500  # ids in one statement; SQLite's limit is a few thousand
 class DaemonStatus:
     """Reads repeatedly, while a daemon may start, stop, and be replaced by one with another schema."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, store: Path) -> None:
+        self._store = store
         self._learner = Learner()
 
     def about(self, job_ids: Collection[int], now: datetime) -> Mapping[int, DaemonJobStatus]:
@@ -39,10 +40,10 @@ class DaemonStatus:
             return {}
         found = {one.job_id: one for one in reported if reliable(one, now)}
         # Last, because this check takes the daemon's lock for a moment, which could disturb a starting daemon.
-        return found if found and writer_of(self._url) is not None else {}
+        return found if found and writer_of(self._store) is not None else {}
 
     def _read(self, job_ids: Collection[int], now: datetime) -> list[DaemonJobStatus]:
-        wanted, engine = list(job_ids), open_to_read(self._url)
+        wanted, engine = list(job_ids), open_to_read(self._store)
         try:
             check(engine)
             with engine.begin() as connection:

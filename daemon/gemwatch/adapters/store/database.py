@@ -14,7 +14,7 @@ from typing import ParamSpec, Self, TypeVar
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.store.files import StoreError, cannot_use, exists, file_of, open_private, sqlalchemy_url
+from gemwatch.adapters.store.files import StoreError, cannot_use, exists, open_private, sqlalchemy_url
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,7 +32,7 @@ class AlreadyRunningError(StoreError):
 
 
 def open_to_write(
-    url: str, *, foreign_keys: bool = True, checkpoints: bool = True, lock: "WriterLock | None" = None
+    path: Path, *, foreign_keys: bool = True, checkpoints: bool = True, lock: "WriterLock | None" = None
 ) -> sa.Engine:
     """An engine with one connection, whose transactions take the write lock when they begin.
 
@@ -42,7 +42,6 @@ def open_to_write(
     SQLites can corrupt a file that two processes write and checkpoint at the same instant. With a `lock`, each
     transaction sees first that it is still ours.
     """
-    path = file_of(url)
     engine = sa.create_engine(sqlalchemy_url(path), pool_size=1, max_overflow=0)
 
     @sa.event.listens_for(engine, "connect")
@@ -93,13 +92,13 @@ def _inode(file: Path | int) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def wait_for_writers(url: str, patience: float, say: Callable[[], None]) -> None:
+def wait_for_writers(path: Path, patience: float, say: Callable[[], None]) -> None:
     """Return when nobody writes to the store, or after `patience` seconds. `say` is called once if one has to wait.
 
     For the start: a backup or another command may hold the lock. Anything else that is wrong with the file shows
     when it is used next, and so does a lock that outlasts this.
     """
-    path, deadline, said = file_of(url), time.monotonic() + patience, False
+    deadline, said = time.monotonic() + patience, False
     if not path.exists():
         return
     with closing(sqlite3.connect(path, timeout=BUSY_MS / 1000, isolation_level=None)) as connection:
@@ -117,12 +116,11 @@ def wait_for_writers(url: str, patience: float, say: Callable[[], None]) -> None
             return
 
 
-def open_to_read(url: str, *, live: bool = False) -> sa.Engine:
+def open_to_read(path: Path, *, live: bool = False) -> sa.Engine:
     """An engine that cannot write, for commands, whether a daemon runs or not.
 
     Raises StoreError where there is no store yet.
     """
-    path = file_of(url)
     if not exists(path):
         raise StoreError(f"there is no store at {path} yet: the first `gemwatch run` creates it")
     engine = sa.create_engine("sqlite://", creator=lambda: connect_to_read(path, live=live), poolclass=sa.NullPool)
@@ -153,8 +151,8 @@ def connect_to_read(path: Path, *, live: bool = False) -> sqlite3.Connection:
 class WriterLock:
     """The daemon holds this lock while it runs. The kernel releases it when the process ends in any way."""
 
-    def __init__(self, url: str) -> None:
-        self._path = Path(f"{os.path.realpath(file_of(url))}.lock")  # the same path for all links to it
+    def __init__(self, store: Path) -> None:
+        self._path = Path(f"{os.path.realpath(store)}.lock")  # the same path for all links to it
 
     def __enter__(self) -> Self:
         try:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-_URL = "sqlite:///"
 PRIVATE = 0o600
 SIDE_FILES = ("-wal", "-shm", ".lock")  # the files next to a store that belong to it
 _REMOTE = frozenset(
@@ -31,11 +30,6 @@ _REMOTE = frozenset(
 
 class StoreError(Exception):
     """The store cannot be used. The message says why and what to do, and is safe to show."""
-
-
-def file_of(url: str) -> Path:
-    """The path of the SQLite file. It is not parsed as a URL: `%`, `?` and `#` have no special meaning."""
-    return Path(url.removeprefix(_URL))
 
 
 def sqlalchemy_url(path: Path) -> sa.URL:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -16,10 +17,10 @@ from gemwatch.core.runs import Run, finished
 
 
 class StoreGate:
-    """`own`: the gates of single jobs, which override the general one. `url` None: there is no store."""
+    """`own`: the gates of single jobs, which override the general one. `store` None: there is none."""
 
-    def __init__(self, url: str | None, general: Gate | None, own: Mapping[int, Gate]) -> None:
-        self._url, self._general, self._own = url, general or Gate(), own
+    def __init__(self, store: Path | None, general: Gate | None, own: Mapping[int, Gate]) -> None:
+        self._store, self._general, self._own = store, general or Gate(), own
 
     def needs_review(self, job: JobDetails, seen_at: datetime) -> tuple[str, ...]:
         """The reasons to review this SUCCESS. Without a readable store, only its own numbers count."""
@@ -35,10 +36,10 @@ class StoreGate:
     def _earlier(self, job: JobDetails) -> Run | None:
         """The previous SUCCESS on the same input, excluding this job, whose end a daemon may have recorded."""
         place = place_of(job)
-        if place is None or self._url is None:
+        if place is None or self._store is None:
             return None
         query = SUCCESSES.where(runs.c.job_id != job.job_id).limit(1)
-        engine = open_to_read(self._url)
+        engine = open_to_read(self._store)
         try:
             check(engine)
             with engine.begin() as connection:

@@ -10,16 +10,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from gemwatch.adapters.store.database import open_to_read
-from gemwatch.adapters.store.files import file_of
 from gemwatch.adapters.store.reads.json_shapes import as_text
 from gemwatch.adapters.store.schema import REVISION, revision_of
 from gemwatch.adapters.store.tables import deliveries, events, transitions, watches
 from gemwatch.core.work import DeliveryState
 
 
-def writer_of(url: str) -> int | None:
+def writer_of(store: Path) -> int | None:
     """The id of the process that holds the store's `WriterLock`: 0 if unknown, None if there is none."""
-    path = Path(f"{file_of(url).resolve()}.lock")
+    path = Path(f"{store.resolve()}.lock")
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -37,12 +36,12 @@ def writer_of(url: str) -> int | None:
         os.close(handle)
 
 
-def facts_of(url: str) -> dict[str, Any]:
+def facts_of(path: Path) -> dict[str, Any]:
     """The output of `gemwatch db info`. Counts nothing in a store with another schema: its tables may differ.
 
     Raises StoreError if there is no store or the file is not one.
     """
-    path, engine = file_of(url), open_to_read(url)
+    engine = open_to_read(path)
     try:
         schema = revision_of(engine)
         return {
@@ -52,7 +51,7 @@ def facts_of(url: str) -> dict[str, Any]:
             "schema": schema,
             "schema_read": REVISION,
             "sqlite": sqlite3.sqlite_version,
-            "daemon": writer_of(url),
+            "daemon": writer_of(path),
             "counts": _counts(engine) if schema == REVISION else None,
         }
     finally:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from gemwatch.adapters.store.database import open_to_write
-from gemwatch.adapters.store.files import StoreError, file_of, make_private, prepare
+from gemwatch.adapters.store.files import StoreError, make_private, prepare
 from gemwatch.adapters.store.tables import service
 
 if TYPE_CHECKING:
@@ -57,27 +57,27 @@ def least_version() -> str:
     return max(str(getattr(script.module, "min_version", script.revision)) for script in scripts)
 
 
-def upgrade(url: str) -> Path | None:
+def upgrade(path: Path) -> Path | None:
     """Run the missing migrations in one transaction. Returns the path of the copy, if one was made.
 
     Raises StoreError if the file is from a newer gemwatch, is not a SQLite file, or cannot be written.
     """
-    prepare(file_of(url))
+    prepare(path)
     # Rebuilding a table drops it first, and foreign keys would then delete the rows that refer to it.
-    engine = open_to_write(url, foreign_keys=False)
+    engine = open_to_write(path, foreign_keys=False)
     try:
         found = revision_of(engine)
         if found == REVISION or _only_adds(engine, found):
-            _check_sound(engine, url)
+            _check_sound(engine, path)
             return None
-        return _migrate(engine, url, found)
+        return _migrate(engine, path, found)
     except sa.exc.DatabaseError as error:
-        raise StoreError(f"the store {file_of(url)} cannot be brought up to date: {error.orig}") from None
+        raise StoreError(f"the store {path} cannot be brought up to date: {error.orig}") from None
     finally:
         engine.dispose()
 
 
-def _check_sound(engine: sa.Engine, url: str) -> None:
+def _check_sound(engine: sa.Engine, path: Path) -> None:
     """Check the file at the start: later, gemwatch would retry work on a damaged file forever."""
     try:
         with engine.connect() as connection:
@@ -86,24 +86,24 @@ def _check_sound(engine: sa.Engine, url: str) -> None:
         said = str(error.orig)
     if said != "ok":
         raise StoreError(
-            f"the store {file_of(url)} is damaged ({said}): restore a copy of it, or move it away to start with an "
+            f"the store {path} is damaged ({said}): restore a copy of it, or move it away to start with an "
             "empty one, which reports every job on the watch list that has ended once more"
         )
 
 
-def _migrate(engine: sa.Engine, url: str, found: str | None) -> Path | None:
+def _migrate(engine: sa.Engine, path: Path, found: str | None) -> Path | None:
     # Imported only when needed: Alembic takes 0.2 s to load.
     from alembic import command  # noqa: PLC0415
     from alembic.script import ScriptDirectory  # noqa: PLC0415
 
-    path, config = file_of(url), alembic_config()
+    config = alembic_config()
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if found is not None and found not in known:
         raise StoreError(
             f"the store {path} has schema {found}, which a newer gemwatch made: install that version or a newer "
             "one, or restore the copy that was made before its first start"
         )
-    copy = copy_before(url, found) if found is not None else None
+    copy = copy_before(path, found) if found is not None else None
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
@@ -132,9 +132,8 @@ def _migrations() -> Path:
     raise StoreError(f"the migrations are missing from {package}: install gemwatch again")
 
 
-def copy_before(url: str, found: str) -> Path:
+def copy_before(path: Path, found: str) -> Path:
     """Make a consistent copy of the store next to it, named after its schema."""
-    path = file_of(url)
     copy = path.with_name(f"{path.name}.schema-{found}.bak")
     unfinished = copy.with_suffix(".part")
     unfinished.unlink(missing_ok=True)

@@ -73,12 +73,12 @@ def _findings(path: Path, loaded: "LoadedFile", secrets: "Secrets", *, online: b
     yield from configuration.findings(path, loaded)
     found = load_sections(path, os.environ, ("store.url",)).settings
     if found is not None:
-        yield from store.findings(found.store.url)
+        yield from store.findings(found.store.place)
     yield from machine.findings(os.environ)
     settings = loaded.settings
     if settings is None:
         return
-    yield web.finding(settings.web, daemon=writer_of(settings.store.url) is not None)
+    yield web.finding(settings.web, daemon=writer_of(settings.store.place) is not None)
     yield from targets.findings(settings.targets, online=online)
     yield from _login_and_api(settings, secrets, online=online)
 

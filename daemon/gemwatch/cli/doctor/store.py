@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gemwatch.adapters.store.backup import damage
 from gemwatch.adapters.store.database import connect_to_read, open_to_read
-from gemwatch.adapters.store.files import SIDE_FILES, StoreError, file_of, remote_filesystem
+from gemwatch.adapters.store.files import SIDE_FILES, StoreError, remote_filesystem
 from gemwatch.adapters.store.info import writer_of
 from gemwatch.adapters.store.schema import REVISION, alembic_config, revision_of
 from gemwatch.cli.access import denied
@@ -20,8 +20,7 @@ _LITTLE = 200 << 20  # bytes; a busy store with its log and one copy of it
 _WAL_RESET_FIXED = (3, 51, 3)
 
 
-def findings(url: str) -> Iterator[Finding]:
-    path = file_of(url)
+def findings(path: Path) -> Iterator[Finding]:
     if (sentence := denied(path, needed=os.R_OK | os.W_OK)) is not None:
         found, _, remedy = sentence.rpartition(". ")
         yield problem("store", found, " ".join(remedy.split()))
@@ -29,17 +28,17 @@ def findings(url: str) -> Iterator[Finding]:
         return
     yield from _place(path)
     if path.exists():
-        yield _contents(url)
+        yield _contents(path)
     else:
         yield ok("store", f"there is none at {path} yet: the first `gemwatch run` makes it")
     yield _sqlite()
-    writer = writer_of(url)
+    writer = writer_of(path)
     if writer is not None:
-        yield from _service(url)
+        yield from _service(path)
     yield ok("daemon", "none uses this store" if writer is None else f"runs as process {writer or 'unknown'}")
 
 
-def _service(url: str) -> Iterator[Finding]:
+def _service(path: Path) -> Iterator[Finding]:
     """What the daemon itself reports in its store."""
     import sqlalchemy as sa
 
@@ -51,7 +50,7 @@ def _service(url: str) -> Iterator[Finding]:
     from gemwatch.core.text.failures import FAILING, Failure
 
     try:
-        with open_to_read(url).begin() as connection:
+        with open_to_read(path).begin() as connection:
             notes = {row.name: row.value for row in connection.execute(sa.select(service))}
             state = service_state(notes)
             healths = read_health(connection)
@@ -123,11 +122,10 @@ def _closed(file: Path) -> bool:
     return file.exists() and not os.access(file, os.R_OK | os.W_OK)
 
 
-def _contents(url: str) -> Finding:
-    path = file_of(url)
+def _contents(path: Path) -> Finding:
     put_back = "Stop the daemon, then move a copy to the store's place that was made with: gemwatch db backup FILE"
     try:
-        found = revision_of(open_to_read(url))
+        found = revision_of(open_to_read(path))
         with closing(connect_to_read(path)) as connection:
             broken = damage(connection)
         if found == REVISION and broken is None:

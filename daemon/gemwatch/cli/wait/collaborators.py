@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
+from pathlib import Path
 from signal import Signals
 from threading import Thread
 from typing import TypeVar
@@ -32,7 +33,7 @@ _PATIENCE = 2.0  # seconds for one read of the store
 
 async def waited(
     settings: Settings,
-    store_url: str | None,
+    store: Path | None,
     jobs: Mapping[int, str | None],
     terms: Terms,
     limit: timedelta | None,
@@ -42,11 +43,11 @@ async def waited(
 ) -> tuple[Sequence[Standing], Outcome]:
     """How the jobs stand at the end, and the outcome: for a signal, what `signals` says.
 
-    `store_url` None: there is no store.
+    `store` None: there is no store.
     """
     loop, stopped_by = asyncio.get_running_loop(), list[Outcome]()
     async with AsyncExitStack() as stack:
-        waiting = _build(stack, settings, store_url, shown, jobs=jobs, terms=terms, limit=limit)
+        waiting = _build(stack, settings, store, shown, jobs=jobs, terms=terms, limit=limit)
         running = asyncio.create_task(waiting.run())
 
         def stop(outcome: Outcome) -> None:
@@ -62,7 +63,7 @@ async def waited(
 def _build(
     stack: AsyncExitStack,
     settings: Settings,
-    store_url: str | None,
+    store: Path | None,
     shown: Shown,
     *,
     jobs: Mapping[int, str | None],
@@ -74,7 +75,7 @@ def _build(
     stack.push_async_callback(api.close)
     credentials = Credentials(settings.api.token, clock, Secrets.of(settings))
     stack.push_async_callback(credentials.close)
-    store = _Store(settings, store_url, clock)
+    reads = _Store(settings, store, clock)
 
     async def unreachable() -> str | None:
         answer = await server_time(settings.api, clock)
@@ -92,8 +93,8 @@ def _build(
         asking=Asking(api=api, credentials=credentials, pace=pace),
         poll=settings.poll,
         clock=clock,
-        daemon=store.daemon,
-        needs_review=store.needs_review,
+        daemon=reads.daemon,
+        needs_review=reads.needs_review,
         unreachable=unreachable,
         show=show,
     )
@@ -105,11 +106,11 @@ class _Store:
     Threads of a pool would be waited for when the program ends, and a file system that hangs never returns.
     """
 
-    def __init__(self, settings: Settings, store_url: str | None, clock: Clock) -> None:
+    def __init__(self, settings: Settings, store: Path | None, clock: Clock) -> None:
         own = {watch.job_id: watch.gate for watch in settings.watches if watch.gate is not None}
-        self._gate = StoreGate(store_url, settings.gate, own)
+        self._gate = StoreGate(store, settings.gate, own)
         self._gate_alone = StoreGate(None, settings.gate, own)
-        self._status = None if store_url is None else DaemonStatus(store_url)
+        self._status = None if store is None else DaemonStatus(store)
         self._clock = clock
         self._hanging: Future[object] | None = None
 

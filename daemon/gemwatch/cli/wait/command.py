@@ -147,8 +147,8 @@ def _before_the_loop() -> None:
         signal.signal(one, stop)
 
 
-def _settings(context: typer.Context, config: Path | None) -> "tuple[Settings, str | None]":
-    """The settings and the store's URL; from the environment, and without a store, where there is no file."""
+def _settings(context: typer.Context, config: Path | None) -> "tuple[Settings, Path | None]":
+    """The settings and the place of the store; from the environment, and without a store, where there is no file."""
     from gemwatch.adapters.config.bad_value import BadValueError
     from gemwatch.adapters.config.file import api_from_environment, load_sections
     from gemwatch.adapters.config.places import VARIABLE, NoConfigError, find
@@ -164,19 +164,19 @@ def _settings(context: typer.Context, config: Path | None) -> "tuple[Settings, s
     if path is not None and (named or os.access(path, os.R_OK)):
         loaded = load_sections(path, os.environ, ("api", "poll", "gate", "store", "watch"))
         if loaded.settings is not None:
-            return loaded.settings, loaded.settings.store.url
+            return loaded.settings, loaded.settings.store.place
         say_problems(loaded.problems)
         say_access(path)
         raise typer.Exit(MISUSED)
     try:
-        return Settings(api=api_from_environment(os.environ), store=StoreSettings(path=Path())), None
+        return Settings(api=api_from_environment(os.environ), store=StoreSettings(place=Path())), None
     except BadValueError as error:
         fail(f"{missing}\nA wait also works without a file, with the key in the environment; but {error}", MISUSED)
 
 
 def _waited(
     settings: "Settings",
-    store_url: str | None,
+    store: Path | None,
     jobs: list[int],
     terms: Terms,
     limit: timedelta | None,
@@ -191,7 +191,7 @@ def _waited(
     named = {job_id: names.get(job_id) for job_id in jobs}
     shown = _shown(as_json=as_json)
     try:
-        return asyncio.run(waited(settings, store_url, named, terms, limit, shown=shown, signals=_SIGNALS))
+        return asyncio.run(waited(settings, store, named, terms, limit, shown=shown, signals=_SIGNALS))
     finally:
         shown.finish()
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemwatch.adapters.store.database import open_to_write
+from gemwatch.adapters.store.database import open_to_read, open_to_write
 from gemwatch.adapters.store.files import StoreError
 from gemwatch.adapters.store.reads.json_shapes import deliveries_page_json, history_json, jobs_page_json, service_json
 from gemwatch.adapters.store.reads.records import Records
@@ -29,13 +29,13 @@ LAST = 2**63 - 1
 
 @pytest.fixture
 def store(tmp_path: Path) -> str:
-    url = store_in(tmp_path)
-    fill(url)
-    return url
+    place = store_in(tmp_path)
+    fill(place)
+    return place
 
 
 @pytest.fixture
-def views(store: str) -> Iterator[Views]:
+def views(store: Path) -> Iterator[Views]:
     views = Views(store, FakeClock())
     yield views
     views.close()
@@ -84,7 +84,7 @@ async def test_jobs_are_found_ordered_and_paged(views: Views, asked: dict[str, A
         assert page.total == len(found)
 
 
-async def test_successes_that_need_review_are_found_and_counted(views: Views, store: str) -> None:
+async def test_successes_that_need_review_are_found_and_counted(views: Views, store: Path) -> None:
     doubtful = {**seen(9, "SUCCESS"), "needs_review": ["matched 50.0 %, below the floor of 80.0 %"]}
     add(store, (watches, [doubtful, {**doubtful, "job_id": 10, "watched": False}]))
     assert ids(await views.jobs(needs_review=True)) == [9, 10]
@@ -100,15 +100,15 @@ async def test_page_has_the_total_and_its_range(views: Views) -> None:
     assert (page.total, page.limit, page.offset) == (4, 2, 1)
 
 
-async def test_jobs_and_deliveries_have_the_shapes_of_the_commands(views: Views, store: str) -> None:
-    records = JsonRecords(sa.create_engine(store))
+async def test_jobs_and_deliveries_have_the_shapes_of_the_commands(views: Views, store: Path) -> None:
+    records = JsonRecords(open_to_read(store))
     jobs = sorted(records.status(now=START)["jobs"], key=lambda job: int(job["job_id"]))
     assert jobs_page_json(await views.jobs())["jobs"] == jobs
     assert deliveries_page_json(await views.deliveries())["deliveries"] == records.deliveries()[::-1]
 
 
-async def test_job_view_has_its_whole_history(views: Views, store: str) -> None:
-    job, records = await views.job(5), Records(sa.create_engine(store))
+async def test_job_view_has_its_whole_history(views: Views, store: Path) -> None:
+    job, records = await views.job(5), Records(open_to_read(store))
     assert job is not None
     assert list(job.transitions) == records.history(5)
     assert [one.target for one in job.deliveries] == ["team", "mail"]
@@ -124,7 +124,7 @@ async def test_unseen_job_has_no_runs(views: Views) -> None:
     assert await views.job(999) is None
 
 
-async def test_unfinished_job_shows_all_earlier_runs_of_its_input(views: Views, store: str) -> None:
+async def test_unfinished_job_shows_all_earlier_runs_of_its_input(views: Views, store: Path) -> None:
     again = seen(77, "IN_PROGRESS")
     again["document"] = again["document"].replace("in/77.parquet", "in/5.parquet")
     add(store, (watches, [again]))
@@ -152,7 +152,7 @@ async def test_deliveries_are_found_newest_first(views: Views, asked: dict[str, 
         assert page.total == len(found)
 
 
-async def test_service_view_has_health_and_counts(store: str) -> None:
+async def test_service_view_has_health_and_counts(store: Path) -> None:
     views = Views(store, FakeClock(), lambda: "disk full")
     service = service_json(await views.service(), version="1.2.3")
     views.close()
@@ -172,7 +172,7 @@ async def test_service_view_has_health_and_counts(store: str) -> None:
     }
 
 
-async def test_marker_changes_only_with_commits(views: Views, store: str) -> None:
+async def test_marker_changes_only_with_commits(views: Views, store: Path) -> None:
     first = await views.changed()
     await views.jobs()
     assert await views.changed() == first
@@ -182,7 +182,7 @@ async def test_marker_changes_only_with_commits(views: Views, store: str) -> Non
     assert await views.changed() == second
 
 
-async def test_marker_changes_when_the_store_fails(store: str) -> None:
+async def test_marker_changes_when_the_store_fails(store: Path) -> None:
     trouble: list[str | None] = [None]
     views = Views(store, FakeClock(), lambda: trouble[0])
     before = await views.changed()
@@ -191,7 +191,7 @@ async def test_marker_changes_when_the_store_fails(store: str) -> None:
     views.close()
 
 
-async def test_views_do_not_block_a_writer(views: Views, store: str) -> None:
+async def test_views_do_not_block_a_writer(views: Views, store: Path) -> None:
     engine = open_to_write(store)
     with engine.begin() as connection:
         connection.execute(sa.update(watches).values(name="new"))
@@ -201,8 +201,8 @@ async def test_views_do_not_block_a_writer(views: Views, store: str) -> None:
 
 
 async def test_failing_store_is_reported_and_retried(tmp_path: Path) -> None:
-    url = store_in(tmp_path)
-    views, file = Views(url, FakeClock()), tmp_path / "gemwatch.db"
+    place = store_in(tmp_path)
+    views, file = Views(place, FakeClock()), tmp_path / "gemwatch.db"
     sound = file.read_bytes()
     file.write_bytes(b"no database" * 1000)
     with pytest.raises(StoreError, match="the store does not work: file is not a database"):
@@ -213,9 +213,9 @@ async def test_failing_store_is_reported_and_retried(tmp_path: Path) -> None:
 
 
 async def test_ten_thousand_jobs_are_searched_like_ten(tmp_path: Path) -> None:
-    url = store_in(tmp_path)
-    add(url, (watches, [{**seen(n, "SUCCESS"), "name": f"job {n}"} for n in range(1, 10_001)]))
-    views = Views(url, FakeClock())
+    place = store_in(tmp_path)
+    add(place, (watches, [{**seen(n, "SUCCESS"), "name": f"job {n}"} for n in range(1, 10_001)]))
+    views = Views(place, FakeClock())
     page = await views.jobs(search="in/99", sort="name", descending=True, limit=5)
     assert page.total == 111
     assert ids(page) == [9999, 9998, 9997, 9996, 9995]
@@ -238,15 +238,15 @@ def _once(factory: pytest.TempPathFactory) -> str:
     return _STORES[0]
 
 
-async def _search(url: str, text: str, sort: str) -> list[int]:
-    engine = open_to_write(url)
+async def _search(place: Path, text: str, sort: str) -> list[int]:
+    engine = open_to_write(place)
     with engine.begin() as connection:
         connection.execute(sa.delete(watches))
         connection.execute(
             sa.insert(watches), [watch(1, name=f"a{text}b"), watch(2, name="@@@"), watch(3, name=None)]
         )
     engine.dispose()
-    views = Views(url, FakeClock())
+    views = Views(place, FakeClock())
     try:
         json.dumps(jobs_page_json(await views.jobs()))
         return ids(await views.jobs(search=f"a{text}b", sort=sort))

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
@@ -29,9 +30,9 @@ class Views:
     Each raises StoreError where the store does not answer. The program's own writes wait for the store; these do not.
     """
 
-    def __init__(self, url: str, clock: Clock, failure: Callable[[], str | None] = lambda: None) -> None:
+    def __init__(self, store: Path, clock: Clock, failure: Callable[[], str | None] = lambda: None) -> None:
         """`failure`: what keeps the program from writing to the store."""
-        self._engine = open_to_read(url, live=True)
+        self._engine = open_to_read(store, live=True)
         self._clock = clock
         self._failure = failure
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="views")

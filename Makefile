@@ -7,6 +7,9 @@
 # make golden    the golden files of all messages, to be read before they are committed
 # make matrix    the tests on each installed Python, with the newest and the lowest dependencies (needs uv); TESTS=tests/core
 # make lock      renew the lock files from pyproject.toml (needs uv)
+# make man       the manual pages, from help and schema: docs/man/
+# make release   every gate, then wheel, sdist, Debian packages and SBOM in dist/, built twice; GATES=skip only builds
+# make deb-test  the Debian packages in dist/: installed, upgraded, removed and purged in clean roots (needs root, debootstrap)
 # make sbom      what a release installs, as CycloneDX: dist/gemwatch.cdx.json
 # make audit     known vulnerabilities of what a release installs (needs network access)
 
@@ -15,7 +18,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find daemon migrations -type f -not -path '*/__pycache__/*') pyproject.toml README.md LICENSE
 
-.PHONY: demo test check torture soak bench screenshots golden lock clean
+.PHONY: demo test check torture soak bench screenshots golden man release deb-test lock clean
 
 demo: $(VENV)/.gemwatch
 	@$(BIN)/gemwatch demo $(if $(KEEP),--keep-running)
@@ -69,6 +72,15 @@ $(RELEASE)/.done: requirements-release.lock
 	@$(PYTHON) -m venv $(RELEASE)
 	@$(RELEASE)/bin/python -m pip install --quiet --require-hashes -r requirements-release.lock
 	@touch $@
+
+man: $(VENV)/.gemwatch
+	PYTHONPATH=. $(BIN)/python -m release.man docs/man
+
+release: $(RELEASE)/.done $(VENV)/.gemwatch
+	PYTHONPATH=. $(RELEASE)/bin/python -m release $(if $(filter skip,$(GATES)),--skip-gates) --program $(abspath $(BIN))/python
+
+deb-test:
+	release/test_deb.sh dist
 
 sbom: $(RELEASE)/.done
 	@mkdir -p dist

@@ -30,10 +30,15 @@ def json_schema() -> Schema:
     return {"$schema": GenerateJsonSchema.schema_dialect, "title": "gemwatch's configuration", **schema}
 
 
+def reference() -> Iterator[tuple[str, str, str]]:
+    """Every key with its default and meaning, as Markdown."""
+    schema = json_schema()
+    return _rows(schema, schema, "")
+
+
 def table() -> str:
     """Every key with its default and meaning, as a Markdown table."""
-    schema = json_schema()
-    rows = "".join(f"| `{path}` | {default} | {about} |\n" for path, default, about in _rows(schema, schema, ""))
+    rows = "".join(f"| `{path}` | {_cell(default)} | {_cell(about)} |\n" for path, default, about in reference())
     return f"| key | default | meaning |\n| --- | --- | --- |\n{rows}"
 
 
@@ -79,7 +84,11 @@ def _about(part: Schema) -> str:
     shapes = [shape for shape in part.get("anyOf", ()) if shape.get("pattern") != REFERENCE["pattern"]]
     words = shapes[0].get("enum", ()) if len(shapes) == 1 else ()
     choices = f" One of {', '.join(f'`{word}`' for word in words)}." if words else ""
-    return f"{part['description']}{choices}".replace("|", "\\|")
+    return f"{part['description']}{choices}"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def _fill_in(node: Schema, settings: type, root: Schema) -> None:

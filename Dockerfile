@@ -2,6 +2,7 @@
 #
 #   docker build -t gemwatch .
 #   docker build -t gemwatch --build-arg AZURE_IDENTITY=1 .    # for api.token.azure: about 20 MB more
+#   docker build -t gemwatch --build-arg POSTGRESQL=1 .        # for a store in PostgreSQL: about 10 MB more
 #   docker build -t gemwatch --build-arg AZURE_CLI=1 .         # with the Azure CLI: about 700 MB more
 #
 # VERSION and REVISION become labels. How to run it: compose.yaml, docs/kubernetes/, docs/operations.md. The release
@@ -20,12 +21,15 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
 
 RUN python -m venv --without-pip /opt/gemwatch
-ARG AZURE_IDENTITY=""
-COPY requirements.lock requirements-azure.lock ./
+ARG AZURE_IDENTITY="" POSTGRESQL=""
+COPY requirements.lock requirements-azure.lock requirements-postgresql.lock ./
 # Wheels only: nothing is compiled, and no package's own code runs.
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip --python /opt/gemwatch install --require-hashes --only-binary=:all: \
-        -r "requirements${AZURE_IDENTITY:+-azure}.lock"
+        -r "requirements${AZURE_IDENTITY:+-azure}.lock" \
+    && if [ -n "$POSTGRESQL" ]; then \
+        pip --python /opt/gemwatch install --require-hashes --only-binary=:all: -r requirements-postgresql.lock; \
+    fi
 
 # The build backend and its dependencies, with their hashes, from the development lock.
 COPY requirements-dev.lock ./

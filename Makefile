@@ -89,12 +89,14 @@ sbom: $(RELEASE)/.done
 
 audit: $(RELEASE)/.done
 	$(RELEASE)/bin/pip-audit --disable-pip --require-hashes --requirement requirements-azure.lock
+	$(RELEASE)/bin/pip-audit --disable-pip --require-hashes --requirement requirements-postgresql.lock
 	$(RELEASE)/bin/pip-audit --disable-pip --require-hashes --requirement requirements-azure-cli.lock
 
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --extra azure -c requirements.lock -o requirements-azure.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --extra postgresql -c requirements.lock -o requirements-postgresql.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group release -o requirements-release.lock
 	echo azure-cli | uv pip compile --quiet --python-version 3.13 --python-platform linux --only-binary :all: --generate-hashes --no-header --no-annotate - -o requirements-azure-cli.lock
 

@@ -1,15 +1,20 @@
-"""Fixtures for all tests: settings, real servers, an installation, and a clock that a test moves."""
+"""Fixtures for all tests: settings, real servers and stores, an installation, and a clock that a test moves."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 
+from gemwatch.adapters.store.database import open_to_write
+from gemwatch.adapters.store.schema import upgrade
+from gemwatch.core.settings import Place
 from support.clock import FakeClock
 from support.daemon import Installation
 from support.gem import ScriptedGem
 from support.inbox import Inbox
+from support.postgresql import new_database
 
 # Shared machines sometimes stall, so the duration of an example is not checked.
 settings.register_profile("gemwatch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -44,3 +49,27 @@ def clock() -> FakeClock:
 @pytest.fixture
 def installation(tmp_path: Path, gem: ScriptedGem, inbox: Inbox) -> Installation:
     return Installation(tmp_path, gem, inbox)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A store in a file, for what only SQLite does."""
+    upgrade(tmp_path / "gemwatch.db")
+    return tmp_path / "gemwatch.db"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    """A store of each kind."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("file")
+        return
+    with new_database() as database:
+        yield database
+
+
+@pytest.fixture
+def engine(place: Place) -> Iterator[sa.Engine]:
+    engine = open_to_write(place)
+    yield engine
+    engine.dispose()

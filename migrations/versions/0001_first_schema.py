@@ -34,8 +34,8 @@ def upgrade() -> None:
         sa.Column("misses", sa.Integer(), server_default="0", nullable=False),
         sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
         sa.Column("refused_at", sa.BigInteger(), nullable=True),
-        sa.Column("told_missing", sa.Boolean(), server_default=sa.text("0"), nullable=False),
-        sa.Column("told_refused", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("told_missing", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("told_refused", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("last_error", sa.Text(), nullable=True),
         sa.Column("document", sa.Text(), nullable=True),
         sa.Column("polled_at", sa.BigInteger(), nullable=True),
@@ -44,7 +44,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("job_id", name=op.f("pk_watches")),
     )
     op.create_index(
-        op.f("ix_watches_due_at"), "watches", ["due_at"], unique=False, sqlite_where=sa.text("due_at IS NOT NULL")
+        op.f("ix_watches_due_at"),
+        "watches",
+        ["due_at"],
+        unique=False,
+        sqlite_where=sa.text("due_at IS NOT NULL"),
+        postgresql_where=sa.text("due_at IS NOT NULL"),
     )
 
     op.create_table(
@@ -105,4 +110,5 @@ def upgrade() -> None:
         ["target", "due_at"],
         unique=False,
         sqlite_where=sa.text("due_at IS NOT NULL"),
+        postgresql_where=sa.text("due_at IS NOT NULL"),
     )

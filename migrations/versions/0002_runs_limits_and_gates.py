@@ -68,6 +68,8 @@ def upgrade() -> None:
         ["storage_id", "input_filename", "job_type"],
         unique=False,
     )
+    if op.get_bind().dialect.name != "sqlite":
+        return  # stores of this schema are SQLite's: any other one is new, and empty
     op.execute(
         "UPDATE watches SET job_type = json_extract(document, '$.job_type') "
         "WHERE CASE WHEN json_valid(document) THEN json_type(document, '$.job_type') = 'text' "

@@ -93,9 +93,8 @@ def _carry_facts(connection: sa.Connection) -> None:
     update = sa.update(table).where(table.c.id == sa.bindparam("_id")).values(name=sa.bindparam("_name"))
     update = update.values(facts=sa.bindparam("_facts", type_=sa.JSON()))
     last = 0
-    while rows := connection.exec_driver_sql(
-        "SELECT id, kind, job_id, facts FROM events WHERE id > ? ORDER BY id LIMIT ?", (last, _GROUP)
-    ).all():
+    some = sa.text("SELECT id, kind, job_id, facts FROM events WHERE id > :last ORDER BY id LIMIT :most")
+    while rows := connection.execute(some, {"last": last, "most": _GROUP}).all():
         last = rows[-1][0]
         carried = []
         for event_id, kind, job_id, text in rows:

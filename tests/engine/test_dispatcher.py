@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from gemwatch.adapters.store.tables import events
 from gemwatch.core.events import Target
 from gemwatch.core.kinds import EventKind
+from gemwatch.core.settings import Place
 from gemwatch.core.work import KEEP_TRYING
 from support.clock import FakeClock
 from support.events import event_of
@@ -67,12 +68,12 @@ async def test_delivery_fails_after_48_hours_and_can_be_requeued(
 
 
 async def test_dead_target_neither_delays_nor_repeats_another(
-    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, place: Place
 ) -> None:
     with Inbox() as stuck:
         stuck.hold = threading.Event()
         targets = [team(inbox), Target(name="stuck", url=stuck.target_url())]
-        async with running(settings_for(gem, tmp_path, targets), clock) as rig:
+        async with running(settings_for(gem, place, targets), clock) as rig:
             tell(rig, 1, 2, 3)
             rig.dispatcher.wake_up.set()
             await until(lambda: len(inbox.messages) == 3, "the healthy target's messages")
@@ -97,9 +98,9 @@ async def test_six_waiting_events_are_one_message(
 
 
 async def test_failed_summary_is_retried_without_duplicates(
-    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, place: Place
 ) -> None:
-    async with running(settings_for(gem, tmp_path, [team(inbox)]), clock) as rig:
+    async with running(settings_for(gem, place, [team(inbox)]), clock) as rig:
         inbox.hold = threading.Event()
         tell(rig, 1)
         rig.dispatcher.wake_up.set()

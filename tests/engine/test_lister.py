@@ -11,7 +11,7 @@ import pytest
 
 from gemwatch.adapters.store.listings import FEWEST
 from gemwatch.core.events import Target
-from gemwatch.core.settings import Watch
+from gemwatch.core.settings import Place, Watch
 from support.clock import FakeClock
 from support.gem import Answer, ScriptedGem
 from support.inbox import Inbox
@@ -109,9 +109,9 @@ async def test_list_that_hides_two_known_ends_is_not_trusted(
 
 
 async def test_single_restarted_job_does_not_discredit_a_list(
-    gem: ScriptedGem, clock: FakeClock, tmp_path: Path
+    gem: ScriptedGem, clock: FakeClock, place: Place
 ) -> None:
-    async with sweeping(gem, tmp_path, clock) as rig:
+    async with sweeping(gem, place, clock) as rig:
         gem.answers(3, "SUCCESS")
         await rig.sweep()
         assert ended(rig) == 1
@@ -165,9 +165,9 @@ async def test_lists_do_not_hide_failing_polls(
 
 
 async def test_only_changed_jobs_are_polled_and_reported(
-    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, place: Place
 ) -> None:
-    async with sweeping(gem, tmp_path, clock, inbox) as rig:
+    async with sweeping(gem, place, clock, inbox) as rig:
         before = polls(gem)
         gem.answers(3, "SUCCESS")
         gem.answers(5, "FAILED")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gemwatch.core.settings import TokenSource
+from gemwatch.core.settings import Place, TokenSource
 from support.clock import FakeClock
 from support.gem import ScriptedGem
 from support.rig import EVERY, running, settings_for
@@ -13,11 +13,11 @@ from support.rig import EVERY, running, settings_for
 
 @pytest.mark.parametrize("jump", [timedelta(hours=1), timedelta(days=1), timedelta(hours=-1), timedelta(days=-1)])
 async def test_polls_keep_their_pace_after_a_clock_jump(
-    gem: ScriptedGem, clock: FakeClock, tmp_path: Path, jump: timedelta
+    gem: ScriptedGem, clock: FakeClock, place: Place, jump: timedelta
 ) -> None:
     for job_id in (1, 2, 3):
         gem.answers(job_id, "IN_PROGRESS")
-    async with running(settings_for(gem, tmp_path, [], [1, 2, 3]), clock) as rig:
+    async with running(settings_for(gem, place, [], [1, 2, 3]), clock) as rig:
         await rig.poll()
         clock.jump(jump.total_seconds())
         await rig.maintenance.round()
@@ -48,11 +48,11 @@ async def test_token_expiry_is_recorded_for_the_status(gem: ScriptedGem, clock: 
 
 
 async def test_unwatched_jobs_are_deleted_after_the_retention(
-    gem: ScriptedGem, clock: FakeClock, tmp_path: Path
+    gem: ScriptedGem, clock: FakeClock, place: Place
 ) -> None:
     gem.answers(1, "SUCCESS")
     gem.answers(2, "SUCCESS")
-    async with running(settings_for(gem, tmp_path, [], [1, 2]), clock) as rig:
+    async with running(settings_for(gem, place, [], [1, 2]), clock) as rig:
         await rig.poll()
         rig.watch(2)
         await rig.maintenance.round()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gemwatch.core.events import Target
-from gemwatch.core.settings import TokenSource, Watch
+from gemwatch.core.settings import Place, TokenSource, Watch
 from support.clock import FakeClock
 from support.gem import Answer, ScriptedGem, document
 from support.inbox import Inbox
@@ -22,11 +22,11 @@ def team(inbox: Inbox, name: str = "team") -> Target:
 
 
 async def test_each_end_is_reported_once_despite_many_polls(
-    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, place: Place
 ) -> None:
     gem.answers(7, "REQUESTED", "IN_PROGRESS", "FAILED", "FAILED")
     gem.answers(8, "REQUESTED", "IN_PROGRESS", "SUCCESS", "FAILED")
-    async with running(settings_for(gem, tmp_path, [team(inbox)], [7, 8]), clock) as rig:
+    async with running(settings_for(gem, place, [team(inbox)], [7, 8]), clock) as rig:
         await rig.poll(times=6)
         await rig.deliver(times=3)
         assert sorted(inbox.titles()) == ["FAILED: job 7", "SUCCESS: job 8"]
@@ -60,11 +60,11 @@ async def test_restart_repeats_no_event(gem: ScriptedGem, inbox: Inbox, clock: F
 
 
 async def test_recorded_end_is_reported_after_a_restart(
-    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, place: Place
 ) -> None:
     gem.answers(7, "SUCCESS")
     inbox.fails_with = 500
-    settings = settings_for(gem, tmp_path, [team(inbox)], [7])
+    settings = settings_for(gem, place, [team(inbox)], [7])
     async with running(settings, clock) as rig:
         await rig.poll()
         await rig.deliver()

@@ -22,7 +22,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from gemwatch.adapters.store.listings import FEWEST
 from gemwatch.adapters.store.tables import watches
 from gemwatch.core.job import is_end
-from gemwatch.core.settings import Problem, Settings
+from gemwatch.core.settings import Place, Problem, Settings
+from support.postgresql import new_database
 from support.simulated import EVERY, HORIZON, Life, Loaded, new_store, settings_of
 from support.virtual import VirtualClock, VirtualLoop
 from support.world import Job, World
@@ -37,7 +38,7 @@ class Gemwatch(RuleBasedStateMachine):
     @initialize(seed=st.integers(0, 2**32), crowd=st.booleans(), adaptive=st.booleans())
     def start(self, seed: int, *, crowd: bool, adaptive: bool) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="store-", dir=_base()))
-        new_store(self.folder)
+        self.place = self._new_store()
         self.loop = VirtualLoop()
         self.world = World(VirtualClock(self.loop), random.Random(seed))
         self.watched: set[int] = set(CROWD if crowd else ())
@@ -216,11 +217,15 @@ class Gemwatch(RuleBasedStateMachine):
         self.world.locked_out = lambda: self.life.health_monitor.locked_out
         self._do(self.life.start())
 
+    def _new_store(self) -> Place:
+        new_store(self.folder)
+        return self.folder
+
     def _edit(self) -> None:
         self._do(self.life.edit(Loaded(settings=self._settings())))
 
     def _settings(self) -> Settings:
-        return settings_of(self.folder, self.watched, adaptive=self.adaptive, sweep=self.sweep)
+        return settings_of(self.place, self.watched, adaptive=self.adaptive, sweep=self.sweep)
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
         self.loop.run_until_complete(work)
@@ -245,7 +250,21 @@ def _base() -> Path:
     return base
 
 
+class OnPostgresql(Gemwatch):
+    def _new_store(self) -> Place:
+        self.database = contextlib.ExitStack()
+        return self.database.enter_context(new_database())
+
+    def teardown(self) -> None:
+        try:
+            super().teardown()
+        finally:
+            if hasattr(self, "database"):
+                self.database.close()
+
+
 TestGemwatch = Gemwatch.TestCase
+TestOnPostgresql = OnPostgresql.TestCase
 TestGemwatch.settings = run_settings(
     max_examples=EXAMPLES or 8,
     stateful_step_count=25,
@@ -254,3 +273,4 @@ TestGemwatch.settings = run_settings(
     database=None,
     phases=[Phase.generate],  # the steps of a run are readable, and shrinking them would take an hour
 )
+TestOnPostgresql.settings = run_settings(TestGemwatch.settings, max_examples=EXAMPLES // 4 or 2)

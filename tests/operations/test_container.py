@@ -89,7 +89,7 @@ def test_everything_installed_has_a_hash_or_is_local() -> None:
         for command in re.split(r"&&|;", step.rest)
         if re.search(r"\bpip\b.*\b(install|wheel)\b", command) and "uninstall" not in command
     ]
-    assert len(installs) == 5
+    assert len(installs) == 6
     for command in installs:
         assert "--require-hashes" in command or "--no-index" in command
         assert "--no-index" in command or "--only-binary=:all:" in command  # nothing is compiled

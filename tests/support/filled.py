@@ -2,16 +2,17 @@
 
 import json
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from gemwatch.adapters.gem.wire import read_details
+from gemwatch.adapters.store import dialects
 from gemwatch.adapters.store.database import open_to_write
 from gemwatch.adapters.store.details import replace_details
 from gemwatch.adapters.store.tables import deliveries, events, runs, service, transitions, watches
 from gemwatch.core.job import Seen
+from gemwatch.core.settings import Place
 from support.clock import START
 
 MINUTE = timedelta(minutes=1)
@@ -26,7 +27,7 @@ def watch(job_id: int, **more: Any) -> dict[str, Any]:
     return {"job_id": job_id, "watched": True, "every": MINUTE, **more}
 
 
-def add(place: Path, *tables_and_rows: tuple[sa.Table, list[dict[str, Any]]]) -> None:
+def add(place: Place, *tables_and_rows: tuple[sa.Table, list[dict[str, Any]]]) -> None:
     engine = open_to_write(place)
     with engine.begin() as connection:
         for table, rows in tables_and_rows:
@@ -35,6 +36,7 @@ def add(place: Path, *tables_and_rows: tuple[sa.Table, list[dict[str, Any]]]) ->
                 connection.execute(sa.insert(table), {name: row[name] for name in row if name != "document"})
                 if answer is not None:
                     replace_details(connection, [Seen(at=START, job=read_details(answer), raw=answer)])
+            dialects.continue_numbering(connection, connection, table)
     engine.dispose()
 
 
@@ -46,7 +48,7 @@ def seen(job_id: int, status: str, at: datetime = START, **more: Any) -> dict[st
     return watch(job_id, status=status, status_since=at, seen_at=at, polled_at=at, document=details, job_type="x")
 
 
-def fill(place: Path) -> None:
+def fill(place: Place) -> None:
     """Jobs in every state, with their history and deliveries."""
     odd = "odd <b>&'\"%_\\ \N{FACTORY} name"
     strange = watch(

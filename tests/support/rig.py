@@ -24,7 +24,16 @@ from gemwatch.app.factory import ComponentFactory
 from gemwatch.app.metrics import Metrics
 from gemwatch.core.events import Target
 from gemwatch.core.secrets import Secrets
-from gemwatch.core.settings import ApiSettings, Loaded, PollSettings, Settings, StoreSettings, TokenSource, Watch
+from gemwatch.core.settings import (
+    ApiSettings,
+    Loaded,
+    Place,
+    PollSettings,
+    Settings,
+    StoreSettings,
+    TokenSource,
+    Watch,
+)
 from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.health_monitor import HealthMonitor
 from gemwatch.engine.loops import Loops, build_loops
@@ -40,11 +49,12 @@ EVERY = timedelta(minutes=1)
 
 def settings_for(
     gem: ScriptedGem,
-    folder: Path,
+    store: Place,
     targets: Sequence[Target] = (),
     watches: Sequence[int | Watch] = (),
     token: TokenSource | None = None,
 ) -> Settings:
+    """`store`: a place, or the folder for a file."""
     return Settings(
         api=ApiSettings(
             key=KEY,
@@ -53,7 +63,7 @@ def settings_for(
             timeout=timedelta(seconds=5),
             max_rate=0,
         ),
-        store=StoreSettings(place=folder / "gemwatch.db"),
+        store=StoreSettings(place=store / "gemwatch.db" if isinstance(store, Path) and store.is_dir() else store),
         poll=PollSettings(every=EVERY),
         targets=tuple(targets),
         watches=tuple(Watch(job_id=one) if isinstance(one, int) else one for one in watches),

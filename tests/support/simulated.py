@@ -18,7 +18,7 @@ from gemwatch.app.metrics import Metrics
 from gemwatch.core.events import Target
 from gemwatch.core.limits import Limits
 from gemwatch.core.polls.decide import LOST_EVERY
-from gemwatch.core.settings import ApiSettings, Loaded, PollSettings, Settings, StoreSettings, Watch
+from gemwatch.core.settings import ApiSettings, Loaded, Place, PollSettings, Settings, StoreSettings, Watch
 from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.health_monitor import HealthMonitor
 from gemwatch.engine.loops import build_loops
@@ -31,10 +31,10 @@ LIMIT = timedelta(minutes=3)  # of running: some jobs pass it and some do not
 HORIZON = LOST_EVERY * 1.2 + timedelta(minutes=1)
 
 
-def settings_of(folder: Path, job_ids: set[int], *, adaptive: bool = False, sweep: bool = False) -> Settings:
+def settings_of(store: Place, job_ids: set[int], *, adaptive: bool = False, sweep: bool = False) -> Settings:
     return Settings(
         api=ApiSettings(key="key", max_in_flight=AT_ONCE, max_rate=RATE),
-        store=StoreSettings(place=folder / "gemwatch.db"),
+        store=StoreSettings(place=store / "gemwatch.db" if isinstance(store, Path) else store),
         poll=PollSettings(every=EVERY, adaptive=adaptive, sweep=sweep),
         targets=tuple(Target(name=name, url=f"json://{name}") for name in ("team", "mail")),
         watches=tuple(Watch(job_id=job_id) for job_id in sorted(job_ids)),

@@ -11,7 +11,7 @@ import structlog
 
 from gemwatch import __version__
 from gemwatch.adapters.http.heartbeat import call
-from gemwatch.adapters.store.database import DatabaseThread, WriterLock, open_to_read, open_to_write
+from gemwatch.adapters.store.database import DatabaseThread, Lock, open_to_read, open_to_write
 from gemwatch.adapters.store.ended_sessions import EndedSessions
 from gemwatch.adapters.store.housekeeping import Housekeeping
 from gemwatch.adapters.store.listings import Listings
@@ -61,7 +61,7 @@ async def build(
     settings: Settings,
     secrets: Secrets,
     *,
-    lock: WriterLock,
+    lock: Lock,
     listening: socket | None,
 ) -> Program:
     """Each object together with its clean-up; what is opened last is closed first. `lock` holds the store."""
@@ -79,7 +79,7 @@ async def build(
     active = factory.build(settings)
     stack.push_async_callback(factory.close, active)
     health_monitor = HealthMonitor(active=active, clock=clock, notes=notes)
-    readable, reads = open_to_read(settings.store.place), DatabaseThread()
+    readable, reads = open_to_read(settings.store.place, live=True), DatabaseThread()
     stack.callback(readable.dispose)
     stack.callback(reads.close)
     reporter = Reporter(

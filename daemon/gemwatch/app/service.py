@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from gemwatch.adapters.store.database import WriterLock
+from gemwatch.adapters.store.database import Lock
 from gemwatch.app.assembly import Program, build
 from gemwatch.app.configuration import Configuration
 from gemwatch.app.scheduler import wake_schedule
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 POLLS_GET, SENDS_GET, ALL_GET = 4.0, 6.0, 7.0  # seconds at a stop, so that everything is over within 10
 
 
-async def run(configuration: Configuration, settings: Settings, secrets: Secrets, lock: WriterLock) -> None:
+async def run(configuration: Configuration, settings: Settings, secrets: Secrets, lock: Lock) -> None:
     """Watch until SIGTERM or SIGINT. `lock` holds the store, whose schema is current.
 
     Raises WebError if the server cannot listen, and an ExceptionGroup when a loop dies: then the program ends with

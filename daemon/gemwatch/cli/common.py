@@ -18,7 +18,7 @@ from gemwatch.core.job_id import NOT_A_JOB_ID, job_id_of
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from gemwatch.core.settings import Problem, Settings
+    from gemwatch.core.settings import Place, Problem, Settings
 
 FAILED, MISUSED = 1, 2
 
@@ -131,7 +131,7 @@ def settings_of(path: Path) -> "Settings":
     return loaded.settings
 
 
-def store_of(path: Path) -> Path:
+def store_of(path: Path) -> "Place":
     """Where the store is. Of the configuration only `store.url` counts: secrets need not be at hand."""
     from gemwatch.adapters.config.file import load_sections
 
@@ -159,11 +159,11 @@ def open_store(path: Path) -> "sa.Engine":
     return engine
 
 
-def refuse_without_access(file: Path) -> None:
-    """End the command where this user may not read a file, with whose it is."""
+def refuse_without_access(store: "Place") -> None:
+    """End the command where this user may not read the store's file, with whose it is."""
     from gemwatch.cli.access import denied
 
-    if (sentence := denied(file)) is not None:
+    if isinstance(store, Path) and (sentence := denied(store)) is not None:
         fail(sentence)
 
 

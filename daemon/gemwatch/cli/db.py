@@ -1,6 +1,7 @@
 """`gemwatch db`: a copy of the store, what is in it, and bringing it up to date."""
 
 import os
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +15,15 @@ from gemwatch.cli.help import Command
 app = typer.Typer(no_args_is_help=True, help="Back up, inspect and upgrade the store.")
 
 To = Annotated[Path, typer.Argument(metavar="FILE", help="Where the copy goes.", show_default=False)]
+ToConfig = Annotated[
+    Path,
+    typer.Option(
+        "--to-config",
+        metavar="FILE",
+        help="The configuration whose store.url names the other store.",
+        show_default=False,
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite FILE if it exists.")]
 
 
@@ -73,14 +83,22 @@ def upgrade(context: typer.Context, config: Config = None) -> None:
     """
     from gemwatch.adapters.store import schema
     from gemwatch.adapters.store.database import WriterLock, open_to_read
+    from gemwatch.adapters.store.databases.copying import is_empty
+    from gemwatch.adapters.store.databases.leases import Lease
     from gemwatch.adapters.store.files import StoreError
 
     path = store_of(config_path(context, config))
-    _import_everything()
-    become_owner(path)
+    if isinstance(path, Path):
+        _import_everything()
+        become_owner(path)
     try:
-        with WriterLock(path):
-            before = schema.revision_of(open_to_read(path)) if path.exists() else None
+        if isinstance(path, Path):
+            lock: AbstractContextManager[object] = WriterLock(path)
+        else:
+            lock = nullcontext() if is_empty(path) else Lease(path)
+        with lock:
+            new = isinstance(path, Path) and not path.exists()
+            before = None if new else schema.revision_of(open_to_read(path))
             copy = schema.upgrade(path)
     except StoreError as error:
         fail(str(error))
@@ -88,10 +106,38 @@ def upgrade(context: typer.Context, config: Config = None) -> None:
         typer.echo(f"{path} has schema {before} already; nothing was done")
     elif before is None:
         typer.echo(f"{path} was created, with schema {schema.REVISION}")
-    elif copy is None:
+    elif copy is None and before > schema.REVISION:
         typer.echo(f"{path} has schema {before} of a newer gemwatch, which this one can use; nothing was done")
     else:
-        typer.echo(f"{path} was upgraded from schema {before} to {schema.REVISION}. The copy from before: {copy}")
+        kept = f". The copy from before: {copy}" if copy else ""
+        typer.echo(f"{path} was upgraded from schema {before} to {schema.REVISION}{kept}")
+
+
+@app.command("copy", cls=Command)
+def copy(context: typer.Context, to_config: ToConfig, config: Config = None) -> None:
+    """Copy the store into that of another configuration.
+
+    Between SQLite and PostgreSQL, in either direction, with the history, waiting deliveries and ids. The other store
+    must be empty, and no daemon may use either.
+    """
+    from gemwatch.adapters.store.databases import copying
+    from gemwatch.adapters.store.files import StoreError
+    from gemwatch.core.text.formatting import counted
+
+    source, target = store_of(config_path(context, config)), store_of(to_config)
+    refuse_without_access(source)
+    if isinstance(target, Path):
+        _import_everything()
+        become_owner(target)
+    try:
+        copied = copying.copy(source, target)
+    except StoreError as error:
+        fail(str(error))
+    jobs, moves, waiting = (copied[name] for name in ("watches", "transitions", "deliveries"))
+    typer.echo(
+        f"{target}: copied {counted(jobs, 'job', 'jobs')}, {counted(moves, 'transition', 'transitions')} and "
+        f"{counted(waiting, 'delivery', 'deliveries')} from {source}"
+    )
 
 
 def _import_everything() -> None:
@@ -110,12 +156,13 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
     from gemwatch.core.text.formatting import size
 
     wanted = "" if facts["schema"] == facts["schema_read"] else f"; this gemwatch reads {facts['schema_read']}"
+    host = f" on {facts['daemon_host']}" if facts["daemon_host"] else ""
     lines = [
         ("Store", facts["path"]),
-        ("Size", f"{size(facts['size'])}, and {size(facts['log_size'])} of log"),
+        ("Size", size(facts["size"]) + (f", and {size(facts['log_size'])} of log" if "sqlite" in facts else "")),
         ("Schema", f"{facts['schema'] or 'none'}{wanted}"),
-        ("SQLite", facts["sqlite"]),
-        ("Daemon", "none uses it" if facts["daemon"] is None else f"process {facts['daemon'] or 'unknown'}"),
+        ("SQLite", facts["sqlite"]) if "sqlite" in facts else ("PostgreSQL", facts["postgresql"]),
+        ("Daemon", "none uses it" if facts["daemon"] is None else f"process {facts['daemon'] or 'unknown'}{host}"),
     ]
     counts = facts["counts"]
     if counts is None:

@@ -3,10 +3,17 @@
 import asyncio
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import typer
 
 from gemwatch.cli.common import FAILED, MISUSED, Config, config_path, fail, say_problems
+
+if TYPE_CHECKING:
+    from gemwatch.adapters.store.database import Lock
+    from gemwatch.core.settings import Place
 
 _PATIENCE = 30.0  # seconds: a start waits this long for another program that writes to the store
 
@@ -20,9 +27,7 @@ def run(context: typer.Context, config: Config = None) -> None:
     _before_the_loop()
     import structlog
 
-    from gemwatch.adapters.store.database import WriterLock, wait_for_writers
-    from gemwatch.adapters.store.files import StoreError, remote_filesystem
-    from gemwatch.adapters.store.schema import upgrade
+    from gemwatch.adapters.store.files import StoreError
     from gemwatch.app import logs, service
     from gemwatch.app.configuration import Configuration
     from gemwatch.core.secrets import Secrets
@@ -39,19 +44,7 @@ def run(context: typer.Context, config: Config = None) -> None:
     for warning in configuration.first.warnings:
         log.warning("config_warning", reason=str(warning))
     try:
-        with WriterLock(settings.store.place) as lock:
-            wait_for_writers(
-                settings.store.place,
-                _PATIENCE,
-                lambda: log.warning(
-                    "store_locked", reason="database is locked", detail=f"Waiting for up to {_PATIENCE:g} s."
-                ),
-            )
-            if (kind := remote_filesystem(settings.store.place)) is not None:
-                log.warning("store_on_network_filesystem", reason=kind, detail="SQLite needs a local file system.")
-            copy = upgrade(settings.store.place)
-            if copy is not None:
-                log.info("store_migrated", backup=str(copy))
+        with _opened(settings.store.place) as lock:
             asyncio.run(service.run(configuration, settings, secrets, lock))
     except Exception as error:
         cause = _cause(error)
@@ -61,6 +54,35 @@ def run(context: typer.Context, config: Config = None) -> None:
         raise typer.Exit(FAILED) from None
     finally:
         logging.close()
+
+
+@contextmanager
+def _opened(place: "Place") -> "Iterator[Lock]":
+    """The store with current tables, locked for this daemon."""
+    import structlog
+
+    from gemwatch.adapters.store.database import WriterLock
+    from gemwatch.adapters.store.databases.copying import held
+    from gemwatch.adapters.store.databases.sqlite import wait_for_writers
+    from gemwatch.adapters.store.files import remote_filesystem
+    from gemwatch.adapters.store.schema import upgrade
+    from gemwatch.core.settings import Postgresql
+
+    log = structlog.get_logger()
+    if isinstance(place, Postgresql):
+        with held(place) as lock:
+            yield lock
+        return
+    with WriterLock(place) as lock:
+        patience = f"Waiting for up to {_PATIENCE:g} s."
+        wait_for_writers(
+            place, _PATIENCE, lambda: log.warning("store_locked", reason="database is locked", detail=patience)
+        )
+        if (kind := remote_filesystem(place)) is not None:
+            log.warning("store_on_network_filesystem", reason=kind, detail="SQLite needs a local file system.")
+        if (copy := upgrade(place)) is not None:
+            log.info("store_migrated", backup=str(copy))
+        yield lock
 
 
 def _cause(error: Exception) -> Exception:

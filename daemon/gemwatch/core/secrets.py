@@ -7,7 +7,7 @@ from threading import Lock
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
-from gemwatch.core.settings import Settings
+from gemwatch.core.settings import Postgresql, Settings
 
 MASK = "***"
 _SHORTEST = 6  # masking shorter pieces would hide ordinary words and protect nothing
@@ -42,6 +42,8 @@ class Secrets:
         self.add(
             settings.api.key, token.value, token.azure.client_secret if token.azure else None, settings.web.token
         )
+        if isinstance(settings.store.place, Postgresql):
+            self.add(settings.store.place.password)
         if settings.heartbeat is not None:
             self.add(*_made_up_parts(settings.heartbeat.url))
         self.publish(*(target.name for target in settings.targets))

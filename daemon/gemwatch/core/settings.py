@@ -5,6 +5,7 @@ from datetime import timedelta
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
+from typing import TypeAlias
 
 from gemwatch.core.events import Target
 from gemwatch.core.gate import Gate
@@ -94,10 +95,32 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoreSettings:
-    """`place` is the absolute path of the SQLite file. It may contain any character."""
+class Postgresql:
+    """A PostgreSQL database. What is None, PostgreSQL's client library decides. `options` are its own: sslmode ..."""
 
-    place: Path
+    database: str
+    host: str | None = None
+    port: int | None = None
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    options: tuple[tuple[str, str], ...] = ()
+
+    def __str__(self) -> str:
+        """The URL without the password and the options."""
+        user = f"{self.user}@" if self.user else ""
+        host = f"[{self.host}]" if ":" in (self.host or "") else self.host or ""
+        port = f":{self.port}" if self.port else ""
+        return f"postgresql+psycopg://{user}{host}{port}/{self.database}"
+
+
+Place: TypeAlias = Path | Postgresql
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSettings:
+    """`place` is a PostgreSQL database, or the absolute path of the SQLite file, which may contain any character."""
+
+    place: Place
     keep: timedelta = timedelta(days=365)
 
 

@@ -158,7 +158,10 @@ def test_example_file_loads_without_problems() -> None:
     assert loaded.settings is not None
 
 
-SQLITE_WANTED = "only a SQLite file is supported; write sqlite:///gemwatch.db or sqlite:////absolute/path.db"
+STORE_WANTED = (
+    "names no store; write sqlite:///gemwatch.db, sqlite:////absolute/path.db, or "
+    "postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
+)
 CALL_WANTED = "is not an http or https URL; copy the one that the monitoring service shows"
 UNCLOSED = "has a quote or a backslash that is not closed; write it as a list instead"
 BROKEN = [
@@ -363,7 +366,7 @@ BROKEN = [
     *(
         (
             LEAST + f"store: {{url: '{url}'}}\n",
-            f"2:14: store.url: {SQLITE_WANTED}",
+            f"2:14: store.url: {STORE_WANTED}",
         )
         for url in (
             "postgresql://h/d",

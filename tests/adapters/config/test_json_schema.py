@@ -76,6 +76,14 @@ def test_every_key_has_a_description() -> None:
 
 ELSEWHERE = {"notify": Target, "watch": Watch}  # keys whose settings have another name: targets, watches
 NO_SETTING = {"notify", "watch", "watch_files", "watch.job", "store.url", "web.listen"}  # build.py converts these
+POSTGRESQL = (
+    "postgresql+psycopg://h/d",
+    "postgresql+psycopg:///d?host=/run/postgresql",
+    "postgresql+psycopg://u:p@h:1/d?sslmode=verify-full",
+    "postgresql+psycopg://h/",
+    "postgresql+psycopg://h/d/e",
+    "postgresql://h/d",
+)
 NO_KEY = {"targets", "watches", "watch.job_id", "store.place", "web.host", "web.port", "notify.name"} | {
     "api.token.withheld"
 }
@@ -162,7 +170,7 @@ SAMPLES: list[dict[str, Any]] = [
     *section("gate", "roads", 0.2),
     *section("poll", "not_found_after", 1, 1_000_000, 0, 1_000_001, "3"),
     *section("poll", "evry", 1),
-    *section("store", "url", "sqlite:///a.db", "sqlite:////a/b.db", "postgresql://h/d", "sqlite:///", "a.db", 1),
+    *section("store", "url", "sqlite:///a.db", "sqlite:////a/b.db", *POSTGRESQL, "sqlite:///", "a.db", 1),
     *section("web", "token", "sixteen-letters.", "fifteen-letters", "with spaces in it!", 1, None),
     *section("web", "metrics", "open", "token", "closed", True),
     *section("web", "hosts", None, [], ["a.example.com"], ["[::1]", "127.0.0.1"], ["http://h"], ["h:80"], "h"),

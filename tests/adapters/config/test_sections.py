@@ -65,7 +65,7 @@ def test_one_key_is_read_despite_other_mistakes(tmp_path: Path) -> None:
         ("api: {key: k, tokn: 1}\n", "1:15", "unknown key"),
         ("api: {key: k}\npoll: {every: soon}\n", "2:15", "not a duration"),
         ("api: {key: k}\ngate: {matched_min: 80}\n", "2:21", "80"),
-        ("api: {key: k}\nstore: {url: postgres}\n", "2:14", "SQLite"),
+        ("api: {key: k}\nstore: {url: postgres}\n", "2:14", "sqlite:///gemwatch.db"),
         ("- 1\n", "1:1", "must be a mapping"),
         ("", "1:1", "is empty"),
         ("api: {\n", "2:1", ""),

@@ -7,6 +7,7 @@ import pytest
 from gemwatch.adapters.config.file import LoadedFile, load
 from gemwatch.core.settings import Severity
 
+STORE = "postgresql+psycopg://"
 LITERAL = "is a secret in a file that every user of this machine can read"
 
 
@@ -120,3 +121,27 @@ def test_store_is_in_the_folder_whatever_its_name_is(tmp_path: Path, name: str) 
     loaded = read(tmp_path / name, "api: {key: k}\nstore: {url: 'sqlite:///data/x%2F.db'}\n")
     assert loaded.settings is not None
     assert loaded.settings.store.place == tmp_path / name / "data/x%2F.db"
+
+
+@pytest.mark.parametrize(
+    ("url", "warned"),
+    [
+        ("db.example.com/d", True),
+        ("db.example.com/d?sslmode=require", True),
+        ("db.example.com/d?sslmode=verify-full", False),
+        ("localhost/d", False),
+        ("127.0.0.1:5432/d", False),
+        ("[::1]/d", False),
+        ("/d?host=/run/postgresql", False),
+        ("localhost/d?host=db.example.com", True),
+    ],
+)
+def test_postgresql_without_verify_full_gives_a_warning(tmp_path: Path, url: str, *, warned: bool) -> None:
+    loaded = read(tmp_path, f"api: {{key: k}}\nstore: {{url: '{STORE}{url}'}}\n")
+    assert [one.what.endswith("add ?sslmode=verify-full") for one in loaded.warnings] == [True] * warned
+
+
+def test_store_password_in_a_readable_file_gives_a_warning(tmp_path: Path) -> None:
+    text = "api: {key: '${KEY}'}\nstore: {url: '" + STORE + "me:%s@localhost/d'}\n"
+    assert [one.where for one in read(tmp_path, text % "a-word", 0o644, KEY="k").warnings] == ["store.url"]
+    assert read(tmp_path, text.replace(":%s", ""), 0o644, KEY="k").warnings == ()

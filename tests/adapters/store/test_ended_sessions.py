@@ -3,19 +3,18 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 
 from gemwatch.adapters.store.database import DatabaseThread, open_to_write
 from gemwatch.adapters.store.ended_sessions import EndedSessions
 from gemwatch.adapters.store.reads.views import Views
+from gemwatch.core.settings import Place
 from support.clock import START, FakeClock
-from support.web import store_in
 
 DAY = timedelta(days=1)
 
 
 @asynccontextmanager
-async def opened(place: Path, clock: FakeClock) -> AsyncIterator[EndedSessions]:
+async def opened(place: Place, clock: FakeClock) -> AsyncIterator[EndedSessions]:
     """As in one life of the daemon."""
     engine, database, views = open_to_write(place), DatabaseThread(), Views(place, clock)
     yield EndedSessions(engine=engine, database=database, views=views, clock=clock)
@@ -24,8 +23,8 @@ async def opened(place: Path, clock: FakeClock) -> AsyncIterator[EndedSessions]:
     engine.dispose()
 
 
-async def test_logout_survives_a_restart(tmp_path: Path) -> None:
-    place, clock = store_in(tmp_path), FakeClock()
+async def test_logout_survives_a_restart(place: Place) -> None:
+    clock = FakeClock()
     async with opened(place, clock) as sessions:
         assert await sessions.ended() == frozenset()
         await sessions.end("digest-1", START + DAY)
@@ -34,8 +33,8 @@ async def test_logout_survives_a_restart(tmp_path: Path) -> None:
         assert await sessions.ended() == {"digest-1"}
 
 
-async def test_logout_is_forgotten_once_the_session_has_expired(tmp_path: Path) -> None:
-    place, clock = store_in(tmp_path), FakeClock()
+async def test_logout_is_forgotten_once_the_session_has_expired(place: Place) -> None:
+    clock = FakeClock()
     async with opened(place, clock) as sessions:
         await sessions.end("digest-1", START + DAY)
         clock.advance(2 * DAY.total_seconds())

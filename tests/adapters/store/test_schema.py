@@ -177,9 +177,9 @@ def test_migration_survives_unstorable_documents(tmp_path: Path) -> None:
     assert (run.storage_id, run.requested_at, run.matched) == ("?", None, 0.8468)
 
 
-def test_second_upgrade_changes_and_copies_nothing(place: Path, tmp_path: Path) -> None:
+def test_second_upgrade_changes_and_copies_nothing(file: Path, tmp_path: Path) -> None:
     before = (tmp_path / "gemwatch.db").read_bytes()
-    assert schema.upgrade(place) is None
+    assert schema.upgrade(file) is None
     assert (tmp_path / "gemwatch.db").read_bytes() == before
     assert not list(tmp_path.glob("*.bak"))
 
@@ -346,19 +346,19 @@ def test_invalid_old_facts_are_sent_anyway(older: str) -> None:
     assert plain(title(not_found)) == "gemwatch: Not found (job 7)"
 
 
-def test_newer_store_with_only_additions_is_used(place: Path) -> None:
-    newer(place, "9999", least=schema.REVISION)
-    assert schema.upgrade(place) is None
-    engine = open_to_read(place)
+def test_newer_store_with_only_additions_is_used(file: Path) -> None:
+    newer(file, "9999", least=schema.REVISION)
+    assert schema.upgrade(file) is None
+    engine = open_to_read(file)
     schema.check(engine)
     assert schema.revision_of(engine) == "9999"
 
 
-def test_newer_store_with_removals_is_refused(place: Path) -> None:
-    newer(place, "9999", least="9998")
+def test_newer_store_with_removals_is_refused(file: Path) -> None:
+    newer(file, "9999", least="9998")
     with pytest.raises(StoreError, match="schema 9999, which a newer gemwatch made"):
-        schema.upgrade(place)
-    engine = open_to_read(place)
+        schema.upgrade(file)
+    engine = open_to_read(file)
     assert schema.revision_of(engine) == "9999"
     with pytest.raises(StoreError, match="the store has schema 9999, this gemwatch reads"):
         schema.check(engine)

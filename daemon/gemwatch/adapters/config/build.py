@@ -39,12 +39,13 @@ def settings(
     `variables` are the environment variables that the configuration refers to.
     """
     store: dict[str, Any] = {**keys.get("store", {})}
+    place = store.pop("url", _DATABASE)
     return _built(
         Settings,
         {key: value for key, value in keys.items() if key not in _LISTS},
         name=keys.get("name") or gethostname(),
         api=_built(ApiSettings, keys["api"], token=_token_source(keys["api"].get("token"), folder, variables)),
-        store=_built(StoreSettings, store, place=folder / store.pop("url", _DATABASE)),
+        store=_built(StoreSettings, store, place=folder / place if isinstance(place, Path) else place),
         targets=tuple(_built(Target, target, name=name) for name, target in keys.get("notify", {}).items()),
         watches=watches,
         web=_web(keys.get("web", {})),

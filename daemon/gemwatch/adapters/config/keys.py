@@ -19,12 +19,13 @@ from typing_extensions import TypedDict  # pydantic needs this one before Python
 from gemwatch.adapters.config import values
 from gemwatch.adapters.config import web_values as web
 from gemwatch.adapters.config.bad_value import BadValueError
+from gemwatch.adapters.config.store_values import store_place
 from gemwatch.core.events import Missed, TargetFormat
 from gemwatch.core.gate import OFF, Bar
 from gemwatch.core.job_id import MAX_JOB_ID
 from gemwatch.core.kinds import EventKind
 from gemwatch.core.limits import Word
-from gemwatch.core.settings import DEFAULT_TOKEN_COMMAND, AzureCredential, WebSettings
+from gemwatch.core.settings import DEFAULT_TOKEN_COMMAND, AzureCredential, Place, WebSettings
 
 Schema = dict[str, Any]
 
@@ -129,7 +130,13 @@ _COMMAND = Takes(values.command, {"anyOf": [_TEXT, {"type": "array", "items": {"
 _CREDENTIAL = _choice(AzureCredential)
 _EVENT = Takes(values.event, _or_reference({"enum": [*EventKind, "all"]}))
 _EVENT_LIST = OrElse(values.event_list, _or_reference({"const": "all"}))
-_DATABASE = Takes(values.sqlite_path, _or_reference(_pattern(r"^sqlite:///(?!.*(:memory:|\?\w+=[^/]*)$).*[^/]$")))
+_DATABASE = Takes(
+    store_place,
+    _or_reference(
+        _pattern(r"^sqlite:///(?!.*(:memory:|\?\w+=[^/]*)$).*[^/]$"),
+        _pattern(r"^postgresql\+psycopg://[^/?#]*/[^/?#]+(\?[^#]*)?$"),
+    ),
+)
 _ADDRESS = _pattern(r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9][A-Za-z0-9._-]*):[0-9]{1,5}$")
 _LISTEN = Takes(web.listen, _or_reference({"const": "off"}, _ADDRESS))
 _HOST = Takes(
@@ -274,10 +281,11 @@ class HeartbeatKeys(TypedDict, total=False):
 @with_config(_config())
 class StoreKeys(TypedDict, total=False):
     url: Annotated[
-        Path,
+        Place,
         _DATABASE,
         _about(
-            "The database file, from the configuration's folder. An absolute path has four slashes.",
+            "The database file, from the configuration's folder; an absolute path has four slashes. Or a PostgreSQL "
+            "database: postgresql+psycopg://USER@HOST/DATABASE?sslmode=verify-full.",
             default="sqlite:///gemwatch.db",
         ),
     ]

@@ -1,6 +1,7 @@
 """Rules that concern several keys of a configuration, and warnings about unwise values."""
 
 import ipaddress
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,13 +14,14 @@ from gemwatch.adapters.config.document import Misfit
 from gemwatch.adapters.config.keys import TokenKeys
 from gemwatch.adapters.config.references import Substituted
 from gemwatch.adapters.config.strict_yaml import Place
-from gemwatch.core.settings import AzureCredential, Settings
+from gemwatch.core.settings import AzureCredential, Postgresql, Settings
 
 _NOT_FOR: Mapping[str, frozenset[str]] = {  # the keys that a credential does not use
     AzureCredential.CLI: frozenset({"client_id", "client_secret"}),
     AzureCredential.MANAGED_IDENTITY: frozenset({"tenant_id", "client_secret"}),
     AzureCredential.DEFAULT: frozenset({"tenant_id", "client_id", "client_secret"}),
 }
+_WITH_PASSWORD = re.compile(r"postgresql[^/]*://[^/@:]*:[^/@]+@")
 _SECRETS: tuple[Place, ...] = (
     ("api", "key"),
     ("api", "token", "value"),
@@ -44,6 +46,10 @@ def warnings(document: Mapping[str, Any], settings: Settings, file: Path) -> Ite
         for at in _literal_secrets(document):
             remedy = f"run chmod o-r {file}, or write ${{VAR}}"
             yield Misfit(at, f"is a secret in a file that every user of this machine can read; {remedy}")
+    if isinstance(settings.store.place, Postgresql) and not _is_verified(settings.store.place):
+        yield Misfit(
+            ("store", "url"), "does not verify the server, so others could read along; add ?sslmode=verify-full"
+        )
     yield from _too_many_watches(settings)
 
 
@@ -94,6 +100,9 @@ def unknown_target(name: str, targets: Mapping[str, Any]) -> str:
 
 def _literal_secrets(document: Mapping[str, Any]) -> Iterator[Place]:
     targets = document.get("notify") or {}
+    store = _at(document, ("store", "url"))
+    if isinstance(store, str) and not isinstance(store, Substituted) and _WITH_PASSWORD.match(store):
+        yield "store", "url"
     urls = [("notify", name, *(("url",) if isinstance(target, dict) else ())) for name, target in targets.items()]
     for at in (*_SECRETS, *urls):
         value = _at(document, at)
@@ -121,6 +130,14 @@ def _is_private(base_url: str) -> bool:
         return parts.scheme == "https" or host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _is_verified(place: Postgresql) -> bool:
+    """Whether only the right server can answer: it has a verified certificate, or is on this machine."""
+    options = dict(place.options)
+    host = options.get("host") or place.host or ""
+    local = host.startswith(("/", "127.")) or host.lower() == "localhost" or host == "::1"
+    return local or not host or options.get("sslmode") == "verify-full"
 
 
 def _at(document: Any, at: Place) -> Any:

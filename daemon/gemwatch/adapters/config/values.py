@@ -37,7 +37,6 @@ _VISIBLE = re.compile(r"[\x21-\x7e]+")
 _LINE_BREAKERS = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _EXAMPLES = re.compile(r"(?<![A-Za-z0-9])(?:token[abc](?![A-Za-z0-9])|replace-me)", re.IGNORECASE)
 _EMPTY = "is empty; give it a value or remove the key"
-_OPTIONS = re.compile(r"\?\w+=[^/]*$")
 
 
 def text(value: Any) -> str:
@@ -277,14 +276,3 @@ def heartbeat_url(value: Any) -> str:
     if not host or parts.scheme not in ("http", "https") or "#" in url or not _VISIBLE.fullmatch(url):
         raise BadValueError("is not an http or https URL; copy the one that the monitoring service shows")
     return url
-
-
-def sqlite_path(value: Any) -> Path:
-    """The file of a `sqlite:///` URL. No character in it has a special meaning, such as `?` or `%`."""
-    url = text(value)
-    path = url.removeprefix("sqlite:///")
-    if path == url or not path or path.endswith((":memory:", "/")) or _OPTIONS.search(path):
-        raise BadValueError(
-            "only a SQLite file is supported; write sqlite:///gemwatch.db or sqlite:////absolute/path.db"
-        )
-    return Path(path)

@@ -1,4 +1,4 @@
-"""The database: tables, migrations, claims, the outbox, and reads for commands, pages and metrics.
+"""The database, SQLite or PostgreSQL: tables, migrations, claims, the outbox, and reads for commands and pages.
 
 Called by `engine` through its ports, and by `app`, `web` and `cli` for reading. These modules write the tables:
 
@@ -9,7 +9,9 @@ Called by `engine` through its ports, and by `app`, `web` and `cli` for reading.
     events        outbox
     deliveries    outbox, rerouting, housekeeping
     service       recording (notes), schema (the oldest version that can use the store)
+    leases        databases/leases
     all           housekeeping: deletes old rows, and moves the schedule after a clock jump
 
-Facts in `events` are written and read by facts_codec. What commands, pages and metrics read is in reads/.
+What the two databases spell differently is in dialects.py. Facts in `events` are written and read by facts_codec.
+What commands, pages and metrics read is in reads/.
 """

@@ -1,6 +1,7 @@
 """Copies the store, with or without a running daemon, and verifies the copy."""
 
 import os
+import shlex
 import sqlite3
 import stat
 import tempfile
@@ -12,17 +13,24 @@ import sqlalchemy as sa
 from gemwatch.adapters.store.database import open_to_read
 from gemwatch.adapters.store.files import SIDE_FILES, StoreError
 from gemwatch.adapters.store.schema import revision_of
+from gemwatch.core.settings import Place, Postgresql
 
 
 class InTheWayError(StoreError):
     """The destination exists and must not be overwritten, or only with --force."""
 
 
-def backup(store: Path, to: Path, *, overwrite: bool = False) -> str:
-    """Create a copy of the store at `to` atomically, and return its schema.
+def backup(store: Place, to: Path, *, overwrite: bool = False) -> str:
+    """Create a copy of the store at `to` atomically, and return its schema. Only of a file.
 
     Raises StoreError; then an earlier file at `to` is unchanged.
     """
+    if isinstance(store, Postgresql):
+        raise StoreError(
+            "PostgreSQL has its own tools for copies. With the variables PGHOST, PGUSER and PGPASSWORD set, run:\n"
+            f"  pg_dump --format custom --file {shlex.quote(str(to))} {shlex.quote(store.database)}\n"
+            "To copy the store into a SQLite file, run: gemwatch db copy --to-config FILE"
+        )
     _refuse(store, to, overwrite=overwrite)
     engine = open_to_read(store)
     try:

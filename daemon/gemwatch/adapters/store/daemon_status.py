@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,6 +16,7 @@ from gemwatch.adapters.store.schema import check
 from gemwatch.adapters.store.tables import service, watches
 from gemwatch.core.health import Login
 from gemwatch.core.job import Status
+from gemwatch.core.settings import Place
 from gemwatch.core.waiting import DaemonJobStatus, reliable
 
 _AT_ONCE = 500  # ids in one statement; SQLite's limit is a few thousand
@@ -25,7 +25,7 @@ _AT_ONCE = 500  # ids in one statement; SQLite's limit is a few thousand
 class DaemonStatus:
     """Reads repeatedly, while a daemon may start, stop, and be replaced by one with another schema."""
 
-    def __init__(self, store: Path) -> None:
+    def __init__(self, store: Place) -> None:
         self._store = store
         self._learner = Learner()
 

@@ -1,4 +1,4 @@
-"""The SQLite file: opens it, locks it for a single writer, and runs all writes in one thread."""
+"""The database: opens it, locks a file for a single writer, and runs all writes in one thread."""
 
 import asyncio
 import errno
@@ -8,22 +8,25 @@ import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ParamSpec, Self, TypeVar
+from typing import ParamSpec, Protocol, Self, TypeVar
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.store.files import StoreError, cannot_use, exists, open_private, sqlalchemy_url
+from gemwatch.adapters.store import dialects
+from gemwatch.adapters.store.databases import postgresql, sqlite
+from gemwatch.adapters.store.dialects import RELAXED
+from gemwatch.adapters.store.files import StoreError, cannot_use, open_private
+from gemwatch.core.settings import Place, Postgresql
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_GONE = "{} was deleted or replaced while in use: put it back, or restart gemwatch to continue with what is there now"
 _NO_LOCK = "{} was deleted while in use and cannot be made again ({}): let the user that runs gemwatch write there"
-_FLEETING = "gemwatch_fleeting"
-BUSY_MS = 1000  # how long SQLite waits for another lock; short, because a stop waits for it too
 _LOOKED_AT = 0.05  # seconds
+_AT_ONCE = 3  # repetitions after a deadlock or the like, before it counts as a failure
 _RETRY_FIRST, _RETRY_MOST = 0.1, 5.0  # seconds between tries while the store is failing
 
 
@@ -31,121 +34,53 @@ class AlreadyRunningError(StoreError):
     """Another process writes to this store. A second one would send everything twice."""
 
 
-def open_to_write(
-    path: Path, *, foreign_keys: bool = True, checkpoints: bool = True, lock: "WriterLock | None" = None
-) -> sa.Engine:
-    """An engine with one connection, whose transactions take the write lock when they begin.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writer:
+    """The daemon that uses a store. `pid` 0: unknown. `host` None: this machine."""
 
-    The driver's own transactions begin with a read lock and cannot be upgraded reliably: under contention they
-    lose updates. `synchronous = FULL` makes a commit survive a power cut, unless it is one of `relaxed(engine)`.
-    Without `checkpoints` the log is only added to: for a command that writes while the daemon runs, since older
-    SQLites can corrupt a file that two processes write and checkpoint at the same instant. With a `lock`, each
-    transaction sees first that it is still ours.
+    pid: int
+    host: str | None = None
+
+    def __str__(self) -> str:
+        return f"process {self.pid or 'unknown'}" + (f" on {self.host}" if self.host else "")
+
+
+class Lock(Protocol):
+    """What keeps a second daemon from the store."""
+
+    def keep(self, connection: sa.Connection) -> None:
+        """At the beginning of each transaction: raises AlreadyRunningError if another daemon has the store now."""
+
+
+def open_to_write(place: Place, *, checkpoints: bool = True, lock: Lock | None = None) -> sa.Engine:
+    """An engine with one connection. Each transaction first makes sure that the `lock` is still held.
+
+    Without `checkpoints` SQLite's log is only added to: for a command that writes while the daemon runs.
     """
-    engine = sa.create_engine(sqlalchemy_url(path), pool_size=1, max_overflow=0)
+    on_begin = lock.keep if lock is not None else _nothing
+    if isinstance(place, Postgresql):
+        return postgresql.open_to_write(place, on_begin=on_begin)
+    return sqlite.open_to_write(place, checkpoints=checkpoints, on_begin=on_begin)
 
-    @sa.event.listens_for(engine, "connect")
-    def _prepare(connection: sqlite3.Connection, record: sa.pool.ConnectionPoolEntry) -> None:
-        connection.isolation_level = None
-        for pragma in (
-            f"busy_timeout = {BUSY_MS}",
-            "journal_mode = WAL",
-            "synchronous = FULL",
-            f"foreign_keys = {'ON' if foreign_keys else 'OFF'}",
-            "journal_size_limit = 67108864",
-            f"wal_autocheckpoint = {1000 if checkpoints else 0}",
-        ):
-            connection.execute(f"PRAGMA {pragma}").close()
-        record.info["file"] = _inode(path)
 
-    @sa.event.listens_for(engine, "begin")
-    def _begin(connection: sa.Connection) -> None:
-        # SQLite keeps writing to a file that was deleted, and all of that would be gone at the next start.
-        if connection.info["file"] != _inode(path):
-            raise sa.exc.OperationalError("BEGIN", None, sqlite3.OperationalError(_GONE.format(path)))
-        _synchronise(connection)
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        if lock is not None:
-            lock.keep()  # while no other process can write: a later owner starts after this transaction
+def open_to_read(place: Place, *, live: bool = False) -> sa.Engine:
+    """An engine that cannot write, for commands, whether a daemon runs or not. `live`: in the daemon's process.
 
-    return engine
+    Raises StoreError where there is no file yet.
+    """
+    if isinstance(place, Postgresql):
+        return postgresql.open_to_read(place, pooled=live)
+    return sqlite.open_to_read(place, live=live)
 
 
 def relaxed(engine: sa.Engine) -> sa.Engine:
     """The same engine, for what a power cut may take back: it does not wait for the disk. A commit that does keeps
     all that came before it, and the end of the process takes nothing."""
-    return engine.execution_options(**{_FLEETING: True})
+    return engine.execution_options(**{RELAXED: True})
 
 
-def _synchronise(connection: sa.Connection) -> None:
-    wanted = "NORMAL" if connection.get_execution_options().get(_FLEETING) else "FULL"
-    if connection.info.get(_FLEETING, "FULL") != wanted:  # cannot be changed within a transaction
-        connection.exec_driver_sql(f"PRAGMA synchronous = {wanted}")
-        connection.info[_FLEETING] = wanted
-
-
-def _inode(file: Path | int) -> tuple[int, int] | None:
-    try:
-        found = os.fstat(file) if isinstance(file, int) else file.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def wait_for_writers(path: Path, patience: float, say: Callable[[], None]) -> None:
-    """Return when nobody writes to the store, or after `patience` seconds. `say` is called once if one has to wait.
-
-    For the start: a backup or another command may hold the lock. Anything else that is wrong with the file shows
-    when it is used next, and so does a lock that outlasts this.
-    """
-    deadline, said = time.monotonic() + patience, False
-    if not path.exists():
-        return
-    with closing(sqlite3.connect(path, timeout=BUSY_MS / 1000, isolation_level=None)) as connection:
-        while time.monotonic() < deadline:
-            try:
-                connection.execute("BEGIN IMMEDIATE").close()
-                connection.execute("ROLLBACK").close()
-            except sqlite3.DatabaseError as error:
-                if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
-                    if not said:
-                        say()
-                    said = True
-                    time.sleep(_RETRY_FIRST)  # SQLite itself has waited already, but not for every kind of lock
-                    continue
-            return
-
-
-def open_to_read(path: Path, *, live: bool = False) -> sa.Engine:
-    """An engine that cannot write, for commands, whether a daemon runs or not.
-
-    Raises StoreError where there is no store yet.
-    """
-    if not exists(path):
-        raise StoreError(f"there is no store at {path} yet: the first `gemwatch run` creates it")
-    engine = sa.create_engine("sqlite://", creator=lambda: connect_to_read(path, live=live), poolclass=sa.NullPool)
-
-    @sa.event.listens_for(engine, "connect")
-    def _prepare(connection: sqlite3.Connection, _record: object) -> None:
-        connection.isolation_level = None
-
-    @sa.event.listens_for(engine, "begin")
-    def _begin(connection: sa.Connection) -> None:
-        # One transaction is one snapshot: a table and its totals agree.
-        connection.exec_driver_sql("BEGIN")
-
-    return engine
-
-
-def connect_to_read(path: Path, *, live: bool = False) -> sqlite3.Connection:
-    """A connection that only reads, and creates no file unless it is `live`, which is for the writer's own process.
-
-    To read a file in WAL mode SQLite makes two files next to it, which would belong to the reading user and keep the
-    daemon out. Where there is no log, no process has the file open, and the file alone is complete.
-    """
-    resting = not live and not Path(f"{os.path.realpath(path)}-wal").exists()
-    uri = f"{Path(os.path.realpath(path)).as_uri()}?{'immutable=1' if resting else 'mode=ro'}"
-    return sqlite3.connect(uri, uri=True, timeout=5)
+def _nothing(_: sa.Connection) -> None:
+    pass
 
 
 class WriterLock:
@@ -167,13 +102,13 @@ class WriterLock:
     def __exit__(self, *_: object) -> None:
         os.close(self._file)
 
-    def keep(self) -> None:
+    def keep(self, _connection: sa.Connection) -> None:
         """Take the lock again where its file was deleted or replaced: a deleted one keeps no process out.
 
         Raises AlreadyRunningError where another process was quicker, and SQLAlchemy's OperationalError, which is
         a failing store and may pass, where the file cannot be made.
         """
-        if _inode(self._path) == _inode(self._file):
+        if sqlite.inode(self._path) == sqlite.inode(self._file):
             return
         try:
             fresh = self._take()
@@ -215,6 +150,7 @@ class DatabaseThread:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._on_failure = on_failure
         self._failures: dict[object, str] = {}  # of the calls that are being tried again
+        self.repeated = 0  # transactions that were repeated at once, because another one was in their way
 
     @property
     def failure(self) -> str | None:
@@ -223,7 +159,7 @@ class DatabaseThread:
 
     async def __call__(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work` and return its result. Raises errors other than those of a failing store."""
-        call, pause = object(), _RETRY_FIRST
+        call, pause, again = object(), _RETRY_FIRST, 0
         try:
             while True:
                 try:
@@ -231,7 +167,11 @@ class DatabaseThread:
                 except sa.exc.DatabaseError as error:
                     if not _is_store_failure(error):
                         raise
-                    self._report(call, str(error.orig))
+                    again += 1
+                    if dialects.passes(error) and again <= _AT_ONCE:
+                        self.repeated += 1
+                        continue
+                    self._report(call, dialects.reason_of(error.orig))
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _RETRY_MOST)
         finally:
@@ -264,5 +204,8 @@ def _heard(future: "asyncio.Future[T]") -> None:
 
 
 def _is_store_failure(error: sa.exc.DatabaseError) -> bool:
-    """Whether the store fails (lock, disk, file), and not a statement of our own."""
-    return type(error) in (sa.exc.OperationalError, sa.exc.DatabaseError)
+    """Whether the store fails (lock, disk, connection), and not a statement of our own.
+
+    PostgreSQL calls it internal when it has become read-only, as it is after a failover.
+    """
+    return type(error) in (sa.exc.OperationalError, sa.exc.DatabaseError, sa.exc.InternalError)

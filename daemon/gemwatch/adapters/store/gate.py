@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -14,12 +13,13 @@ from gemwatch.adapters.store.tables import runs
 from gemwatch.core.gate import Gate, reasons
 from gemwatch.core.job import JobDetails
 from gemwatch.core.runs import Run, finished
+from gemwatch.core.settings import Place
 
 
 class StoreGate:
     """`own`: the gates of single jobs, which override the general one. `store` None: there is none."""
 
-    def __init__(self, store: Path | None, general: Gate | None, own: Mapping[int, Gate]) -> None:
+    def __init__(self, store: Place | None, general: Gate | None, own: Mapping[int, Gate]) -> None:
         self._store, self._general, self._own = store, general or Gate(), own
 
     def needs_review(self, job: JobDetails, seen_at: datetime) -> tuple[str, ...]:

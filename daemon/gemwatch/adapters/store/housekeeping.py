@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gemwatch.adapters.store import dialects
 from gemwatch.adapters.store.recording import write_notes
 from gemwatch.adapters.store.rerouting import prune_texts
 from gemwatch.adapters.store.tables import deliveries, events, service, target_health, watches
@@ -115,5 +116,4 @@ class Housekeeping:
 
     def checkpoint(self) -> None:
         """Write the WAL into the database and truncate it, so that it does not keep its maximum size."""
-        with self._engine.connect() as connection:
-            connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+        dialects.checkpoint(self._engine)

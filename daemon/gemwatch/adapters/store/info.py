@@ -9,16 +9,26 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.store.database import open_to_read
+from gemwatch.adapters.store.database import Writer, open_to_read
+from gemwatch.adapters.store.databases.leases import holder_of
 from gemwatch.adapters.store.reads.json_shapes import as_text
 from gemwatch.adapters.store.schema import REVISION, revision_of
 from gemwatch.adapters.store.tables import deliveries, events, transitions, watches
+from gemwatch.core.settings import Place, Postgresql
 from gemwatch.core.work import DeliveryState
 
 
-def writer_of(store: Path) -> int | None:
-    """The id of the process that holds the store's `WriterLock`: 0 if unknown, None if there is none."""
-    path = Path(f"{store.resolve()}.lock")
+def writer_of(place: Place) -> Writer | None:
+    """The daemon that uses the store, by its lock or lease; None if there is none."""
+    if isinstance(place, Postgresql):
+        engine = open_to_read(place)
+        try:
+            return holder_of(engine)
+        except sa.exc.DatabaseError:
+            return None  # what is wrong shows when the store is read
+        finally:
+            engine.dispose()
+    path = Path(f"{place.resolve()}.lock")
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -28,34 +38,45 @@ def writer_of(store: Path) -> int | None:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         with suppress(ValueError):
-            return int(os.read(handle, 32))
-        return 0
+            return Writer(pid=int(os.read(handle, 32)))
+        return Writer(pid=0)
     else:
         return None
     finally:
         os.close(handle)
 
 
-def facts_of(path: Path) -> dict[str, Any]:
+def facts_of(place: Place) -> dict[str, Any]:
     """The output of `gemwatch db info`. Counts nothing in a store with another schema: its tables may differ.
 
     Raises StoreError if there is no store or the file is not one.
     """
-    engine = open_to_read(path)
+    engine = open_to_read(place)
     try:
         schema = revision_of(engine)
+        writer = writer_of(place)
         return {
-            "path": str(path),
-            "size": path.stat().st_size,
-            "log_size": _size(Path(f"{path}-wal")),
+            **(_database(engine, place) if isinstance(place, Postgresql) else _file(place)),
             "schema": schema,
             "schema_read": REVISION,
-            "sqlite": sqlite3.sqlite_version,
-            "daemon": writer_of(path),
+            "daemon": writer and writer.pid,
+            "daemon_host": writer and writer.host,
             "counts": _counts(engine) if schema == REVISION else None,
         }
     finally:
         engine.dispose()
+
+
+def _file(path: Path) -> dict[str, Any]:
+    sizes = {"size": path.stat().st_size, "log_size": _size(Path(f"{path}-wal"))}
+    return {"path": str(path), **sizes, "sqlite": sqlite3.sqlite_version}
+
+
+def _database(engine: sa.Engine, place: Postgresql) -> dict[str, Any]:
+    with engine.begin() as connection:
+        size = connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one()
+        version = connection.exec_driver_sql("SHOW server_version").scalar_one()
+    return {"path": str(place), "size": size, "log_size": 0, "postgresql": version}
 
 
 def _size(path: Path) -> int:
@@ -85,5 +106,5 @@ def _counts(engine: sa.Engine) -> dict[str, Any]:
 
 
 def _grouped(connection: sa.Connection, column: sa.Column[Any]) -> dict[str | None, int]:
-    rows = connection.execute(sa.select(column, sa.func.count()).group_by(column).order_by(column))
+    rows = connection.execute(sa.select(column, sa.func.count()).group_by(column).order_by(column.nulls_first()))
     return {row[0]: row[1] for row in rows}

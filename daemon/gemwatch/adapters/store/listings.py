@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gemwatch.adapters.store import dialects
 from gemwatch.adapters.store.database import relaxed
 from gemwatch.adapters.store.tables import microseconds, watches
 from gemwatch.core.job import ENDS
@@ -15,8 +16,19 @@ from gemwatch.core.listing import Listing, Swept
 
 _MICROSECOND = timedelta(microseconds=1)
 FEWEST = 20  # jobs of one type: for fewer jobs, reading a list with thousands of others does not pay off
+_INT = sa.BigInteger()
+_bind = sa.bindparam
+_AT, _SENT_AT, _EVERY = (_bind(name, type_=_INT) for name in ("at", "sent_at", "every"))
+_21 = sa.literal(21, _INT)
+_NEVER = sa.literal(2**63 - 1, _INT)
 _RECENT = timedelta(hours=1)  # a job that ended earlier may have been started again
 _FEW_BEHIND = 1  # a single recently ended job may have been started again too
+
+
+def _number(column: sa.Column[Any]) -> sa.ColumnElement[int]:
+    """A time or span as the whole microseconds that are stored."""
+    return sa.type_coerce(column, _INT)
+
 
 # Jobs that a list can cover: seen before, not finished, answered normally, and with an interval no shorter than the
 # one between lists.
@@ -44,40 +56,54 @@ _IN_TURN = (
 # A list that was requested before a job's last poll has no news about it, and a claimed job is being polled. The next
 # poll is postponed until after the next list, by up to a third of the interval between lists. Not beyond the time at
 # which a limit passes, not for a job whose turn it is, and not for a finished job that is to be polled once more.
-_LISTED = """
-    (SELECT json_extract(value, '$[0]') AS job_id, json_extract(value, '$[1]') AS status FROM json_each(:listed))
-    AS listed
-"""
-_JOINED = f"""
-    FROM {_LISTED}
-    WHERE watches.job_id = listed.job_id AND watches.job_type = :job_type AND watches.claim IS NULL
-        AND watches.due_at IS NOT NULL AND watches.misses = 0 AND watches.refused_at IS NULL
-        AND watches.polled_at <= :sent_at AND watches.every >= :every
-"""
-_UNCHANGED = sa.text(
-    f"""
-    UPDATE watches SET seen_at = :at, polled_at = :at, failures = 0, last_error = NULL,
-        due_at = CASE WHEN watches.job_id IN (SELECT value FROM json_each(:turn)) THEN due_at ELSE min(
-            max(due_at, :at + :every * (115 + abs(random() % 21)) / 100),
-            coalesce(max(clock_at + :grace, :at), 9223372036854775807)
-        ) END
-    {_JOINED} AND watches.status = listed.status AND watches.status NOT IN ('SUCCESS', 'FAILED')
-    """  # noqa: S608 (our own text)
+_LISTED = dialects.rows("listed", job_id=_INT, status=sa.Text())
+_TURN = dialects.rows("turn", job_id=_INT)
+_COVERED = sa.and_(
+    watches.c.job_id == _LISTED.c.job_id,
+    watches.c.job_type == _bind("job_type"),
+    watches.c.claim.is_(None),
+    watches.c.due_at.is_not(None),
+    watches.c.misses == 0,
+    watches.c.refused_at.is_(None),
+    _number(watches.c.polled_at) <= _SENT_AT,
+    _number(watches.c.every) >= _EVERY,
 )
-_CHANGED = sa.text(
-    f"""
-    UPDATE watches SET due_at = :at
-    {_JOINED} AND watches.status <> listed.status AND watches.due_at > :at
-    """  # noqa: S608 (as above)
+_AFTER_NEXT = sa.func.greatest(_number(watches.c.due_at), _AT + _EVERY * (115 + dialects.random_below(_21)) // 100)
+_BEFORE_LIMIT = sa.case(
+    (watches.c.clock_at.is_(None), _NEVER),
+    else_=sa.func.greatest(_number(watches.c.clock_at) + _bind("grace", type_=_INT), _AT),
+)
+_UNCHANGED = (
+    sa.update(watches)
+    .where(_COVERED, watches.c.status == _LISTED.c.status, watches.c.status.not_in(ENDS))
+    .values(
+        seen_at=_AT,
+        polled_at=_AT,
+        failures=0,
+        last_error=None,
+        due_at=sa.case(
+            (watches.c.job_id.in_(sa.select(_TURN.c.job_id)), _number(watches.c.due_at)),
+            else_=sa.func.least(_AFTER_NEXT, _BEFORE_LIMIT),
+        ),
+    )
+)
+_CHANGED = (
+    sa.update(watches)
+    .where(_COVERED, watches.c.status != _LISTED.c.status, _number(watches.c.due_at) > _AT)
+    .values(due_at=_AT)
 )
 # A list is outdated if it shows a job as unfinished that was seen finished well before the request.
-_BEHIND = sa.text(
-    f"""
-    SELECT count(*) FROM {_LISTED} JOIN watches ON watches.job_id = listed.job_id
-    WHERE watches.job_type = :job_type AND watches.due_at IS NULL AND watches.status IN ('SUCCESS', 'FAILED')
-        AND listed.status NOT IN ('SUCCESS', 'FAILED')
-        AND watches.seen_at > :sent_at - :recent AND watches.seen_at < :sent_at - :every
-    """  # noqa: S608 (as above)
+_BEHIND = (
+    sa.select(sa.func.count())
+    .select_from(_LISTED.join(watches, watches.c.job_id == _LISTED.c.job_id))
+    .where(
+        watches.c.job_type == _bind("job_type"),
+        watches.c.due_at.is_(None),
+        watches.c.status.in_(ENDS),
+        _LISTED.c.status.not_in(ENDS),
+        _number(watches.c.seen_at) > _SENT_AT - _bind("recent", type_=_INT),
+        _number(watches.c.seen_at) < _SENT_AT - _EVERY,
+    )
 )
 
 
@@ -115,6 +141,8 @@ class Listings:
             chosen = {"job_type": listing.job_type, "every": every}
             turn = list(connection.execute(_IN_TURN, {**chosen, "after": after, "many": many}).scalars())
             turn += connection.execute(_IN_TURN, {**chosen, "after": 0, "many": many - len(turn)}).scalars()
-            connection.execute(_UNCHANGED, {**polls, "grace": GRACE // _MICROSECOND, "turn": json.dumps(turn)})
+            connection.execute(
+                _UNCHANGED, {**polls, "grace": GRACE // _MICROSECOND, "turn": json.dumps([[one] for one in turn])}
+            )
             due = connection.execute(_CHANGED, polls).rowcount
         return Swept(due=due, last=turn[-1] if turn else 0)

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gemwatch.adapters.store import dialects
 from gemwatch.adapters.store.facts_codec import from_json, to_json
 from gemwatch.adapters.store.tables import deliveries, events, watches
 from gemwatch.core.events import Event, Missed, Target, audience
@@ -45,6 +46,7 @@ _DUE = (
     .join(events, events.c.id == deliveries.c.event_id)
     .where(deliveries.c.target == _bind("target"), deliveries.c.due_at <= _bind("now"))
     .order_by(deliveries.c.due_at, deliveries.c.id)
+    .with_for_update(skip_locked=True, of=deliveries)
 )
 _DUE_FIRST = _DUE.limit(MOST_IN_SUMMARY)
 _DUE_MISSED = _DUE.where(deliveries.c.missed == Missed.SUMMARY.value).limit(MOST_MISSED)
@@ -131,6 +133,7 @@ def settle(connection: sa.Connection, settled: Sequence[Settled]) -> None:
         }
         for one in settled
     ]
+    dialects.lock(connection, deliveries.c.id, [one.id for one in settled])
     connection.execute(_SETTLE, rows)
 
 

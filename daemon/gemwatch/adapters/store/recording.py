@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.store import outbox, rerouting
+from gemwatch.adapters.store import dialects, outbox, rerouting
 from gemwatch.adapters.store.database import relaxed
 from gemwatch.adapters.store.details import replace_details
 from gemwatch.adapters.store.runs import add_news
@@ -23,6 +23,7 @@ from gemwatch.core.work import Bundle, Recorded, RecordedEvent, Report, Settled,
 
 _MEMORY = tuple(field.name for field in fields(Memory))
 _bind = sa.bindparam
+_INT = sa.BigInteger()
 
 _DUE_WATCHES = (
     sa.select(
@@ -37,6 +38,7 @@ _DUE_WATCHES = (
     .where(watches.c.due_at <= _bind("now"))
     .order_by(watches.c.due_at)
     .limit(_bind("most"))
+    .with_for_update(skip_locked=True)
 )
 _NEXT_DUE = sa.select(sa.func.min(watches.c.due_at)).where(watches.c.due_at.is_not(None))
 _CLAIM_WATCHES = (
@@ -57,19 +59,11 @@ _REPORT = (
         }
     )
 )
-# One statement for all of them: executemany works row by row, during which the loop and this thread compete for the
-# interpreter.
-_REPORT_QUIET = sa.text(
-    """
-    UPDATE watches SET polled_at = look.polled_at, seen_at = look.seen_at, due_at = look.due_at, claim = NULL
-    FROM (
-        SELECT json_extract(value, '$[0]') AS job_id, json_extract(value, '$[1]') AS claim,
-            json_extract(value, '$[2]') AS polled_at, json_extract(value, '$[3]') AS seen_at,
-            json_extract(value, '$[4]') AS due_at
-        FROM json_each(:looks)
-    ) AS look
-    WHERE watches.job_id = look.job_id AND watches.claim = look.claim
-    """
+_POLLS = dialects.rows("polls", job_id=_INT, claim=_INT, polled_at=_INT, seen_at=_INT, due_at=_INT)
+_REPORT_QUIET = (
+    sa.update(watches)
+    .where(watches.c.job_id == _POLLS.c.job_id, sa.type_coerce(watches.c.claim, _INT) == _POLLS.c.claim)
+    .values(polled_at=_POLLS.c.polled_at, seen_at=_POLLS.c.seen_at, due_at=_POLLS.c.due_at, claim=None)
 )
 _CLAIMS = sa.select(watches.c.job_id, watches.c.claim).where(watches.c.job_id.in_(_bind("ids", expanding=True)))
 _WITNESS = (
@@ -79,7 +73,7 @@ _WITNESS = (
         watches.c.refused_at.is_(None),
         watches.c.job_id != _bind("job_id"),
     )
-    .order_by(watches.c.claim.is_not(None), watches.c.seen_at.desc())
+    .order_by(watches.c.claim.is_not(None), watches.c.seen_at.desc().nulls_last())
     .limit(1)
 )
 
@@ -138,10 +132,11 @@ class Store:
         plain = [report for report in reports if not (report.quiet or _says_more(report))]
         durable = happened or notes or any(map(_is_news, more))
         with (self._engine if durable else self._relaxed).begin() as connection:
+            dialects.lock(connection, watches.c.job_id, [report.verdict.job_id for report in reports])
             events = outbox.add_events(connection, happened, self._targets)
             write_notes(connection, notes or {})
             if quiet:
-                connection.execute(_REPORT_QUIET, {"looks": json.dumps([_quiet_row(report) for report in quiet])})
+                connection.execute(_REPORT_QUIET, {"polls": json.dumps([_quiet_row(report) for report in quiet])})
             if plain:
                 connection.execute(_REPORT, [_row(report) for report in plain])
             standing = _standing(connection, more) if more else []

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.store.database import open_to_write
+from gemwatch.adapters.store import dialects
+from gemwatch.adapters.store.databases import postgresql, sqlite
 from gemwatch.adapters.store.files import StoreError, make_private, prepare
 from gemwatch.adapters.store.tables import service
+from gemwatch.core.settings import Place, Postgresql
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-REVISION = "0007"  # the schema in tables.py; a test compares it with the newest migration
+REVISION = "0008"  # the schema in tables.py; a test compares it with the newest migration
 LEAST = "least_schema"  # the note about the oldest schema whose gemwatch can use this store
 
 
@@ -27,7 +29,8 @@ def revision_of(engine: sa.Engine) -> str | None:
                 return None
             return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
     except sa.exc.DatabaseError as error:
-        raise StoreError(f"the store {engine.url.database} cannot be read: {error.orig}") from None
+        reason = dialects.reason_of(error.orig)
+        raise StoreError(f"the store {dialects.name_of(engine)} cannot be read: {reason}") from None
 
 
 def check(engine: sa.Engine) -> None:
@@ -57,22 +60,27 @@ def least_version() -> str:
     return max(str(getattr(script.module, "min_version", script.revision)) for script in scripts)
 
 
-def upgrade(path: Path) -> Path | None:
-    """Run the missing migrations in one transaction. Returns the path of the copy, if one was made.
+def upgrade(place: Place) -> Path | None:
+    """Run the missing migrations in one transaction. Returns the path of the copy, if one was made: of a file.
 
-    Raises StoreError if the file is from a newer gemwatch, is not a SQLite file, or cannot be written.
+    Raises StoreError if the store is from a newer gemwatch, is not one, or cannot be written.
     """
-    prepare(path)
-    # Rebuilding a table drops it first, and foreign keys would then delete the rows that refer to it.
-    engine = open_to_write(path, foreign_keys=False)
+    if isinstance(place, Postgresql):
+        engine = postgresql.open_to_migrate(place)
+    else:
+        prepare(place)
+        # Rebuilding a table drops it first, and foreign keys would then delete the rows that refer to it.
+        engine = sqlite.open_to_write(place, foreign_keys=False)
     try:
         found = revision_of(engine)
         if found == REVISION or _only_adds(engine, found):
-            _check_sound(engine, path)
+            if isinstance(place, Path):
+                _check_sound(engine, place)
             return None
-        return _migrate(engine, path, found)
+        return _migrate(engine, place, found)
     except sa.exc.DatabaseError as error:
-        raise StoreError(f"the store {path} cannot be brought up to date: {error.orig}") from None
+        reason = dialects.reason_of(error.orig)
+        raise StoreError(f"the store {place} cannot be brought up to date: {reason}") from None
     finally:
         engine.dispose()
 
@@ -91,7 +99,7 @@ def _check_sound(engine: sa.Engine, path: Path) -> None:
         )
 
 
-def _migrate(engine: sa.Engine, path: Path, found: str | None) -> Path | None:
+def _migrate(engine: sa.Engine, place: Place, found: str | None) -> Path | None:
     # Imported only when needed: Alembic takes 0.2 s to load.
     from alembic import command  # noqa: PLC0415
     from alembic.script import ScriptDirectory  # noqa: PLC0415
@@ -100,18 +108,20 @@ def _migrate(engine: sa.Engine, path: Path, found: str | None) -> Path | None:
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if found is not None and found not in known:
         raise StoreError(
-            f"the store {path} has schema {found}, which a newer gemwatch made: install that version or a newer "
+            f"the store {place} has schema {found}, which a newer gemwatch made: install that version or a newer "
             "one, or restore the copy that was made before its first start"
         )
-    copy = copy_before(path, found) if found is not None else None
+    copy = copy_before(place, found) if found is not None and isinstance(place, Path) else None
     with engine.begin() as connection:
+        if isinstance(place, Postgresql):
+            postgresql.check_server(connection)
+        dialects.lock_migrations(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         connection.execute(sa.delete(service).where(service.c.name == LEAST))
         connection.execute(sa.insert(service), {"name": LEAST, "value": least_version()})
-        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
-        if broken:
-            raise StoreError(f"the migration of {path} left {len(broken)} broken references and was rolled back")
+        if broken := dialects.broken_references(connection):
+            raise StoreError(f"the migration of {place} left {broken} broken references and was rolled back")
     return copy
 
 

@@ -63,6 +63,7 @@ metadata = sa.MetaData(
 )
 
 # SQLite numbers rows automatically only if the key's type is exactly INTEGER.
+_DUE = sa.text("due_at IS NOT NULL")
 _Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 watches = sa.Table(
@@ -100,7 +101,7 @@ watches = sa.Table(
     sa.Column("polled_at", Time),
     sa.Column("due_at", Time),
     sa.Column("claim", Time),
-    sa.Index(None, "due_at", sqlite_where=sa.text("due_at IS NOT NULL")),
+    sa.Index(None, "due_at", sqlite_where=_DUE, postgresql_where=_DUE),
 )
 
 details = sa.Table(
@@ -209,7 +210,7 @@ deliveries = sa.Table(
     sa.Column("missed", sa.Text),  # summary | each: the target has recovered and receives what was rerouted
     sa.Column("message_id", sa.BigInteger),  # the sent text, while it is kept
     sa.UniqueConstraint("event_id", "target"),
-    sa.Index(None, "target", "due_at", sqlite_where=sa.text("due_at IS NOT NULL")),
+    sa.Index(None, "target", "due_at", sqlite_where=_DUE, postgresql_where=_DUE),
     sa.Index(None, "state"),
     sqlite_autoincrement=True,
 )
@@ -249,6 +250,18 @@ service = sa.Table(
     # The daemon's notes for commands and the next start: one row per note.
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("value", sa.JSON(none_as_null=True)),
+)
+
+leases = sa.Table(
+    "leases",
+    metadata,
+    # Which daemon uses a PostgreSQL store. A SQLite file has a lock of the operating system instead.
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("holder", sa.Text, nullable=False),  # random for each start of a daemon
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("pid", sa.BigInteger, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("expires_at", Time, nullable=False),  # by the database's clock
 )
 
 ended_sessions = sa.Table(

@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gemwatch.adapters.store import dialects
 from gemwatch.adapters.store.tables import microseconds, watches
 from gemwatch.core.settings import Applied, Watch
 
@@ -41,11 +42,17 @@ _CONFIGURE = (
 )
 # Spread over five intervals, because all watches may be affected and must not delay other polls. `clock_at` counts as
 # passed until it is set again, so that no list postpones the poll.
-_LOOK_SOON = sa.text(
-    """
-    UPDATE watches SET clock_at = :now, due_at = min(due_at, :now + abs(random()) % (every * 5))
-    WHERE due_at > :now AND claim IS NULL AND misses = 0 AND refused_at IS NULL
-    """
+_NOW = _bind("now", type_=sa.BigInteger())
+_SOON = _NOW + dialects.random_below(sa.type_coerce(watches.c.every, sa.BigInteger()) * 5)
+_POLL_SOON = (
+    sa.update(watches)
+    .where(
+        sa.type_coerce(watches.c.due_at, sa.BigInteger()) > _NOW,
+        watches.c.claim.is_(None),
+        watches.c.misses == 0,
+        watches.c.refused_at.is_(None),
+    )
+    .values(clock_at=_NOW, due_at=sa.func.least(sa.type_coerce(watches.c.due_at, sa.BigInteger()), _SOON))
 )
 _UNWATCH = (
     sa.update(watches)
@@ -96,7 +103,7 @@ class WatchList:
     def poll_soon(self, now: datetime) -> None:
         """After an edit of the general limits: poll each job to find when its next limit passes."""
         with self._engine.begin() as connection:
-            connection.execute(_LOOK_SOON, {"now": microseconds(now)})
+            connection.execute(_POLL_SOON, {"now": microseconds(now)})
 
 
 def _configured(watch: Watch, every: timedelta) -> dict[str, Any]:

@@ -9,18 +9,24 @@ from contextlib import closing
 from pathlib import Path
 
 from gemwatch.adapters.store.backup import damage
-from gemwatch.adapters.store.database import connect_to_read, open_to_read
+from gemwatch.adapters.store.database import open_to_read
+from gemwatch.adapters.store.databases import sqlite
 from gemwatch.adapters.store.files import SIDE_FILES, StoreError, remote_filesystem
 from gemwatch.adapters.store.info import writer_of
 from gemwatch.adapters.store.schema import REVISION, alembic_config, revision_of
 from gemwatch.cli.access import denied
 from gemwatch.cli.doctor.finding import Finding, ok, problem, warning
+from gemwatch.core.settings import Place, Postgresql
 
 _LITTLE = 200 << 20  # bytes; a busy store with its log and one copy of it
+_LONG_TRANSACTION = 3600  # seconds
 _WAL_RESET_FIXED = (3, 51, 3)
 
 
-def findings(path: Path) -> Iterator[Finding]:
+def findings(path: Place) -> Iterator[Finding]:
+    if isinstance(path, Postgresql):
+        yield from _database(path)
+        return
     if (sentence := denied(path, needed=os.R_OK | os.W_OK)) is not None:
         found, _, remedy = sentence.rpartition(". ")
         yield problem("store", found, " ".join(remedy.split()))
@@ -35,10 +41,44 @@ def findings(path: Path) -> Iterator[Finding]:
     writer = writer_of(path)
     if writer is not None:
         yield from _service(path)
-    yield ok("daemon", "none uses this store" if writer is None else f"runs as process {writer or 'unknown'}")
+    yield ok("daemon", "none uses this store" if writer is None else f"runs as {writer}")
 
 
-def _service(path: Path) -> Iterator[Finding]:
+def _database(place: Postgresql) -> Iterator[Finding]:
+    from gemwatch.adapters.store.databases import postgresql
+
+    try:
+        engine = open_to_read(place)
+        found = revision_of(engine)
+        with engine.begin() as connection:
+            postgresql.check_server(connection)
+            server = connection.exec_driver_sql("SHOW server_version").scalar_one()
+            age = connection.exec_driver_sql(postgresql.OLDEST_TRANSACTION).scalar_one()
+    except StoreError as error:
+        yield problem("store", str(error), "Check store.url, the server, and that this machine may connect to it")
+        return
+    if found == REVISION:
+        yield ok("store", f"{place} is OK, schema {found}")
+    else:
+        remedy = (
+            "The start of the daemon of this version upgrades it. Or stop the daemon and run: gemwatch db upgrade"
+        )
+        state = f"has schema {found}, this gemwatch reads {REVISION}" if found else "has no tables yet"
+        yield ok("store", f"{place} {state}") if found is None else warning("store", f"{place} {state}", remedy)
+    yield ok("PostgreSQL", str(server))
+    if age > _LONG_TRANSACTION:
+        yield warning(
+            "PostgreSQL",
+            f"a transaction has been open for {age / 60:.0f} min, so deleted rows cannot be cleaned up",
+            "Find it in pg_stat_activity by xact_start, and end it",
+        )
+    writer = writer_of(place)
+    if writer is not None:
+        yield from _service(place)
+    yield ok("daemon", "none uses this store" if writer is None else f"runs as {writer}")
+
+
+def _service(path: Place) -> Iterator[Finding]:
     """What the daemon itself reports in its store."""
     import sqlalchemy as sa
 
@@ -126,7 +166,7 @@ def _contents(path: Path) -> Finding:
     put_back = "Stop the daemon, then move a copy to the store's place that was made with: gemwatch db backup FILE"
     try:
         found = revision_of(open_to_read(path))
-        with closing(connect_to_read(path)) as connection:
+        with closing(sqlite.connect_to_read(path)) as connection:
             broken = damage(connection)
         if found == REVISION and broken is None:
             return ok("store", f"{path} is OK, schema {found}")

@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
-from pathlib import Path
 from signal import Signals
 from threading import Thread
 from typing import TypeVar
@@ -21,7 +20,7 @@ from gemwatch.core.clock import Clock
 from gemwatch.core.job import JobDetails
 from gemwatch.core.outcome import Outcome, Terms
 from gemwatch.core.secrets import Secrets
-from gemwatch.core.settings import Settings
+from gemwatch.core.settings import Place, Settings
 from gemwatch.core.waiting import DaemonJobStatus, Standing
 from gemwatch.engine.pace import Pace
 from gemwatch.engine.waiting import Asking, Waiting
@@ -33,7 +32,7 @@ _PATIENCE = 2.0  # seconds for one read of the store
 
 async def waited(
     settings: Settings,
-    store: Path | None,
+    store: Place | None,
     jobs: Mapping[int, str | None],
     terms: Terms,
     limit: timedelta | None,
@@ -63,7 +62,7 @@ async def waited(
 def _build(
     stack: AsyncExitStack,
     settings: Settings,
-    store: Path | None,
+    store: Place | None,
     shown: Shown,
     *,
     jobs: Mapping[int, str | None],
@@ -106,7 +105,7 @@ class _Store:
     Threads of a pool would be waited for when the program ends, and a file system that hangs never returns.
     """
 
-    def __init__(self, settings: Settings, store: Path | None, clock: Clock) -> None:
+    def __init__(self, settings: Settings, store: Place | None, clock: Clock) -> None:
         own = {watch.job_id: watch.gate for watch in settings.watches if watch.gate is not None}
         self._gate = StoreGate(store, settings.gate, own)
         self._gate_alone = StoreGate(None, settings.gate, own)

@@ -18,7 +18,7 @@ from gemwatch.core.outcome import EXIT_CODES, Outcome, Terms
 
 if TYPE_CHECKING:
     from gemwatch.cli.wait.output import Shown
-    from gemwatch.core.settings import Settings
+    from gemwatch.core.settings import Place, Settings
     from gemwatch.core.waiting import Standing
 
 _REQUEST = timedelta(seconds=30)  # for an answer of a daemon elsewhere
@@ -147,7 +147,7 @@ def _before_the_loop() -> None:
         signal.signal(one, stop)
 
 
-def _settings(context: typer.Context, config: Path | None) -> "tuple[Settings, Path | None]":
+def _settings(context: typer.Context, config: Path | None) -> "tuple[Settings, Place | None]":
     """The settings and the place of the store; from the environment, and without a store, where there is no file."""
     from gemwatch.adapters.config.bad_value import BadValueError
     from gemwatch.adapters.config.file import api_from_environment, load_sections
@@ -176,7 +176,7 @@ def _settings(context: typer.Context, config: Path | None) -> "tuple[Settings, P
 
 def _waited(
     settings: "Settings",
-    store: Path | None,
+    store: "Place | None",
     jobs: list[int],
     terms: Terms,
     limit: timedelta | None,

@@ -19,6 +19,7 @@ from gemwatch.adapters.store.reads.rows import JobRow, Page
 from gemwatch.adapters.store.reads.view_queries import JOB_ORDERS, UNSEEN
 from gemwatch.adapters.store.reads.views import Views
 from gemwatch.adapters.store.tables import watches
+from gemwatch.core.settings import Place
 from support.clock import START, FakeClock
 from support.filled import add, fill, seen, watch
 from support.json_records import JsonRecords
@@ -28,14 +29,13 @@ LAST = 2**63 - 1
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> str:
-    place = store_in(tmp_path)
+def store(place: Place) -> Place:
     fill(place)
     return place
 
 
 @pytest.fixture
-def views(store: Path) -> Iterator[Views]:
+def views(store: Place) -> Iterator[Views]:
     views = Views(store, FakeClock())
     yield views
     views.close()
@@ -84,7 +84,7 @@ async def test_jobs_are_found_ordered_and_paged(views: Views, asked: dict[str, A
         assert page.total == len(found)
 
 
-async def test_successes_that_need_review_are_found_and_counted(views: Views, store: Path) -> None:
+async def test_successes_that_need_review_are_found_and_counted(views: Views, store: Place) -> None:
     doubtful = {**seen(9, "SUCCESS"), "needs_review": ["matched 50.0 %, below the floor of 80.0 %"]}
     add(store, (watches, [doubtful, {**doubtful, "job_id": 10, "watched": False}]))
     assert ids(await views.jobs(needs_review=True)) == [9, 10]
@@ -100,14 +100,14 @@ async def test_page_has_the_total_and_its_range(views: Views) -> None:
     assert (page.total, page.limit, page.offset) == (4, 2, 1)
 
 
-async def test_jobs_and_deliveries_have_the_shapes_of_the_commands(views: Views, store: Path) -> None:
+async def test_jobs_and_deliveries_have_the_shapes_of_the_commands(views: Views, store: Place) -> None:
     records = JsonRecords(open_to_read(store))
     jobs = sorted(records.status(now=START)["jobs"], key=lambda job: int(job["job_id"]))
     assert jobs_page_json(await views.jobs())["jobs"] == jobs
     assert deliveries_page_json(await views.deliveries())["deliveries"] == records.deliveries()[::-1]
 
 
-async def test_job_view_has_its_whole_history(views: Views, store: Path) -> None:
+async def test_job_view_has_its_whole_history(views: Views, store: Place) -> None:
     job, records = await views.job(5), Records(open_to_read(store))
     assert job is not None
     assert list(job.transitions) == records.history(5)
@@ -124,7 +124,7 @@ async def test_unseen_job_has_no_runs(views: Views) -> None:
     assert await views.job(999) is None
 
 
-async def test_unfinished_job_shows_all_earlier_runs_of_its_input(views: Views, store: Path) -> None:
+async def test_unfinished_job_shows_all_earlier_runs_of_its_input(views: Views, store: Place) -> None:
     again = seen(77, "IN_PROGRESS")
     again["document"] = again["document"].replace("in/77.parquet", "in/5.parquet")
     add(store, (watches, [again]))
@@ -152,7 +152,7 @@ async def test_deliveries_are_found_newest_first(views: Views, asked: dict[str, 
         assert page.total == len(found)
 
 
-async def test_service_view_has_health_and_counts(store: Path) -> None:
+async def test_service_view_has_health_and_counts(store: Place) -> None:
     views = Views(store, FakeClock(), lambda: "disk full")
     service = service_json(await views.service(), version="1.2.3")
     views.close()
@@ -172,7 +172,7 @@ async def test_service_view_has_health_and_counts(store: Path) -> None:
     }
 
 
-async def test_marker_changes_only_with_commits(views: Views, store: Path) -> None:
+async def test_marker_changes_only_with_commits(views: Views, store: Place) -> None:
     first = await views.changed()
     await views.jobs()
     assert await views.changed() == first
@@ -182,7 +182,7 @@ async def test_marker_changes_only_with_commits(views: Views, store: Path) -> No
     assert await views.changed() == second
 
 
-async def test_marker_changes_when_the_store_fails(store: Path) -> None:
+async def test_marker_changes_when_the_store_fails(store: Place) -> None:
     trouble: list[str | None] = [None]
     views = Views(store, FakeClock(), lambda: trouble[0])
     before = await views.changed()
@@ -191,7 +191,7 @@ async def test_marker_changes_when_the_store_fails(store: Path) -> None:
     views.close()
 
 
-async def test_views_do_not_block_a_writer(views: Views, store: Path) -> None:
+async def test_views_do_not_block_a_writer(views: Views, store: Place) -> None:
     engine = open_to_write(store)
     with engine.begin() as connection:
         connection.execute(sa.update(watches).values(name="new"))
@@ -212,8 +212,7 @@ async def test_failing_store_is_reported_and_retried(tmp_path: Path) -> None:
     views.close()
 
 
-async def test_ten_thousand_jobs_are_searched_like_ten(tmp_path: Path) -> None:
-    place = store_in(tmp_path)
+async def test_ten_thousand_jobs_are_searched_like_ten(place: Place) -> None:
     add(place, (watches, [{**seen(n, "SUCCESS"), "name": f"job {n}"} for n in range(1, 10_001)]))
     views = Views(place, FakeClock())
     page = await views.jobs(search="in/99", sort="name", descending=True, limit=5)
@@ -229,10 +228,10 @@ def test_search_finds_names_that_contain_the_text(
     assert asyncio.run(_search(_once(tmp_path_factory), text, sort)) == [1]
 
 
-_STORES: list[str] = []
+_STORES: list[Path] = []
 
 
-def _once(factory: pytest.TempPathFactory) -> str:
+def _once(factory: pytest.TempPathFactory) -> Path:
     if not _STORES:
         _STORES.append(store_in(factory.mktemp("search")))
     return _STORES[0]

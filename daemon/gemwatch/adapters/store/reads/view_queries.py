@@ -99,7 +99,7 @@ class Wanted:
         if self.search:
             words = _containing(self.search)
             texts = (sa.cast(watches.c.job_id, sa.Text), watches.c.name, details.c.input_filename)
-            found.append(sa.or_(*(text.like(words, escape="\\") for text in texts)))
+            found.append(sa.or_(*(text.ilike(words, escape="\\") for text in texts)))
         if self.status:
             known = watches.c.status.in_([status for status in self.status if status != UNSEEN])
             found.append(sa.or_(known, watches.c.status.is_(None)) if UNSEEN in self.status else known)
@@ -233,7 +233,7 @@ def service_now(connection: sa.Connection) -> ServiceState:
         sa.select(watches.c.status, sa.func.count())
         .where(watches.c.watched)
         .group_by(watches.c.status)
-        .order_by(watches.c.status)
+        .order_by(watches.c.status.nulls_first())
     )
     doubtful = sa.select(sa.func.count()).where(watches.c.watched, watches.c.needs_review.is_not(None))
     return service_state(

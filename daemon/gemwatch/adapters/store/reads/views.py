@@ -5,17 +5,18 @@ import os
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 
+from gemwatch.adapters.store import dialects
 from gemwatch.adapters.store.database import open_to_read
 from gemwatch.adapters.store.files import StoreError
 from gemwatch.adapters.store.reads import view_queries as queries
 from gemwatch.adapters.store.reads.rows import DeliveryRow, JobHistory, JobRow, Page, ServiceState
 from gemwatch.adapters.store.runs import Learner
 from gemwatch.core.clock import Clock
+from gemwatch.core.settings import Place
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -30,7 +31,7 @@ class Views:
     Each raises StoreError where the store does not answer. The program's own writes wait for the store; these do not.
     """
 
-    def __init__(self, store: Path, clock: Clock, failure: Callable[[], str | None] = lambda: None) -> None:
+    def __init__(self, store: Place, clock: Clock, failure: Callable[[], str | None] = lambda: None) -> None:
         """`failure`: what keeps the program from writing to the store."""
         self._engine = open_to_read(store, live=True)
         self._clock = clock
@@ -151,4 +152,4 @@ class Views:
             self._connection = None
 
     def _data_version(self, connection: sa.Connection) -> str:
-        return f"{self._opened}-{connection.exec_driver_sql('PRAGMA data_version').scalar_one()}"
+        return f"{self._opened}-{dialects.marker(connection)}"

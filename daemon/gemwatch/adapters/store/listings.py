@@ -18,7 +18,7 @@ _MICROSECOND = timedelta(microseconds=1)
 FEWEST = 20  # jobs of one type: for fewer jobs, reading a list with thousands of others does not pay off
 _INT = sa.BigInteger()
 _bind = sa.bindparam
-_AT, _SENT_AT, _EVERY = (_bind(name, type_=_INT) for name in ("at", "sent_at", "every"))
+_AT, _SENT_AT, _EVERY = (_bind(name, type_=_INT) for name in ("_at", "_sent_at", "_every"))
 _21 = sa.literal(21, _INT)
 _NEVER = sa.literal(2**63 - 1, _INT)
 _RECENT = timedelta(hours=1)  # a job that ended earlier may have been started again
@@ -60,7 +60,7 @@ _LISTED = dialects.rows("listed", job_id=_INT, status=sa.Text())
 _TURN = dialects.rows("turn", job_id=_INT)
 _COVERED = sa.and_(
     watches.c.job_id == _LISTED.c.job_id,
-    watches.c.job_type == _bind("job_type"),
+    watches.c.job_type == _bind("_job_type"),
     watches.c.claim.is_(None),
     watches.c.due_at.is_not(None),
     watches.c.misses == 0,
@@ -97,7 +97,7 @@ _BEHIND = (
     sa.select(sa.func.count())
     .select_from(_LISTED.join(watches, watches.c.job_id == _LISTED.c.job_id))
     .where(
-        watches.c.job_type == _bind("job_type"),
+        watches.c.job_type == _bind("_job_type"),
         watches.c.due_at.is_(None),
         watches.c.status.in_(ENDS),
         _LISTED.c.status.not_in(ENDS),
@@ -128,11 +128,11 @@ class Listings:
         """
         values: dict[str, Any] = {
             "listed": json.dumps(list(listing.statuses().items())),
-            "job_type": listing.job_type,
-            "sent_at": microseconds(sent_at),
-            "every": every // _MICROSECOND,
+            "_job_type": listing.job_type,
+            "_sent_at": microseconds(sent_at),
+            "_every": every // _MICROSECOND,
         }
-        polls = {**values, "at": microseconds(listing.at)}
+        polls = {**values, "_at": microseconds(listing.at)}
         recent = max(_RECENT, 3 * every)  # the next list after an end may still lack it
         with self._engine.begin() as connection:
             behind = connection.execute(_BEHIND, {**values, "recent": recent // _MICROSECOND}).scalar_one()

@@ -279,7 +279,7 @@ def test_doctor_shows_when_the_token_expires(well: Installation) -> None:
 
     lasting(3630)
     (words,) = (one["found"] for one in examined(well, code=0) if one["name"] == "login")
-    assert "(60 min)" in words
+    assert "(for 1 h)" in words
     lasting(90)
     assert faults(well, code=0)["login"][0] == "warning"
 

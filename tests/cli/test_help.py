@@ -43,6 +43,28 @@ def test_help_of_a_command_leaks_no_type(command: tuple[str, ...]) -> None:
     text = shown(*command)
     assert not re.search(r"<(list|int|str|path)", text)
     assert "[[" not in text
+    assert "<=" not in text
+    assert text.count("Examples:") <= 1
+    assert all(len(line) <= 80 or "jq" in line for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("watch 7 -5", '"-5" is not a job id'),
+        ("status -5", '"-5" is not a job id'),
+        ("deliveries retry -5", '"-5" is not the number of a delivery'),
+        ("deliveries show -5", '"-5" is not the number of a delivery'),
+        ("history --limit -5", '"-5" is not a number; write an integer from 1'),
+        ("status --limit x", '"x" is not a number; write an integer from 1'),
+        ("status --sort x", "Invalid value for '--sort': 'x' is not one of 'job_id', "),
+        ("status -x", "No such option: -x"),
+    ],
+)
+def test_wrong_words_are_refused_in_plain_words(words: str, reason: str) -> None:
+    done = CliRunner().invoke(app, words.split())
+    assert done.exit_code == 2
+    assert reason in done.output
 
 
 def test_first_sentences_are_short() -> None:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from support.daemon import GEMWATCH, environment
-from support.terminal import INTERRUPT, Terminal
+from support.terminal import INTERRUPT, Terminal, plain
 
 SECRETS = {"TOMTOM_API_KEY": "a-key-that-is-secret", "SLACK_URL": "json://127.0.0.1/secret-token"}
 
@@ -55,7 +55,15 @@ def test_init_never_overwrites_a_file(tmp_path: Path) -> None:
         file.unlink()
 
 
-@pytest.mark.parametrize("options", [["--key-env", "k-1f3c9:x"], ["--target", "x=slack://T/B/C"], ["--target", "=A"]])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--key-env", "k-1f3c9:x"],
+        ["--key-env", "Ab3dEf6hIj9kLm2nOp5q"],
+        ["--target", "x=slack://T/B/C"],
+        ["--target", "=A"],
+    ],
+)
 def test_secret_given_by_mistake_is_refused_and_not_repeated(tmp_path: Path, options: list[str]) -> None:
     done = run(tmp_path, "init", *options)
     if "slack" in options[1]:  # it has a / in it, as a path: it is written as one, and leads nowhere
@@ -71,17 +79,20 @@ def test_init_asks_on_a_terminal(tmp_path: Path) -> None:
     with Terminal([*GEMWATCH, "init", "--config", str(config)], environment(**SECRETS)) as terminal:
         terminal.until(r"TomTom API key.*: ")
         terminal.keys("\n")
-        terminal.until(r"token come from.*: ")
+        terminal.until(r"GEM token.*: ")
         terminal.keys("\n")
-        terminal.until(r"Name of a target.*: ")
+        terminal.until(r"Target for messages.*: ")
         terminal.keys("team-slack\n")
         terminal.until(r"Apprise URL.*: ")
         terminal.keys("SLACK_URL\n")
-        terminal.until(r"Name of another.*: ")
+        terminal.until(r"Another target.*: ")
         terminal.keys("\n")
-        terminal.until(r"Ids of jobs.*: ")
+        terminal.until(r"Job ids.*: ")
+        terminal.keys("12 x\n")
+        terminal.until(r'"x" is not a job id.*\nJob ids.*: ')
         terminal.keys("12 34\n")
         assert terminal.end() == 0
+        assert all(len(line) <= 80 for line in plain(terminal.output).partition("Wrote ")[0].splitlines())
     document = yaml.safe_load(config.read_text())
     assert document["notify"] == {"team-slack": {"url": "${SLACK_URL}"}}
     assert document["watch"] == [12, 34]

@@ -94,7 +94,7 @@ _add(
     "init",
     init.init,
     "gemwatch init",
-    "gemwatch init --key-env TOMTOM_API_KEY --target team-slack=SLACK_URL --watch 123456789",
+    "gemwatch init --target team-slack=SLACK_URL --watch 123456789",
     "gemwatch init --example > config.example.yaml",
 )
 _add(_SETUP, "check", check.check, "gemwatch check", "gemwatch check --online --config /etc/gemwatch/config.yaml")
@@ -122,8 +122,14 @@ _add(
     "gemwatch history --since 7d --limit 50",
 )
 _add(_JOBS, "estimate", estimate.estimate, "gemwatch estimate 123456789", "gemwatch estimate --backtest")
-_add(_JOBS, "watch", watch.watch, 'gemwatch watch 123456789 --name "Netherlands weekly"')
-_add(_JOBS, "unwatch", watch.unwatch, "gemwatch unwatch 123456789")
+_add(
+    _JOBS,
+    "watch",
+    watch.watch,
+    'gemwatch watch 123456789 --name "Netherlands weekly"',
+    "cut -f1 jobs.tsv | gemwatch watch -",
+)
+_add(_JOBS, "unwatch", watch.unwatch, "gemwatch unwatch 123456789 123456790", "gemwatch unwatch --finished")
 _add(
     _JOBS,
     "wait",
@@ -136,10 +142,17 @@ _add_group(
     _MESSAGES,
     "deliveries",
     deliveries.app,
-    "gemwatch deliveries --state failed",
+    "gemwatch deliveries --state failed --since 7d",
+    "gemwatch deliveries show gw-42",
     "gemwatch deliveries retry",
 )
-_add(_MESSAGES, "test-notify", send_test.send_test, "gemwatch test-notify", "gemwatch test-notify team-slack")
+_add(
+    _MESSAGES,
+    "test-notify",
+    send_test.send_test,
+    "gemwatch test-notify",
+    "gemwatch test-notify team-slack --kind failed",
+)
 
 _add(_DAEMON, "run", run.run, "gemwatch run --config /etc/gemwatch/config.yaml")
 _add(_DAEMON, "healthcheck", _healthcheck, "gemwatch healthcheck", "gemwatch healthcheck --url http://127.0.0.1:8042")

@@ -47,6 +47,13 @@ def delivery_id(word: str) -> int:
     return found
 
 
+def count(word: str) -> int:
+    """How many of something. Others end the command with code 2."""
+    if not (word.isascii() and word.isdigit() and len(word) < 10 and int(word) > 0):  # noqa: PLR2004 (digits)
+        raise typer.BadParameter(f"{json.dumps(word[:40])} is not a number; write an integer from 1")
+    return int(word)
+
+
 def duration(text: str) -> timedelta:
     """A time such as 90s, 30m, 8h or 7d. Others end the command with code 2."""
     from gemwatch.adapters.config import values
@@ -85,7 +92,7 @@ SomeTargets = Annotated[
     ),
 ]
 Limit = Annotated[
-    int | None, typer.Option("--limit", metavar="N", min=1, max=10**9, help="Show at most N.", show_default=False)
+    int | None, typer.Option("--limit", parser=count, metavar="N", help="Show at most N.", show_default=False)
 ]
 
 Since = Annotated[

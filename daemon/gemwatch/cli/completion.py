@@ -26,9 +26,17 @@ def names(context: typer.Context, incomplete: str) -> Completed:
 
 
 def statuses(incomplete: str) -> list[str]:
+    from gemwatch.cli.output.jobs import NOT_FOUND, UNSEEN
     from gemwatch.core.job import Status
 
-    return [status for status in Status if status.startswith(incomplete.upper())]
+    words = [*Status, NOT_FOUND, UNSEEN]
+    return [word for word in words if word.casefold().startswith(incomplete.casefold())]
+
+
+def kinds(incomplete: str) -> list[str]:
+    from gemwatch.core.kinds import EventKind
+
+    return [kind for kind in EventKind if kind.startswith(incomplete.lower())]
 
 
 def targets(context: typer.Context, incomplete: str) -> Completed:

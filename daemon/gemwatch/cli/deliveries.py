@@ -33,13 +33,13 @@ _COLUMNS = (
     Column(title="#", kind=Kind.NUMBER),
     Column(title="Event"),
     Column(title="Kind"),
-    Column(title="Job", kind=Kind.NUMBER, rank=2),
+    Column(title="Job", kind=Kind.NUMBER, rank=1),
     Column(title="Target", kind=Kind.TEXT),
     Column(title="State", kind=Kind.WORD),
     Column(title="Attempts", kind=Kind.NUMBER, rank=4),
-    Column(title="Sent", kind=Kind.TIME, rank=1),
+    Column(title="Sent", kind=Kind.TIME, rank=2),
     Column(title="Next attempt", kind=Kind.TIME, rank=3),
-    Column(title="Last error", kind=Kind.TEXT),
+    Column(title="Last error", kind=Kind.TEXT, least=20),
 )
 
 app = typer.Typer(invoke_without_command=True, help="Show deliveries and their texts, or retry failed ones.")
@@ -52,7 +52,10 @@ class State(StrEnum):
     rerouted = "rerouted"
 
 
-Only = Annotated[State | None, typer.Option("--state", help="Only these.")]
+Only = Annotated[
+    State | None,
+    typer.Option("--state", metavar="STATE", help=f"Only these: {', '.join(State)}.", show_default=False),
+]
 Job = Annotated[
     int | None,
     typer.Option(
@@ -204,11 +207,10 @@ def retry(context: typer.Context, ids: Ids = None, config: Config = None) -> Non
     finally:
         engine.dispose()
     missing = sorted(set(ids or []) - set(back))
-    typer.echo(
-        f"{counted(len(back), 'delivery', 'deliveries')} requeued."
-        if back
-        else "There is no failed delivery to retry."
-    )
+    if back:
+        typer.echo(f"{counted(len(back), 'delivery', 'deliveries')} requeued.")
+    elif not missing:
+        typer.echo("There is no failed delivery to retry.")
     if missing:
         fail(f"no failed delivery has this number: {', '.join(map(str, missing))}")
 

@@ -21,12 +21,12 @@ _COLUMNS = (
     Column(title="Job", kind=Kind.NUMBER),
     Column(title="Name", kind=Kind.TEXT),
     Column(title="Status", kind=Kind.WORD),
-    Column(title="Expected end", kind=Kind.TIME),
+    Column(title="Expected end", kind=Kind.TIME, rank=1),
     Column(title="Earliest", kind=Kind.TIME, rank=2),
     Column(title="Latest", kind=Kind.TIME, rank=2),
     Column(title="Waits for", rank=4),
     Column(title="Runs for", rank=3),
-    Column(title="Remark", kind=Kind.TEXT),
+    Column(title="Remark", kind=Kind.TEXT, least=26),
 )
 _SCORE_COLUMNS = (
     Column(title="Predicted", kind=Kind.TEXT),
@@ -85,9 +85,9 @@ def _chosen(jobs: "Sequence[JobRow]", job_ids: list[int]) -> "list[JobRow]":
 
 
 def _row(job: "JobRow") -> list[Cell]:
-    from gemwatch.cli.output.jobs import UNSEEN
+    from gemwatch.cli.output.jobs import word_of
 
-    expected, status = job.estimate, job.status or UNSEEN
+    expected, status = job.estimate, word_of(job)
     if expected is None:
         return [job.job_id, job.name, status, None, None, None, None, None, _why_none(job)]
     runs = f"{expected.runs} runs, {_BASES[expected.basis.value]}"
@@ -109,7 +109,7 @@ def _why_none(job: "JobRow") -> str:
         return "finished"
     if not job.watched:
         return "no longer watched"
-    return "not seen yet" if job.status is None else "fewer than 3 runs like it are known"
+    return "no status yet" if job.status is None else "fewer than 3 earlier runs"
 
 
 def _spans(spans: "Range | None") -> str | None:

@@ -1,6 +1,9 @@
 """How `--help` reads: commands in groups, no types, and ids that begin with a dash refused like other bad ids."""
 
-from typing import Any
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -12,23 +15,42 @@ def _without_type(words: str) -> str:
     return words.partition(" <")[0]
 
 
+_NEGATIVE = re.compile(r"-\d")
+_PREFIX = "Value error, "  # how a library begins its own sentence
+_UsageError = cast("type[Exception]", typer.BadParameter.__bases__[0])
+
+
+@contextmanager
+def _plainly(command: Any, ctx: Any, args: Sequence[str]) -> Iterator[None]:
+    """Refuse `-5` like any other bad id, and not as an option; errors without the words of libraries."""
+    given = tuple(args)  # the parser consumes the list
+    try:
+        yield
+    except typer.BadParameter as error:
+        error.message = error.message.removeprefix(_PREFIX)
+        raise
+    except _UsageError as error:
+        if _NEGATIVE.match(str(getattr(error, "option_name", ""))):
+            words = [word for word in given if _NEGATIVE.match(word)]
+            if words and any(one.param_type_name == "argument" for one in command.params):
+                command.parse_args(ctx, ["--", *words])  # refuses them
+        raise
+
+
 class Command(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if any(_takes_ids(parameter) for parameter in self.params):
-            for word in args:
-                if word == "--":
-                    break
-                if word.startswith("-") and word[1:2].isdigit():  # no option does
-                    from gemwatch.cli.common import job_id
-
-                    job_id(word)  # refuses it
-        return super().parse_args(ctx, args)
+        with _plainly(self, ctx, args):
+            return super().parse_args(ctx, args)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         _format_parameters(self, ctx, formatter)
 
 
 class Group(TyperGroup):
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        with _plainly(self, ctx, args):
+            return super().parse_args(ctx, args)
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         _format_parameters(self, ctx, formatter)
         self.format_commands(ctx, formatter)
@@ -45,10 +67,6 @@ class Group(TyperGroup):
         for panel, rows in panels.items():
             with formatter.section(panel):
                 formatter.write_dl(rows)
-
-
-def _takes_ids(parameter: Any) -> bool:
-    return bool(parameter.param_type_name == "argument" and parameter.metavar == "JOB_ID")
 
 
 def _format_parameters(command: Any, ctx: Any, formatter: Any) -> None:

@@ -29,7 +29,7 @@ _COLUMNS = (
     Column(title="To", kind=Kind.WORD),
     Column(title="Last seen before", kind=Kind.TIME, rank=1),
     Column(title="Seen", kind=Kind.TIME),
-    Column(title="Remark", kind=Kind.TEXT),
+    Column(title="Remark", kind=Kind.TEXT, least=28),
 )
 
 Jobs = Annotated[

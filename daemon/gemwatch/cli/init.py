@@ -15,12 +15,17 @@ from gemwatch.adapters.config.places import PLACES, VARIABLE
 from gemwatch.cli.common import MISUSED, Config, config_option, fail, job_id
 
 _SYSTEM = PLACES[-1].parent
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NAME = re.compile(r"(?![A-Za-z0-9]{20,}$)[A-Za-z_][A-Za-z0-9_]*")  # a long word without _ is a pasted secret
 _TARGET = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _SCOPE = "https://gem.core.orbis.tomtom.com/user_impersonation"
 _STORE = "/var/lib/gemwatch/gemwatch.db"
 _CREDENTIALS = "/run/credentials/gemwatch.service/secret_"  # as in the unit, which hands out the files of secrets/
 
+_INTRODUCTION = """\
+This writes a first configuration. It refers to your secrets and contains none.
+For each secret, name the environment variable or the file that holds it. A file
+is a path with a / in it. Enter takes the suggestion in brackets.
+"""
 KeyEnv = Annotated[str | None, typer.Option("--key-env", metavar="NAME", help="Variable that holds the API key.")]
 KeyFile = Annotated[str | None, typer.Option("--key-file", metavar="PATH", help="File that holds the API key.")]
 TokenFile = Annotated[
@@ -38,7 +43,7 @@ AddTarget = Annotated[
     ),
 ]
 AddWatch = Annotated[
-    list[int] | None, typer.Option("--watch", parser=job_id, metavar="JOB_ID", help="A job; may be repeated.")
+    list[int] | None, typer.Option("--watch", parser=job_id, metavar="JOB_ID", help="A job; repeat it.")
 ]
 Example = Annotated[bool, typer.Option("--example", help="Print the example with every key, and write nothing.")]
 
@@ -60,8 +65,8 @@ class Place:
     def command(self) -> str:
         """What a person types to put the secret there, without its showing anywhere."""
         if self.is_file:
-            return f"(umask 077; cat > {shlex.quote(self.text)})    # paste it, Enter, Ctrl-D"
-        return f"read -rs {self.text}; export {self.text}    # paste it, Enter"
+            return f"(umask 077; cat > {shlex.quote(self.text)})  # paste it, Enter, Ctrl-D"
+        return f"read -rs {self.text}; export {self.text}  # paste it, Enter"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +109,7 @@ def init(
     else:
         answers = _given(key_env, key_file, token_file, targets or [], jobs or [], system=system)
     mode = _write(path, document(answers, system=system), system=system)
-    print(f"{path} is written, {mode}. It holds no secret, only where each one is.\n")
+    print(f"\nWrote {path}, {mode}.\n")
     for line in next_steps(answers, path, system=system):
         print(line)
 
@@ -120,27 +125,27 @@ def document(answers: Answers, *, system: bool) -> str:
     """The text of the file."""
     targets = "".join(f"  {name}:\n    url: {_quoted(place.reference)}\n" for name, place in answers.targets)
     watches = "".join(f"  - {number}\n" for number in dict.fromkeys(answers.jobs))
-    login = "  # The token comes from the Azure CLI, as the user that runs gemwatch: az login\n"
+    login = "  # The token comes from the Azure CLI: log in as the user that runs gemwatch.\n"
     if answers.token_file:
         login = f"  token:\n    file: {_quoted(answers.token_file)}\n"
     store = f"sqlite:///{_STORE}" if system else "sqlite:///gemwatch.db"
     return f"""\
-# The configuration of gemwatch. Edits of api, poll, notify and watch are applied within 5 s.
-# Every key there is: gemwatch init --example
-# Secrets stay out of this file: ${{NAME}} is a variable of the environment, ${{file:PATH}} the text of a file.
+# The configuration of gemwatch. All keys: gemwatch init --example
+# Keep secrets out of this file: ${{NAME}} is an environment variable, and
+# ${{file:PATH}} the text of a file.
 
 api:
   key: {_quoted(answers.key.reference)}
 {login}
-# Where messages go: a name and an Apprise URL for each target (https://appriseit.com).
+# Where messages go: for each target a name and a URL (https://appriseit.com).
 notify:{chr(10) + targets if targets else " {}" + chr(10)}
-# The jobs, by their ids. Another way: gemwatch watch JOB_ID --name "Netherlands weekly"
+# The jobs, by id. Or: gemwatch watch JOB_ID --name "Netherlands weekly"
 watch:{chr(10) + watches if watches else " []" + chr(10)}
 store:
   url: {store}
 
 web:
-  listen: 127.0.0.1:8042    # the page, for this machine only
+  listen: 127.0.0.1:8042    # the page, on this machine only
 """
 
 
@@ -196,25 +201,23 @@ def _given(
 
 
 def _asked(*, system: bool) -> Answers:
-    print("gemwatch init writes a first configuration. It asks where secrets are, never for a secret.\n")
-    where = "a variable, or a file (with a / in it)"
-    key = _ask(f"Where is the TomTom API key? {where}", _default("tomtom-api-key", "TOMTOM_API_KEY", system=system))
-    token = typer.prompt("Where does the token come from? az, or a file (with a / in it)", default="az", err=True)
+    print(_INTRODUCTION)
+    key = _ask(
+        "Variable or file with the TomTom API key", _default("tomtom-api-key", "TOMTOM_API_KEY", system=system)
+    )
+    token = typer.prompt("GEM token: az, or the path of a file", default="az", err=True)
     found: list[tuple[str, Place]] = []
     while True:
-        more = "another target" if found else "a target for messages, such as team-slack"
-        name = typer.prompt(f"Name of {more}; Enter for none", default="", show_default=False, err=True).strip()
+        which = "Another target" if found else "Target for messages, such as team-slack"
+        name = typer.prompt(f"{which} (Enter for none)", default="", show_default=False, err=True).strip()
         if not name:
             break
         if not _TARGET.fullmatch(name) or name in dict(found):
-            print("A name is made of letters, digits, - and _, and there is one target of each name.")
+            print("A name has letters, digits, - and _, and each target has its own.")
             continue
-        found.append(
-            (name, _ask(f"Where is its Apprise URL? {where}", _default(name, _variable(name), system=system)))
-        )
-    jobs = typer.prompt("Ids of jobs, with spaces between; Enter for none", default="", show_default=False, err=True)
-    numbers = [job_id(word) for word in str(jobs).replace(",", " ").split()]
-    return Answers(key=key, token_file=token if "/" in token else None, targets=found, jobs=numbers)
+        default = _default(name, _variable(name), system=system)
+        found.append((name, _ask(f"Variable or file with the Apprise URL of {name}", default)))
+    return Answers(key=key, token_file=token if "/" in token else None, targets=found, jobs=_ask_jobs())
 
 
 def _ask(question: str, default: str) -> Place:
@@ -222,7 +225,16 @@ def _ask(question: str, default: str) -> Place:
         text = typer.prompt(question, default=default, err=True).strip()
         if "/" in text or _NAME.fullmatch(text):
             return Place(text=text)
-        print("That is neither the name of a variable nor a path with a / in it.")
+        print("Write the name of a variable, or a path with a / in it, and not the secret itself.")
+
+
+def _ask_jobs() -> list[int]:
+    while True:
+        words = typer.prompt("Job ids (Enter for none)", default="", show_default=False, err=True)
+        try:
+            return [job_id(word) for word in str(words).replace(",", " ").split()]
+        except typer.BadParameter as error:
+            print(error.message)
 
 
 def _place(text: str, option: str) -> Place:
@@ -269,10 +281,10 @@ def _write(path: Path, text: str, *, system: bool) -> str:
             os.fchmod(file.fileno(), 0o640)
         file.write(text)
     if group is not None:
-        return "for root to edit and for the service to read (mode 0640)"
+        return "which root may edit and the service may read (mode 0640)"
     if system:
-        return "for you only (mode 0600). There is no group gemwatch yet, so the service cannot read it"
-    return "for you only (mode 0600)"
+        return "which only you may read (mode 0600). There is no group gemwatch yet, so the service cannot read it"
+    return "which only you may read (mode 0600)"
 
 
 def _service_group() -> int | None:

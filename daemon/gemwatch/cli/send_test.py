@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gemwatch.cli import completion
 from gemwatch.cli.common import FAILED, MISUSED, Config, SomeTargets, config_path, fail, settings_of
 from gemwatch.core.kinds import EventKind
 
@@ -17,7 +18,15 @@ if TYPE_CHECKING:
     from gemwatch.core.text.message import Message
     from gemwatch.core.work import Outcome
 
-Sample = Annotated[EventKind, typer.Option("--kind", help="Which message to send.", metavar="KIND")]
+Sample = Annotated[
+    EventKind,
+    typer.Option(
+        "--kind",
+        help="Which message to send: a word of `on`, such as failed or login.",
+        metavar="KIND",
+        autocompletion=completion.kinds,
+    ),
+]
 
 
 def send_test(
@@ -29,8 +38,7 @@ def send_test(
 ) -> None:
     """Send a sample message to targets.
 
-    It shows for each target whether the message arrived. `--kind` takes the words of `on`, such as `failed` or
-    `login`.
+    It shows for each target whether its server accepted the message.
     """
     from gemwatch.core.work import Sent
 
@@ -49,7 +57,7 @@ def send_test(
             typer.echo(f"{name}: arrived")
         else:
             failed = True
-            typer.echo(f"{name}: {outcome.reason}", err=True)
+            typer.echo(f"{name}: not sent: {outcome.reason}", err=True)
     if failed:
         raise typer.Exit(FAILED)
 

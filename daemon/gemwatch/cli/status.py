@@ -8,7 +8,7 @@ import typer
 
 from gemwatch.cli import completion
 from gemwatch.cli.common import MISUSED, Config, Json, Limit, SomeJobs, config_path, fail, open_store, print_json
-from gemwatch.cli.output.jobs import COLUMNS, UNSEEN, Sort, chosen, ordered, row_of
+from gemwatch.cli.output.jobs import COLUMNS, NOT_FOUND, Sort, chosen, ordered, row_of
 from gemwatch.core.text.context import Context
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ Statuses = Annotated[
     typer.Option(
         "--status",
         metavar="STATUS",
-        help=f'Only jobs with this status, such as FAILED or "{UNSEEN}"; repeat it for several.',
+        help=f'Only jobs with this status, such as FAILED or "{NOT_FOUND}"; may be repeated.',
         autocompletion=completion.statuses,
         show_default=False,
     ),
@@ -83,7 +83,7 @@ def status(
         by_urgency = sort is Sort.JOB_ID
         (follow_on_screen if on_terminal() else follow_changes)(records.status, select, by_urgency=by_urgency)
     else:
-        _show(found, select, Context(config_path=str(path.absolute())))
+        _show(found, select, Context(config_path=str(path.absolute())), ids)
 
 
 def _records(path: Path) -> "Records":
@@ -98,9 +98,11 @@ def _refuse_unknown(ids: set[int], jobs: "Sequence[JobRow]") -> None:
         fail(f"not known here: {which}. No job of that id was ever on the watch list that the daemon read")
 
 
-def _show(found: "Overview", select: "Callable[[Sequence[JobRow]], list[JobRow]]", context: Context) -> None:
+def _show(
+    found: "Overview", select: "Callable[[Sequence[JobRow]], list[JobRow]]", context: Context, ids: set[int]
+) -> None:
     from gemwatch.cli.output.service import complain_of_failures, failure_lines, service_line
-    from gemwatch.cli.output.tables import on_terminal, print_table, terminal_size, zone
+    from gemwatch.cli.output.tables import on_terminal, print_details, print_table, terminal_size, zone
 
     jobs, service = select(found.jobs), found.service
     if not on_terminal():
@@ -109,8 +111,12 @@ def _show(found: "Overview", select: "Callable[[Sequence[JobRow]], list[JobRow]]
         return
     for line in failure_lines(service, terminal_size().columns, context):
         print(line)
-    if jobs:
-        print_table(COLUMNS, map(row_of, jobs), footer=zone())
+    if len(jobs) == 1 and len(ids) == 1:
+        number = jobs[0].job_id
+        more = f"Its messages: gemwatch deliveries --job {number}. Its changes: gemwatch history {number}."
+        print_details(COLUMNS, row_of(jobs[0]), footer=f"{more}\n{zone()}")
+    elif jobs:
+        print_table(COLUMNS, map(row_of, jobs), footer=f"{zone()} One job in full: gemwatch status JOB_ID")
     else:
         print("No job matches." if any(job.watched for job in found.jobs) else "No job is watched.")
     print(service_line(service))

@@ -1,12 +1,13 @@
 """`gemwatch token`: whether the login works, without showing what it gives."""
 
 import asyncio
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import typer
 
 from gemwatch.cli.common import Config, config_path, fail, settings_of
+from gemwatch.core.text.formatting import moment, span, zone_name
 
 if TYPE_CHECKING:
     from gemwatch.core.login import Token
@@ -37,5 +38,6 @@ def until(token: "Token", now: datetime) -> str:
     """How long a token is valid, in words."""
     if token.expires_at is None:
         return "which does not say when it expires: gemwatch uses it until the API refuses it"
-    minutes = int((token.expires_at - now).total_seconds() // 60)
-    return f"valid until {token.expires_at.astimezone():%Y-%m-%d %H:%M %Z} ({minutes} min)"
+    there = token.expires_at.astimezone()
+    until = f"{moment(there, now, there.tzinfo or UTC)} {zone_name(there, there.tzinfo or UTC)}"
+    return f"valid until {until} (for {span(token.expires_at - now)})"

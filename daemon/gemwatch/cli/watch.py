@@ -13,22 +13,37 @@ from gemwatch.cli.common import MISUSED, Config, config_path, fail, job_id, open
 
 STANDARD_INPUT = "-"
 
+
+def _word(word: str) -> str:
+    """An id, or that ids come from standard input. Others end the command with code 2."""
+    return word if word == STANDARD_INPUT else str(job_id(word))
+
+
 JobIds = Annotated[
     list[str] | None,
-    typer.Argument(metavar="JOB_ID", help="The jobs; - reads ids from standard input.", show_default=False),
+    typer.Argument(
+        parser=_word, metavar="JOB_ID", help="The jobs; - reads ids from standard input.", show_default=False
+    ),
 ]
 WatchedIds = Annotated[
     list[str] | None,
     typer.Argument(
+        parser=_word,
         metavar="JOB_ID",
         help="The jobs; - reads ids from standard input.",
         autocompletion=completion.job_ids,
         show_default=False,
     ),
 ]
-Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help="What messages call the job.")]
+Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help="The job's name in messages.")]
 Notify = Annotated[
-    list[str] | None, typer.Option("--notify", metavar="TARGET", help="Notify only this target. Can be repeated.")
+    list[str] | None,
+    typer.Option(
+        "--notify",
+        metavar="TARGET",
+        help="Notify only this target; may be repeated.",
+        autocompletion=completion.targets,
+    ),
 ]
 Finished = Annotated[bool, typer.Option("--finished", help="All jobs that have ended.")]
 
@@ -40,8 +55,6 @@ def watch(
 
     A running daemon applies the change within 5 s. A job that is already watched is reported and left as it is.
     If one id is wrong, nothing is changed.
-
-    Examples: gemwatch watch 123456789 --name "Netherlands weekly"; cut -f1 jobs.txt | gemwatch watch -
     """
     from gemwatch.adapters.config.edit import EditRefusedError, add_watches
     from gemwatch.adapters.notify.urls import url_problem

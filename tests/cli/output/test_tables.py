@@ -46,6 +46,15 @@ def test_narrow_table_leaves_out_columns_by_rank() -> None:
     assert narrow == ["Job", "Name", "Status", "Remark"]
 
 
+def test_remark_gets_its_least_room_before_times() -> None:
+    columns = (*COLUMNS[:-1], Column(title="Remark", kind=Kind.TEXT, least=28))
+    line = fitted(
+        columns, [[123456789, "Netherlands weekly", "FAILED", AT, AT, "GEM: column geometry is missing"]], width=64
+    )[2]
+    assert line.endswith("FAILED  GEM: column geometry is…")
+    assert local(AT) not in line
+
+
 def test_table_leaves_out_columns_without_values() -> None:
     header = fitted(COLUMNS, [[1, None, "SUCCESS", None, AT, ""]], width=80)[0].split()
     assert header == ["Job", "Status", "Next", "poll"]

@@ -105,6 +105,26 @@ def test_card_shows_words_from_outside_as_text(words: list[str]) -> None:
     assert [text.strip() for text in texts[: len(wanted)]] == [text.strip() for text in wanted]
 
 
+SLACK_CODE = re.compile(r"```(.+?)```|`([^`\n]+)`")  # all the code that Slack knows; it has no escapes
+
+
+@given(OUTSIDE)
+def test_slack_shows_words_from_outside_as_code(words: list[str]) -> None:
+    whole, shown = message(words)
+    body = render(whole, Format.SLACK).body.partition("\n\n```\naz login\n```\n\n")[0]
+    codes = [(one[1] or one[2]).replace("\u2060", "") for one in SLACK_CODE.finditer(body)]
+    assert [code.strip() for code in codes] == [text.strip() for text in shown]
+    outside = SLACK_CODE.sub("", body)
+    assert re.fullmatch(r"[\s•:.*·x]*", outside.replace("Input", "").replace("and more", "").replace("of ", ""))
+
+
+@pytest.mark.parametrize("form", [Format.MARKDOWN, Format.CARD])
+def test_rules_and_facts_are_separate_lists(form: Format) -> None:
+    blocks = (Item(line=("a rule",)), Item(line=("another",)), Fact(label="Input", line=("value",)))
+    body = render(Message(title=("t",), blocks=blocks, last="gw-7"), form).body
+    assert [token.type for token in tokens(body)].count("bullet_list_open") == 2
+
+
 class Reader(HTMLParser):
     """The tags, the text of each code element, and every piece of text that no tag interrupts."""
 

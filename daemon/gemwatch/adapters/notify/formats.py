@@ -17,6 +17,7 @@ _NOTIFY_FORMATS = {
     Format.MARKDOWN: apprise.NotifyFormat.MARKDOWN,
     Format.HTML: apprise.NotifyFormat.HTML,
     Format.CARD: apprise.NotifyFormat.MARKDOWN,
+    Format.SLACK: apprise.NotifyFormat.MARKDOWN,
 }
 _FORMATS = {
     TargetFormat.TEXT: Format.TEXT,
@@ -27,7 +28,7 @@ _FORMATS = {
 # The richest format of a service, if Apprise offers several or supports less than the service does.
 _BEST = {
     "NotifyEmail": Format.HTML,
-    "NotifySlack": Format.MARKDOWN,
+    "NotifySlack": Format.SLACK,
     "NotifyTelegram": Format.HTML,
     "NotifyDiscord": Format.MARKDOWN,
     "NotifyGuilded": Format.MARKDOWN,
@@ -48,6 +49,12 @@ _BEST = {
 # Apprise's limit for Teams is far below the size limit of a card (28 KB), and Apprise does not truncate.
 _ROOM = {"NotifyWorkflows": 10_000}
 _TITLE_READS_MARKUP = frozenset({"NotifyWorkflows", "NotifyDiscord", "NotifyMattermost", "NotifyZulip"})
+# The title is the subject of a mail: the body repeats it, with its sign and color.
+_TITLE_IS_A_SUBJECT = frozenset(
+    {"NotifyEmail", "NotifyOffice365", "NotifyBrevo", "NotifyMailerSend", "NotifySendGrid", "NotifySendPulse"}
+)
+# Their Markdown is not the usual one: what is Markdown elsewhere is refused, or formats.
+_OWN_MARKDOWN = frozenset({"NotifySlack", "NotifyTelegram", "NotifyWorkflows"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +93,10 @@ def shape_of(plugin: NotifyBase, wanted: TargetFormat) -> Shape:
         plugin.notify_format = apprise.NotifyFormat.MARKDOWN
     taken, native = plugin._formats(), _NOTIFY_FORMATS[form]  # noqa: SLF001 (see _form)
     untitled = plugin.title_maxlen <= 0 or plugin.overflow_amalgamate_title
-    headed = form is not Format.TEXT and (untitled or type(plugin).__name__ in _TITLE_READS_MARKUP)
-    room = _ROOM.get(type(plugin).__name__, int(plugin.body_maxlen))
+    name = type(plugin).__name__
+    repeated = name in _TITLE_READS_MARKUP or (form is Format.HTML and name in _TITLE_IS_A_SUBJECT)
+    headed = form is not Format.TEXT and (untitled or repeated)
+    room = _ROOM.get(name, int(plugin.body_maxlen))
     return Shape(
         form=form,
         headed=headed,
@@ -99,9 +108,10 @@ def shape_of(plugin: NotifyBase, wanted: TargetFormat) -> Shape:
 
 def _form(plugin: NotifyBase, wanted: TargetFormat) -> Format:
     taken = plugin._formats()  # noqa: SLF001 (the public resolve_format() answers for one format at a time)
-    best = _BEST.get(type(plugin).__name__) or _richest_but_text(taken)
+    name = type(plugin).__name__
+    best = _BEST.get(name) or _richest_but_text(taken)
     asked = _FORMATS.get(wanted) or _in_url(plugin)
-    if asked is None or (best is Format.CARD and asked is Format.MARKDOWN):
+    if asked is None or (asked is Format.MARKDOWN and name in _OWN_MARKDOWN):
         return best
     if asked is Format.TEXT or _NOTIFY_FORMATS[asked] in taken or isinstance(plugin, N_MGR["ntfy"]):
         return asked if asked is not Format.HTML or apprise.NotifyFormat.HTML in taken else best

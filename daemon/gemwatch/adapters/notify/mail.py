@@ -86,8 +86,9 @@ def written(plugin: NotifyEmail, *, title: str, text: str, ids: MessageIds, page
     mail["Subject"] = " ".join(title.split()).replace("=?", "= ?")  # so that a name cannot look like an encoded word
     mail["Date"] = format_datetime(datetime.now(UTC))
     mail["Message-ID"] = f"<{ids.message}@{domain}>"
-    mail["References"] = f"<{ids.thread}@{domain}>"
-    mail["In-Reply-To"] = f"<{ids.thread}@{domain}>"
+    if ids.thread != ids.message:
+        mail["References"] = f"<{ids.thread}@{domain}>"
+        mail["In-Reply-To"] = f"<{ids.thread}@{domain}>"
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: prevents out-of-office replies
     mail["X-Auto-Response-Suppress"] = "All"  # the same for Exchange
     for name, value in plugin.headers.items():

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from gemwatch.adapters.store.files import StoreError
 from gemwatch.adapters.store.reads.rows import JobRow, Overview, ServiceState
-from gemwatch.cli.output.jobs import COLUMNS, UNSEEN, Sort, ordered, remarks, row_of
+from gemwatch.cli.output.jobs import COLUMNS, Sort, ordered, remarks, row_of, word_of
 from gemwatch.cli.output.screen import cut, full_screen, paint, pause
 from gemwatch.cli.output.service import failure_lines, failures, service_line
 from gemwatch.cli.output.tables import Column, fitted, record, shortened, terminal_size, zone
@@ -65,7 +65,7 @@ def follow_changes(read: Read, select: Select, *, by_urgency: bool) -> None:
             found, failure = _latest(read, found)
             now = datetime.now(UTC)
             for job in select(found.jobs):
-                word = (job.status or UNSEEN, "; ".join(remarks(job)))
+                word = (word_of(job), "; ".join(remarks(job)))
                 if said.get(job.job_id) != word:
                     said[job.job_id] = word
                     print(record([now, job.job_id, job.name, *word]), flush=True)

@@ -13,7 +13,7 @@ from gemwatch.core.job import Status
 if TYPE_CHECKING:
     from gemwatch.adapters.store.reads.rows import JobRow, TransitionRow
 
-UNSEEN = "not seen yet"
+UNSEEN, NOT_FOUND = "not seen yet", "not found"
 COLUMNS = (
     Column(title="Job", kind=Kind.NUMBER),
     Column(title="Name", kind=Kind.TEXT),
@@ -24,7 +24,7 @@ COLUMNS = (
     Column(title="Latest", kind=Kind.TIME, rank=6),
     Column(title="Last poll", kind=Kind.TIME, rank=5),
     Column(title="Next poll", kind=Kind.TIME, rank=4),
-    Column(title="Remark", kind=Kind.TEXT),
+    Column(title="Remark", kind=Kind.TEXT, least=28),
 )
 
 
@@ -49,7 +49,7 @@ def chosen(
         job
         for job in jobs
         if (job.job_id in ids if ids else job.watched or everything)
-        and (not words or (job.status or UNSEEN).casefold() in words)
+        and (not words or word_of(job).casefold() in words)
         and (name is None or fnmatch.fnmatchcase((job.name or "").casefold(), name.casefold()))
     ]
 
@@ -99,13 +99,18 @@ def row_of(job: "JobRow") -> list[Cell]:
     return [
         job.job_id,
         job.name,
-        job.status or UNSEEN,
+        word_of(job),
         job.status_since,
         *times,
         job.polled_at,
         job.next_poll_at,
         "; ".join(remarks(job)),
     ]
+
+
+def word_of(job: "JobRow") -> str:
+    """The status, or why there is none."""
+    return job.status or (NOT_FOUND if job.not_found else UNSEEN)
 
 
 def remarks(job: "JobRow") -> Sequence[str]:

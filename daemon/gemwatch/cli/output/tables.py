@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,12 +11,12 @@ from enum import StrEnum
 from functools import cache
 
 from gemwatch.cli.output import streams
+from gemwatch.core.text.formatting import zone_name
 from gemwatch.core.text.sanitize import single_line
 
 Cell = str | int | datetime | None
 
 _GAP = "  "
-_LEAST = 10  # columns of a shortened text, before a less important column is left out instead
 _LONGEST = 300  # characters of one value on a terminal
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")  # in any locale
 _GREEN, _RED, _YELLOW, _CYAN = 32, 31, 33, 36
@@ -43,11 +44,15 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """`rank`: 0 is always shown; of the others, the highest is left out first where a terminal is too narrow."""
+    """`rank`: 0 is always shown; of the others, the highest is left out first where a terminal is too narrow.
+
+    `least`: columns of a shortened text, before one of those is left out.
+    """
 
     title: str
     kind: Kind = Kind.EXACT
     rank: int = 0
+    least: int = 10
 
 
 def print_table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], *, footer: str | None = None) -> None:
@@ -60,6 +65,18 @@ def print_table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], *, fo
         print(line)
     if footer:
         print(f"\n{footer}")
+
+
+def print_details(columns: Sequence[Column], row: Sequence[Cell], *, footer: str) -> None:
+    """One record on a terminal: each value on lines of its own, in full."""
+    today, room = datetime.now().astimezone(), max(len(column.title) for column in columns) + len(_GAP)
+    for column, cell in zip(columns, row, strict=True):
+        text = _shown(cell, today)
+        if text != "-":
+            lines = textwrap.wrap(text, max(20, terminal_size().columns - room), break_on_hyphens=False)
+            shown = _coloured(text) if column.kind is Kind.WORD else f"\n{' ' * room}".join(lines)
+            print(f"{column.title:<{room}}{shown}")
+    print(f"\n{footer}")
 
 
 def on_terminal() -> bool:
@@ -104,7 +121,7 @@ def _fit(columns: Sequence[Column], texts: Sequence[Sequence[str]], width: int) 
         texts_of = [at for at in shown if columns[at].kind is Kind.TEXT]
         room = width - len(_GAP) * (len(shown) - 1) - sum(needs[at] for at in shown if at not in texts_of)
         wanted = {at: needs[at] for at in texts_of}
-        least = sum(min(_LEAST, need) for need in wanted.values())
+        least = sum(min(columns[at].least, need) for at, need in wanted.items())
         ranked = [at for at in shown if columns[at].rank]
         if room >= least or not ranked:
             break
@@ -198,7 +215,9 @@ def _local(time: datetime, today: datetime) -> str:
 
 def zone() -> str:
     """For below a table: which zone its times are in."""
-    return f"Times are {datetime.now().astimezone():%Z (UTC%z)}."
+    now = datetime.now().astimezone()
+    name, offset = zone_name(now, now.tzinfo or UTC), f"{now:%z}"
+    return f"Times are in {name}{'' if name.startswith('UTC') else f' (UTC{offset[:3]}:{offset[3:5]})'}."
 
 
 def width_of(text: str) -> int:

@@ -33,6 +33,23 @@ def card(message: Message, *, headed: bool = False) -> str:
     return _body(message, _without_code, lambda text: _for_card(text, first=True), headed=headed)
 
 
+def slack(message: Message, *, headed: bool = False) -> str:
+    """As `body`, for Slack: lists with a bullet sign, and code spans that Slack knows."""
+    text = _body(message, lambda line: _joined(line, lambda text, _first: _slack_code(text)), _fenced, headed=headed)
+    return _BULLETS.sub("• ", text)
+
+
+_BULLETS = re.compile(r"^[*-] ", re.MULTILINE)
+
+
+def _slack_code(text: str) -> str:
+    """One backtick on each side, or three if there is one in the text: Slack knows no other code."""
+    if "`" not in text:
+        return f"`{text}`" if text else ""
+    inner = re.sub("`(?=``)", "`\u2060", text)
+    return f"```{' ' * inner.startswith('`')}{inner}{' ' * inner.endswith('`')}```"
+
+
 def _fenced(text: str) -> str:
     return f"```\n{text}\n```"
 
@@ -74,7 +91,7 @@ def _body(message: Message, inline: _Inline, command: Callable[[str], str], *, h
     previous: Block | None = None
     for block in message.blocks:
         text = _block(block, inline, command)
-        if parts and _listed(previous) and _listed(block):
+        if parts and _listed(block) and type(previous) is type(block):
             parts[-1] += f"\n{text}"
         else:
             parts.append(text)
@@ -84,7 +101,7 @@ def _body(message: Message, inline: _Inline, command: Callable[[str], str], *, h
     return "\n\n".join(parts)
 
 
-def _listed(block: Block | None) -> bool:
+def _listed(block: Block) -> bool:
     return isinstance(block, Fact | Item | Row)
 
 
@@ -95,7 +112,7 @@ def _block(block: Block, inline: _Inline, command: Callable[[str], str]) -> str:
         case Fact():
             return f"- **{block.label}:** {inline(block.line)}"
         case Item():
-            return f"- {inline(block.line)}"
+            return f"* {inline(block.line)}"  # another sign begins another list, next to the facts
         case Command():
             return command(block.text)
         case Row():

@@ -17,12 +17,14 @@ class Format(StrEnum):
     TEXT is for services that show every character unchanged: plain-text mail, SMS, webhooks. Services that interpret
     mentions, emphasis or links in plain text (most chats) get MARKDOWN, with text from outside as code. CARD is the
     Markdown of Adaptive Cards (Microsoft Teams): it has no code spans, and shows a single line break as a space.
+    SLACK has no lists, and only code spans with one or three backticks.
     """
 
     TEXT = "text"
     MARKDOWN = "markdown"
     HTML = "html"
     CARD = "card"
+    SLACK = "slack"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,7 @@ _BODIES: Mapping[Format, Callable[..., str]] = {
     Format.MARKDOWN: render_markdown.body,
     Format.HTML: render_html.body,
     Format.CARD: render_markdown.card,
+    Format.SLACK: render_markdown.slack,
 }
 
 

@@ -3,7 +3,7 @@
 # make torture   the long attacks: 200 kills, 1 000 reloads, odd inputs, the model; SEED=7 repeats a run
 # make soak      the daemon for MINUTES=30 with thousands of jobs; fails if it grows
 # make bench     figures next to bare loops of the same client, with their bars, in ten minutes (needs nginx); PART=size for one
-# make screenshots   the pictures in docs/, taken from the real pages (needs Chromium)
+# make screenshots   pictures of pages and messages, and docs/screens.md (needs Chromium, faketime and fonts-noto-color-emoji)
 # make golden    the golden files of all messages, to be read before they are committed
 # make matrix    the tests on each installed Python, with the newest and the lowest dependencies (needs uv); TESTS=tests/core
 # make lock      renew the lock files from pyproject.toml (needs uv)
@@ -37,6 +37,7 @@ bench: $(VENV)/.dev $(VENV)/.gemwatch
 
 screenshots: $(VENV)/.dev $(VENV)/.gemwatch
 	PYTHONPATH=tests $(BIN)/python -m support.pictures docs
+	PYTHONPATH=tests $(BIN)/python -m support.screens
 
 golden: $(VENV)/.dev $(VENV)/.gemwatch
 	PYTHONPATH=tests $(BIN)/python -m support.messages

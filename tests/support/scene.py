@@ -6,15 +6,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from gemwatch.adapters.store.database import open_to_write
 from gemwatch.adapters.store.details import replace_details
 from gemwatch.adapters.store.schema import upgrade
-from gemwatch.adapters.store.tables import deliveries, events, runs, service, transitions, watches
-from gemwatch.core.job import JobDetails
+from gemwatch.adapters.store.tables import deliveries, events, messages, runs, service, transitions, watches
+from gemwatch.core.events import Event
+from gemwatch.core.job import JobDetails, Seen
+from gemwatch.core.kinds import FailedFacts
 from gemwatch.core.runs import finished
+from gemwatch.core.text.compose import compose
+from gemwatch.core.text.context import Context
+from gemwatch.core.text.rendering import Format, render
 from support import events as events_support
 from support.daemon import Installation
 from support.gem import ScriptedGem, document
@@ -72,6 +78,7 @@ class Life:
             result_filename=f"{self.stem}.results.parquet" if status == "SUCCESS" else None,
             requested_at=requested_at.isoformat(),
             statistics=shares if status == "SUCCESS" else None,
+            **({"message": "Validation failed: column 'geometry' is missing in row 7"} if status == "FAILED" else {}),
         )
 
 
@@ -139,9 +146,11 @@ def seed(place: Path, now: datetime) -> list[dict[str, Any]]:
     ]
 
 
-def install(installation: Installation, gem: ScriptedGem, inbox: Inbox) -> list[dict[str, Any]]:
+def install(
+    installation: Installation, gem: ScriptedGem, inbox: Inbox, now: datetime | None = None
+) -> list[dict[str, Any]]:
     """Fill the store of an installation and let the API answer likewise; the watch list it is given."""
-    now = datetime.now(UTC)
+    now = now or datetime.now(UTC)
     watch = seed(installation.folder / "gemwatch.db", now)
     for entry, life in zip(watch, WATCHED, strict=True):
         requested_at = now - life.ago
@@ -186,7 +195,7 @@ class _Scene:
         }
         self._connection.execute(sa.insert(watches), row)
         replace_details(self._connection, [answer])
-        self._connection.execute(sa.insert(transitions), list(_transitions(job_id, seen, answer.raw)))
+        self._connection.execute(sa.insert(transitions), list(_transitions(job_id, seen, answer)))
         if over:
             self._end(job_id, life, status, answer.job, seen)
 
@@ -210,6 +219,7 @@ class _Scene:
         kind = "needs-review" if life.needs_review else status.lower()
         event = sa.insert(events).values(kind=kind, at=at, job_id=job_id, facts={}).returning(events.c.id)
         event_id = self._connection.execute(event).scalar_one()
+        message_id = self._text(event_id, job_id, life, job, seen) if kind == "failed" else None
         for target in ("team-slack", "data-mail"):
             failed = life.delivery == "failed" and target == "data-mail"
             row = {
@@ -220,11 +230,24 @@ class _Scene:
                 "expires_at": at + timedelta(days=2),
                 "sent_at": None if failed else at + timedelta(seconds=2),
                 "last_error": "A Connection error occurred sending to the mail server" if failed else None,
+                "message_id": None if failed else message_id,
             }
             self._connection.execute(sa.insert(deliveries), row)
 
+    def _text(
+        self, event_id: int, job_id: int, life: Life, job: JobDetails, seen: Sequence[tuple[str, datetime]]
+    ) -> int:
+        """The text of the message about a FAILED, as it was sent."""
+        at, facts = seen[-1][1], FailedFacts(job=job, before="IN_PROGRESS", running_since=seen[1][1])
+        event = Event(at=at, job_id=job_id, name=life.name, facts=facts)
+        context = Context(name="gis-prod", zone=ZoneInfo("Europe/Amsterdam"))
+        shown = render(compose(event_id, event, now=at, context=context), Format.TEXT)
+        row = {"at": at, "title": shown.title, "body": shown.body, "format": "text"}
+        number: int = self._connection.execute(sa.insert(messages).values(row).returning(messages.c.id)).scalar_one()
+        return number
 
-def _transitions(job_id: int, seen: Sequence[tuple[str, datetime]], answer: str) -> list[dict[str, Any]]:
+
+def _transitions(job_id: int, seen: Sequence[tuple[str, datetime]], answer: Seen) -> list[dict[str, Any]]:
     befores = [None, *seen[:-1]]
     return [
         {
@@ -233,7 +256,8 @@ def _transitions(job_id: int, seen: Sequence[tuple[str, datetime]], answer: str)
             "after": status,
             "last_seen_before": at - LOOK if before else None,
             "observed_at": at,
-            "answer": answer,
+            "answer": answer.raw,
+            "failure": list(answer.job.failure) if status == "FAILED" else None,
         }
         for before, (status, at) in zip(befores, seen, strict=True)
     ]

@@ -39,7 +39,7 @@ _COLUMNS = (
     Column(title="Attempts", kind=Kind.NUMBER, rank=4),
     Column(title="Sent", kind=Kind.TIME, rank=2),
     Column(title="Next attempt", kind=Kind.TIME, rank=3),
-    Column(title="Last error", kind=Kind.TEXT, least=20),
+    Column(title="Last error", kind=Kind.TEXT, least=12),
 )
 
 app = typer.Typer(invoke_without_command=True, help="Show deliveries and their texts, or retry failed ones.")
@@ -177,6 +177,8 @@ def _with_text(row: "DeliveryRow", text: "SentText | None") -> Mapping[str, Any]
 
 def _shown(row: "DeliveryRow", text: "SentText | None") -> str:
     head = f"Delivery {row.id} of {row.event} ({row.kind.value}) to {row.target}: {row.state}"
+    if row.state != State.sent and row.last_error:
+        head = f"{head}\nLast error: {row.last_error}"
     if text is None:
         why = "texts are kept for 30 days" if row.state == State.sent else "it has not been sent"
         return f"{head}\nNo text is kept: {why}."

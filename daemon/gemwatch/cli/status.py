@@ -113,8 +113,8 @@ def _show(
         print(line)
     if len(jobs) == 1 and len(ids) == 1:
         number = jobs[0].job_id
-        more = f"Its messages: gemwatch deliveries --job {number}. Its changes: gemwatch history {number}."
-        print_details(COLUMNS, row_of(jobs[0]), footer=f"{more}\n{zone()}")
+        more = f"Its messages: gemwatch deliveries --job {number}\nIts changes:  gemwatch history {number}"
+        print_details(COLUMNS, row_of(jobs[0]), footer=f"{more}\n\n{zone()}")
     elif jobs:
         print_table(COLUMNS, map(row_of, jobs), footer=f"{zone()} One job in full: gemwatch status JOB_ID")
     else:

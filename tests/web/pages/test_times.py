@@ -36,3 +36,22 @@ def test_script_formats_times_like_the_server(zone: str) -> None:
     assert moments == [formatting.moment(time, NOW, ZoneInfo(zone)) for time in TIMES]
     assert distances == [formatting.distance(time, NOW) for time in TIMES]
     assert spans == [formatting.span(timedelta(seconds=seconds)) for seconds in SECONDS]
+
+
+@needs_chromium
+def test_poll_whose_time_has_passed_is_due() -> None:
+    source = (FOLDER / "times.js").read_text()
+    shown = """async (source) => {
+      const { tick, showTimes } = await import(`data:text/javascript,${encodeURIComponent(source)}`);
+      const at = (away) => new Date(Date.now() + away).toISOString();
+      const time = (how, away) => `<time data-how="${how}" datetime="${at(away)}"></time>`;
+      document.body.innerHTML = time("until", -5000) + time("until", 65000) + time("ago", -5000);
+      const words = () => [...document.querySelectorAll("time")].map((one) => one.textContent);
+      tick(document);
+      const ticked = words();
+      showTimes(document);
+      return [ticked, words()];
+    }"""
+    with browsing() as browser:
+        ticked, loaded = browser.new_page().evaluate(shown, source)
+    assert ticked == loaded == ["due", "in 1 min", "5 s ago"]

@@ -44,8 +44,9 @@ def _mistakes(path: Path, loaded: LoadedFile) -> Iterator[Finding]:
             "watch list", f"an entry is skipped: {mistake}", "Fix that entry and save, then run: gemwatch check"
         )
     for unwise in loaded.warnings:
-        found, _, remedy = str(unwise).rpartition("; ")
-        yield warning("configuration", found, remedy[0].upper() + remedy[1:])
+        what, _, remedy = unwise.what.rpartition("; ")
+        place = f"{unwise.file}:{unwise.line}:{unwise.column}"
+        yield warning("configuration", f"{place}: {unwise.where}: {what}", remedy[0].upper() + remedy[1:])
     if settings.watches:
         yield ok("watch list", f"jobs: {len(settings.watches)}")
     elif not loaded.problems:

@@ -26,7 +26,7 @@ _COLUMNS = (
     Column(title="For", rank=1),
     Column(title="Expected end", kind=Kind.TIME, rank=2),
     Column(title="Source", rank=3),
-    Column(title="Remark", kind=Kind.TEXT),
+    Column(title="Remark", kind=Kind.TEXT, least=28),
 )
 _CHANGES = ("Time", "Job", "Status", "Name", "Remark")
 _SOURCES = {Source.DAEMON: "daemon", Source.API: "API"}

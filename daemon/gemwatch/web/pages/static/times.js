@@ -11,7 +11,7 @@ export function showTimes(root) {
     const time = new Date(element.dateTime);
     if (!Number.isNaN(time.getTime())) {
       element.title = `${day(time)}, ${clock(time)} (${zone})`;
-      write(element, element.dataset.how === "moment" ? moment(time, now) : distance(time, now));
+      write(element, element.dataset.how === "moment" ? moment(time, now) : away(element.dataset.how, time, now));
     }
   }
   const named = root.getElementById("zone");
@@ -23,7 +23,7 @@ export function tick(root) {
   const now = new Date();
   for (const element of root.querySelectorAll('time[data-how="ago"], time[data-how="until"]')) {
     const time = new Date(element.dateTime);
-    if (!Number.isNaN(time.getTime())) write(element, distance(time, now));
+    if (!Number.isNaN(time.getTime())) write(element, away(element.dataset.how, time, now));
   }
 }
 
@@ -32,6 +32,11 @@ export function moment(time, now) {
   if (time.toDateString() === now.toDateString()) return clock(time);
   const sameYear = time.getFullYear() === now.getFullYear();
   return `${sameYear ? day(time).replace(` ${now.getFullYear()}`, "") : day(time)}, ${clock(time)}`;
+}
+
+/** What is still to come and has not, is due: `next poll due`, not `next poll 3 s ago`. */
+function away(how, time, now) {
+  return how === "until" && time - now < 1000 ? "due" : distance(time, now);
 }
 
 /** `5 min ago`, `in 12 s`, `now`. */

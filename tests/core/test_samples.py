@@ -6,6 +6,7 @@ import pytest
 
 from gemwatch.core.kinds import EventKind
 from gemwatch.core.samples import sample_event
+from gemwatch.core.text import render_text
 from gemwatch.core.text.compose import compose
 
 AT = datetime(2026, 2, 18, 12, tzinfo=UTC)
@@ -16,3 +17,9 @@ def test_sample_event_is_of_its_kind(kind: EventKind) -> None:
     event = sample_event(kind, AT)
     assert event.kind is kind
     assert compose(0, event, now=AT).title
+
+
+def test_sample_of_failed_shows_reason_and_progress() -> None:
+    body = render_text.body(compose(0, sample_event(EventKind.FAILED, AT), now=AT))
+    assert "GEM: Validation failed: column geometry is missing\n" in body
+    assert "Got as far as: running for 4 min, since " in body

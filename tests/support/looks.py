@@ -12,8 +12,8 @@ from support.wire import wire
 _STYLE = """
 * { box-sizing: border-box }
 body { margin: 0; background: #fff }
-#message { width: 620px; padding: 14px 18px; font: 14px/1.45 sans-serif; color: #1d1c1d; overflow-wrap: anywhere }
-#message code { font: 12px monospace; background: #f3f3f3; border: 1px solid #ddd; border-radius: 3px; padding: 0 3px }
+#message { width: 620px; padding: 14px 18px; font: 14px/1.45 sans-serif; overflow-wrap: anywhere }
+#message code { font: 12px monospace; background: #f3f3f3; border: 1px solid #ddd; padding: 0 3px }
 #message pre { margin: 4px 0; padding: 6px 8px; background: #f6f6f6; border: 1px solid #ddd; white-space: pre-wrap }
 #message ul { margin: 4px 0; padding-left: 20px }
 #message p { margin: 6px 0 }

@@ -16,7 +16,7 @@ DESK, PHONE = {"width": 1240, "height": 700}, {"width": 390, "height": 844}
 
 
 def main(folder: Path) -> None:
-    """The page in light, dark and on a phone, one job, and a message in the look of each service."""
+    """The page in light, dark and on a phone, one job, and a message as each service shows it."""
     pages = {service: looks.page(service, "failed") for service in looks.ALL}
     with tempfile.TemporaryDirectory() as place, ScriptedGem() as gem, Inbox() as inbox:
         installation = Installation(Path(place), gem, inbox)

@@ -84,13 +84,13 @@ def _first(folder: Path) -> str:
             terminal.keys(f"{answer}\n")
         terminal.end()
     (folder / "config.yaml").unlink()
-    return _fit(terminal.output, folder, ["init"])
+    return fit(terminal.output, folder, ["init"])
 
 
 def _shown(folder: Path, *words: str) -> str:
     with _terminal(folder, [*_FROZEN, *GEMWATCH, *words]) as terminal:
         terminal.end()
-    return _fit(terminal.output, folder, words)
+    return fit(terminal.output, folder, words)
 
 
 def _terminal(folder: Path, command: Sequence[str]) -> Terminal:
@@ -99,7 +99,7 @@ def _terminal(folder: Path, command: Sequence[str]) -> Terminal:
     return Terminal(["env", "-C", str(folder), *command], environment(**more, **path))
 
 
-def _fit(output: str, folder: Path, words: Sequence[str]) -> str:
+def fit(output: str, folder: Path, words: Sequence[str]) -> str:
     """The last state of the screen, without what differs between machines."""
     text = plain(re.sub(r"(.*\n)*\x1b\[\d+A\r\x1b\[J", "", output)).strip("\r\n")
     text = text.replace(str(folder), _PLACE).replace(f"{sys.executable} -m gemwatch", "gemwatch")

@@ -58,7 +58,7 @@ class RunFacts:
     job: Annotated[JobDetails, Example(sample_job(Status.SUCCESS))]
     before: Annotated[str | None, Example(Status.IN_PROGRESS)] = None
     last_seen_before: Annotated[datetime | None, Example(ago=timedelta(minutes=1))] = None
-    running_since: datetime | None = None
+    running_since: Annotated[datetime | None, Example(ago=timedelta(minutes=4))] = None
 
     @property
     def first_sight(self) -> bool:

@@ -28,5 +28,8 @@ _JOB = JobDetails(
 
 
 def sample_job(status: str) -> JobDetails:
-    """The job with this status. Only a SUCCESS has a result and statistics."""
-    return _JOB if status == Status.SUCCESS else replace(_JOB, status=status, result_filename=None, statistics=None)
+    """The job with this status. Only a SUCCESS has a result and statistics, only a FAILED a reason."""
+    if status == Status.SUCCESS:
+        return _JOB
+    failure = ("Validation failed: column geometry is missing",) if status == Status.FAILED else ()
+    return replace(_JOB, status=status, result_filename=None, statistics=None, failure=failure)

@@ -40,7 +40,7 @@ def test_tables_show_the_store_without_a_daemon(finished: Installation) -> None:
     assert [(row["Job"], row["Name"], row["Status"]) for row in status] == [
         ("1", "[red]Weekly[/red]", "SUCCESS"),
         ("2", "", "IN_PROGRESS"),
-        ("3", "", "not seen yet"),
+        ("3", "", "not found"),
     ]
     assert status[2]["Remark"] == "not found, 3 times in a row"
     moves = records(finished.run("history", "1").stdout)
@@ -162,7 +162,7 @@ def test_token_shows_its_validity_and_never_itself(installation: Installation) -
     installation.configure(api={**installation.document["api"], "token": {"command": str(script)}})
     done = installation.run("token")
     assert done.returncode == 0
-    assert "valid until 2100-01-01" in done.stdout
+    assert "valid until 1 Jan 2100, " in done.stdout
     assert "SECRET" not in done.stdout + done.stderr
     script.write_text("#!/bin/sh\necho \"Please run 'az login' to set up an account.\" >&2\nexit 1\n")
     done = installation.run("token")
@@ -222,3 +222,21 @@ def test_the_wheel_holds_the_migrations(tmp_path: Path) -> None:
     installed = Path(gemwatch.__file__).parent
     places = (installed / "migrations", installed.parents[1] / "migrations")
     assert any((place / "versions" / "0001_first_schema.py").is_file() for place in places)
+
+
+def test_json_of_check_token_and_test_notify(installation: Installation, inbox: Inbox, gem: ScriptedGem) -> None:
+    gem.answers(1, "IN_PROGRESS")
+    dead = "json://127.0.0.1:9/"
+    installation.configure(watch=[1], notify={"team": {"url": inbox.target_url()}, "dead": {"url": dead}})
+    done = installation.run("check", "--json", "--online")
+    assert (done.returncode, json.loads(done.stdout)["valid"]) == (0, True)
+    assert "api: job 1 is IN_PROGRESS" in done.stderr
+    assert installation.json("token") == {"expires_at": None, "application": False}
+    done = installation.run("test-notify", "--json")
+    team, other = json.loads(done.stdout)
+    assert (done.returncode, team) == (1, {"target": "team", "sent": True, "reason": None})
+    assert (other["target"], other["sent"]) == ("dead", False)
+    installation.configure(watch=["x"])
+    done = installation.run("check", "--json")
+    (problem,) = [one for one in json.loads(done.stdout)["problems"] if one["severity"] == "error"]
+    assert (done.returncode, problem["entry"], problem["where"]) == (2, True, "watch[0]")

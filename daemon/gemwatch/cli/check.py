@@ -7,26 +7,44 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gemwatch.cli import credentials
-from gemwatch.cli.common import FAILED, MISUSED, Config, config_path, fail, say_access, say_problems
+from gemwatch.cli.common import FAILED, MISUSED, Config, Json, config_path, fail, print_json, say_access, say_problems
 from gemwatch.cli.output import streams
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gemwatch.adapters.config.file import LoadedFile
     from gemwatch.core.settings import Settings
 
 Online = Annotated[bool, typer.Option("--online", help="Also fetch a token and poll the API once.")]
 
 
-def check(context: typer.Context, config: Config = None, *, online: Online = False) -> None:
+def check(context: typer.Context, config: Config = None, *, online: Online = False, as_json: Json = False) -> None:
     """Check the configuration and report every mistake.
 
-    It is read as `run` reads it. Exit codes: 0 no mistake, 1 login or API failed (--online), 2 mistakes.
+    It is read as `run` reads it. Exit codes: 0 no mistake, 1 login or API failed (--online), 2 mistakes. The JSON
+    form has mistakes and warnings with their places; --online then reports on standard error.
     """
     from gemwatch.adapters.config.file import load
-    from gemwatch.adapters.notify.urls import url_advice, url_problem
-    from gemwatch.core.text.formatting import counted
+    from gemwatch.adapters.notify.urls import url_problem
 
     path = config_path(context, config)
     loaded = load(path, os.environ, url_problem=url_problem)
+    if as_json:
+        _print_json(path, loaded)
+        if loaded.settings is None or loaded.problems:
+            raise typer.Exit(MISUSED)
+    else:
+        _say(path, loaded)
+    if online and loaded.settings is not None and not asyncio.run(_reaches(loaded.settings, on_stderr=as_json)):
+        raise typer.Exit(FAILED)
+
+
+def _say(path: "Path", loaded: "LoadedFile") -> None:
+    """What was found, in words. Mistakes end the command with code 2."""
+    from gemwatch.adapters.notify.urls import url_advice
+    from gemwatch.core.text.formatting import counted
+
     problems, units = credentials.parted(loaded.problems)
     say_problems((*problems, *loaded.warnings))
     settings = loaded.settings
@@ -54,11 +72,30 @@ def check(context: typer.Context, config: Config = None, *, online: Online = Fal
     targets = counted(len(settings.targets), "target", "targets")
     warnings = f", {counted(len(loaded.warnings), 'warning', 'warnings')}" if loaded.warnings else ""
     typer.echo(f"{path}: OK ({watches}, {targets}){warnings}")
-    if online and not asyncio.run(_reaches(settings)):
-        raise typer.Exit(FAILED)
 
 
-async def _reaches(settings: "Settings") -> bool:
+def _print_json(path: "Path", loaded: "LoadedFile") -> None:
+    print_json(
+        {
+            "file": str(path),
+            "valid": loaded.settings is not None and not loaded.problems,
+            "problems": [
+                {
+                    "file": str(one.file),
+                    "line": one.line,
+                    "column": one.column,
+                    "where": one.where,
+                    "what": one.what,
+                    "severity": one.severity.value,
+                    "entry": one.entry,
+                }
+                for one in (*loaded.problems, *loaded.warnings)
+            ],
+        }
+    )
+
+
+async def _reaches(settings: "Settings", *, on_stderr: bool = False) -> bool:
     """Fetch a token and poll one job, as the daemon would. Whether both worked."""
     from gemwatch.app.system_clock import SystemClock
     from gemwatch.cli.doctor.api_check import ask_once, token_of
@@ -71,7 +108,7 @@ async def _reaches(settings: "Settings") -> bool:
     if isinstance(token, LoginError):
         typer.echo(f"login: {token}", err=True)
         return False
-    typer.echo(f"login: got a token, {until(token, clock.now())}")
+    typer.echo(f"login: got a token, {until(token, clock.now())}", err=on_stderr)
     answer = await ask_once(settings, clock, token)
-    typer.echo(f"api: {answer.words}", err=not answer.good)
+    typer.echo(f"api: {answer.words}", err=on_stderr or not answer.good)
     return answer.good

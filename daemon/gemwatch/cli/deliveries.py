@@ -151,7 +151,7 @@ def deliveries(
 def show(context: typer.Context, which: Which, config: Config = None, *, as_json: Json = False) -> None:
     """Show the text of a message as it was sent.
 
-    Texts are kept for 30 days. A summary is one text of many deliveries.
+    Texts are kept for 30 days. A summary is one text of many deliveries. On a terminal, HTML is shown as text.
     """
     from gemwatch.adapters.store.reads.records import Records
 
@@ -182,8 +182,14 @@ def _shown(row: "DeliveryRow", text: "SentText | None") -> str:
     if text is None:
         why = "texts are kept for 30 days" if row.state == State.sent else "it has not been sent"
         return f"{head}\nNo text is kept: {why}."
+    from gemwatch.cli.output.html_text import text_of
+    from gemwatch.cli.output.tables import on_terminal
+    from gemwatch.core.text.formatting import counted
+
     others = len(text.carried) - 1
-    also = f", with {others} others in one summary" if others else ""
+    also = f", with {counted(others, 'other', 'others')} in one summary" if others else ""
+    if text.format == "html" and on_terminal():
+        return f"{head}{also}, as html, which reads:\n\n{text_of(text.body)}"
     return f"{head}{also}, as {text.format}\n\n{text.title}\n\n{text.body}"
 
 

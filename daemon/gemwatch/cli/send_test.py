@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gemwatch.cli import completion
-from gemwatch.cli.common import FAILED, MISUSED, Config, SomeTargets, config_path, fail, settings_of
+from gemwatch.cli.common import (
+    FAILED,
+    MISUSED,
+    Config,
+    Json,
+    SomeTargets,
+    config_path,
+    fail,
+    print_json,
+    settings_of,
+)
 from gemwatch.core.kinds import EventKind
 
 if TYPE_CHECKING:
@@ -35,6 +45,7 @@ def send_test(
     *,
     kind: Sample = EventKind.SUCCESS,
     config: Config = None,
+    as_json: Json = False,
 ) -> None:
     """Send a sample message to targets.
 
@@ -51,14 +62,13 @@ def send_test(
         fail(f"no target is called {', '.join(unknown)}; there are: {', '.join(known) or 'none'}", MISUSED)
     if not names:
         fail("the configuration names no target under notify", MISUSED)
-    failed = False
-    for name, outcome in zip(names, asyncio.run(_send(settings, path, names, kind)), strict=True):
-        if isinstance(outcome, Sent):
-            typer.echo(f"{name}: arrived")
-        else:
-            failed = True
-            typer.echo(f"{name}: not sent: {outcome.reason}", err=True)
-    if failed:
+    outcomes = dict(zip(names, asyncio.run(_send(settings, path, names, kind)), strict=True))
+    reasons = {name: None if isinstance(one, Sent) else one.reason for name, one in outcomes.items()}
+    if as_json:
+        print_json([{"target": name, "sent": reason is None, "reason": reason} for name, reason in reasons.items()])
+    for name, reason in () if as_json else reasons.items():
+        typer.echo(f"{name}: arrived" if reason is None else f"{name}: not sent: {reason}", err=reason is not None)
+    if any(reasons.values()):
         raise typer.Exit(FAILED)
 
 

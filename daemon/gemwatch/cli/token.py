@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from gemwatch.cli.common import Config, config_path, fail, settings_of
+from gemwatch.cli.common import Config, Json, config_path, fail, print_json, settings_of
 from gemwatch.core.text.formatting import moment, span, zone_name
 
 if TYPE_CHECKING:
     from gemwatch.core.login import Token
 
 
-def token(context: typer.Context, config: Config = None) -> None:
+def token(context: typer.Context, config: Config = None, *, as_json: Json = False) -> None:
     """Fetch a token and show how long it is valid.
 
     The token itself is never shown.
@@ -29,6 +29,10 @@ def token(context: typer.Context, config: Config = None) -> None:
         fetched = asyncio.run(credentials.token())
     except LoginError as error:
         fail(f"login: {error}")
+    if as_json:
+        expiry = fetched.expires_at and fetched.expires_at.isoformat()
+        print_json({"expires_at": expiry, "application": fetched.application})
+        return
     typer.echo(f"Got a token, {until(fetched, clock.now())}.")
     if fetched.application and settings.api.token.command is not None:
         typer.echo(f"It belongs to an application, not to a user: GEM may refuse it. {credentials.remedy}", err=True)

@@ -154,6 +154,12 @@ def test_demo_reports_a_slow_job_and_its_end(ended: Ended) -> None:
     assert "SUCCESS: Italy roads" in rest
 
 
+def test_demo_warns_of_nothing_and_folds_no_status(ended: Ended) -> None:
+    assert "config warning" not in ended.output
+    summary = re.findall(r"^\d{9} .*$", ended.output, re.MULTILINE)
+    assert len([line for line in summary if "REQUESTED → IN_PROGRESS  " in line and len(line) <= 80]) == 8
+
+
 def test_demo_shows_why_a_success_needs_review(ended: Ended) -> None:
     _, _, poll_once = ended.output.partition("SUCCESS, needs review: Greece roads")
     assert "matched 71.0 %, below the floor of 80.0 %" in poll_once[:600]

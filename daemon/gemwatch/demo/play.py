@@ -89,6 +89,7 @@ class Play:
         """Raises DemoError if the messages are not those that the jobs' scripts should cause."""
         async with serving([*self._gem.routes(), *self._inbox.routes()]) as port:
             web_port = free_port()
+            self._config.touch(0o600)  # it holds what would be secrets elsewhere
             self._config.write_text(configuration(WATCHED, port=port, web_port=web_port), encoding="utf-8")
             remember(self._store, [*WATCHED, ADDED, *SPARE], SystemClock().now())
             page = f"http://{LOOPBACK}:{web_port}/"

@@ -117,7 +117,7 @@ class Show:
         self._console.print(frame)
 
     def closing(self, rows: Iterable[Row], remarks: Iterable[str]) -> None:
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
         table.add_column("Job", justify="right")
         for name in ("Name", "On the way", "At the end"):
             table.add_column(name)

@@ -21,7 +21,7 @@ from gemwatch.core.waiting import Source, Standing
 _MOST_IDS = 20  # in a sentence
 _COLUMNS = (
     Column(title="Job", kind=Kind.NUMBER),
-    Column(title="Name", kind=Kind.TEXT),
+    Column(title="Name", kind=Kind.TEXT, least=18),
     Column(title="Status", kind=Kind.WORD),
     Column(title="For", rank=1),
     Column(title="Expected end", kind=Kind.TIME, rank=2),

@@ -17,13 +17,13 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 import httpx
 from aiohttp.http_exceptions import HttpProcessingError
-from httpx_aiohttp import AiohttpTransport
 
 from gemwatch import __version__
 from gemwatch.adapters.gem.body import Body, body_of, check_length
 from gemwatch.adapters.gem.lists import apart, listing_of
 from gemwatch.adapters.gem.wire import read_details
 from gemwatch.adapters.http.session import NoAnswerError, fault, open_session, os_reason
+from gemwatch.adapters.http.transport import Stream, Transport
 from gemwatch.core.clock import Clock
 from gemwatch.core.job import Failed, NotFound, Observation, Refused, Seen, Throttled
 from gemwatch.core.listing import Listed, Listing
@@ -77,15 +77,15 @@ class GemApi:
 
         Refused means that the API refuses this token or key: the caller renews the token and tries again.
         """
-        return await self._ask(f"{self._jobs}/{job_id}", token, lambda response: self._seen(response, job_id))
+        return await self._ask(f"{self._jobs}/{job_id}", token, lambda stream: self._seen(stream, job_id))
 
     async def list_jobs(self, job_type: str, token: str, page: str | None = None) -> Listed:
         """Request all jobs of a type, or the `page` that a list named. Failures never raise, and the result is never
         Seen."""
         url = page or f"{self._jobs}?job_type={quote(job_type, safe='')}"
-        return await self._ask(url, token, lambda response: self._listing(response, job_type, url))
+        return await self._ask(url, token, lambda stream: self._listing(stream, job_type, url))
 
-    async def _ask(self, url: str, token: str, read: Callable[[httpx.Response], Awaitable[T]]) -> T | Observation:
+    async def _ask(self, url: str, token: str, read: Callable[[Stream], Awaitable[T]]) -> T | Observation:
         if token != self._token and (unfit := self._unfit(token)) is not None:
             return Refused(at=self._clock.now(), reason=unfit)
         sent_at = self._clock.now()
@@ -105,21 +105,20 @@ class GemApi:
             await connections.release()
 
     async def _exchange(
-        self, url: str, token: str, read: Callable[[httpx.Response], Awaitable[T]], *, drain_until: float
+        self, url: str, token: str, read: Callable[[Stream], Awaitable[T]], *, drain_until: float
     ) -> T | Observation:
         request = self._request(url, token)
         connections, *outworn = self._hold()
         try:
             response = await connections.transport.handle_async_request(request)
+            stream = cast("Stream", response.stream)
             try:
                 if response.status_code == HTTPStatus.OK:
-                    return await read(response)
+                    return await read(stream)
                 body = await _drain(response, drain_until)
                 return self._other(response, body, token)
             finally:
-                await (
-                    response.aclose()
-                )  # returns the connection to the pool if its answer was read to the end, else closes it
+                await stream.aclose()
         except NoAnswerError:
             connections.distrust()
             raise
@@ -161,14 +160,14 @@ class GemApi:
         self._connections = _Connections(self._settings, opened_at=now)
         return [self._connections.held(), *([old] if old else [])]
 
-    async def _seen(self, response: httpx.Response, job_id: int) -> Observation:
-        raw, job = _read(await _body(response, MOST_BYTES), lambda text: (text, read_details(text)))
+    async def _seen(self, stream: Stream, job_id: int) -> Observation:
+        raw, job = _read(await _body(stream, MOST_BYTES), lambda text: (text, read_details(text)))
         if job.job_id != job_id:
             raise NoAnswerError("the answer is about another job", bad=True)
         return Seen(job=job, raw=raw, at=self._clock.now())
 
-    async def _listing(self, response: httpx.Response, job_type: str, url: str) -> Listing:
-        body = await _body(response, MOST_LISTED)
+    async def _listing(self, stream: Stream, job_type: str, url: str) -> Listing:
+        body = await _body(stream, MOST_LISTED)
         at = self._clock.now()
         return await apart(lambda: _read(body, lambda text: listing_of(text, job_type, url, at)), size=len(body))
 
@@ -207,7 +206,7 @@ class _Connections:
                 f"the CA certificates that SSL_CERT_FILE names cannot be read: {os_reason(error)}"
             ) from None
         session = open_session(settings.base_url, settings.max_in_flight, trust)
-        self.transport = AiohttpTransport(verify=trust, client=session)
+        self.transport = Transport(session, trust)
         self.replace_at = opened_at + _LIFE
         self._opened_at = opened_at
         self._holders = 1
@@ -237,11 +236,10 @@ def _read(body: bytearray, read: Callable[[str], T]) -> T:
         raise NoAnswerError(str(error), bad=True) from None
 
 
-async def _body(response: httpx.Response, most: int) -> bytearray:
-    check_length(response.headers, most)
-    body = body_of(response.headers, most)
-    assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 (for mypy: it is an asynchronous transport)
-    async for chunk in response.stream:  # not aiter_raw(), which does nothing for us but takes its time
+async def _body(stream: Stream, most: int) -> bytearray:
+    check_length(stream.headers, most)
+    body = body_of(stream.headers, most)
+    async for chunk in stream:
         body.add(chunk)
     return body.whole()
 

@@ -13,7 +13,7 @@ class WakeUp:
     def set(self) -> None:
         self._event.set()
 
-    async def wait(self, within: float) -> None:
+    async def wait(self, within: float | None) -> None:
         """Return when it is set, or after `within` seconds at the latest.
 
         The limit uses the monotonic clock: the scheduler uses the wall clock and does nothing after that is set back.

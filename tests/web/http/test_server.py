@@ -1,17 +1,21 @@
 """The HTTP server over real sockets."""
 
 import asyncio
+import selectors
 import signal
 import socket
+import threading
 from collections.abc import AsyncIterator, Iterator
+from email.utils import formatdate
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from gemwatch.web.http.connections import Caps
 from gemwatch.web.http.server import WebError, bind
-from support.waiting import until
+from support.waiting import PATIENCE, until
 from support.web import Program, Site, store_in
 
 QUICK = Caps(head=0.05, request=0.05)
@@ -198,6 +202,45 @@ async def test_signal_handlers_are_not_replaced(shown: Site) -> None:
     async with shown.served() as port:
         await talk(port, ONCE)
         assert handlers() == before
+
+
+class Watched(selectors.DefaultSelector):
+    """Reports when the event loop goes to sleep without a timer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rests = threading.Event()
+
+    def select(self, timeout: float | None = None) -> Any:
+        if timeout is None:
+            self.rests.set()
+        return super().select(timeout)
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_server_without_connections_has_no_timer(shown: Site, used: bool) -> None:  # noqa: FBT001 (a table's column)
+    selector, sock = Watched(), bind("127.0.0.1", 0)
+    loop = asyncio.SelectorEventLoop(selector)
+    web = shown.server(sock)
+    serving = threading.Thread(target=lambda: loop.run_until_complete(web.serve()))
+    serving.start()
+    try:
+        if used:
+            assert httpx.get(f"http://127.0.0.1:{sock.getsockname()[1]}/healthz", trust_env=False).is_success
+            selector.rests.clear()
+        assert selector.rests.wait(PATIENCE)
+    finally:
+        loop.call_soon_threadsafe(web.stop)
+        serving.join()
+        loop.close()
+
+
+async def test_date_of_answers_moves_while_idle(shown: Site, client: httpx.AsyncClient) -> None:
+    """The time of day of an answer is that of its connection, however long the server slept before."""
+    first = (await client.get("/healthz", headers={"Connection": "close"})).headers["Date"]
+    await until(lambda: formatdate(usegmt=True) > first, "the next second")
+    await until(lambda: not len(shown.web_server.connections), "the end of the connection")
+    assert (await client.get("/healthz")).headers["Date"] > first
 
 
 @pytest.fixture

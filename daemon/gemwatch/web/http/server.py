@@ -4,7 +4,7 @@ uvicorn parses HTTP and calls the application; accepting is done here, since uvi
 comes, keep it for as long as a client likes, and log each failed accept thousands of times when the process runs out
 of files. Each accepted socket gets a protocol of our own (`Connection`) around the one that uvicorn's configuration
 names (`Config.http_protocol_class`, made as uvicorn's server makes it). uvicorn's server runs without a socket: it
-keeps the time and shuts down. No class of uvicorn but its public `Config` and `Server` is used.
+keeps the date of the answers and shuts down. No class of uvicorn but its public `Config` and `Server` is used.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from typing import Any, cast
 import uvicorn
 from starlette.types import ASGIApp
 
+from gemwatch.engine.wake_up import WakeUp
 from gemwatch.web.http.connections import STATE, Caps, Connections, Network
 from gemwatch.web.http.requests import Requests
 from gemwatch.web.http.streams import Streams
@@ -101,7 +102,6 @@ class Web:
         self._sock = sock
         self._streams = Streams() if streams is None else streams
         caps = caps or Caps.of_this_process()
-        self._sweep = min(_SWEEP, caps.head / 2, caps.request / 2)
         self.connections = Connections(caps, proxies)
         self._on_accept_error = on_accept_error
         self._reported_at: float | None = None
@@ -121,19 +121,18 @@ class Web:
             timeout_graceful_shutdown=3,
         )
         self._config.load()
-        self._server = _Server(self._config)
+        sweep = min(_SWEEP, caps.head / 2, caps.request / 2)
+        self._server = _Server(self._config, self.connections, sweep=sweep)
 
     async def serve(self) -> None:
         if self._server.should_exit:
             return
         loop = asyncio.get_running_loop()
         self._sock.setblocking(False)
-        sweeping = loop.create_task(self._cut_overdue(), name="connections")
         try:
             loop.add_reader(self._sock, self._accept)
             await self._server.serve(sockets=[])
         finally:
-            sweeping.cancel()
             self._close()
             self.connections.cut_all()
 
@@ -142,6 +141,7 @@ class Web:
         self._close()
         self._streams.end()
         self._server.should_exit = True
+        self._server.wake_up.set()
 
     def _close(self) -> None:
         """Accept no more."""
@@ -162,6 +162,8 @@ class Web:
             if connection is None:
                 accepted.close()
                 continue
+            if len(self.connections) == 1:
+                self._server.wake_up.set()
             accepted.setblocking(False)
             connection.serve(
                 cast("Any", self._config.http_protocol_class)(
@@ -185,15 +187,24 @@ class Web:
         if self._sock.fileno() >= 0:
             asyncio.get_running_loop().add_reader(self._sock, self._accept)
 
-    async def _cut_overdue(self) -> None:
-        while True:
-            await asyncio.sleep(self._sweep)
-            self.connections.cut_overdue()
-
 
 class _Server(uvicorn.Server):
-    """Leaves the signals to the program: uvicorn would replace its handlers and raise each signal again."""
+    """Leaves the signals to the program: uvicorn would replace its handlers and raise each signal again.
+
+    It sleeps while there is no connection, where uvicorn would wake up ten times a second.
+    """
+
+    def __init__(self, config: uvicorn.Config, connections: Connections, *, sweep: float) -> None:
+        super().__init__(config)
+        self._connections = connections
+        self._sweep = sweep
+        self.wake_up = WakeUp()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def main_loop(self) -> None:
+        while not await self.on_tick(0):  # sets the date of the answers
+            self._connections.cut_overdue()
+            await self.wake_up.wait(within=self._sweep if len(self._connections) else None)

@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench import nginx, processes
+from bench.crowds import crowds, files, rows
 from bench.estimates import estimates
-from bench.figures import Figure, as_json, table
+from bench.figures import Figure, Machine, as_json, table
+from bench.idle import idle
 from bench.machine import machine
 from bench.messages import single, storm
 from bench.paced import paced
@@ -34,11 +36,15 @@ def _throughput(folder: Path, quick: bool) -> Iterator[list[Figure]]:  # noqa: F
 PARTS: dict[str, Part] = {
     "throughput": _throughput,
     "paced": paced,
+    "idle": idle,
     "message": single,
     "storm": storm,
     "size": size,
     "sweep": sweep,
     "estimates": estimates,
+    "crowds": crowds,
+    "rows": rows,
+    "files": files,
 }
 
 
@@ -66,9 +72,12 @@ def main() -> int:
 def _measure(parts: list[str], *, quick: bool) -> Iterator[Figure]:
     for name in parts:
         start, busy, ours = time.monotonic(), processes.busy_seconds(), processes.used_seconds()
+        before = machine()
         with tempfile.TemporaryDirectory(prefix=f"gemwatch-bench-{name}-") as folder:
             for measured in PARTS[name](Path(folder), quick):
-                figures = _scaled(measured)
+                now = machine() if any(figure.scales for figure in measured) else before
+                figures = _scaled(measured, before, now)
+                before = now
                 print(table(figures), "\n", flush=True)
                 yield from figures
         seconds = time.monotonic() - start
@@ -76,13 +85,13 @@ def _measure(parts: list[str], *, quick: bool) -> Iterator[Figure]:
         print(f"({name}: {seconds:.0f} s, in which other programs kept {others:.1f} cores busy)\n", flush=True)
 
 
-def _scaled(figures: list[Figure]) -> list[Figure]:
-    """Scales the bars to the present speed and load of this machine: a bare loop runs right after the figures."""
+def _scaled(figures: list[Figure], before: Machine, after: Machine) -> list[Figure]:
+    """Scales the bars to the speed and load of this machine: the bare loop ran before and after."""
     if all(figure.scales is None for figure in figures):
         return figures
-    now = machine()
-    print(f"(1 000 requests of the bare loop: {now.cpu:.2f} s of CPU, {now.wall:.2f} s of time)")
-    return [figure.on(now) for figure in figures]
+    mean = Machine(cpu=(before.cpu + after.cpu) / 2, wall=(before.wall + after.wall) / 2)
+    print(f"(1 000 requests of the bare loop: {mean.cpu:.2f} s of CPU, {mean.wall:.2f} s of time)")
+    return [figure.on(mean) for figure in figures]
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ class Installation:
         self.folder, self.config, self.log = folder, folder / "config.yaml", folder / "daemon.log"
         self.url, self.sink, self.port = url, sink or "json://127.0.0.1:9/nobody", free_port()
         self.max_rate = 0
+        self.keys: dict[str, str] = {}  # further keys of the configuration, in YAML
         self.process: subprocess.Popen[bytes] | None = None
 
     def configure(self, jobs: Iterable[int | str], every: str, **poll: str) -> None:
@@ -39,7 +40,8 @@ class Installation:
             f"notify: {{team: {{url: '{self.sink}'}}}}\n"
             f"web: {{listen: '127.0.0.1:{self.port}'}}\n"
             "log: {format: json}\n"
-            f"watch:\n{watch}\n"
+            + "".join(f"{key}: {value}\n" for key, value in self.keys.items())
+            + f"watch:\n{watch}\n"
         )
         unfinished = self.config.with_suffix(".new")
         unfinished.write_text(text)
@@ -77,6 +79,11 @@ class Installation:
     def applied(self) -> int:
         """How many configurations have been applied, according to the log. Reading it does not slow the daemon."""
         return self.log.read_bytes().count(b'"config_applied"') if self.log.exists() else 0
+
+    def decided(self) -> int:
+        """How many configurations have been applied or refused, according to the log."""
+        log = self.log.read_bytes() if self.log.exists() else b""
+        return log.count(b'"config_applied"') + log.count(b'"config_refused"')
 
     def unseen(self) -> float:
         """How many watched jobs have not been seen yet."""

@@ -26,7 +26,7 @@ def single(folder: Path, quick: bool) -> Iterator[list[Figure]]:  # noqa: FBT001
         installation.configure(jobs(_JOBS), "5s")
         with installation.daemon() as daemon:
             wait_for(lambda: not daemon.unseen(), "every job to be observed once", every=0.5)
-            taken = [_one_end(world) for _ in range(count)]
+            taken = [one_end(world) for _ in range(count)]
     yield [
         Figure(
             part=part,
@@ -49,7 +49,7 @@ def single(folder: Path, quick: bool) -> Iterator[list[Figure]]:  # noqa: FBT001
     ]
 
 
-def _one_end(world: World) -> float:
+def one_end(world: World) -> float:
     """End the next requested job. Returns the seconds from that answer to the message."""
     known, messages = len(world.ended_at), len(world.messages)
     world.ends_next = 1

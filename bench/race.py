@@ -128,7 +128,7 @@ def _figures(course: Course, rounds: list[dict[str, Stretch]]) -> list[Figure]:
     rates = {name: [one[name].rate for one in rounds] for name in rounds[0]}
     costs = {name: [one[name].cost for one in rounds] for name in rounds[0]}
     speed = [of_rounds(part, "polls a second, against the same client", _ratios(rates, SAME), "x", **bar)]
-    cost = [of_rounds(part, "CPU, against the same client", _ratios(costs, SAME), "x", most=1.25)]
+    cost = [of_rounds(part, "CPU, against the same client", _ratios(costs, SAME), "x", most=0.9)]
     if course.plain:
         speed += [of_rounds(part, "polls a second, against plain httpx", _ratios(rates, PLAIN), "x", least=3)]
         cost += [of_rounds(part, "CPU, against plain httpx", _ratios(costs, PLAIN), "x")]

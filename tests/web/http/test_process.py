@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import os
 import re
 import socket
 
@@ -100,3 +101,78 @@ def test_readers_neither_delay_a_stop_nor_keep_the_wal(installation: Installatio
         assert all(daemon.get("/api/jobs")[0] == 200 for _ in range(20))
         assert daemon.stop() == 0
     assert not list(installation.folder.glob("gemwatch.db-*"))
+
+
+def knock(port: int, source: str, token: str, **headers: str) -> int:
+    """The status of a request with this token from another address of this machine."""
+    with contextlib.closing(
+        http.client.HTTPConnection("127.0.0.1", port, timeout=10, source_address=(source, 0))
+    ) as to:
+        to.request("GET", "/api/jobs", headers={"Authorization": f"Bearer {token}", **headers})
+        return to.getresponse().status
+
+
+def test_wrong_tokens_leave_one_log_line_and_a_count(installation: Installation) -> None:
+    installation.configure(web={"listen": f"127.0.0.1:{installation.port}", "token": TOKEN})
+    with WarmDaemon(installation) as daemon:
+        port = installation.port
+        answers = [
+            knock(port, "127.0.0.2", f"{TOKEN}-wrong", **{"X-Forwarded-For": f"192.0.2.{n}"}) for n in range(40)
+        ]
+        assert answers[:10] == [401] * 10
+        assert answers[10:] == [429] * 30
+        assert knock(port, "127.0.0.2", TOKEN) == 429
+        assert knock(port, "127.0.0.3", TOKEN) == 200
+        assert "gemwatch_web_login_failures_total 41.0" in daemon.get("/metrics")[1]
+        assert [line["address"] for line in daemon.logged("web_token_refused")] == ["127.0.0.2"]
+
+
+def test_forwarded_addresses_of_a_proxy_count_one_by_one(installation: Installation) -> None:
+    web = {"listen": f"127.0.0.1:{installation.port}", "token": TOKEN, "proxies": ["127.0.0.2/32"]}
+    installation.configure(web=web)
+    with WarmDaemon(installation) as daemon:
+        port = installation.port
+        for _ in range(11):
+            last = knock(port, "127.0.0.2", f"{TOKEN}-wrong", **{"X-Forwarded-For": "192.0.2.1"})
+        assert last == 429
+        assert knock(port, "127.0.0.2", TOKEN, **{"X-Forwarded-For": "192.0.2.2"}) == 200
+        assert [line["address"] for line in daemon.logged("web_token_refused")] == ["192.0.2.1"]
+
+
+def test_logout_outlives_a_restart(installation: Installation) -> None:
+    installation.configure(web={"listen": f"127.0.0.1:{installation.port}", "token": TOKEN})
+    form = {"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin"}
+    with WarmDaemon(installation) as daemon:
+        _, headers, _ = ask(installation.port, "/login", "POST", f"token={TOKEN}", **form)
+        cookie = {"Cookie": headers.partition("set-cookie: ")[2].partition(";")[0]}
+        assert ask(installation.port, "/api/jobs", **cookie)[0] == 200
+        assert ask(installation.port, "/logout", "POST", "x=", **form, **cookie)[0] == 303
+        assert ask(installation.port, "/api/jobs", **cookie)[0] == 401
+        assert daemon.stop() == 0
+    with WarmDaemon(installation) as daemon:
+        assert ask(installation.port, "/api/jobs", **cookie)[0] == 401
+        assert daemon.stop() == 0
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022])
+def test_files_of_the_program_are_private(installation: Installation, gem: ScriptedGem, umask: int) -> None:
+    """Store, log of the store, lock and backup, while it runs and afterwards."""
+    gem.answers(1, "IN_PROGRESS")
+    installation.configure(watch=[1])
+    before = os.umask(umask)
+    try:
+        with installation.daemon() as daemon:
+            wait_until(lambda: gem.asked(1) > 1, "a recorded poll")
+            assert installation.run("db", "backup", str(installation.folder / "copy.db")).returncode == 0
+            running = readable(installation)
+            assert daemon.stop() == 0
+    finally:
+        os.umask(before)
+    assert {"copy.db", "gemwatch.db", "gemwatch.db-wal", "gemwatch.db-shm", "gemwatch.db.lock"} <= set(running)
+    assert not {name for name, others in (running | readable(installation)).items() if others}
+
+
+def readable(installation: Installation) -> dict[str, bool]:
+    """Whether others may do anything with each of the program's files."""
+    ours = {"config.yaml", "daemon.log"}  # written by the test
+    return {f.name: bool(f.stat().st_mode & 0o077) for f in installation.folder.iterdir() if f.name not in ours}

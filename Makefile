@@ -24,6 +24,7 @@ demo: $(VENV)/.gemwatch
 	@$(BIN)/gemwatch demo $(if $(KEEP),--keep-running)
 
 test: check
+	@PYTHONPATH=tests $(BIN)/python -m support.install_tools
 	$(BIN)/python -m pytest --numprocesses auto
 
 torture: $(VENV)/.dev $(VENV)/.gemwatch

@@ -8,7 +8,7 @@ shift
 here=$(dirname "$(realpath "$0")")
 roots=${ROOTS:-/var/tmp/gemwatch-roots}
 architecture=$(dpkg --print-architecture)
-mirror=$(grep -rhoE 'https?://[^ ]+/debian/?( |$)' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null | head -1)
+mirror=$(grep -rhoE 'https?://[^ ]+/debian/?( |$)' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null | head -1 || true)
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 declare -A names=([12]=bookworm [13]=trixie)
 

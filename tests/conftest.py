@@ -15,6 +15,7 @@ from support.daemon import Installation
 from support.gem import ScriptedGem
 from support.inbox import Inbox
 from support.postgresql import new_database
+from support.tools import skip_where_missing
 
 # Shared machines sometimes stall, so the duration of an example is not checked.
 settings.register_profile("gemwatch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -27,6 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(TIMEOUT))
+        skip_where_missing(item)
 
 
 @pytest.fixture

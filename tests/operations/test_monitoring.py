@@ -22,7 +22,7 @@ EXPRESSIONS = [rule["expr"] for rule in RULES] + [
 ]
 FROM_PROMETHEUS = {"job", "instance"}  # labels that a scrape adds
 
-needs_promtool = needs("promtool", package="prometheus")
+needs_promtool = needs("prometheus")
 
 
 def scrape() -> str:

@@ -16,7 +16,7 @@ UNIT = FOLDER / "gemwatch.service"
 LINES = UNIT.read_text().splitlines()
 CREDENTIALS = "/run/credentials/gemwatch.service/secret_"
 
-needs_systemd = needs("systemd-analyze", package="systemd")
+needs_systemd = needs("systemd")
 
 
 def values(directive: str) -> list[str]:

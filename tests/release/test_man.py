@@ -39,7 +39,7 @@ def test_manual_page_has_every_key_of_the_configuration() -> None:
     assert [path for path in paths if rf"\fB{path}\fR" not in page] == []
 
 
-@needs("mandoc", package="mandoc")
+@needs("mandoc")
 def test_manual_pages_have_no_mistakes(tmp_path: Path) -> None:
     for name, text in PAGES.items():
         (tmp_path / name).write_text(text)

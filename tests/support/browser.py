@@ -8,9 +8,8 @@ from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from support.tools import find, needs
 
-_NAMES = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = find(*_NAMES)
-needs_chromium = needs(*_NAMES, package="chromium")
+CHROMIUM = find("chromium")
+needs_chromium = needs("chromium")
 _QUIETLY = (
     "--no-sandbox",
     "--disable-gpu",

@@ -1,19 +1,32 @@
-"""Tests that need a tool of the system: without it they are skipped, and fail in CI (CI=true)."""
+"""Programs of the system that tests need: a test whose program is missing is skipped, and fails in CI (CI=true)."""
 
 import os
 import shutil
 
 import pytest
 
+PROGRAMS = {  # by the name of Debian's package, any one of them
+    "chromium": ("chromium", "chromium-browser", "google-chrome"),
+    "mandoc": ("mandoc",),
+    "prometheus": ("promtool",),
+    "systemd": ("systemd-analyze",),
+}
 
-def find(*names: str) -> str | None:
-    """The path of the first of these programs that is installed."""
-    return next((path for name in names if (path := shutil.which(name))), None)
+
+def find(package: str) -> str | None:
+    """The path of the first of the package's programs that is installed."""
+    return next((path for name in PROGRAMS[package] if (path := shutil.which(name))), None)
 
 
-def needs(*names: str, package: str) -> pytest.MarkDecorator:
-    """Marks a test that needs one of these programs. In CI it runs anyway, and fails where it starts the program."""
-    missing = find(*names) is None
-    return pytest.mark.skipif(
-        missing and os.environ.get("CI") != "true", reason=f"{names[0]} is missing: apt-get install {package}"
-    )
+def needs(package: str) -> pytest.MarkDecorator:
+    """Marks a test that needs a program of this package."""
+    assert package in PROGRAMS
+    return pytest.mark.needs_program(package=package)
+
+
+def skip_where_missing(item: pytest.Item) -> None:
+    """Skip a test whose program is missing. In CI it runs anyway, and fails where it starts the program."""
+    for mark in item.iter_markers("needs_program"):
+        package = mark.kwargs["package"]
+        if find(package) is None and os.environ.get("CI") != "true":
+            item.add_marker(pytest.mark.skip(reason=f"{PROGRAMS[package][0]} is missing: apt-get install {package}"))

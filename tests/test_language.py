@@ -22,7 +22,16 @@ WORDS = re.compile(rf"\b(?:{BANNED})\b", re.IGNORECASE)
 FINE = re.compile(r"troubleshoot\w*", re.IGNORECASE)
 DOCUMENTS = sorted(
     path
-    for pattern in ("*.md", "*.yaml", "docs/*.md", "docs/*/*.md", "docs/*/*.yaml", "systemd/*")
+    for pattern in (
+        "*.md",
+        "*.yaml",
+        "docs/*.md",
+        "docs/*/*.md",
+        "docs/*/*.yaml",
+        "systemd/*",
+        "examples/*.md",
+        "examples/*/*.md",
+    )
     for path in ROOT.glob(pattern)
 )
 TEMPLATES = sorted((SOURCE / "web/pages").rglob("*.html")) + sorted((SOURCE / "web/pages").rglob("*.js"))

@@ -14,7 +14,9 @@ from support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(
-    path for pattern in ("*.md", "docs/*.md", "docs/*/*.md", "systemd/*.md") for path in ROOT.glob(pattern)
+    path
+    for pattern in ("*.md", "docs/*.md", "docs/*/*.md", "systemd/*.md", "examples/*/*.md")
+    for path in ROOT.glob(pattern)
 )
 MARK = re.compile(r"<!-- (?:(run)|(fill in first)(?:: \S.*)?|(not run): \S.*) -->")
 

@@ -8,6 +8,7 @@
 # make matrix    the tests on each installed Python, with the newest and the lowest dependencies (needs uv); TESTS=tests/core
 # make lock      renew the lock files from pyproject.toml (needs uv)
 # make man       the manual pages, from help and schema: docs/man/
+# make docs      the documentation site in site/, with warnings as errors
 # make release   every gate, then wheel, sdist, Debian packages and SBOM in dist/, built twice; GATES=skip only builds
 # make deb-test  the Debian packages in dist/: installed, upgraded, removed and purged in clean roots (needs root, debootstrap)
 # make sbom      what a release installs, as CycloneDX: dist/gemwatch.cdx.json
@@ -18,7 +19,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find daemon migrations -type f -not -path '*/__pycache__/*') pyproject.toml README.md LICENSE
 
-.PHONY: demo test check torture soak bench screenshots golden man release deb-test lock clean
+.PHONY: demo test check torture soak bench screenshots golden man docs release deb-test lock clean
 
 demo: $(VENV)/.gemwatch
 	@$(BIN)/gemwatch demo $(if $(KEEP),--keep-running)
@@ -84,6 +85,16 @@ release: $(RELEASE)/.done $(VENV)/.gemwatch
 deb-test:
 	release/test_deb.sh dist
 
+SITE := .venvs/docs
+$(SITE)/.done: requirements-docs.lock
+	@$(PYTHON) -m venv $(SITE)
+	@$(SITE)/bin/python -m pip install --quiet --require-hashes -r requirements-docs.lock
+	@touch $@
+
+docs: $(SITE)/.done $(VENV)/.gemwatch
+	PYTHONPATH=. $(BIN)/python -m release.site build/docs
+	NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --quiet --strict
+
 sbom: $(RELEASE)/.done
 	@mkdir -p dist
 	$(RELEASE)/bin/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --mc-type application \
@@ -100,6 +111,7 @@ lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --extra azure -c requirements.lock -o requirements-azure.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --extra postgresql -c requirements.lock -o requirements-postgresql.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group release -o requirements-release.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group docs -o requirements-docs.lock
 	echo azure-cli | uv pip compile --quiet --python-version 3.13 --python-platform linux --only-binary :all: --generate-hashes --no-header --no-annotate - -o requirements-azure-cli.lock
 
 clean:

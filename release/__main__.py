@@ -26,6 +26,7 @@ GATES = (
     ("make test", "format, lint, types, imports, every test"),
     ("make torture", "kills, reloads and odd inputs"),
     ("make matrix", "the oldest and newest dependencies on each installed Python"),
+    ("make docs", "the documentation site, with warnings as errors"),
     ("make audit", "known vulnerabilities of what a release installs"),
 )
 AFTER = (("make deb-test", "the Debian packages: install, upgrade, remove, purge in clean roots"),)

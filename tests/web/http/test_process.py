@@ -6,6 +6,7 @@ import json
 import os
 import re
 import socket
+import sqlite3
 
 import pytest
 
@@ -93,6 +94,18 @@ def test_refused_requests_do_not_fill_the_log(installation: Installation) -> Non
                 assert sock.recv(1000).startswith(b"HTTP/1.1 400")
         assert daemon.stop() == 0
         assert "Invalid HTTP" not in daemon.log_file.read_text()
+
+
+def test_livez_outlasts_a_store_that_fails(installation: Installation, gem: ScriptedGem) -> None:
+    gem.answers(1, "IN_PROGRESS")
+    installation.configure(watch=[1])
+    with WarmDaemon(installation) as daemon:
+        with contextlib.closing(sqlite3.connect(installation.folder / "gemwatch.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            wait_until(lambda: daemon.get("/healthz")[0] == 503, "the failure")
+            assert daemon.get("/livez") == (200, '{"status":"ok"}')
+            other.execute("ROLLBACK")
+        wait_until(lambda: daemon.get("/healthz")[0] == 200, "the recovery")
 
 
 def test_readers_neither_delay_a_stop_nor_keep_the_wal(installation: Installation) -> None:

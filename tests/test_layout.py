@@ -112,6 +112,37 @@ def test_imports_have_no_cycle() -> None:
     assert set(order) == names
 
 
+def test_every_module_is_used() -> None:
+    names = {name_of(path): path for path in MODULES}
+    used = set[str]()
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                used |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                used |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
+    unused = {name for name, path in names.items() if name not in used and path.name != "__init__.py"}
+    assert unused == {
+        "gemwatch.__main__",
+        "gemwatch.demo.login",
+    }  # programs; a command whose file is here but not in cli/commands.py would be
+
+
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+MOST_FILES = {"a job event": 3, "a service event": 3, "a configuration key": 2, "a command": 2}
+
+
+def test_contributing_names_few_files_that_exist() -> None:
+    table = CONTRIBUTING.split("## Files to touch")[1].split("## ")[0]
+    rows = {row[0]: row[1] for row in re.findall(r"^\| (an? [\w ]+) \| (.+?) \| .+ \|$", table, re.MULTILINE)}
+    assert MOST_FILES.keys() <= rows.keys()
+    for what, files in rows.items():
+        named = re.findall(r"`([\w/]+/(?:\w+\.\w+)?)`", files)
+        assert len(named) <= MOST_FILES.get(what, 3), what
+        for name in named:
+            assert any((folder / name).exists() for folder in (ROOT, SOURCE / "gemwatch")), name
+
+
 SHOWS = re.compile(
     r"^(assert_\w+|expect|until|wait_until|call_and_validate)$"
 )  # calls that fail where a thing is not so

@@ -1,9 +1,14 @@
 """The table of event kinds is complete for every kind."""
 
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
+import gemwatch
 from gemwatch.core.events import Target, audience
-from gemwatch.core.kinds import DEFAULT_EVENTS, IN_SUMMARY, JOB_EVENTS, EventKind, UnknownKind, kind_of
+from gemwatch.core.kinds import DEFAULT_EVENTS, FACTS, IN_SUMMARY, JOB_EVENTS, EventKind, UnknownKind, kind_of
 from gemwatch.core.text.compose import compose
 from gemwatch.core.text.message import LONGEST_TITLE
 from gemwatch.core.text.rendering import Format, Rendered, render
@@ -50,6 +55,24 @@ def test_summary_has_a_line_for_every_kind_in_order() -> None:
     lines = render(summarise(letters, now=AT), Format.TEXT).body.splitlines()
     expected = [f"gw-{102 + list(EventKind).index(kind)}" for kind in IN_SUMMARY]
     assert [line.rsplit(" · ", 1)[1] for line in lines[: len(letters)]] == [*expected, "gw-101"]
+
+
+def made_in(path: Path) -> Iterator[str]:
+    """The classes that a module makes objects of, or chooses between."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        made = [node.func] if isinstance(node, ast.Call) else []
+        made += [node.body, node.orelse] if isinstance(node, ast.IfExp) else []
+        yield from (
+            one.value.id for one in made if isinstance(one, ast.Attribute) and isinstance(one.value, ast.Name)
+        )
+        yield from (one.id for one in made if isinstance(one, ast.Name))
+
+
+def test_every_kind_is_caused_by_something() -> None:
+    modules = (Path(gemwatch.__file__).parent / folder for folder in ("core", "engine"))
+    made = {name for folder in modules for path in folder.rglob("*.py") for name in made_in(path)}
+    without = {kind for kind, facts in FACTS.items() if facts.__name__ not in made}
+    assert without == {EventKind.GROUP_DONE}  # planned
 
 
 def test_only_started_is_off_by_default() -> None:

@@ -176,7 +176,7 @@ def test_no_secret_leaks_while_api_and_targets_fail(prepared: Installation, gem:
         wait_until(lambda: {row["target"] for row in daemon.logged("delivery_failed")} >= REFUSING)
         texts = pages_of(daemon, when="with odd answers")
         with held(prepared.folder / "gemwatch.db"):
-            wait_until(lambda: daemon.get("/healthz")[0] == 503, "trouble with the store")
+            wait_until(lambda: daemon.get("/healthz")[0] == 503, "the store to fail")
             texts["/healthz of a locked store"] = daemon.get("/healthz")[1]
         for status, headers in ((429, {"Retry-After": "1"}), (429, {"Retry-After": TOKEN}), (401, {})):
             gem.for_all = echo(status, **headers)

@@ -26,7 +26,7 @@ async def test_lasting_failure_and_recovery_are_reported_once(
         for store_is[0] in ("database is locked", "database or disk is full", "database or disk is full"):
             clock.advance(PATIENCE)
             await store_monitor.round(group)
-        await until(inbox.titles, "word of the trouble")
+        await until(inbox.titles, "the message about the failure")
         store_is[0] = None
         await store_monitor.round(group)
         await store_monitor.round(group)

@@ -26,7 +26,7 @@ class Program:
     """What the health pages show, set by the test."""
 
     def __init__(self) -> None:
-        self.trouble: str | None = None
+        self.reason: str | None = None
         self.not_ready: str | None = None
         self.text = b"gemwatch_jobs 1\n"
         self.scrapes = 0
@@ -34,10 +34,10 @@ class Program:
         self.waiting = False
 
     def alive(self) -> bool:
-        return self.trouble is None
+        return self.reason is None
 
     def stalled(self) -> str | None:
-        return self.trouble
+        return self.reason
 
     def ready(self) -> str | None:
         return self.not_ready

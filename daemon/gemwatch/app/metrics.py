@@ -14,7 +14,7 @@ from gemwatch.core.kinds import JOB_EVENTS, EventKind, Kind
 POLL_OUTCOMES = ("seen", "not_found", "refused", "throttled", "failed", "bad")
 SWEEP_OUTCOMES = ("listed", "not_listed")
 DELIVERY_OUTCOMES = ("sent", "retried", "failed")
-UNSEEN, OTHER = "unseen", "other"
+NO_STATUS, OTHER = "unseen", "other"
 _POLL_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60)
 _LATENESS_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900)
 
@@ -151,7 +151,7 @@ class _GaugeSet:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         jobs = Gauge("gemwatch_jobs", "Watched jobs, by last seen status.", ["status"], registry=registry)
-        self._jobs = {status: jobs.labels(status) for status in (*Status, UNSEEN, OTHER)}
+        self._jobs = {status: jobs.labels(status) for status in (*Status, NO_STATUS, OTHER)}
         self._pending = Gauge("gemwatch_deliveries_pending", "Pending deliveries.", registry=registry)
         self._oldest = Gauge(
             "gemwatch_delivery_oldest_pending_seconds",
@@ -184,7 +184,7 @@ class _GaugeSet:
 def _label(status: str | None) -> str:
     """The API may send any status, so only those that TomTom documents become a label of their own."""
     if status is None:
-        return UNSEEN
+        return NO_STATUS
     return status if status in tuple(Status) else OTHER
 
 

@@ -26,8 +26,8 @@ def names(context: typer.Context, incomplete: str) -> Completed:
 
 
 def statuses(incomplete: str) -> list[str]:
-    from gemwatch.cli.output.jobs import NOT_FOUND, UNSEEN
-    from gemwatch.core.job import Status
+    from gemwatch.cli.output.jobs import NOT_FOUND
+    from gemwatch.core.job import UNSEEN, Status
 
     words = [*Status, NOT_FOUND, UNSEEN]
     return [word for word in words if word.casefold().startswith(incomplete.casefold())]

@@ -7,6 +7,8 @@ from http import HTTPStatus
 
 from gemwatch.core.refusals import Culprit, http_status
 
+UNSEEN = "not seen yet"  # stands for the status of a job that has not been seen
+
 
 class Status(StrEnum):
     """The statuses that TomTom documents. The API may send others, which stay unchanged."""

@@ -171,7 +171,7 @@ _HIDDEN = (
 _ERROR_HEADERS = ("x-error-detail-header", "x-mashery-error-code")
 _DESCRIPTION = re.compile(r'error_description="([^"]+)"')
 _TELLING_NAME = re.compile(r"\b(?:message|error|detail|details|description|reason|title|cause|fault ?string)\b")
-_UNSEEN = re.compile(r"<!--.*?-->|<(script|style|head)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
+_INVISIBLE = re.compile(r"<!--.*?-->|<(script|style|head)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
 _TAG = re.compile(r"</?[a-zA-Z!][^<>]*>")
 
 
@@ -202,8 +202,8 @@ def _plain(text: str) -> str:
 def _shown(body: str) -> Iterator[str]:
     """The texts under names such as `message`, or all texts if there is none."""
     texts = list(_texts(body))
-    told = [text for name, text in texts if _TELLING_NAME.search(_plain(name))]
-    yield from told or (text for _, text in texts)
+    clear = [text for name, text in texts if _TELLING_NAME.search(_plain(name))]
+    yield from clear or (text for _, text in texts)
 
 
 def _texts(body: str) -> Iterator[tuple[str, str]]:
@@ -226,7 +226,7 @@ def _texts(body: str) -> Iterator[tuple[str, str]]:
 
 
 def _without_tags(text: str) -> str:
-    return unescape(_TAG.sub(" ", _UNSEEN.sub(" ", text)))
+    return unescape(_TAG.sub(" ", _INVISIBLE.sub(" ", text)))
 
 
 def _from_headers(answer: Answer) -> str:

@@ -60,7 +60,8 @@ class Reloader:
         self._forced = False
         self._waiting: tuple[str, ...] = ()  # sections that need a restart, already reported
         reported = notes.get("config") or {}
-        self._reported: list[str] = reported.get("told", [])
+        # The second key is the one of earlier versions.
+        self._reported: list[str] = reported.get("reported") or reported.get("told", [])
         self._refused: bool = reported.get("refused", False)
         self._since: str | None = reported.get("since")  # when the configuration was first refused
 
@@ -146,7 +147,7 @@ class Reloader:
         happened = [self._event(problems, refused=refused, reason=reason)] if worse or not now else []
         if refused != was_refused:
             self._since = self._clock.now().isoformat() if refused else None
-        notes = {"config": {"told": now, "refused": refused, "since": self._since}}
+        notes = {"config": {"reported": now, "refused": refused, "since": self._since}}
         await self._database(self._store.record, [], happened, notes)
         self._on_applied()
 

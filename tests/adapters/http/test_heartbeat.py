@@ -221,7 +221,7 @@ def test_daemon_heartbeat_follows_edits_and_hides_the_url(tmp_path: Path, switch
             wait_until(lambda: len(switch.asked) > 1, "two beats")
             other.status = 500
             there.configure(heartbeat={"url": other.push, "every": "1s"})
-            wait_until(lambda: daemon.logged("component_failed"), "word of the trouble")
+            wait_until(lambda: daemon.logged("component_failed"), "the log line about the failure")
             other.status = 200
             wait_until(lambda: daemon.logged("component_recovered"), "word of its end")
             assert daemon.stop() == 0

@@ -109,7 +109,7 @@ async def test_work_waits_for_a_failing_store_and_reports_it(engine: sa.Engine) 
             raw.cursor().execute("ALTER TABLE hidden RENAME TO service")
 
     reading = asyncio.create_task(database(read))
-    await until(lambda: said, "the trouble to be said")
+    await until(lambda: said, "the failure to be reported")
     assert said == ["no such table: service"]
     assert database.failure == "no such table: service"
     await database(mend)

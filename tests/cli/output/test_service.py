@@ -11,7 +11,7 @@ def test_status_names_refused_configuration_and_targets_down(installation: Insta
     installation.configure()
     place = installation.folder / "gemwatch.db"
     upgrade(place)
-    config = {"told": ["config.yaml: x"], "refused": True, "since": START.isoformat()}
+    config = {"reported": ["config.yaml: x"], "refused": True, "since": START.isoformat()}
     down = {"target": "team-slack", "failing_since": START, "down_since": START, "reason": "no_service"}
     fixed = {"probes": 1, "announced": True}
     add(place, (service, [{"name": "config", "value": config}]), (target_health, [{**down, **fixed}]))

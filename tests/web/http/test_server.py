@@ -58,14 +58,14 @@ async def talk(port: int, text: bytes) -> bytes:
 async def test_healthz_follows_progress(program: Program, client: httpx.AsyncClient) -> None:
     answer = await client.get("/healthz")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
-    program.trouble = "polls: no progress for 75 s"
+    program.reason = "polls: no progress for 75 s"
     answer = await client.get("/healthz")
-    assert (answer.status_code, answer.json()) == (503, {"status": "stalled", "reason": program.trouble})
+    assert (answer.status_code, answer.json()) == (503, {"status": "stalled", "reason": program.reason})
 
 
 async def test_livez_shows_only_progress(program: Program, client: httpx.AsyncClient) -> None:
     assert (await client.get("/livez")).json() == {"status": "ok"}
-    program.trouble = "polls: no progress for 75 s"
+    program.reason = "polls: no progress for 75 s"
     answer = await client.get("/livez", headers={"Host": "10.0.0.7:8042"})
     assert (answer.status_code, answer.json()) == (503, {"status": "stalled"})
 

@@ -112,7 +112,7 @@ async def test_list_is_filtered_and_sorted_by_its_address(store: Path, client: h
 
 async def test_failures_are_red_banners_with_a_remedy(store: Path, shown: Site, client: httpx.AsyncClient) -> None:
     filled.fill(store)
-    shown.program.trouble = "polls: no progress for 75 s"
+    shown.program.reason = "polls: no progress for 75 s"
     found = await page(client, "/")
     assert "gemwatch makes no progress: polls: no progress for 75 s" in found.text
     assert "The GEM API gives no usable answer" in found.text
@@ -122,7 +122,7 @@ async def test_failures_are_red_banners_with_a_remedy(store: Path, shown: Site, 
         "alert",
         "alert",
     ]
-    assert found.found("link", rel="icon")[0]["href"].endswith("/state-trouble.svg")  # type: ignore[union-attr]
+    assert found.found("link", rel="icon")[0]["href"].endswith("/state-failing.svg")  # type: ignore[union-attr]
 
 
 async def test_list_of_ten_thousand_jobs_has_a_hundred_a_page(store: Path, client: httpx.AsyncClient) -> None:

@@ -14,6 +14,7 @@ from gemwatch.adapters.store.databases.leases import holder_of
 from gemwatch.adapters.store.reads.json_shapes import as_text
 from gemwatch.adapters.store.schema import REVISION, revision_of
 from gemwatch.adapters.store.tables import deliveries, events, transitions, watches
+from gemwatch.core.job import UNSEEN
 from gemwatch.core.settings import Place, Postgresql
 from gemwatch.core.work import DeliveryState
 
@@ -95,9 +96,7 @@ def _counts(engine: sa.Engine) -> dict[str, Any]:
         return {
             "jobs": {
                 "watched": connection.execute(watched).scalar_one(),
-                "by_status": {
-                    status or "not seen yet": n for status, n in _grouped(connection, watches.c.status).items()
-                },
+                "by_status": {status or UNSEEN: n for status, n in _grouped(connection, watches.c.status).items()},
             },
             "transitions": {"number": number, "oldest": as_text(oldest), "newest": as_text(newest)},
             "events": _grouped(connection, events.c.kind),

@@ -20,7 +20,7 @@ def findings(environ: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _proxies() -> Finding:
-    """Which proxies are in force, without the users and passwords that their URLs may hold."""
+    """Which proxies apply, without the users and passwords that their URLs may hold."""
     named = {scheme: url for scheme, url in getproxies().items() if scheme != "no"}
     shown = ", ".join(f"{scheme} by way of {_place(url)}" for scheme, url in sorted(named.items()))
     return ok("proxies", shown or "none in the environment")

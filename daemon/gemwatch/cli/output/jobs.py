@@ -8,12 +8,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, assert_never
 
 from gemwatch.cli.output.tables import Cell, Column, Kind
-from gemwatch.core.job import Status
+from gemwatch.core.job import UNSEEN, Status
 
 if TYPE_CHECKING:
     from gemwatch.adapters.store.reads.rows import JobRow, TransitionRow
 
-UNSEEN, NOT_FOUND = "not seen yet", "not found"
+NOT_FOUND = "not found"  # shown in place of UNSEEN
 COLUMNS = (
     Column(title="Job", kind=Kind.NUMBER),
     Column(title="Name", kind=Kind.TEXT),

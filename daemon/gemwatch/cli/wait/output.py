@@ -8,10 +8,9 @@ from typing import Any, Protocol
 
 from gemwatch.adapters.store.reads.json_shapes import answer_json, as_text, estimate_json
 from gemwatch.cli.output import streams
-from gemwatch.cli.output.jobs import UNSEEN
 from gemwatch.cli.output.screen import Inline
 from gemwatch.cli.output.tables import Cell, Column, Kind, fitted, record, terminal_size, zone
-from gemwatch.core.job import is_end
+from gemwatch.core.job import UNSEEN, is_end
 from gemwatch.core.outcome import EXIT_CODES, Outcome
 from gemwatch.core.text import formatting
 from gemwatch.core.text.failures import FAILING, Failure

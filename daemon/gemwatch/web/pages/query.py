@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
-from gemwatch.adapters.store.reads.shapes import NEEDS_REVIEW, NOT_FOUND, UNSEEN
-from gemwatch.core.job import Status
+from gemwatch.adapters.store.reads.shapes import NEEDS_REVIEW, NOT_FOUND
+from gemwatch.core.job import UNSEEN, Status
 from gemwatch.web.pages import words
 from gemwatch.web.pages.words import Badge
 

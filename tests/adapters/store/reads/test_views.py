@@ -16,9 +16,10 @@ from gemwatch.adapters.store.files import StoreError
 from gemwatch.adapters.store.reads.json_shapes import deliveries_page_json, history_json, jobs_page_json, service_json
 from gemwatch.adapters.store.reads.records import Records
 from gemwatch.adapters.store.reads.rows import JobRow, Page
-from gemwatch.adapters.store.reads.view_queries import JOB_ORDERS, UNSEEN
+from gemwatch.adapters.store.reads.view_queries import JOB_ORDERS
 from gemwatch.adapters.store.reads.views import Views
 from gemwatch.adapters.store.tables import watches
+from gemwatch.core.job import UNSEEN
 from gemwatch.core.settings import Place
 from support.clock import START, FakeClock
 from support.filled import add, fill, seen, watch
@@ -158,6 +159,7 @@ async def test_service_view_has_health_and_counts(store: Place) -> None:
     views.close()
     assert service == {
         "version": "1.2.3",
+        "store_failure": "disk full",
         "store_trouble": "disk full",
         "config": "ok",
         "login": "ok",
@@ -183,10 +185,10 @@ async def test_marker_changes_only_with_commits(views: Views, store: Place) -> N
 
 
 async def test_marker_changes_when_the_store_fails(store: Place) -> None:
-    trouble: list[str | None] = [None]
-    views = Views(store, FakeClock(), lambda: trouble[0])
+    failure: list[str | None] = [None]
+    views = Views(store, FakeClock(), lambda: failure[0])
     before = await views.changed()
-    trouble[0] = "disk full"
+    failure[0] = "disk full"
     assert await views.changed() != before
     views.close()
 

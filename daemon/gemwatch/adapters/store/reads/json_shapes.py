@@ -9,6 +9,7 @@ from typing import Any
 from gemwatch.adapters.store.reads import shapes
 from gemwatch.adapters.store.reads.rows import DeliveryRow, JobHistory, JobRow, Page, ServiceState, TransitionRow
 from gemwatch.core.estimates.estimate import Estimate, Range
+from gemwatch.core.job import UNSEEN
 from gemwatch.core.runs import Run
 from gemwatch.core.work import DeliveryState
 
@@ -94,6 +95,7 @@ def service_json(service: ServiceState, *, version: str) -> shapes.Service:
     return {
         "version": version,
         "config": service.config,
+        "store_failure": service.store_failure,
         "store_trouble": service.store_failure,
         "login": service.login.value,
         "api": service.api.value,
@@ -102,7 +104,7 @@ def service_json(service: ServiceState, *, version: str) -> shapes.Service:
         "login_since": as_text(service.login_since),
         "api_since": as_text(service.api_since),
         "deliveries": {DeliveryState.PENDING.value: service.pending, DeliveryState.FAILED.value: service.failed},
-        "jobs": {status or shapes.UNSEEN: number for status, number in service.jobs.items()},
+        "jobs": {status or UNSEEN: number for status, number in service.jobs.items()},
         "needs_review": service.needs_review,
     }
 

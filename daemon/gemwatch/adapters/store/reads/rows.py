@@ -253,10 +253,13 @@ def service_state(
 
 
 def _config(note: Mapping[str, Any]) -> str:
-    """What the reloader noted about the last edit: the mistakes that it reported, and whether all was refused."""
+    """What the reloader noted about the last edit: the mistakes that it reported, and whether all was refused.
+
+    The second key for them is the one of earlier versions.
+    """
     if note.get("refused"):
         return "refused"
-    return "entries-skipped" if note.get("told") else "ok"
+    return "entries-skipped" if note.get("reported") or note.get("told") else "ok"
 
 
 def _time(note: str | None) -> datetime | None:

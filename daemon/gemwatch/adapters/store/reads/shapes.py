@@ -6,12 +6,12 @@ from pydantic import ConfigDict, Field, WithJsonSchema, with_config
 from typing_extensions import TypedDict
 
 from gemwatch.core.health import ApiState, Login
+from gemwatch.core.job import UNSEEN
 from gemwatch.core.job_id import MAX_JOB_ID
 from gemwatch.core.kinds import EventKind
 from gemwatch.core.work import DeliveryState
 
 CONFIG_STATES = ("ok", "entries-skipped", "refused")
-UNSEEN = "not seen yet"  # stands for the status of a job that has not been seen
 NOT_FOUND, NEEDS_REVIEW = "not-found", "needs-review"  # what pages count a job as, in place of its status
 
 _closed = with_config(ConfigDict(extra="forbid"))
@@ -147,7 +147,8 @@ class TargetDown(TypedDict):
 class Service(TypedDict):
     version: str
     config: Annotated[str, _word(CONFIG_STATES), Field(description="Whether the last edit was applied")]
-    store_trouble: Annotated[str | None, Field(description="What keeps the store from being written")]
+    store_failure: Annotated[str | None, Field(description="What keeps the store from being written")]
+    store_trouble: Annotated[str | None, Field(description="The earlier name of store_failure")]
     login: Annotated[str, _word(Login)]
     api: Annotated[str, _word(ApiState)]
     token_expires_at: Time | None

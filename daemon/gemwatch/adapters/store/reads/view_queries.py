@@ -21,11 +21,11 @@ from gemwatch.adapters.store.reads.rows import (
     service_state,
     transition_row,
 )
-from gemwatch.adapters.store.reads.shapes import NEEDS_REVIEW, NOT_FOUND, UNSEEN
+from gemwatch.adapters.store.reads.shapes import NEEDS_REVIEW, NOT_FOUND
 from gemwatch.adapters.store.rerouting import read_health
 from gemwatch.adapters.store.runs import SUCCESSES, Learner, place_of, run_of
 from gemwatch.adapters.store.tables import deliveries, details, events, messages, runs, service, transitions, watches
-from gemwatch.core.job import ENDS, Status, is_end
+from gemwatch.core.job import ENDS, UNSEEN, Status, is_end
 from gemwatch.core.runs import Run
 
 _LONG = 200  # rows of a job's history and deliveries on its own page: the newest

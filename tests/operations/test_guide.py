@@ -21,6 +21,7 @@ def log_events() -> set[str]:
 
 def test_guide_lists_every_log_event() -> None:
     assert {"transition", "config_refused", "component_failed"} <= log_events()
+    assert "event" not in log_events()  # the name of the field
     assert sorted(event for event in log_events() if f"`{event}`" not in GUIDE) == []
 
 

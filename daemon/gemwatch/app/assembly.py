@@ -144,7 +144,7 @@ def _web(
     def on_wrong_token(address: str, report: bool) -> None:  # noqa: FBT001 (the caller names neither)
         metrics.login_failure()
         if report:
-            log.warning("web_token_refused", address=address, remedy="if these are not yours, restrict web.listen")
+            log.warning("web_token_refused", address=address, detail="If these are not yours, restrict web.listen.")
 
     streams = Streams()
     access = Access(settings, clock, Renderer(Place.of(settings.public_url)), ended, on_wrong_token=on_wrong_token)

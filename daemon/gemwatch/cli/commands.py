@@ -55,7 +55,7 @@ def top(context: typer.Context, config: Config = None, *, version: Version = Fal
       0  done
       1  something failed
       2  wrong usage or configuration
-     70  a fault of gemwatch's own
+     70  an internal error of gemwatch
     130  interrupted
     `gemwatch wait --help` lists further ones of that command.
     """  # noqa: D301 (click keeps the lines that follow a real backspace)
@@ -79,7 +79,7 @@ Url = Annotated[
 
 
 def _healthcheck(context: typer.Context, url: Url = None, config: Config = None) -> None:
-    """Ask the daemon on this machine how it is.
+    """Check the health of the daemon on this machine.
 
     Exit codes: 0 polls and deliveries make progress, 1 they do not or no daemon answers, 2 wrong usage. Without --url
     the address is web.listen of the configuration.

@@ -98,7 +98,7 @@ Limit = Annotated[
 Since = Annotated[
     timedelta | None,
     typer.Option(
-        "--since", parser=duration, metavar="TIME", help="Only of the last 90s, 30m, 8h or 7d.", show_default=False
+        "--since", parser=duration, metavar="TIME", help="Only from the last 90s, 30m, 8h or 7d.", show_default=False
     ),
 ]
 

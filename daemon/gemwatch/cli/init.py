@@ -30,9 +30,7 @@ KeyEnv = Annotated[str | None, typer.Option("--key-env", metavar="NAME", help="V
 KeyFile = Annotated[str | None, typer.Option("--key-file", metavar="PATH", help="File that holds the API key.")]
 TokenFile = Annotated[
     str | None,
-    typer.Option(
-        "--token-file", metavar="PATH", help="File that something keeps a token in; by default az is called."
-    ),
+    typer.Option("--token-file", metavar="PATH", help="File in which a program keeps a token; by default from az."),
 ]
 AddTarget = Annotated[
     list[str] | None,

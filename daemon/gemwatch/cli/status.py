@@ -55,9 +55,9 @@ def status(
     follow: Follow = False,
     as_json: Json = False,
 ) -> None:
-    """Show the watched jobs and how the service is.
+    """Show the watched jobs and the state of the service.
 
-    The JSON form holds every job in the store, with `watched` true or false, unless options choose some.
+    --json prints every job in the store, with `watched` true or false, unless options select some.
     """
     if follow and as_json:
         fail("--follow does not go with --json; in a pipe, --follow prints a line for each change", MISUSED)

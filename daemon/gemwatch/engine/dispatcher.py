@@ -158,7 +158,7 @@ class Dispatcher:
         self._states.take(aftermath, outcome)
         for one in events:
             self._metrics.event(one.event.kind)
-            log.info("event", event_id=f"gw-{one.event_id}", kind=one.event.kind.value, targets=one.targets)
+            log.info("event_recorded", event_id=f"gw-{one.event_id}", kind=one.event.kind.value, targets=one.targets)
 
     def _log(self, target: str, delivery: Delivery, settled: Settled, outcome: Outcome) -> None:
         about = {

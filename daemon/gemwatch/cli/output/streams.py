@@ -69,7 +69,7 @@ def _explain(error: Exception) -> int:
         complain(f"the store does not work: {error.orig}")
         return FAILED
     # Neither the message nor the values of a traceback: they may hold what came from outside.
-    complain(f"this is a fault of gemwatch's own: {type(error).__name__} at {_place(error)}. Please report it")
+    complain(f"internal error of gemwatch: {type(error).__name__} at {_place(error)}. Please report it")
     return OWN_FAULT
 
 

@@ -98,7 +98,7 @@ def wait(
     token_file: TokenFile = None,
     as_json: Json = False,
 ) -> None:
-    """Wait until jobs have ended; the exit code says how.
+    """Wait for jobs; the exit code shows how they ended.
 
     A job that a running daemon watches is followed in its store; others are polled here. Without a configuration
     file, TOMTOM_API_KEY and the Azure CLI's login are all that is needed. With --url, neither is needed: the daemon
@@ -118,7 +118,7 @@ def wait(
         3  SUCCESS, but a result needs review
         0  SUCCESS
         2  wrong usage or configuration
-       70  a fault of gemwatch's own
+       70  an internal error of gemwatch
     """  # noqa: D301 (click keeps the lines that follow a real backspace)
     _before_the_loop()
     jobs = list(dict.fromkeys(job_ids))

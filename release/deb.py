@@ -93,7 +93,11 @@ def _environment(tree: Path, wheel: Path, files: Path, python: str, architecture
     ]
     only = [f"--python-version={python}", "--implementation=cp", "--only-binary=:all:", "--no-deps", *platforms]
     only += [f"--platform=manylinux2014_{machine}"]
-    run([*install, *only, "--require-hashes", "-r", tree / "requirements.lock"], env=_pip_environment(), quiet=True)
+    run(
+        [*install, *only, "--require-hashes", "-r", tree / "requirements-postgresql.lock"],
+        env=_pip_environment(),
+        quiet=True,
+    )
     run([*install, *only, "--upgrade", wheel], env=_pip_environment(), quiet=True)
     shutil.rmtree(packages / "bin", ignore_errors=True)  # commands of libraries, made for this machine's Python
     (home / "bin").mkdir()

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # test_deb.sh DIST [12|13]...: each Debian package for this machine's architecture in a clean root of its own: installed
-# (with a test message that arrives), upgraded (edits of the configuration stay), removed and purged. Needs root,
-# debootstrap and Debian's archive. Roots are kept in $ROOTS for the next time.
+# (with a test message that arrives), upgraded (edits of the configuration stay), removed and purged. Then the commands of
+# systemd/README.md install the program from the sources in the same root, with a test message too. Needs root,
+# debootstrap, Debian's archive and a package index. Roots are kept in $ROOTS for the next time.
 set -euo pipefail
 dist=$(realpath "$1")
 shift
@@ -68,12 +69,15 @@ for debian in "${@:-12 13}"; do for debian in $debian; do
     done
     expect "the unit starts the installed program" test -x \
         "$root$(sed -n 's/^ExecStart=\([^ ]*\).*/\1/p' "$root/usr/lib/systemd/system/gemwatch.service")"
-    printf 'api: {key: a-key, token: {value: a-token}}\nnotify: {inbox: {url: "json://127.0.0.1:%s/%s"}}\nstore: {url: "sqlite:////var/lib/gemwatch/gemwatch.db"}\n' \
-        "$port" "$name" >"$root/etc/gemwatch/config.yaml"
-    in_root install -d -o gemwatch -g gemwatch -m 700 /var/lib/gemwatch
-    expect "a test message is sent" in_root setpriv --reuid gemwatch --regid gemwatch --clear-groups \
-        env HOME=/var/lib/gemwatch gemwatch test-notify
-    expect "and arrives" grep -q "^/$name " "$work/messages"
+    configure() {
+        printf 'api: {key: a-key, token: {value: a-token}}\nnotify: {inbox: {url: "json://127.0.0.1:%s/%s"}}\nstore: {url: "sqlite:////var/lib/gemwatch/gemwatch.db"}\n' \
+            "$port" "$1" >"$root/etc/gemwatch/config.yaml"
+        in_root install -d -o gemwatch -g gemwatch -m 700 /var/lib/gemwatch
+        expect "a test message is sent" in_root setpriv --reuid gemwatch --regid gemwatch --clear-groups \
+            env HOME=/var/lib/gemwatch gemwatch test-notify
+        expect "and arrives" grep -q "^/$1 " "$work/messages"
+    }
+    configure "$name"
 
     expect "upgrade" in_root apt-get -qq install --no-install-recommends /new.deb
     expect "the new version is installed" test "$(in_root dpkg-query -W -f '${Version}' gemwatch)" = \
@@ -86,7 +90,16 @@ for debian in "${@:-12 13}"; do for debian in $debian; do
     expect "the configuration stays" test -e "$root/etc/gemwatch/config.yaml"
     expect "purge" in_root apt-get -qq purge gemwatch
     expect "no configuration, secret, store or login is left" test ! -e "$root/etc/gemwatch" -a ! -e "$root/var/lib/gemwatch"
+
+    expect "Python for virtual environments" in_root apt-get -qq install --no-install-recommends python3-venv ca-certificates
+    mkdir "$root/src"
+    git -C "$here/.." archive HEAD | tar -x -C "$root/src"
+    cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/" # a network with a CA of its own
+    # The first block of the README, as it stands.
+    awk '/^```sh/ {inside = 1; next} /^```/ && inside {exit} inside' "$here/../systemd/README.md" >"$root/src/install.sh"
+    expect "the commands of systemd/README.md" in_root bash -euc 'cd /src && . ./install.sh'
+    configure "$name-from-the-sources"
     umount "$root/proc" 2>/dev/null || true
     rm -rf "$root"
 done; done
-echo "All Debian packages install, upgrade, remove and purge."
+echo "All Debian packages install, upgrade, remove and purge; the commands of systemd/README.md work."

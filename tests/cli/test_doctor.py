@@ -225,8 +225,8 @@ def test_doctor_reports_a_logged_out_az(well: Installation) -> None:
     (one,) = (one for one in examined(well, code=1) if one["name"] == "login")
     assert one["state"] == "problem"
     assert one["found"].endswith("Please run 'az login' to setup account\"")
-    assert f"As user {getuser()}, run: az login " in one["remedy"]
-    assert one["remedy"].endswith("Then run: gemwatch token")
+    assert f"As user {getuser()}, run:\n  az login " in one["remedy"]
+    assert one["remedy"].endswith(f"Then check it:\n  gemwatch --config {well.config} token")
 
 
 @pytest.mark.parametrize(
@@ -385,7 +385,7 @@ def test_credentials_of_a_stopped_unit_are_not_a_mistake(well: Installation) -> 
     found = examined(well, "--offline", code=2)
     (unit,) = (one for one in found if one["name"] == "unit")
     assert "exists only while gemwatch-test.service runs, and it does not run" in unit["found"]
-    assert unit["remedy"] == "Run: journalctl -u gemwatch-test -n 20"
+    assert unit["remedy"] == "Run:\n  journalctl -u gemwatch-test -n 20"
     assert [one for one in found if one["name"] == "configuration"] == []
     done = well.run("check")
     assert done.returncode == 1

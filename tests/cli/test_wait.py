@@ -157,6 +157,18 @@ def test_refused_login_is_renewed_and_retried_before_it_ends(installation: Insta
     assert len(gem.requests) == 3  # the request, the same with a new token, and a short time later again
 
 
+def test_refused_wait_prints_the_login_command_on_its_own_line(installation: Installation, gem: ScriptedGem) -> None:
+    gem.accepted_tokens = {"another"}
+    script = installation.folder / "az"
+    script.write_text(f"#!/bin/sh\necho {TOKEN}\n")
+    script.chmod(0o755)
+    command = [str(script), "account", "get-access-token", "--scope", "a scope"]
+    installation.configure(api={**installation.document["api"], "token": {"command": command}})
+    done = installation.run("wait", "1")
+    assert done.returncode == 4
+    assert "  az login --scope 'a scope' --allow-no-subscriptions" in done.stderr.splitlines()
+
+
 def test_missing_token_is_reported_with_the_commands_own_words(installation: Installation, gem: ScriptedGem) -> None:
     gem.answers(1, "IN_PROGRESS")
     script = installation.folder / "az"

@@ -65,6 +65,7 @@ def test_each_end_of_a_job_is_reported_once(installation: Installation, gem: Scr
         "api_since": None,
         "config": "ok",
         "config_since": None,
+        "many_refused_since": None,
         "targets_down": [],
     }
     deliveries = installation.json("deliveries")

@@ -240,6 +240,11 @@ OK = Health(login=Login.OK, api=ApiState.OK)
             ),
         ),
         (
+            Snapshot(many_refused_since=START),
+            Health(login=Login.OK),
+            "MANY JOBS REFUSED since 2026-03-01 12:00 UTC; 0 jobs watched; 0 deliveries pending; login ok",
+        ),
+        (
             Snapshot(config_refused=True, config_since=START, targets_down={"team": START}),
             OK,
             (

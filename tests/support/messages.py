@@ -142,6 +142,15 @@ EVENTS: Mapping[str, Event] = {
         words="Invalid API key",
         remedy="Check api.key: in TomTom's developer dashboard the key must exist, be active, and be copied whole.",
     ),
+    "login-failing-by-token": service(
+        EventKind.LOGIN,
+        over=False,
+        reason="HTTP 401 Unauthorized",
+        since=AT.isoformat(),
+        http_status=401,
+        remedy="(1) Renew the login. As user gemwatch, run:\n  az login --scope S --allow-no-subscriptions\n"
+        "Without a browser, add --use-device-code.\n(2) Check api.key.",
+    ),
     "login-recovered": service(EventKind.LOGIN, over=True, since="2026-02-18T10:00:00+00:00"),
     "login-for-job-failing": service(
         EventKind.LOGIN, 7, name="Belgium", over=False, reason="HTTP 403", since=AT.isoformat()

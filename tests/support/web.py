@@ -12,6 +12,7 @@ from gemwatch.adapters.store.reads.views import Views
 from gemwatch.adapters.store.schema import upgrade
 from gemwatch.core.clock import Clock
 from gemwatch.core.settings import WebSettings
+from gemwatch.core.text.context import Context
 from gemwatch.web.http.access import Access
 from gemwatch.web.http.connections import Caps
 from gemwatch.web.http.place import Place
@@ -75,6 +76,8 @@ class EndedSessions:
 class Site:
     """What a server shows, and to whom."""
 
+    context = Context(config_path="/etc/gemwatch/config.yaml")
+
     def __init__(self, store: Path, web: WebSettings | None = None, clock: Clock | None = None) -> None:
         self.program, self.streams = Program(), Streams()
         self.web, self.clock = web or WebSettings(), clock or FakeClock()
@@ -101,7 +104,14 @@ class Site:
             self.ended,
             on_wrong_token=lambda address, report: self.wrong_tokens.append((address, report)),
         )
-        app = site(state=self.program, views=self.views, access=access, streams=self.streams, clock=self.clock)
+        app = site(
+            state=self.program,
+            views=self.views,
+            access=access,
+            streams=self.streams,
+            clock=self.clock,
+            context=self.context,
+        )
         return Web(
             app,
             sock,

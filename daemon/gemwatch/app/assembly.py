@@ -31,6 +31,7 @@ from gemwatch.core.clock import Clock
 from gemwatch.core.polls.decide import LOST_EVERY
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import Settings, WebSettings
+from gemwatch.core.text.context import Context
 from gemwatch.engine.health_monitor import HealthMonitor
 from gemwatch.engine.loops import Loops, build_loops
 from gemwatch.web.http.access import Access
@@ -127,6 +128,7 @@ async def build(
             ended=EndedSessions(engine=engine, database=database, views=views, clock=clock),
             metrics=metrics,
             clock=clock,
+            context=Context(config_path=str(configuration.path.absolute())),
         )
     return Program(loops=loops, reporter=reporter, web=web)
 
@@ -140,6 +142,7 @@ def _web(
     ended: EndedSessions,
     metrics: Metrics,
     clock: Clock,
+    context: Context,
 ) -> Web:
     def on_wrong_token(address: str, report: bool) -> None:  # noqa: FBT001 (the caller names neither)
         metrics.login_failure()
@@ -149,7 +152,7 @@ def _web(
     streams = Streams()
     access = Access(settings, clock, Renderer(Place.of(settings.public_url)), ended, on_wrong_token=on_wrong_token)
     return Web(
-        site(state=state, views=views, access=access, streams=streams, clock=clock),
+        site(state=state, views=views, access=access, streams=streams, clock=clock, context=context),
         listening,
         streams,
         proxies=settings.proxies,

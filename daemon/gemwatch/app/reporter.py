@@ -146,6 +146,8 @@ def describe(snapshot: Snapshot, health: Health, now: datetime) -> str:
 def _failures(snapshot: Snapshot, health: Health) -> Iterator[str]:
     if health.login is Login.REFUSED:
         yield f"{FAILING[Failure.LOGIN].short}{_since(health.login_since)}, polling is paused"
+    elif snapshot.many_refused_since is not None:
+        yield f"{FAILING[Failure.LOGIN_FOR_SOME].short}{_since(snapshot.many_refused_since)}"
     if health.api is ApiState.DOWN:
         yield f"{FAILING[Failure.API].short}{_since(health.api_since)}"
     if snapshot.config_refused:

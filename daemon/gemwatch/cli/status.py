@@ -62,7 +62,7 @@ def status(
     if follow and as_json:
         fail("--follow does not go with --json; in a pipe, --follow prints a line for each change", MISUSED)
     path = config_path(context, config)
-    records = _records(path)
+    records, here = _records(path), Context(config_path=str(path.absolute()))
     ids = set(job_ids or [])
 
     def select(jobs: "Sequence[JobRow]") -> "list[JobRow]":
@@ -81,9 +81,9 @@ def status(
         from gemwatch.cli.output.tables import on_terminal
 
         by_urgency = sort is Sort.JOB_ID
-        (follow_on_screen if on_terminal() else follow_changes)(records.status, select, by_urgency=by_urgency)
+        (follow_on_screen if on_terminal() else follow_changes)(records.status, select, here, by_urgency=by_urgency)
     else:
-        _show(found, select, Context(config_path=str(path.absolute())), ids)
+        _show(found, select, here, ids)
 
 
 def _records(path: Path) -> "Records":

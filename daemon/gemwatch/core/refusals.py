@@ -13,6 +13,7 @@ from html import unescape
 from http import HTTPStatus
 from typing import Any
 
+from gemwatch.core.steps import ended
 from gemwatch.core.text.sanitize import single_line
 
 LONGEST_WORDS = 200  # characters to keep of the API's own words
@@ -68,17 +69,17 @@ def suspects(culprit: Culprit, status: int | None) -> tuple[Culprit, ...]:
     return (Culprit.TOKEN, Culprit.KEY)
 
 
-def remedies(culprit: Culprit, status: int | None, *, login: str, job_id: int | None = None) -> tuple[str, ...]:
-    """What to do, one sentence for each suspect. `login`: how to log in again here, with the exact command."""
-    return tuple(_remedy(suspect, login, job_id) for suspect in suspects(culprit, status))
+def remedies(culprit: Culprit, status: int | None, *, login: str) -> tuple[str, ...]:
+    """What to do about each suspect. `login`: how to log in again here, with the exact command."""
+    return tuple(_remedy(suspect, login) for suspect in suspects(culprit, status))
 
 
-def remedy(culprit: Culprit, status: int | None, *, login: str, job_id: int | None = None) -> str:
+def remedy(culprit: Culprit, status: int | None, *, login: str) -> str:
     """The same as one text, numbered if there are several suspects."""
-    steps = remedies(culprit, status, login=login, job_id=job_id)
+    steps = remedies(culprit, status, login=login)
     if len(steps) == 1:
         return steps[0]
-    return " ".join(f"({number}) {step}" for number, step in enumerate(steps, start=1))
+    return "\n".join(f"({number}) {step}" for number, step in enumerate(steps, start=1))
 
 
 def api_words(answer: Answer, mask: Callable[[str], str] = lambda text: text) -> str:
@@ -106,11 +107,9 @@ def cut_at_word(text: str, most: int) -> str:
     return (kept.rpartition(" ")[0] or kept).rstrip(" ,;:") + "…"
 
 
-def _remedy(culprit: Culprit, login: str, job_id: int | None) -> str:
+def _remedy(culprit: Culprit, login: str) -> str:
     if culprit is Culprit.TOKEN:
-        return f"Renew the login. {login.rstrip('.')}."
-    if culprit is Culprit.JOB and job_id is not None:
-        return f"{_REMEDIES[culprit]} To stop polling it, run: gemwatch unwatch {job_id}"
+        return f"Renew the login. {ended(login)}"
     return _REMEDIES[culprit]
 
 
@@ -120,7 +119,7 @@ _REMEDIES: Mapping[Culprit, str] = {
     Culprit.KEY: f"Check api.key: in {_DASHBOARD} the key must exist, be active, and be copied whole.",
     Culprit.PRODUCT: f"Enable the products {PRODUCTS} for the API key in {_DASHBOARD}.",
     Culprit.ACCOUNT: "Ask the owner of the TomTom account to give the user that is logged in access to GEM "
-    "(permission READ); az account show names that user.",
+    "(permission READ). To see who that is, run:\n  az account show",
     Culprit.JOB: "Check the job id, and that this account may see the job.",
     Culprit.UNKNOWN: "Check the login, the API key and its products.",
 }

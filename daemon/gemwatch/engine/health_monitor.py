@@ -14,7 +14,7 @@ from gemwatch.core.clock import Clock
 from gemwatch.core.events import Event
 from gemwatch.core.health import DOUBTED_AFTER, ApiState, Health, HealthChange, Login, after, overdue
 from gemwatch.core.job import NotFound, Refused, Seen, Throttled
-from gemwatch.core.kinds import ServiceFacts
+from gemwatch.core.kinds import ApiFacts, LoginFacts, ServiceFacts
 from gemwatch.core.listing import Listed, Listing
 from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.refused_jobs import RefusedJobs
@@ -132,7 +132,8 @@ class HealthMonitor:
         for event in checkup.events:
             _log_edge(event)
         edge = (before.login, before.api) != (self.health.login, self.health.api)
-        return Change(events=list(checkup.events), notes=_to_notes(self.health) if edge else {})
+        causes = {name: value for event in checkup.events for name, value in _causes(event).items()}
+        return Change(events=list(checkup.events), notes={**_to_notes(self.health), **causes} if edge else {})
 
 
 def _log_edge(event: Event) -> None:
@@ -143,6 +144,16 @@ def _log_edge(event: Event) -> None:
         log.info("component_recovered", component=event.kind.value, since=since)
     else:
         log.error("component_failed", component=event.kind.value, reason=event.facts.reason)
+
+
+def _causes(event: Event) -> dict[str, Any]:
+    """For pages and commands: why login or API fail, and what to do."""
+    match event.facts:
+        case LoginFacts(reason=reason, remedy=remedy):
+            return {"login_reason": reason, "login_remedy": remedy}
+        case ApiFacts(reason=reason, bad_answer=bad):
+            return {"api_reason": reason, "api_form": bad}
+    return {}
 
 
 def _to_notes(health: Health) -> dict[str, Any]:

@@ -119,6 +119,8 @@ class Reloader:
             # In one step in the store's thread, because a job's targets belong to its watch list.
             applied = self._watch_list.apply(settings.watches, settings.poll.every, self._clock.now())
             self._store.address(settings.targets)
+            fallbacks = {target.name: target.fallback for target in settings.targets if target.fallback}
+            self._store.record([], [], {"fallbacks": fallbacks})  # for pages and commands
             if other_limits:
                 self._watch_list.poll_soon(self._clock.now())
             return applied

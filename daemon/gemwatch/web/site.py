@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gemwatch.adapters.store.reads.views import Views
 from gemwatch.core.clock import Clock
+from gemwatch.core.text.context import NOWHERE, Context
 from gemwatch.web.api import routes as api
 from gemwatch.web.http import health
 from gemwatch.web.http.access import Access
@@ -42,8 +43,10 @@ _HEADERS = {
 }
 
 
-def site(*, state: State, views: Views, access: Access, streams: Streams, clock: Clock) -> ASGIApp:
-    """Every page, behind the checks of `access`."""
+def site(
+    *, state: State, views: Views, access: Access, streams: Streams, clock: Clock, context: Context = NOWHERE
+) -> ASGIApp:
+    """Every page, behind the checks of `access`. `context`: for the commands that pages show."""
     renderer = Renderer(access.place)
 
     async def refusal(request: Request, error: Exception) -> Response:
@@ -59,7 +62,15 @@ def site(*, state: State, views: Views, access: Access, streams: Streams, clock:
         Exception: fault,
     }
     app = Starlette(
-        routes=_routes(state=state, views=views, access=access, streams=streams, renderer=renderer, clock=clock),
+        routes=_routes(
+            state=state,
+            views=views,
+            access=access,
+            streams=streams,
+            renderer=renderer,
+            clock=clock,
+            context=context,
+        ),
         exception_handlers=handlers,
     )
     app.router.redirect_slashes = False
@@ -67,12 +78,25 @@ def site(*, state: State, views: Views, access: Access, streams: Streams, clock:
 
 
 def _routes(
-    *, state: State, views: Views, access: Access, streams: Streams, renderer: Renderer, clock: Clock
+    *,
+    state: State,
+    views: Views,
+    access: Access,
+    streams: Streams,
+    renderer: Renderer,
+    clock: Clock,
+    context: Context,
 ) -> list[BaseRoute]:
     """The routes. Add new pages here."""
     shared = SharedAnswers(clock)
     pages = Pages(
-        state=state, views=views, renderer=renderer, clock=clock, log_out=access.needs_login, badge=access.badge
+        state=state,
+        views=views,
+        renderer=renderer,
+        clock=clock,
+        context=context,
+        log_out=access.needs_login,
+        badge=access.badge,
     )
     return [
         *health.routes(state, shared),

@@ -263,7 +263,7 @@ async def test_missing_cli_login_is_reported_once(az: Callable[[str], None], log
     az("echo \"ERROR: Please run 'az login' to setup account.\" >&2; exit 1")
     said = await error_of(AzureSource(credential=AzureCredential.CLI))
     assert said.startswith("az ended with 1: \"Please run 'az login'")
-    assert "run: az login --scope https://gem.core.orbis.tomtom.com/.default" in said
+    assert "run:\n  az login --scope https://gem.core.orbis.tomtom.com/.default" in said
     assert logged == []
 
 

@@ -204,7 +204,7 @@ async def test_failing_command_has_last_words_and_remedy(az: Az, secrets: Secret
     )
     assert await error_of(credentials) == (
         'az ended with 1: "AADSTS700082: *** has expired. ***". The login was not used for 90 days. '
-        f"As user {getuser()}, run: az login --allow-no-subscriptions (without a browser, add --use-device-code)"
+        f"As user {getuser()}, run:\n  az login --allow-no-subscriptions\nWithout a browser, add --use-device-code."
     )
 
 
@@ -243,7 +243,7 @@ async def test_expired_token_points_to_the_clock(az: Az, clock: FakeClock, crede
     az.gives("token-1", -60, clock)
     assert await error_of(credentials) == (
         "az gave a token that ended at 2026-03-01 11:59:00 UTC, and the clock here says 2026-03-01 12:00:00 UTC. "
-        f"As user {getuser()}, run: az login --allow-no-subscriptions (without a browser, add --use-device-code)"
+        f"As user {getuser()}, run:\n  az login --allow-no-subscriptions\nWithout a browser, add --use-device-code."
     )
 
 

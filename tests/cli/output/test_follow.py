@@ -18,6 +18,7 @@ from gemwatch.adapters.store.tables import service, watches
 from gemwatch.cli.output.follow import screen
 from gemwatch.cli.output.tables import width_of
 from gemwatch.core.health import ApiState, Login
+from gemwatch.core.text.context import NOWHERE
 from support.clock import START
 from support.daemon import GEMWATCH, Installation, environment
 from support.filled import add, seen
@@ -97,7 +98,7 @@ def test_terminated_follow_restores_the_terminal(many: Installation) -> None:
 @pytest.mark.parametrize("login", [Login.OK, Login.REFUSED])
 def test_screen_never_exceeds_the_terminal(many: Installation, height: int, login: Login) -> None:
     jobs = many.records.records.status().jobs
-    lines = screen(replace(SERVICE, login=login), jobs, None, width=80, height=height)
+    lines = screen(replace(SERVICE, login=login), jobs, None, NOWHERE, width=80, height=height)
     assert len(lines) <= height
     assert all(width_of(re.sub(r"\x1b\[[0-9;]*m", "", line)) <= 80 for line in lines)
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gemwatch.adapters.store.tables import details, messages, target_health, watches
+from gemwatch.adapters.store.tables import details, messages, service, target_health, watches
 from gemwatch.core.settings import WebSettings
 from support import filled, scene
 from support.clock import START
@@ -123,6 +123,19 @@ async def test_failures_are_red_banners_with_a_remedy(store: Path, shown: Site, 
         "alert",
     ]
     assert found.found("link", rel="icon")[0]["href"].endswith("/state-failing.svg")  # type: ignore[union-attr]
+
+
+async def test_banner_commands_can_be_copied(store: Path, client: httpx.AsyncClient) -> None:
+    remedy = "Renew the login. As user gw, run:\n  az login --scope '<S>'\nWithout a browser, add --use-device-code."
+    notes = {"login": "refused", "login_reason": "HTTP 401", "login_remedy": remedy, "fallbacks": {"team": "mail"}}
+    down = {"target": "team", "failing_since": START, "down_since": START, "probes": 1, "announced": True}
+    rows = [{"name": name, "value": value} for name, value in notes.items()]
+    filled.add(store, (service, rows), (target_health, [down]))
+    html = (await client.get("/")).text
+    assert "<pre><code>az login --scope &#39;&lt;S&gt;&#39;</code></pre>" in html
+    assert "<pre><code>gemwatch --config /etc/gemwatch/config.yaml check --online</code></pre>" in html
+    assert "refuses gemwatch&#39;s login: HTTP 401" in html
+    assert "Its messages go to the fallback until it accepts messages again." in html
 
 
 async def test_list_of_ten_thousand_jobs_has_a_hundred_a_page(store: Path, client: httpx.AsyncClient) -> None:

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from enum import Enum
 
 from gemwatch.core.refusals import cut_at_word
+from gemwatch.core.steps import run
 
 PASSING, UNKNOWN = 30.0, 5.0  # seconds to retry a failure before it is reported
 _LONGEST_WORDS = 300
+_NO_BROWSER = "Without a browser, add --use-device-code."
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _MARKED = re.compile(r"(?:error|fatal)\b:?\s*(.+)", re.IGNORECASE)
 _BALLAST = re.compile(
@@ -97,22 +99,23 @@ class Login:
         return os.path.basename(self.command[0]) in ("az", "az.cmd")  # noqa: PTH119 (a word, perhaps no path)
 
     def remedy(self, own_command: str | None = None) -> str:
-        """`As user gemwatch, run: az login ...`, with scope and tenant. `own_command`: what az suggested."""
+        """`As user gemwatch, run:` and `az login ...`, with scope and tenant. `own_command`: what az suggested."""
         if not self.is_az and own_command is None:
             return f"{as_user()}, run the token command by hand, and fix what it reports"
         command = own_command or f"az login{self._options()}"
         if "--allow-no-subscriptions" not in command:
             command += " --allow-no-subscriptions"
-        return f"{as_user()}, run: {self._prefix()}{command} (without a browser, add --use-device-code)"
+        return run(f"{as_user()}, run:", f"{self._prefix()}{command}", _NO_BROWSER)
 
     def own_folder_remedy(self) -> str:
         """For a daemon that shares its login folder with an application's login: the last login wins."""
         folder = self.environ.get("AZURE_CONFIG_DIR") or '"$HOME/.azure-gemwatch"'
         shown = shlex.quote(folder) if folder.startswith("/") else folder
-        return (
+        return run(
             "Give gemwatch a login of its own: set AZURE_CONFIG_DIR to a folder that only gemwatch uses. "
-            f"{as_user()}, run: AZURE_CONFIG_DIR={shown} az login{self._options()} --allow-no-subscriptions "
-            "(without a browser, add --use-device-code)"
+            f"{as_user()}, run:",
+            f"AZURE_CONFIG_DIR={shown} az login{self._options()} --allow-no-subscriptions",
+            _NO_BROWSER,
         )
 
     def _prefix(self) -> str:

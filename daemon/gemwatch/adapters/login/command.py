@@ -7,6 +7,7 @@ import re
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import PurePath
 from subprocess import DEVNULL, PIPE
@@ -15,6 +16,7 @@ from typing import cast
 from gemwatch.adapters.login.az import PASSING, UNKNOWN, Login, read_failure
 from gemwatch.core.login import LoginError
 from gemwatch.core.secrets import MASK, Secrets
+from gemwatch.core.steps import steps_of, text_of
 from gemwatch.core.text.sanitize import single_line
 
 COMMAND_LIMIT = timedelta(seconds=60)  # the first `az` on a small machine is slow
@@ -148,4 +150,5 @@ def _failed(what: str, stderr: str, login: Login, secrets: Secrets) -> LoginErro
         return LoginError(f"{what} and gave no reason", remedy=failure.remedy, retry_for=UNKNOWN)
     meaning = f". {failure.meaning}" if failure.meaning else ""
     reason = f'{what}: "{single_line(failure.words, 400)}"{meaning}'
-    return LoginError(reason, remedy=single_line(failure.remedy, 500), retry_for=failure.retry_for)
+    steps = (replace(step, text=single_line(step.text, 500)) for step in steps_of(failure.remedy))
+    return LoginError(reason, remedy=text_of(steps), retry_for=failure.retry_for)

@@ -14,6 +14,8 @@ import typer
 from gemwatch.cli.common import FAILED, MISUSED, Config, Json, config_path, print_json
 from gemwatch.cli.output import streams
 from gemwatch.cli.output.tables import in_colour, on_terminal, record, terminal_size
+from gemwatch.core.steps import steps_of
+from gemwatch.core.text.context import Context
 
 if TYPE_CHECKING:
     from gemwatch.adapters.config.file import LoadedFile
@@ -70,17 +72,18 @@ def _findings(path: Path, loaded: "LoadedFile", secrets: "Secrets", *, online: b
     from gemwatch.cli.doctor import configuration, machine, store, targets, web
 
     yield _instance(loaded)
-    yield from configuration.findings(path, loaded)
+    here = Context(config_path=str(path.absolute()))
+    yield from configuration.findings(path, loaded, here)
     found = load_sections(path, os.environ, ("store.url",)).settings
     if found is not None:
-        yield from store.findings(found.store.place)
+        yield from store.findings(found.store.place, here)
     yield from machine.findings(os.environ)
     settings = loaded.settings
     if settings is None:
         return
     yield web.finding(settings.web, daemon=writer_of(settings.store.place) is not None)
     yield from targets.findings(settings.targets, online=online)
-    yield from _login_and_api(settings, secrets, online=online)
+    yield from _login_and_api(settings, secrets, here, online=online)
 
 
 def _instance(loaded: "LoadedFile") -> "Finding":
@@ -95,11 +98,13 @@ def _instance(loaded: "LoadedFile") -> "Finding":
     return ok("instance", f"{name or socket.gethostname()}: {versions}")
 
 
-def _login_and_api(settings: "Settings", secrets: "Secrets", *, online: bool) -> "Iterator[Finding]":
+def _login_and_api(
+    settings: "Settings", secrets: "Secrets", context: Context, *, online: bool
+) -> "Iterator[Finding]":
     from gemwatch.cli.doctor import online as api
 
     async def gathered() -> "list[Finding]":
-        return [finding async for finding in api.findings(settings, secrets)]
+        return [finding async for finding in api.findings(settings, secrets, context)]
 
     program = api.command(settings.api.token)
     if program is not None:
@@ -130,7 +135,9 @@ def _say(finding: "Finding") -> None:
         mark = f"\x1b[{colour}m{mark}\x1b[0m"
     print("\n".join([mark + lines[0][len(indent) - 2 :], *lines[1:]]))
     if finding.remedy is not None:
-        print("\n".join(_wrapped(f"{indent}remedy: {finding.remedy}", indent, width)))
+        for number, step in enumerate(steps_of(finding.remedy)):
+            words = step.text if number else f"remedy: {step.text}"
+            print("\n".join([f"{indent}  {words}"] if step.command else _wrapped(indent + words, indent, width)))
 
 
 def _wrapped(text: str, indent: str, width: int) -> list[str]:

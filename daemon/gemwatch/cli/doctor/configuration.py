@@ -7,15 +7,17 @@ from pathlib import Path
 from gemwatch.adapters.config.file import LoadedFile
 from gemwatch.cli import credentials
 from gemwatch.cli.access import denied
-from gemwatch.cli.doctor.finding import Finding, ok, problem, warning
+from gemwatch.cli.doctor.finding import Finding, ok, problem, to_run, warning
+from gemwatch.core.steps import run
+from gemwatch.core.text.context import Context
 
 _MOUNTS = Path("/proc/self/mountinfo")
 _OCTAL = re.compile(r"\\([0-7]{3})")
 _IN_MOUNT_POINT = 4  # the field's place in a line
 
 
-def findings(path: Path, loaded: LoadedFile) -> Iterator[Finding]:
-    yield from _mistakes(path, loaded)
+def findings(path: Path, loaded: LoadedFile, context: Context) -> Iterator[Finding]:
+    yield from _mistakes(path, loaded, context)
     yield from _mounts(loaded.texts)
 
 
@@ -26,23 +28,24 @@ def mount_points(mountinfo: str) -> frozenset[str]:
     return frozenset(_OCTAL.sub(lambda octal: chr(int(octal[1], 8)), place) for place in places)
 
 
-def _mistakes(path: Path, loaded: LoadedFile) -> Iterator[Finding]:
-    settings = loaded.settings
+def _mistakes(path: Path, loaded: LoadedFile, context: Context) -> Iterator[Finding]:
+    settings, check = loaded.settings, "{gemwatch} check"
     if settings is None:
         mistakes, units = credentials.parted(loaded.problems)
         for mistake in mistakes:
-            yield problem("configuration", str(mistake), "Fix it and save, then run: gemwatch check")
+            yield problem("configuration", str(mistake), to_run("Fix it and save. To check it, run:", check, context))
         for unit in units:
-            yield problem("unit", credentials.missing(unit).rpartition(". ")[0], f"Run: {credentials.command(unit)}")
+            yield problem(
+                "unit", credentials.missing(unit).rpartition(". ")[0], run("Run:", credentials.command(unit))
+            )
         if (sentence := denied(path)) is not None:
             found, _, remedy = sentence.rpartition(". ")
-            yield problem("configuration", found, " ".join(remedy.split()))
+            yield problem("configuration", found, remedy)
         return
     yield ok("configuration", f"{path} is OK" if not loaded.problems else f"{path} is read")
     for mistake in loaded.problems:
-        yield problem(
-            "watch list", f"an entry is skipped: {mistake}", "Fix that entry and save, then run: gemwatch check"
-        )
+        remedy = to_run("Fix that entry and save. To check it, run:", check, context)
+        yield problem("watch list", f"an entry is skipped: {mistake}", remedy)
     for unwise in loaded.warnings:
         what, _, remedy = unwise.what.rpartition("; ")
         place = f"{unwise.file}:{unwise.line}:{unwise.column}"
@@ -50,7 +53,11 @@ def _mistakes(path: Path, loaded: LoadedFile) -> Iterator[Finding]:
     if settings.watches:
         yield ok("watch list", f"jobs: {len(settings.watches)}")
     elif not loaded.problems:
-        yield warning("watch list", "it is empty: no job is watched", "Add one: gemwatch watch JOB_ID")
+        yield warning(
+            "watch list",
+            "it is empty: no job is watched",
+            to_run("Add one:", "{gemwatch} watch JOB_ID", context),
+        )
 
 
 def _mounts(files: Iterable[Path]) -> Iterator[Finding]:

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gemwatch.core.steps import run
+from gemwatch.core.text.context import Context
+
 
 class State(StrEnum):
     """How bad it is. A problem keeps gemwatch from its work; a warning does not, or not yet."""
@@ -20,6 +23,11 @@ class Finding:
     state: State
     found: str
     remedy: str | None = None
+
+
+def to_run(words: str, command: str, context: Context) -> str:
+    """A remedy with a command to copy. `words` end in a colon; `{gemwatch}` includes the configuration."""
+    return run(words, context.command(command))
 
 
 def ok(name: str, found: str) -> Finding:

@@ -9,7 +9,7 @@ from gemwatch.adapters.login.command import command_name
 from gemwatch.adapters.login.credentials import Credentials
 from gemwatch.app.system_clock import SystemClock
 from gemwatch.cli.doctor.api_check import Answer, ask_once
-from gemwatch.cli.doctor.finding import Finding, State, ok, problem, warning
+from gemwatch.cli.doctor.finding import Finding, State, ok, problem, to_run, warning
 from gemwatch.cli.token import until
 from gemwatch.core.clock import Clock
 from gemwatch.core.job import Failed, Refused, Throttled
@@ -17,6 +17,8 @@ from gemwatch.core.login import LoginError, Token
 from gemwatch.core.refusals import Culprit, remedy
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import Settings, TokenSource
+from gemwatch.core.steps import ended, run
+from gemwatch.core.text.context import Context
 
 _SKEW = timedelta(seconds=60)
 _SOON = timedelta(minutes=2)
@@ -28,6 +30,7 @@ _CERTIFICATES = (
     "notifications and az); a clock that is far off has the same effect"
 )
 _FORM = "Check that api.base_url is the address of the GEM API, and that no proxy or login page answers in its place"
+_TIME = run("Have NTP keep it; a container has its host's clock. With systemd, run:", "timedatectl set-ntp true")
 _NO_TOKEN = warning("key and token", "not tried, since there is no token", "Fix the login first")
 
 
@@ -45,7 +48,7 @@ def command(source: TokenSource) -> Finding | None:
     return problem("token command", f"there is no program {name} on the PATH", what_to_do)
 
 
-async def findings(settings: Settings, secrets: Secrets) -> AsyncIterator[Finding]:
+async def findings(settings: Settings, secrets: Secrets, context: Context) -> AsyncIterator[Finding]:
     clock = SystemClock()
     there = await server_time(settings.api, clock)
     yield _reachable(settings, there)
@@ -59,7 +62,8 @@ async def findings(settings: Settings, secrets: Secrets) -> AsyncIterator[Findin
     try:
         token = await credentials.token()
     except LoginError as error:
-        yield problem("login", error.reason, f"{error.remedy.rstrip('.')}. Then run: gemwatch token")
+        check = to_run("Then check it:", "{gemwatch} token", context)
+        yield problem("login", error.reason, f"{ended(error.remedy)}\n{check}")
         yield _NO_TOKEN
         return
     yield _login(settings.api.token, credentials, token, clock)
@@ -89,7 +93,7 @@ def _clock(ahead: timedelta | None) -> Finding:
     if abs(ahead) <= _SKEW:
         return ok("clock", "agrees with the API's")
     found = f"it is {abs(seconds)} s {'ahead of' if seconds > 0 else 'behind'} the API's: tokens are judged by it"
-    return warning("clock", found, "Have NTP keep it (timedatectl set-ntp true); a container has its host's clock")
+    return warning("clock", found, _TIME)
 
 
 def _answer(answer: Answer, *, login: str) -> Finding:

@@ -15,36 +15,38 @@ from gemwatch.adapters.store.files import SIDE_FILES, StoreError, remote_filesys
 from gemwatch.adapters.store.info import writer_of
 from gemwatch.adapters.store.schema import REVISION, alembic_config, revision_of
 from gemwatch.cli.access import denied
-from gemwatch.cli.doctor.finding import Finding, ok, problem, warning
+from gemwatch.cli.doctor.finding import Finding, ok, problem, to_run, warning
 from gemwatch.core.settings import Place, Postgresql
+from gemwatch.core.steps import text_of
+from gemwatch.core.text.context import Context
 
 _LITTLE = 200 << 20  # bytes; a busy store with its log and one copy of it
 _LONG_TRANSACTION = 3600  # seconds
 _WAL_RESET_FIXED = (3, 51, 3)
 
 
-def findings(path: Place) -> Iterator[Finding]:
+def findings(path: Place, context: Context) -> Iterator[Finding]:
     if isinstance(path, Postgresql):
-        yield from _database(path)
+        yield from _database(path, context)
         return
     if (sentence := denied(path, needed=os.R_OK | os.W_OK)) is not None:
         found, _, remedy = sentence.rpartition(". ")
-        yield problem("store", found, " ".join(remedy.split()))
+        yield problem("store", found, remedy)
         yield _sqlite()
         return
     yield from _place(path)
     if path.exists():
-        yield _contents(path)
+        yield _contents(path, context)
     else:
         yield ok("store", f"there is none at {path} yet: the first `gemwatch run` makes it")
     yield _sqlite()
     writer = writer_of(path)
     if writer is not None:
-        yield from _service(path)
+        yield from _service(path, context)
     yield ok("daemon", "none uses this store" if writer is None else f"runs as {writer}")
 
 
-def _database(place: Postgresql) -> Iterator[Finding]:
+def _database(place: Postgresql, context: Context) -> Iterator[Finding]:
     from gemwatch.adapters.store.databases import postgresql
 
     try:
@@ -60,8 +62,10 @@ def _database(place: Postgresql) -> Iterator[Finding]:
     if found == REVISION:
         yield ok("store", f"{place} is OK, schema {found}")
     else:
-        remedy = (
-            "The start of the daemon of this version upgrades it. Or stop the daemon and run: gemwatch db upgrade"
+        remedy = to_run(
+            "The start of the daemon of this version upgrades it. Or stop the daemon and run:",
+            "{gemwatch} db upgrade",
+            context,
         )
         state = f"has schema {found}, this gemwatch reads {REVISION}" if found else "has no tables yet"
         yield ok("store", f"{place} {state}") if found is None else warning("store", f"{place} {state}", remedy)
@@ -74,46 +78,28 @@ def _database(place: Postgresql) -> Iterator[Finding]:
         )
     writer = writer_of(place)
     if writer is not None:
-        yield from _service(place)
+        yield from _service(place, context)
     yield ok("daemon", "none uses this store" if writer is None else f"runs as {writer}")
 
 
-def _service(path: Place) -> Iterator[Finding]:
+def _service(path: Place, context: Context) -> Iterator[Finding]:
     """What the daemon itself reports in its store."""
     import sqlalchemy as sa
 
+    from gemwatch.adapters.store.reads.failing import failing
     from gemwatch.adapters.store.reads.rows import service_state
     from gemwatch.adapters.store.rerouting import read_health
     from gemwatch.adapters.store.tables import service
-    from gemwatch.core.health import ApiState, Login
-    from gemwatch.core.text.context import NOWHERE
-    from gemwatch.core.text.failures import FAILING, Failure
 
     try:
         with open_to_read(path).begin() as connection:
             notes = {row.name: row.value for row in connection.execute(sa.select(service))}
-            state = service_state(notes)
-            healths = read_health(connection)
+            state = service_state(notes, targets=read_health(connection))
     except (StoreError, sa.exc.DatabaseError):
         return  # which `_contents` reports
-    failing = (
-        (Failure.CONFIG, state.config_refused),
-        (Failure.LOGIN, state.login is Login.REFUSED),
-        (Failure.API, state.api is ApiState.DOWN),
-    )
-    for failure, is_failing in failing:
-        if is_failing:
-            words = FAILING[failure]
-            commands = "; ".join(NOWHERE.command(template) for template in words.commands)
-            yield problem("daemon", f"{words.happened} {words.meaning}", f"{words.to_do} {commands}".strip())
-
-    words = FAILING[Failure.TARGET]
-    for name, health in healths.items():
-        if health.down:
-            commands = "; ".join(NOWHERE.commands(words.commands))
-            yield problem(
-                f"target {name}", f"{words.happened} {health.reason or ''}".strip(), f"{words.to_do} {commands}"
-            )
+    for found in failing(state, context):
+        name = "daemon" if found.target is None else f"target {found.target}"
+        yield problem(name, f"{found.sentences} {found.meaning}", text_of(found.steps))
     yield from _lists(notes.get("list_hints") or {})
 
 
@@ -162,8 +148,12 @@ def _closed(file: Path) -> bool:
     return file.exists() and not os.access(file, os.R_OK | os.W_OK)
 
 
-def _contents(path: Path) -> Finding:
-    put_back = "Stop the daemon, then move a copy to the store's place that was made with: gemwatch db backup FILE"
+def _contents(path: Path, context: Context) -> Finding:
+    put_back = to_run(
+        "Stop the daemon, then move a copy to the store's place that was made with:",
+        "{gemwatch} db backup FILE",
+        context,
+    )
     try:
         found = revision_of(open_to_read(path))
         with closing(sqlite.connect_to_read(path)) as connection:
@@ -177,7 +167,9 @@ def _contents(path: Path) -> Finding:
             return problem("store", f"{path} has schema {found}, which a newer gemwatch made", remedy)
     except (StoreError, sqlite3.Error) as error:
         return problem("store", f"{path}: {error}", put_back)
-    remedy = "Restart the daemon, which upgrades the store. Or stop it and run: gemwatch db upgrade"
+    remedy = to_run(
+        "Restart the daemon, which upgrades the store. Or stop it and run:", "{gemwatch} db upgrade", context
+    )
     return warning("store", f"{path} has schema {found or 'none'}, this gemwatch reads {REVISION}", remedy)
 
 

@@ -12,6 +12,7 @@ from gemwatch.cli.output.jobs import COLUMNS, Sort, ordered, remarks, row_of, wo
 from gemwatch.cli.output.screen import cut, full_screen, paint, pause
 from gemwatch.cli.output.service import failure_lines, failures, service_line
 from gemwatch.cli.output.tables import Column, fitted, record, shortened, terminal_size, zone
+from gemwatch.core.text.context import Context
 from gemwatch.core.text.formatting import counted
 
 Read = Callable[[], Overview]
@@ -22,7 +23,7 @@ _SHARE = 10  # the pause after a read, as a multiple of how long the read took
 _CHANGES = tuple(Column(title=title) for title in ("Time", "Job", "Name", "Status", "Remark"))
 
 
-def follow_on_screen(read: Read, select: Select, *, by_urgency: bool) -> None:
+def follow_on_screen(read: Read, select: Select, context: Context, *, by_urgency: bool) -> None:
     """Until Ctrl-C, which ends it with exit code 0."""
     found = read()
     try:
@@ -33,17 +34,26 @@ def follow_on_screen(read: Read, select: Select, *, by_urgency: bool) -> None:
                 jobs = select(found.jobs)
                 size = terminal_size()
                 shown = ordered(jobs, Sort.URGENCY) if by_urgency else jobs
-                paint(screen(found.service, shown, failure, width=size.columns, height=size.lines))
+                paint(screen(found.service, shown, failure, context, width=size.columns, height=size.lines))
                 pause(max(_EVERY, _SHARE * (time.monotonic() - started)))
     except KeyboardInterrupt:
         return
 
 
 def screen(
-    service: ServiceState, jobs: Sequence[JobRow], failure: str | None, *, width: int, height: int
+    service: ServiceState,
+    jobs: Sequence[JobRow],
+    failure: str | None,
+    context: Context,
+    *,
+    width: int,
+    height: int,
 ) -> list[str]:
     """The lines of the screen: no more than `height`, the last of them always how the service is."""
-    top = [*([f"The store cannot be read: {failure}", ""] if failure else []), *failure_lines(service, width)]
+    top = [
+        *([f"The store cannot be read: {failure}", ""] if failure else []),
+        *failure_lines(service, width, context),
+    ]
     bottom = ["", shortened(f"{service_line(service)}   {zone()}", width)]
     room = max(1, height - len(top) - len(bottom))
     # Only what can be seen is laid out: a watch list may have thousands of jobs.
@@ -53,7 +63,7 @@ def screen(
     return cut([*top, *table, *bottom], height, "and {} more lines")
 
 
-def follow_changes(read: Read, select: Select, *, by_urgency: bool) -> None:
+def follow_changes(read: Read, select: Select, context: Context, *, by_urgency: bool) -> None:
     """One line for each job at first, then one for each change of status or remark. Ctrl-C ends it with code 0."""
     del by_urgency  # lines come in the order of the changes
     print(record([column.title for column in _CHANGES]), flush=True)
@@ -71,7 +81,7 @@ def follow_changes(read: Read, select: Select, *, by_urgency: bool) -> None:
                     print(record([now, job.job_id, job.name, *word]), flush=True)
             service_says = [
                 *([f"the store cannot be read: {failure}"] if failure else []),
-                *(failure.replace("\n", " ") for failure in failures(found.service)),
+                *(failure.replace("\n", " ") for failure in failures(found.service, context)),
             ]
             if service_says != service_said:
                 service_said = service_says

@@ -12,6 +12,7 @@ from gemwatch.cli.output.screen import Inline
 from gemwatch.cli.output.tables import Cell, Column, Kind, fitted, record, terminal_size, zone
 from gemwatch.core.job import UNSEEN, is_end
 from gemwatch.core.outcome import EXIT_CODES, Outcome
+from gemwatch.core.steps import text_of
 from gemwatch.core.text import formatting
 from gemwatch.core.text.failures import FAILING, Failure
 from gemwatch.core.text.sanitize import single_line
@@ -124,7 +125,7 @@ def explain(standings: Sequence[Standing], outcome: Outcome) -> None:
     refused = [standing for standing in standings if standing.outcome is Outcome.LOGIN_REFUSED]
     if refused:
         why = single_line(refused[0].last_error or "refused", 500).rstrip(".")
-        remedy = refused[0].remedy or FAILING[Failure.LOGIN].remedy()
+        remedy = refused[0].remedy or text_of(FAILING[Failure.LOGIN].steps())
         streams.complain(f"login: {why}. The end of {_ids(refused)} cannot be seen. {remedy}")
     left = [standing for standing in standings if standing.outcome is None]
     if left and outcome in _CUT_SHORT:

@@ -31,7 +31,7 @@ from gemwatch.core.kinds import (
 from gemwatch.core.limits import Limits
 from gemwatch.core.polls.passed_limits import limited
 from gemwatch.core.polls.tracked import Memory, Policy, Tracked, Transition, Verdict
-from gemwatch.core.refusals import Culprit, remedy
+from gemwatch.core.refusals import Culprit
 
 JITTER = 0.1  # share of the interval, in both directions: spreads watches that were added together
 LOST_EVERY = timedelta(
@@ -201,7 +201,7 @@ def _refused(tracked: Tracked, seen: Refused, policy: Policy, roll: float) -> Ve
     if policy.many_refused or not refused_alone(tracked.memory, policy.last_good_sent_at):
         due = seen.at + max(SECOND_POLL, poll_pause(failures, roll))
         return _again(tracked, due, failures=failures, refused_at=first or seen.at, last_error=seen.reason)
-    facts = LoginFacts.of(_about_one_job(seen, tracked.job_id), since=first)
+    facts = LoginFacts.of(_about_one_job(seen), since=first)
     event = Event(at=seen.at, job_id=tracked.job_id, facts=facts)
     # With jitter, so that several such jobs are not polled together, which would look like a refused login.
     due = seen.at + max(tracked.every, LOST_EVERY) * (1 + 2 * JITTER * roll)
@@ -215,9 +215,9 @@ def refused_alone(memory: Memory, good_sent_at: datetime | None) -> bool:
     return memory.reported_refused or (first is not None and good_sent_at is not None and good_sent_at > first)
 
 
-def _about_one_job(seen: Refused, job_id: int) -> Refused:
+def _about_one_job(seen: Refused) -> Refused:
     """The refusal, attributed to the job: others were answered, so the API accepts key and token."""
-    return replace(seen, culprit=Culprit.JOB, remedy=remedy(Culprit.JOB, seen.status, login="", job_id=job_id))
+    return replace(seen, culprit=Culprit.JOB, remedy=None)
 
 
 def _answered_again(tracked: Tracked, at: datetime) -> Event:

@@ -8,6 +8,7 @@ from typing import assert_never
 from gemwatch.core.events import Event
 from gemwatch.core.kinds import ApiFacts, ConfigFacts, FailureFacts, LoginFacts, StoreFacts, TargetFacts
 from gemwatch.core.refusals import Culprit, suspects
+from gemwatch.core.steps import Step, ended, steps_of
 from gemwatch.core.text import formatting
 from gemwatch.core.text.context import NOWHERE, Context
 
@@ -43,9 +44,15 @@ class Words:
     commands: tuple[str, ...] = ()
     short: str = ""
 
-    def remedy(self, context: Context = NOWHERE) -> str:
-        """What to do, in one or two sentences with the commands, for pages and standard error."""
-        return f"{self.to_do} {' and '.join(context.commands(self.commands))}".strip()
+    def steps(self, context: Context = NOWHERE, remedy: str | None = None) -> tuple[Step, ...]:
+        """What to do. `remedy`: for the present cause; it replaces `to_do`, and the last command checks it."""
+        if not remedy:
+            commands = (Step(text=command, command=True) for command in context.commands(self.commands))
+            return (Step(text=self.to_do), *commands)
+        checks = context.commands(self.commands[-1:])
+        return steps_of(
+            "\n".join([ended(remedy), *(["Then check it:"] if checks else []), *map("  {}".format, checks)])
+        )
 
 
 _RESUMED = "All jobs are polled again. Jobs that finished in the meantime are reported now."
@@ -83,6 +90,7 @@ FAILING: Mapping[Failure, Words] = {
         commands=("{gemwatch} unwatch JOB_ID",),
     ),
     Failure.LOGIN_FOR_SOME: Words(
+        short="MANY JOBS REFUSED",
         title="requests for many jobs refused",
         happened="The GEM API refuses requests for many jobs, but answers others.",
         meaning="gemwatch cannot see when the refused jobs finish. It polls each of them at least every 5 minutes, "

@@ -11,7 +11,7 @@ from gemwatch.core.text.message import Block, Code, Command, Fact, Item, Line, P
 from gemwatch.core.text.sanitize import single_line
 
 _MOST_PROBLEMS = 10
-_LONGEST_REMEDY = 1000
+_LONGEST_STEP = 1000
 
 
 def title(event: Event) -> Line:
@@ -85,12 +85,9 @@ def _problems(facts: ConfigFacts, context: Context) -> Iterator[Block]:
 
 
 def _to_do(event: Event, facts: FailureFacts, words: Words, context: Context) -> Iterator[Block]:
-    remedy = single_line(facts.remedy, _LONGEST_REMEDY) if facts.remedy else ""
-    yield Paragraph(
-        label="To do", line=(f"{remedy} Then check it:" if remedy and words.commands else remedy or words.to_do,)
-    )
-    for command in context.commands(words.commands[-1:] if remedy else words.commands):
-        yield Command(text=command.replace("JOB_ID", str(event.job_id)))
+    for number, step in enumerate(words.steps(context, facts.remedy)):
+        text = single_line(step.text.replace("JOB_ID", str(event.job_id)), _LONGEST_STEP)
+        yield Command(text=text) if step.command else Paragraph(label="" if number else "To do", line=(text,))
 
 
 def _when(event: Event, facts: ServiceFacts, context: Context) -> Block:

@@ -15,6 +15,7 @@ from gemwatch.adapters.store.reads.views import MOST, Views
 from gemwatch.core.clock import Clock
 from gemwatch.core.job import Status
 from gemwatch.core.text import formatting
+from gemwatch.core.text.context import Context
 from gemwatch.web.http import parameters
 from gemwatch.web.http.health import State
 from gemwatch.web.http.parameters import ParameterError
@@ -38,6 +39,7 @@ class Pages:
         views: Views,
         renderer: Renderer,
         clock: Clock,
+        context: Context,
         log_out: bool = False,
         badge: str = "login",
     ) -> None:
@@ -46,6 +48,7 @@ class Pages:
         self._views = views
         self._renderer = renderer
         self._clock = clock
+        self._context = context
         self._log_out = log_out
         self._badge_is_private = badge != "open"
 
@@ -180,7 +183,7 @@ class Pages:
         self, template: str, service: ServiceState, now: datetime, *, status: int = 200, **shown: Any
     ) -> Response:
         """With what stands on every page."""
-        problems = banners(service, self._state.stalled())
+        problems = banners(service, self._state.stalled(), self._context)
         mood = "running" if service.jobs.get(Status.IN_PROGRESS) else "calm"
         text = self._renderer.draw(
             template,
@@ -204,7 +207,7 @@ class Pages:
             except StoreError as error:
                 text = self._renderer.draw(
                     "problem.html",
-                    banners=(store_banner(str(error)),),
+                    banners=(store_banner(str(error), self._context),),
                     follows=True,
                     mood="failing",
                     now=self._clock.now(),

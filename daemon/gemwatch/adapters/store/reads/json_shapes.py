@@ -82,6 +82,7 @@ def status_json(jobs: Iterable[JobRow], service: ServiceState) -> dict[str, Any]
             "api": service.api.value,
             "token_expires_at": as_text(service.token_expires_at, timespec="seconds"),
             "login_since": as_text(service.login_since),
+            "many_refused_since": as_text(service.many_refused_since),
             "api_since": as_text(service.api_since),
             "config": "refused" if service.config_refused else "ok",
             "config_since": as_text(service.config_since),
@@ -95,6 +96,7 @@ def service_json(service: ServiceState, *, version: str) -> shapes.Service:
     return {
         "version": version,
         "config": service.config,
+        "config_since": as_text(service.config_since),
         "store_failure": service.store_failure,
         "store_trouble": service.store_failure,
         "login": service.login.value,
@@ -102,6 +104,7 @@ def service_json(service: ServiceState, *, version: str) -> shapes.Service:
         "token_expires_at": as_text(service.token_expires_at, timespec="seconds"),
         "targets_down": targets_down_json(service),
         "login_since": as_text(service.login_since),
+        "many_refused_since": as_text(service.many_refused_since),
         "api_since": as_text(service.api_since),
         "deliveries": {DeliveryState.PENDING.value: service.pending, DeliveryState.FAILED.value: service.failed},
         "jobs": {status or UNSEEN: number for status, number in service.jobs.items()},

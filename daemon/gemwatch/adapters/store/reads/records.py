@@ -35,6 +35,7 @@ class Snapshot:
     next_poll_at: datetime | None = None
     config_refused: bool = False
     config_since: datetime | None = None  # when it was first refused
+    many_refused_since: datetime | None = None
     targets_down: Mapping[str, datetime] = field(default_factory=dict)  # since when, by name
 
 
@@ -134,5 +135,6 @@ class Records:
                 next_poll_at=connection.execute(_NEXT_POLL).scalar(),
                 config_refused=state.config_refused,
                 config_since=state.config_since,
+                many_refused_since=state.many_refused_since,
                 targets_down={name: since for name, since in sorted(down.items()) if since is not None},
             )

@@ -130,8 +130,13 @@ class ServiceState:
 
     login: Login = Login.UNKNOWN
     login_since: datetime | None = None
+    login_reason: str | None = None
+    login_remedy: str | None = None
+    many_refused_since: datetime | None = None  # the API refuses many jobs, but answers about others
     api: ApiState = ApiState.UNKNOWN
     api_since: datetime | None = None
+    api_reason: str | None = None
+    api_form: bool = False  # it answers in a form that gemwatch does not understand
     token_expires_at: datetime | None = None
     config: str = "ok"
     config_since: datetime | None = None  # when it was first refused
@@ -140,6 +145,7 @@ class ServiceState:
     pending: int = 0
     failed: int = 0
     targets: Mapping[str, TargetHealth] = field(default_factory=dict)
+    fallbacks: Mapping[str, str] = field(default_factory=dict)  # of the targets that have one
     store_failure: str | None = None
 
     @property
@@ -239,8 +245,13 @@ def service_state(
     return ServiceState(
         login=Login(notes.get("login") or Login.UNKNOWN),
         login_since=_time(notes.get("login_since")),
+        login_reason=notes.get("login_reason"),
+        login_remedy=notes.get("login_remedy"),
+        many_refused_since=_time(notes.get("many_refused_since")),
         api=ApiState(notes.get("api") or ApiState.UNKNOWN),
         api_since=_time(notes.get("api_since")),
+        api_reason=notes.get("api_reason"),
+        api_form=bool(notes.get("api_form")),
         token_expires_at=_time(notes.get("token_expires_at")),
         config=_config(notes.get("config") or {}),
         config_since=_time((notes.get("config") or {}).get("since")),
@@ -249,6 +260,7 @@ def service_state(
         pending=by_state.get(DeliveryState.PENDING.value, 0),
         failed=by_state.get(DeliveryState.FAILED.value, 0),
         targets=targets or {},
+        fallbacks=notes.get("fallbacks") or {},
     )
 
 

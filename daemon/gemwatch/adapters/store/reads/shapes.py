@@ -147,12 +147,14 @@ class TargetDown(TypedDict):
 class Service(TypedDict):
     version: str
     config: Annotated[str, _word(CONFIG_STATES), Field(description="Whether the last edit was applied")]
+    config_since: Annotated[Time | None, Field(description="Since when the configuration is refused")]
     store_failure: Annotated[str | None, Field(description="What keeps the store from being written")]
     store_trouble: Annotated[str | None, Field(description="The earlier name of store_failure")]
     login: Annotated[str, _word(Login)]
     api: Annotated[str, _word(ApiState)]
     token_expires_at: Time | None
     login_since: Time | None
+    many_refused_since: Annotated[Time | None, Field(description="Since when the API refuses many of the jobs")]
     api_since: Time | None
     targets_down: Annotated[list[TargetDown], Field(description="Targets that do not accept messages")]
     deliveries: DeliveryCounts

@@ -36,8 +36,16 @@ def test_status_imports_nothing_of_the_daemon(installation: Installation) -> Non
     assert not found & HEAVY
 
 
-@pytest.mark.parametrize("web", ["web:\n  listen: 127.0.0.1:9\n", "web: {listen: '127.0.0.1:9'}\n"])
+@pytest.mark.parametrize(
+    "web",
+    [
+        "web:\n  listen: 127.0.0.1:9\n",
+        "web: {listen: '127.0.0.1:9'}\n",
+        "web: {badge: open, listen: 127.0.0.1:9, token: '${file:t}'} # here\n",
+        '{"web": {"listen": "127.0.0.1:9"}}',
+    ],
+)
 def test_healthcheck_imports_next_to_nothing(installation: Installation, web: str) -> None:
     installation.config.write_text(web)
-    heavy = HEAVY | {"typer", "pydantic", "rich", "sqlalchemy"}
+    heavy = HEAVY | {"typer", "pydantic", "rich", "sqlalchemy", "yaml"}
     assert not imported("healthcheck", "--config", str(installation.config)) & heavy

@@ -66,6 +66,25 @@ async def test_message_that_fails_after_a_jump_is_retried_in_seconds(
 
 
 @JUMPS
+async def test_clock_jump_does_not_make_a_target_down(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path, jump: int
+) -> None:
+    gem.answers(1, "SUCCESS")
+    inbox.fails_with = 503
+    settings = settings_for(gem, tmp_path, [Target(name="team", url=inbox.target_url())], [1])
+    async with running(settings, clock) as rig:
+        await rig.poll()
+        await rig.deliver()
+        clock.jump(jump)
+        await rig.maintenance.round()
+        await rig.deliver(times=3, after=10)
+        health = rig.store.target_health()["team"]
+        assert health.failing_since is not None
+        assert clock.now() - health.failing_since < timedelta(minutes=5)
+        assert not health.down
+
+
+@JUMPS
 async def test_login_recovery_after_a_jump_is_noticed_at_once(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path, jump: int
 ) -> None:

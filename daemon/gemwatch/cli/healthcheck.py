@@ -5,6 +5,7 @@ address is not written in the plainest way.
 """
 
 import os
+import re
 import socket
 import time
 from collections.abc import Sequence
@@ -15,6 +16,13 @@ _PATIENCE = 5.0  # seconds
 _MOST_BYTES = 64 * 1024
 _LARGEST_CONFIG = 16 << 20  # bytes, as for all commands
 _DEFAULT = ("127.0.0.1", 8042)
+# `web: {listen: 127.0.0.1:8042, ...}` on one line; what has quotes or braces in front of it is left to YAML.
+_FLOW = re.compile(
+    r"""web:[ ]+\{(?:[^{}#"']*,)?
+    [ ]*listen:[ ]+(["']?)(?P<listen>off|[\w.\[\]:-]+:\d+)\1
+    [ ]*(?:,[ ].*)?\}?[ ]*(?:\#.*)?$""",
+    re.VERBOSE,
+)
 _URL_FORM = "--url: write http://HOST:PORT"
 
 Options = dict[str, str]
@@ -108,7 +116,11 @@ def _listen(path: Path) -> Any:
             text = file.read(_LARGEST_CONFIG).decode("utf-8-sig")
     except (OSError, ValueError):
         return None
+    if text.lstrip().startswith("{"):
+        return _in_json(text) or _parsed(text, path.parent)
     section = _section(text)
+    if section and (flow := _FLOW.match(section[0])) is not None:
+        return flow["listen"]
     for line in section:
         key, _, value = line.strip().partition(": ")
         value = value.partition(" #")[0].strip().strip("'\"")
@@ -117,6 +129,17 @@ def _listen(path: Path) -> Any:
     if "listen" not in text:
         return None
     return _parsed("\n".join(section), path.parent) or _parsed(text, path.parent)
+
+
+def _in_json(text: str) -> Any:
+    """The value in a configuration that is written as JSON; None if it is not, or has a reference."""
+    import json
+
+    try:
+        listen = json.loads(text)["web"]["listen"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+    return listen if isinstance(listen, str) and "$" not in listen else None
 
 
 def _section(text: str) -> list[str]:

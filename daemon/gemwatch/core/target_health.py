@@ -11,6 +11,7 @@ from gemwatch.core.work import Failure, NotSent, Outcome, Sent, retry_pause
 REFUSALS_APART = timedelta(minutes=1)  # after two permanent refusals this far apart, the target is down
 FAILS_FOR = timedelta(minutes=10)  # after attempts without an accepted message for this long, the target is down
 PAIR_EVERY = timedelta(minutes=10)  # report at most one failure and one recovery in this time
+_TIMES = ("failing_since", "refused_at", "down_since", "probe_at", "hold_until", "announced_at")
 PROBE_FIRST, PROBE_MOST = timedelta(minutes=1), timedelta(minutes=15)
 
 
@@ -45,6 +46,11 @@ class TargetHealth:
     def probes_now(self, now: datetime) -> bool:
         """Whether the target is down and the next message is tried on it first."""
         return self.probe_at is None or now >= self.probe_at
+
+    def moved(self, by: timedelta, written_by: datetime) -> "TargetHealth":
+        """The health after a jump of the clock: every time until `written_by` keeps its distance from now."""
+        times = {name: getattr(self, name) for name in _TIMES}
+        return replace(self, **{name: at + by for name, at in times.items() if at is not None and at <= written_by})
 
     def retried(self) -> "TargetHealth":
         """The health after a change of the URL: the next message shows whether that helped."""

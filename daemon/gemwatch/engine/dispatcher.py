@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -73,6 +73,10 @@ class Dispatcher:
             task.cancel()
         self.wake_up.set()
 
+    def clock_jumped(self, by: timedelta, written_by: datetime) -> None:
+        """Move what is remembered about targets as the store's schedule is moved."""
+        self._states.clock_jumped(by, written_by)
+
     @property
     def idle(self) -> bool:
         """Whether no message is being sent."""
@@ -114,17 +118,19 @@ class Dispatcher:
             ):  # missed deliveries become one message, which counts those that do not fit
                 size = self._fitting(bundle.target, rest, targets)
             part, rest = rest[:size], rest[size:]
-            if not await self._send(bundle.target, part, rest, targets):
+            if not await self._send(bundle.target, part, rest, targets, missed=bundle.missed):
                 return
 
-    async def _send(self, target: str, part: Sequence[Delivery], rest: Sequence[Delivery], targets: Targets) -> bool:
+    async def _send(
+        self, target: str, part: Sequence[Delivery], rest: Sequence[Delivery], targets: Targets, *, missed: bool
+    ) -> bool:
         """Send one message and settle its deliveries. If that fails, postpone the rest too. Returns the success."""
         clock, now = self._clock, self._clock.now()
         context = self._active.context(target)
         if len(part) == 1:
             message = compose(part[0].event_id, part[0].event, now=now, context=context)
         else:
-            message = summarise(_letters(part), now=now, context=context)
+            message = summarise(_letters(part), now=now, context=context, missed=missed)
         rendered = targets.render(target, message)
         outcome = await targets.send(target, rendered, message_ids(target, part, self._active.settings.name))
         settled = [settle(one, outcome, clock.now()) for one in part]

@@ -126,7 +126,12 @@ def build_loops(
             notes=notes,
         ),
         maintenance=Maintenance(
-            active=active, housekeeping=housekeeping, database=database, clock=clock, metrics=metrics
+            active=active,
+            housekeeping=housekeeping,
+            database=database,
+            clock=clock,
+            metrics=metrics,
+            on_jump=dispatcher.clock_jumped,
         ),
         store_monitor=StoreMonitor(
             active=active,

@@ -1,6 +1,7 @@
 """Renews the token before it expires, follows jumps of the clock, and deletes old history."""
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -13,6 +14,7 @@ from gemwatch.engine.wake_up import WakeUp
 
 log = structlog.get_logger()
 
+_ALWAYS = datetime(9000, 1, 1, tzinfo=UTC)
 JUMP = timedelta(seconds=10)  # a larger difference between the two clocks is a jump, not drift
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ORPHANS_EVERY, RETENTION_EVERY = 60.0, 86400.0
@@ -29,7 +31,10 @@ class Maintenance:
         database: Database,
         clock: Clock,
         metrics: Metrics,
+        on_jump: Callable[[timedelta, datetime], None] = lambda _by, _until: None,
     ) -> None:
+        """`on_jump` is called after a jump of the wall clock: by how much, and the latest time that is moved."""
+        self._on_jump = on_jump
         self._active = active
         self._housekeeping = housekeeping
         self._database = database
@@ -91,11 +96,10 @@ class Maintenance:
             return
         self._offset += jump
         log.warning("clock_jumped", seconds=round(jump.total_seconds()), detail="The schedule was moved with it.")
-        shift = self._housekeeping.shift_schedule
-        if jump < timedelta():
-            await self._database(shift, jump)
-        else:  # the latest polls and sends already use the new clock, so their schedule must not move
-            await self._database(shift, jump, self._clock.now() - jump / 2)
+        # After a jump forward the latest polls and sends already use the new clock: their schedule must not move.
+        written_by = _ALWAYS if jump < timedelta() else self._clock.now() - jump / 2
+        await self._database(self._housekeeping.shift_schedule, jump, written_by)
+        self._on_jump(jump, written_by)
 
     async def _expire(self) -> None:
         known = self._active.targets.names

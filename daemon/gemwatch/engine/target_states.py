@@ -1,7 +1,7 @@
 """Which targets accept messages: the dispatcher's memory, and how each attempt changes it."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -40,6 +40,10 @@ class TargetStates:
                 self._health[name] = self._health[name].retried()
             self._metrics.target_up(name, up=not self._of(name).down)
         self._targets = targets
+
+    def clock_jumped(self, by: timedelta, written_by: datetime) -> None:
+        """After a jump of the wall clock, which the store's schedule follows in the same way."""
+        self._health = {name: health.moved(by, written_by) for name, health in self._health.items()}
 
     def held(self, target: str, now: datetime) -> bool:
         """Whether the service asked to wait until a time that has not passed yet."""

@@ -11,10 +11,10 @@ import sqlalchemy as sa
 
 from gemwatch.adapters.store.housekeeping import Housekeeping
 from gemwatch.adapters.store.recording import Store
-from gemwatch.adapters.store.rerouting import read_health, write_health
+from gemwatch.adapters.store.rerouting import give_back, read_health, reroute, write_health
 from gemwatch.adapters.store.tables import metadata, watches
 from gemwatch.adapters.store.watch_list import WatchList
-from gemwatch.core.events import Target
+from gemwatch.core.events import Missed, Target
 from gemwatch.core.kinds import EventKind
 from gemwatch.core.polls.decide import decide
 from gemwatch.core.polls.tracked import Policy
@@ -323,6 +323,22 @@ def test_target_that_is_down_waits_as_long_after_a_clock_jump(bench: Bench) -> N
         moved = read_health(connection)[TEAM]
     assert moved.probe_at == NOW + MINUTE - timedelta(days=1)
     assert moved.hold_until == NOW + 2 * MINUTE - timedelta(days=1)
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=1), timedelta(hours=-1)])
+def test_messages_rerouted_before_a_clock_jump_are_given_back(bench: Bench, jump: timedelta) -> None:
+    bench.tell(2)
+    with bench.engine.begin() as connection:
+        write_health(connection, TEAM, TargetHealth(failing_since=NOW, down_since=NOW))
+        reroute(connection, TEAM, "another", NOW)
+    bench.keeping.shift_schedule(jump)
+    with bench.engine.begin() as connection:
+        since = read_health(connection)[TEAM].down_since
+        assert since == NOW + jump
+        give_back(connection, TEAM, Missed.SUMMARY, since, NOW + jump)
+    states = {(row["target"], row["state"]) for row in bench.records.deliveries()}
+    assert (TEAM, "pending") in states
+    assert (TEAM, "rerouted") not in states
 
 
 def test_poll_after_a_clock_jump_keeps_its_lease(bench: Bench) -> None:

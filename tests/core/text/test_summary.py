@@ -40,6 +40,12 @@ STORM = letters(
 )
 
 
+def test_summary_of_what_a_target_missed_says_it_was_down() -> None:
+    missed = summarise(STORM, now=AT, missed=True)
+    assert "This target was down. Its messages went to its fallback" in render(missed, Format.TEXT).body
+    assert "was down" not in text(STORM).body
+
+
 def test_summary_of_jobs_lists_failures_first() -> None:
     message = text(STORM)
     assert message.title == "6 jobs finished: 4 SUCCESS, 2 FAILED"

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from gemwatch.adapters.store import dialects
 from gemwatch.adapters.store.recording import write_notes
-from gemwatch.adapters.store.rerouting import prune_texts
-from gemwatch.adapters.store.tables import deliveries, events, service, target_health, watches
+from gemwatch.adapters.store.rerouting import move_rerouted, prune_texts, read_health, write_health
+from gemwatch.adapters.store.tables import deliveries, events, service, watches
 from gemwatch.core.job import ENDS
 from gemwatch.core.work import KEEP_TRYING, DeliveryState
 
@@ -59,9 +59,11 @@ class Housekeeping:
                 waiting = sa.and_(column.table.c.due_at.is_not(None), old)
                 shifted = {column: sa.type_coerce(column, sa.BigInteger) + microseconds}
                 connection.execute(sa.update(column.table).where(waiting).values(shifted))
-            for time in (target_health.c.probe_at, target_health.c.hold_until):
-                later = sa.type_coerce(time, sa.BigInteger) + microseconds
-                connection.execute(sa.update(target_health).where(time <= written_by).values({time: later}))
+            for target, health in read_health(connection).items():
+                later = health.moved(by, written_by)
+                write_health(connection, target, later)
+                if health.down_since is not None and later.down_since != health.down_since:
+                    move_rerouted(connection, target, health.down_since, by)
 
     def pull_back(self, now: datetime, horizon: datetime) -> int:
         """At the start, in case the clock was set back in the meantime: work beyond the horizon becomes due."""

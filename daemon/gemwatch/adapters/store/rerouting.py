@@ -74,6 +74,17 @@ def give_back(connection: sa.Connection, target: str, missed: Missed, since: dat
     connection.execute(sa.update(deliveries).where(rerouted).values(state=DeliveryState.PENDING.value, **due))
 
 
+def move_rerouted(connection: sa.Connection, target: str, since: datetime, by: timedelta) -> None:
+    """After a jump of the clock: what was rerouted since the target went down stays so for `give_back`."""
+    mine = sa.and_(
+        deliveries.c.target == target,
+        deliveries.c.state == DeliveryState.REROUTED.value,
+        deliveries.c.rerouted_at >= since,
+    )
+    later = sa.type_coerce(deliveries.c.rerouted_at, sa.BigInteger) + by // timedelta(microseconds=1)
+    connection.execute(sa.update(deliveries).where(mine).values(rerouted_at=later))
+
+
 def keep_text(connection: sa.Connection, text: SentText, now: datetime) -> None:
     values = {"at": now, "title": text.title, "body": text.body, "format": text.format}
     number = connection.execute(sa.insert(messages).values(values)).inserted_primary_key

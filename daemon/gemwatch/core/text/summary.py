@@ -15,16 +15,26 @@ from gemwatch.core.traits import Tone
 
 _ENDS = {EventKind.SUCCESS: "SUCCESS", EventKind.NEEDS_REVIEW: "SUCCESS to review", EventKind.FAILED: "FAILED"}
 _CLOSING = "These events were waiting at the same time, so they are sent as one message."
+_MISSED = "This target was down. Its messages went to its fallback; this is what it missed."
 
 
-def summarise(letters: Sequence[tuple[int, Event]], *, now: datetime | None, context: Context = NOWHERE) -> Message:
-    """One message about several events, with a row and id for each. `now` None: all rows show their time."""
+def summarise(
+    letters: Sequence[tuple[int, Event]],
+    *,
+    now: datetime | None,
+    context: Context = NOWHERE,
+    missed: bool = False,
+) -> Message:
+    """One message about several events, with a row and id for each. `now` None: all rows show their time.
+
+    `missed`: they went to the target's fallback while it was down.
+    """
     ordered = sorted(letters, key=lambda letter: _place(letter[1].kind))
     events = [event for _, event in letters]
     rows = (Row(cells=tuple(_cells(event_id, event, now, context))) for event_id, event in ordered)
     return Message(
         title=(_title(events),),
-        blocks=(*rows, Paragraph(line=(_CLOSING,)), *sender(context, None)),
+        blocks=(*rows, Paragraph(line=(_MISSED if missed else _CLOSING,)), *sender(context, None)),
         tone=_tone(events),
     )
 

@@ -61,7 +61,8 @@ class Maintenance:
     def _log_renewal(self, error: LoginError | None, expires_at: datetime | None) -> None:
         """Log a renewal that fails while the old token is still valid, so that polling continues for now."""
         if error is not None and error is not self._logged and expires_at is not None:
-            log.warning("token_renewal_failed", reason=str(error), valid_until=expires_at)
+            remedy = " ".join(error.remedy.split())
+            log.warning("token_renewal_failed", reason=error.reason, remedy=remedy, valid_until=expires_at)
         self._logged = error
 
     async def _note_expiry(self, expires_at: datetime | None) -> None:

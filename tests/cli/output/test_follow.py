@@ -141,8 +141,8 @@ def test_status_shows_failures_of_the_daemon_first(many: Installation) -> None:
         assert terminal.end() == 0
         lines = terminal.until("Login: refused").splitlines()
     assert lines[0].startswith("The GEM API refuses gemwatch's login.")
-    assert any(line.endswith("check --online") for line in lines[:12])
-    assert all(len(line) <= 80 for line in lines if not line.endswith("check --online"))  # a command stays whole
+    assert f"  gemwatch --config {many.config} check --online" in lines  # whole, to be copied
+    assert all(len(line) <= 80 for line in lines if not line.startswith("  gemwatch "))
 
 
 def test_status_filters_sorts_and_limits(many: Installation) -> None:

@@ -19,6 +19,6 @@ def test_status_names_refused_configuration_and_targets_down(installation: Insta
     assert done.returncode == 0
     refused, target = (line for line in done.stderr.splitlines() if "Since" in line)
     assert "saved configuration has mistakes" in refused
-    said = "The target does not accept messages. Reason: no_service. Since 1 Mar 12:00."
+    said = "the target does not accept messages. Reason: no_service. Since 1 Mar 12:00."
     assert target.startswith(f"gemwatch: team-slack: {said}")
     assert f"gemwatch --config {installation.config} test-notify" in done.stderr

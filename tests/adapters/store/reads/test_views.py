@@ -162,6 +162,8 @@ async def test_service_view_has_health_and_counts(store: Place) -> None:
         "store_failure": "disk full",
         "store_trouble": "disk full",
         "config": "ok",
+        "config_since": None,
+        "many_refused_since": None,
         "login": "ok",
         "login_since": "2026-03-01T12:00:00.000Z",
         "api": "down",

@@ -92,7 +92,8 @@ def test_pipe_gets_one_record_per_finding(well: Installation) -> None:
     header, *lines = (line.split("\t") for line in done.stdout.splitlines())
     assert header == ["State", "Check", "Found", "Remedy"]
     assert {tuple(line[:2]) for line in lines} >= {("ok", "store"), ("warning", "watch list")}
-    assert ["warning", "watch list", "it is empty: no job is watched", "Add one: gemwatch watch JOB_ID"] in lines
+    remedy = f"Add one: gemwatch --config {well.config} watch JOB_ID"
+    assert ["warning", "watch list", "it is empty: no job is watched", remedy] in lines
     assert all(len(line) == 4 for line in lines)
     assert "\x1b" not in done.stdout
     assert well.run("doctor", PYTHONIOENCODING="ascii", **NO_CA).stdout.isascii()

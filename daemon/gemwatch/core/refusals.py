@@ -13,8 +13,8 @@ from html import unescape
 from http import HTTPStatus
 from typing import Any
 
-from gemwatch.core.steps import ended
 from gemwatch.core.text.sanitize import single_line
+from gemwatch.core.text.steps import ended
 
 LONGEST_WORDS = 200  # characters to keep of the API's own words
 PRODUCTS = '"Orbis GEM API" and "Orbis Private Data Gateway API"'  # TomTom's documentation of GEM requires both

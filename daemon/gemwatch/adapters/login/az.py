@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from gemwatch.core.refusals import cut_at_word
-from gemwatch.core.steps import run
+from gemwatch.core.text.steps import run
 
 PASSING, UNKNOWN = 30.0, 5.0  # seconds to retry a failure before it is reported
 _LONGEST_WORDS = 300

@@ -16,8 +16,8 @@ from typing import cast
 from gemwatch.adapters.login.az import PASSING, UNKNOWN, Login, read_failure
 from gemwatch.core.login import LoginError
 from gemwatch.core.secrets import MASK, Secrets
-from gemwatch.core.steps import steps_of, text_of
 from gemwatch.core.text.sanitize import single_line
+from gemwatch.core.text.steps import steps_of, text_of
 
 COMMAND_LIMIT = timedelta(seconds=60)  # the first `az` on a small machine is slow
 _MOST_BYTES = 256 * 1024

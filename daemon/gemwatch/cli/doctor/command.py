@@ -14,8 +14,8 @@ import typer
 from gemwatch.cli.common import FAILED, MISUSED, Config, Json, config_path, print_json
 from gemwatch.cli.output import streams
 from gemwatch.cli.output.tables import in_colour, on_terminal, record, terminal_size
-from gemwatch.core.steps import steps_of
 from gemwatch.core.text.context import Context
+from gemwatch.core.text.steps import steps_of
 
 if TYPE_CHECKING:
     from gemwatch.adapters.config.file import LoadedFile

@@ -8,8 +8,8 @@ from gemwatch.adapters.config.file import LoadedFile
 from gemwatch.cli import credentials
 from gemwatch.cli.access import denied
 from gemwatch.cli.doctor.finding import Finding, ok, problem, to_run, warning
-from gemwatch.core.steps import run
 from gemwatch.core.text.context import Context
+from gemwatch.core.text.steps import run
 
 _MOUNTS = Path("/proc/self/mountinfo")
 _OCTAL = re.compile(r"\\([0-7]{3})")

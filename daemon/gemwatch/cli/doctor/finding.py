@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gemwatch.core.steps import run
 from gemwatch.core.text.context import Context
+from gemwatch.core.text.steps import run
 
 
 class State(StrEnum):

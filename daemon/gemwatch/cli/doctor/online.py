@@ -17,8 +17,8 @@ from gemwatch.core.login import LoginError, Token
 from gemwatch.core.refusals import Culprit, remedy
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import Settings, TokenSource
-from gemwatch.core.steps import ended, run
 from gemwatch.core.text.context import Context
+from gemwatch.core.text.steps import ended, run
 
 _SKEW = timedelta(seconds=60)
 _SOON = timedelta(minutes=2)

@@ -17,8 +17,8 @@ from gemwatch.adapters.store.schema import REVISION, alembic_config, revision_of
 from gemwatch.cli.access import denied
 from gemwatch.cli.doctor.finding import Finding, ok, problem, to_run, warning
 from gemwatch.core.settings import Place, Postgresql
-from gemwatch.core.steps import text_of
 from gemwatch.core.text.context import Context
+from gemwatch.core.text.steps import text_of
 
 _LITTLE = 200 << 20  # bytes; a busy store with its log and one copy of it
 _LONG_TRANSACTION = 3600  # seconds

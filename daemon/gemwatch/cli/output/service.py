@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from gemwatch.adapters.store.reads.failing import Failing, failing
 from gemwatch.cli.output import streams
 from gemwatch.cli.output.tables import in_colour, local
-from gemwatch.core.steps import text_of
 from gemwatch.core.text.context import Context
+from gemwatch.core.text.steps import text_of
 
 if TYPE_CHECKING:
     from gemwatch.adapters.store.reads.rows import ServiceState

@@ -12,10 +12,10 @@ from gemwatch.cli.output.screen import Inline
 from gemwatch.cli.output.tables import Cell, Column, Kind, fitted, record, terminal_size, zone
 from gemwatch.core.job import UNSEEN, is_end
 from gemwatch.core.outcome import EXIT_CODES, Outcome
-from gemwatch.core.steps import text_of
 from gemwatch.core.text import formatting
 from gemwatch.core.text.failures import FAILING, Failure
 from gemwatch.core.text.sanitize import single_line
+from gemwatch.core.text.steps import text_of
 from gemwatch.core.waiting import Source, Standing
 
 _MOST_IDS = 20  # in a sentence

@@ -8,9 +8,9 @@ from typing import assert_never
 from gemwatch.core.events import Event
 from gemwatch.core.kinds import ApiFacts, ConfigFacts, FailureFacts, LoginFacts, StoreFacts, TargetFacts
 from gemwatch.core.refusals import Culprit, suspects
-from gemwatch.core.steps import Step, ended, steps_of
 from gemwatch.core.text import formatting
 from gemwatch.core.text.context import NOWHERE, Context
+from gemwatch.core.text.steps import Step, ended, steps_of
 
 
 class Failure(StrEnum):

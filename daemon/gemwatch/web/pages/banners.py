@@ -6,10 +6,10 @@ from datetime import datetime
 
 from gemwatch.adapters.store.reads.failing import Failing, failing, failing_now
 from gemwatch.adapters.store.reads.rows import ServiceState
-from gemwatch.core.steps import Step
 from gemwatch.core.text import formatting
 from gemwatch.core.text.context import Context
 from gemwatch.core.text.failures import Failure
+from gemwatch.core.text.steps import Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

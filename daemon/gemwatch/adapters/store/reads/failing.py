@@ -6,10 +6,10 @@ from datetime import datetime
 
 from gemwatch.adapters.store.reads.rows import ServiceState
 from gemwatch.core.health import ApiState, Login
-from gemwatch.core.steps import Step
 from gemwatch.core.text.context import Context
 from gemwatch.core.text.failures import FAILING, Failure
 from gemwatch.core.text.sanitize import single_line
+from gemwatch.core.text.steps import Step
 
 _LONGEST_REASON, _LONGEST_NAME = 300, 80
 

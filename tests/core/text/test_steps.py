@@ -1,6 +1,6 @@
 """Remedies: sentences, and commands that can be copied."""
 
-from gemwatch.core.steps import Step, ended, run, steps_of, text_of
+from gemwatch.core.text.steps import Step, ended, run, steps_of, text_of
 
 REMEDY = run("Log in. Run:", "az login --scope 'a b'", "Then wait.")
 

@@ -167,6 +167,7 @@ async def _open_store(
     longest = max([LOST_EVERY, settings.poll.every, *(watch.every for watch in settings.watches if watch.every)])
     await database(housekeeping.release_claims)
     await database(housekeeping.pull_back, clock.now(), clock.now() + longest * 1.2 + timedelta(minutes=1))
+    await database(housekeeping.note, {"version": __version__})  # for `doctor`
     return await database(housekeeping.notes)
 
 

@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -44,7 +45,7 @@ def run(context: typer.Context, config: Config = None) -> None:
     for warning in configuration.first.warnings:
         log.warning("config_warning", reason=str(warning))
     try:
-        with _opened(settings.store.place) as lock:
+        with opened(settings.store.place) as lock:
             asyncio.run(service.run(configuration, settings, secrets, lock))
     except Exception as error:
         cause = _cause(error)
@@ -57,14 +58,14 @@ def run(context: typer.Context, config: Config = None) -> None:
 
 
 @contextmanager
-def _opened(place: "Place") -> "Iterator[Lock]":
-    """The store with current tables, locked for this daemon."""
+def opened(place: "Place", mounts: Path | None = None) -> "Iterator[Lock]":
+    """The store with current tables, locked for this daemon. `mounts`: the list of mounts, if not the kernel's."""
     import structlog
 
     from gemwatch.adapters.store.database import WriterLock
     from gemwatch.adapters.store.databases.copying import held
     from gemwatch.adapters.store.databases.sqlite import wait_for_writers
-    from gemwatch.adapters.store.files import remote_filesystem
+    from gemwatch.adapters.store.files import MOUNTS, remote_filesystem
     from gemwatch.adapters.store.schema import upgrade
     from gemwatch.core.settings import Postgresql
 
@@ -78,7 +79,7 @@ def _opened(place: "Place") -> "Iterator[Lock]":
         wait_for_writers(
             place, _PATIENCE, lambda: log.warning("store_locked", reason="database is locked", detail=patience)
         )
-        if (kind := remote_filesystem(place)) is not None:
+        if (kind := remote_filesystem(place, mounts or MOUNTS)) is not None:
             log.warning("store_on_network_filesystem", reason=kind, detail="SQLite needs a local file system.")
         if (copy := upgrade(place)) is not None:
             log.info("store_migrated", backup=str(copy))

@@ -9,6 +9,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 PRIVATE = 0o600
+MOUNTS = Path("/proc/self/mountinfo")  # the kernel's list of what is mounted where
 SIDE_FILES = ("-wal", "-shm", ".lock")  # the files next to a store that belong to it
 _REMOTE = frozenset(
     {
@@ -116,7 +117,7 @@ def owner_of(found: os.stat_result) -> str:
     return _user(found.st_uid)
 
 
-def remote_filesystem(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str | None:
+def remote_filesystem(path: Path, mounts: Path = MOUNTS) -> str | None:
     """The kind of network file system of the path, such as `nfs4`; None for a local one.
 
     SQLite's locks and shared memory do not work there.

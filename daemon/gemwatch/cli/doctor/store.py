@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
+from gemwatch import __version__
 from gemwatch.adapters.store.backup import damage
 from gemwatch.adapters.store.database import open_to_read
 from gemwatch.adapters.store.databases import sqlite
-from gemwatch.adapters.store.files import SIDE_FILES, StoreError, remote_filesystem
+from gemwatch.adapters.store.files import MOUNTS, SIDE_FILES, StoreError, remote_filesystem
 from gemwatch.adapters.store.info import writer_of
 from gemwatch.adapters.store.schema import REVISION, alembic_config, revision_of
 from gemwatch.cli.access import denied
@@ -25,7 +26,7 @@ _LONG_TRANSACTION = 3600  # seconds
 _WAL_RESET_FIXED = (3, 51, 3)
 
 
-def findings(path: Place, context: Context) -> Iterator[Finding]:
+def findings(path: Place, context: Context, mounts: Path = MOUNTS) -> Iterator[Finding]:
     if isinstance(path, Postgresql):
         yield from _database(path, context)
         return
@@ -34,7 +35,7 @@ def findings(path: Place, context: Context) -> Iterator[Finding]:
         yield problem("store", found, remedy)
         yield _sqlite()
         return
-    yield from _place(path)
+    yield from _place(path, mounts)
     if path.exists():
         yield _contents(path, context)
     else:
@@ -100,6 +101,10 @@ def _service(path: Place, context: Context) -> Iterator[Finding]:
     for found in failing(state, context):
         name = "daemon" if found.target is None else f"target {found.target}"
         yield problem(name, f"{found.sentences} {found.meaning}", text_of(found.steps))
+    version = notes.get("version")
+    if version not in (None, __version__) and not isinstance(path, Postgresql):
+        says = f"the daemon that runs is gemwatch {version}, this command is {__version__}"
+        yield warning("daemon", says, "Restart the daemon, so that it is the installed version")
     yield from _lists(notes.get("list_hints") or {})
 
 
@@ -116,7 +121,7 @@ def _lists(noted: Mapping[str, Mapping[str, str]]) -> Iterator[Finding]:
             yield ok("lists", says)
 
 
-def _place(path: Path) -> Iterator[Finding]:
+def _place(path: Path, mounts: Path) -> Iterator[Finding]:
     folder = next(place for place in path.absolute().parents if place.exists())
     remedy = "Let the user that runs gemwatch write there, or set store.url to another place"
     try:
@@ -134,7 +139,7 @@ def _place(path: Path) -> Iterator[Finding]:
         )
     if not closed:
         yield ok("store folder", f"{folder} can be written")
-    if (kind := remote_filesystem(folder)) is not None:
+    if (kind := remote_filesystem(folder, mounts)) is not None:
         yield warning("file system", f"{folder} is on {kind}", "Put the store on a local disk: SQLite needs one")
     free = shutil.disk_usage(folder).free
     room = f"{free >> 20} MiB are free in {folder}"

@@ -24,7 +24,8 @@ def findings(targets: Sequence[Target], *, online: bool) -> Iterator[Finding]:
         advice = url_advice(target.url)
         host = host_of(target.url) if online else None
         if advice is not None:
-            yield warning(name, advice, "Make a target of each recipient")
+            found, _, remedy = advice.partition(". ")
+            yield warning(name, found, remedy)
         elif host is not None and not _resolves(host):
             yield warning(
                 name,

@@ -39,6 +39,11 @@ WORDINGS = {
     "json": ({}, '{"error": {"message": "Rate limit exceeded"}}'),
     "quota": ({}, "quota exceeded"),
     "too many": ({}, '{"title": "Too Many Requests"}'),
+    "quota code": ({"x-mashery-error-code": "ERR_403_DEVELOPER_OVER_QUOTA"}, "<h1>Forbidden</h1>"),
+    "account header": ({"x-error-detail-header": "Account Over Rate Limit"}, ""),
+    "qps sentence": ({}, '{"detailedError": {"code": "FORBIDDEN", "message": "You are over QPS for this key"}}'),
+    "call volume": ({}, '{"message": "Out of call volume quota. Quota will be replenished in 00:00:03."}'),
+    "per second": ({}, "<html><body>More than 5 requests per second are not allowed.</body></html>"),
 }
 
 
@@ -81,8 +86,7 @@ def kinds(life: Life) -> Counter[str]:
     return Counter(row["kind"] for row in life.records.deliveries())
 
 
-@pytest.mark.parametrize("rate", [0, 10, 4])
-@pytest.mark.parametrize("wording", WORDINGS)
+@pytest.mark.parametrize(("wording", "rate"), [*((each, 0) for each in WORDINGS), ("html", 10), ("html", 4)])
 def test_quota_delays_results_without_an_event(
     tmp_path: Path, world: World, loop: VirtualLoop, wording: str, rate: float
 ) -> None:
@@ -127,8 +131,13 @@ def test_quota_that_blocks_everything_becomes_a_refusal(tmp_path: Path, world: W
     loop.run_until_complete(story())
 
 
-def test_words_that_only_contain_rate_are_a_refusal(tmp_path: Path, world: World, loop: VirtualLoop) -> None:
-    world.forbidden = Answer(status=HTTPStatus.FORBIDDEN, body="could not generate a separate report")
+@pytest.mark.parametrize(
+    "body", ["could not generate a separate report", '{"message": "Token generation: rate card is separate"}']
+)
+def test_words_that_only_contain_rate_are_a_refusal(
+    tmp_path: Path, world: World, loop: VirtualLoop, body: str
+) -> None:
+    world.forbidden = Answer(status=HTTPStatus.FORBIDDEN, body=body)
 
     async def story() -> None:
         life = Life(world, eager(tmp_path, every=timedelta(minutes=1)))

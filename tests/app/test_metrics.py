@@ -26,7 +26,12 @@ CONTRACT = {
     "gemwatch_config_last_reload_success_timestamp_seconds",
     "gemwatch_build_info",
 }
-BEYOND = {"gemwatch_job_events_total", "gemwatch_sweeps_total", "gemwatch_web_login_failures_total"}
+BEYOND = {
+    "gemwatch_job_events_total",
+    "gemwatch_sweeps_total",
+    "gemwatch_web_login_failures_total",
+    "gemwatch_store_repeats_total",
+}
 
 
 class Scrape:

@@ -1,5 +1,6 @@
 """The installed program with its store in PostgreSQL."""
 
+import signal
 from collections.abc import Iterator
 from urllib.parse import quote
 
@@ -7,12 +8,12 @@ import pytest
 
 from gemwatch.adapters.store.database import open_to_read
 from gemwatch.core.settings import Postgresql
-from support.daemon import Installation
+from support.daemon import Installation, free_port
 from support.gem import ScriptedGem
 from support.inbox import Inbox
 from support.json_records import JsonRecords
-from support.postgresql import administer, new_database
-from support.waiting import wait_until
+from support.postgresql import administer, new_database, restart_hard
+from support.waiting import PATIENCE, wait_until
 
 
 @pytest.fixture
@@ -82,6 +83,42 @@ def test_outage_of_postgresql_loses_nothing(
         wait_until(lambda: inbox.titles() == ["SUCCESS: job 7"], "the end")
         assert daemon.logged("component_recovered")
         assert daemon.stop() == 0
+
+
+def test_hard_restart_of_postgresql_loses_nothing(
+    stored: Installation, gem: ScriptedGem, inbox: Inbox, place: Postgresql
+) -> None:
+    gem.answers(7, "IN_PROGRESS")
+    stored.configure(watch=[7])
+    with stored.daemon() as daemon:
+        wait_until(lambda: gem.asked(7) > 0, "a poll")
+        restart_hard()
+        gem.answers(7, "SUCCESS")
+        wait_until(lambda: inbox.titles() == ["SUCCESS: job 7"], "the end")
+        wait_until(lambda: [row["state"] for row in stored.json("deliveries")] == ["sent"], "the delivery")
+        assert daemon.stop() == 0
+
+
+def test_frozen_daemon_writes_nothing_when_it_continues(
+    stored: Installation, gem: ScriptedGem, inbox: Inbox, place: Postgresql
+) -> None:
+    gem.answers(7, "IN_PROGRESS")
+    stored.configure(watch=[7])
+    with stored.daemon() as frozen:
+        wait_until(lambda: gem.asked(7) > 0, "a poll")
+        frozen.process.send_signal(signal.SIGSTOP)
+        port = free_port()
+        stored.configure(web={"listen": f"127.0.0.1:{port}"})
+        stored.port = port
+        with stored.daemon() as daemon:  # waits for the end of the lease
+            frozen.process.send_signal(signal.SIGCONT)
+            assert frozen.process.wait(PATIENCE) == 1
+            gem.answers(7, "SUCCESS")
+            wait_until(lambda: inbox.titles() == ["SUCCESS: job 7"], "the end")
+            assert daemon.process.poll() is None
+            assert daemon.stop() == 0
+        assert f"process {daemon.process.pid} on " in frozen.log_file.read_text()
+    assert inbox.titles() == ["SUCCESS: job 7"]
 
 
 def test_kill_repeats_no_message_and_frees_the_store(

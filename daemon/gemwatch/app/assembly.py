@@ -71,7 +71,7 @@ async def build(
         progress.expect(name, within=STALLED_AFTER)
     engine = open_to_write(settings.store.place, lock=lock)
     stack.callback(engine.dispose)
-    database = DatabaseThread(on_failure=_log_store)
+    database = DatabaseThread(on_failure=_log_store, on_repeat=metrics.store_repeat)
     stack.callback(database.close)
     store, housekeeping = Store(engine, settings.targets), Housekeeping(engine)
     notes = await _open_store(database, housekeeping, settings, clock)

@@ -88,10 +88,18 @@ class Metrics:
             "Wrong web tokens, in headers and in the login form.",
             registry=registry,
         )
+        self._store_repeats = Counter(
+            "gemwatch_store_repeats_total",
+            "Transactions that were repeated because another one was in their way; on PostgreSQL only.",
+            registry=registry,
+        )
         self._gauges = _GaugeSet(registry)
 
     def login_failure(self) -> None:
         self._login_failures.inc()
+
+    def store_repeat(self) -> None:
+        self._store_repeats.inc()
 
     def poll(self, outcome: str, seconds: float) -> None:
         self._polls[outcome].inc()

@@ -2,16 +2,21 @@
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 
-from gemwatch.adapters.store.database import AlreadyRunningError, open_to_write
+from gemwatch.adapters.store import dialects
+from gemwatch.adapters.store.database import AlreadyRunningError, open_to_read, open_to_write, relaxed
 from gemwatch.adapters.store.databases.leases import Lease
 from gemwatch.adapters.store.info import writer_of
+from gemwatch.adapters.store.recording import Store
 from gemwatch.adapters.store.tables import leases, service
 from gemwatch.core.settings import Postgresql
 from support.postgresql import daemon_on, new_database
+
+NOW = datetime(2026, 2, 18, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -61,9 +66,11 @@ def test_lease_that_nobody_took_continues(place: Postgresql) -> None:
         engine.dispose()
 
 
-def test_lease_is_checked_between_renewals(place: Postgresql) -> None:
+@pytest.mark.parametrize("durable", [True, False])
+def test_lease_is_checked_between_renewals(place: Postgresql, *, durable: bool) -> None:
     with Lease(place) as lease:
         engine = open_to_write(place, lock=lease)
+        engine = engine if durable else relaxed(engine)
         with engine.begin():
             pass
         other = open_to_write(place)
@@ -73,6 +80,33 @@ def test_lease_is_checked_between_renewals(place: Postgresql) -> None:
             pass
         engine.dispose()
         other.dispose()
+
+
+def test_nobody_takes_the_lease_during_a_transaction(place: Postgresql) -> None:
+    with Lease(place) as lease:
+        engine, other = open_to_write(place, lock=lease), open_to_write(place)
+        with engine.begin():
+            pass
+        with engine.begin(), other.connect() as connection:
+            connection.exec_driver_sql("SET LOCAL lock_timeout = '100ms'")
+            with pytest.raises(sa.exc.OperationalError, match="lock timeout"):
+                connection.execute(sa.delete(leases))
+        engine.dispose()
+        other.dispose()
+
+
+def test_idle_daemon_changes_no_marker(place: Postgresql) -> None:
+    with Lease(place) as lease:
+        engine = relaxed(open_to_write(place, lock=lease))
+        reading = open_to_read(place)
+        with engine.begin():
+            pass
+        with reading.begin() as connection:
+            before = dialects.marker(connection)
+        assert Store(engine).claim_watches(NOW, 10, timedelta(minutes=1)) == []
+        with reading.begin() as connection:
+            assert dialects.marker(connection) == before
+        engine.dispose()
 
 
 def expire(place: Postgresql) -> None:

@@ -1,10 +1,13 @@
 """What only PostgreSQL does: lost connections, deadlocks, settings of a transaction, servers that cannot be used."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -85,7 +88,8 @@ async def test_database_that_is_gone_for_a_while_is_waited_for(place: Postgresql
 
 async def test_deadlock_is_repeated_without_a_report(place: Postgresql) -> None:
     said: list[str | None] = []
-    databases = [DatabaseThread(said.append) for _ in range(2)]
+    repeated: list[None] = []
+    databases = [DatabaseThread(said.append, lambda: repeated.append(None)) for _ in range(2)]
     engines = [open_to_write(place) for _ in range(2)]
     WatchList(engines[0]).apply([Watch(job_id=1), Watch(job_id=2)], MINUTE, NOW)
     both, first = threading.Barrier(2), [True, True]
@@ -99,7 +103,7 @@ async def test_deadlock_is_repeated_without_a_report(place: Postgresql) -> None:
                     both.wait(10)
 
     await asyncio.gather(*(databases[number](write, number) for number in range(2)))
-    assert sum(database.repeated for database in databases) == 1
+    assert len(repeated) == 1
     assert said == []
     for one in (*databases, *engines):
         one.close() if isinstance(one, DatabaseThread) else one.dispose()
@@ -158,6 +162,18 @@ def test_older_server_is_refused(engine: sa.Engine) -> None:
         connection.dialect.server_version_info = (13, 4)
         with pytest.raises(StoreError, match="needs PostgreSQL 14 or later, and this server is 13"):
             check_server(connection)
+
+
+def test_missing_driver_is_named(tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "sys.modules['psycopg'] = None\n"
+        "from gemwatch.adapters.store.schema import upgrade\n"
+        "from gemwatch.core.settings import Postgresql\n"
+        "upgrade(Postgresql(database='d'))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True, cwd=tmp_path)
+    assert "StoreError: store.url names a PostgreSQL database, and psycopg is not installed" in done.stderr
 
 
 def test_unreachable_server_is_named_without_its_password() -> None:

@@ -165,10 +165,11 @@ def _without_secret(url: re.Match[str]) -> str:
 
 
 def _text(raw: Mapping[str, Any], key: str) -> str | None:
-    """A text. Lone surrogates, which JSON allows but SQLite cannot store, become question marks."""
+    """A text. What JSON allows and a database cannot store becomes question marks: lone surrogates and NUL."""
     value = raw.get(key)
     if not isinstance(value, str) or not value:
         return None
+    value = value.replace("\0", "?")
     return value if value.isascii() else value.encode(errors="replace").decode()
 
 

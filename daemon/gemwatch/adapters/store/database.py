@@ -146,11 +146,14 @@ class DatabaseThread:
     takes: what was to be recorded is kept, nothing is decided without it, and `failure` says what is wrong.
     """
 
-    def __init__(self, on_failure: Callable[[str | None], None] = lambda _: None) -> None:
+    def __init__(
+        self, on_failure: Callable[[str | None], None] = lambda _: None, on_repeat: Callable[[], None] = lambda: None
+    ) -> None:
+        """`on_repeat` is called when a transaction is repeated at once, because another one was in its way."""
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._on_failure = on_failure
         self._failures: dict[object, str] = {}  # of the calls that are being tried again
-        self.repeated = 0  # transactions that were repeated at once, because another one was in their way
+        self._on_repeat = on_repeat
 
     @property
     def failure(self) -> str | None:
@@ -169,7 +172,7 @@ class DatabaseThread:
                         raise
                     again += 1
                     if dialects.passes(error) and again <= _AT_ONCE:
-                        self.repeated += 1
+                        self._on_repeat()
                         continue
                     self._report(call, dialects.reason_of(error.orig))
                 await asyncio.sleep(pause)

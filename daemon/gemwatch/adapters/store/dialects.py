@@ -156,7 +156,8 @@ def continue_numbering(before: sa.Connection, after: sa.Connection, table: sa.Ta
     if "id" not in table.c:
         return
     if before.dialect.name == "postgresql":
-        last = before.execute(sa.text(f"SELECT last_value FROM {table.name}_id_seq")).scalar()  # noqa: S608 (our own)
+        query = sa.text(f"SELECT last_value FROM {table.name}_id_seq WHERE is_called")  # noqa: S608 (our own name)
+        last = before.execute(query).scalar()
     else:
         query = sa.text("SELECT seq FROM sqlite_sequence WHERE name = :table")
         last = before.execute(query, {"table": table.name}).scalar()

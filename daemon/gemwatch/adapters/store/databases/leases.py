@@ -19,7 +19,7 @@ from gemwatch.adapters.store.files import StoreError
 from gemwatch.adapters.store.tables import leases
 from gemwatch.core.settings import Postgresql
 
-LENGTH, RENEWED_EVERY = 20.0, 2.0  # seconds
+LENGTH, RENEWED_EVERY = 20.0, 5.0  # seconds
 _LEADER = "leader"
 _PAUSE = 0.5  # seconds between two reads of a lease that another daemon may have left behind
 _MICROSECONDS = 1_000_000
@@ -28,7 +28,7 @@ _NOW = sa.cast(sa.func.extract("epoch", sa.func.clock_timestamp()) * _MICROSECON
 _UNTIL = _NOW + int(LENGTH * _MICROSECONDS)
 _MINE = (leases.c.name == _LEADER) & (leases.c.holder == sa.bindparam("me"))
 _RENEW = sa.update(leases).where(_MINE).values(expires_at=_UNTIL)
-_HELD = sa.select(leases.c.holder).where(_MINE).with_for_update(read=True)
+_HELD = sa.select(leases.c.holder).where(_MINE)
 _READ = sa.select(leases, (sa.type_coerce(leases.c.expires_at, sa.BigInteger) > _NOW).label("valid")).where(
     leases.c.name == _LEADER
 )
@@ -79,13 +79,19 @@ class Lease:
             engine.dispose()
 
     def keep(self, connection: sa.Connection) -> None:
-        """At the beginning of a transaction: lock the lease until its end, and renew it from time to time."""
+        """At the beginning of a transaction: make sure that the lease is ours until its end, and renew it in time.
+
+        What need not be durable is not locked, since it can be repeated, and since a lock is a write: every read
+        would wake the pages.
+        """
         now = time.monotonic()
         if now - self._renewed >= RENEWED_EVERY:
             held = bool(connection.execute(_RENEW, {"me": self._me}).rowcount)
             self._renewed = now
         else:
-            held = connection.execute(_HELD, {"me": self._me}).first() is not None
+            relaxed = connection.get_execution_options().get(dialects.RELAXED)
+            query = _HELD if relaxed else _HELD.with_for_update(read=True)
+            held = connection.execute(query, {"me": self._me}).first() is not None
         if not held:
             self._renewed = 0.0
             other = connection.execute(_READ).first()

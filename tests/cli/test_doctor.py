@@ -441,3 +441,11 @@ def test_pages_of_lists_that_the_daemon_noted_are_shown(well: Installation) -> N
         assert "next (a link), total (240)" in lists[0]["found"]
         assert "HTTP 500" in lists[1]["found"]
         assert daemon.stop() == 0
+
+
+def test_warning_about_the_configuration_says_so_once(well: Installation) -> None:
+    well.config.chmod(0o644)
+    lines = [line.split("\t") for line in well.run("doctor", "--offline").stdout.splitlines()]
+    found = [(line[0], line[2]) for line in lines if line[1] == "configuration" and "secret" in line[2]]
+    assert {state for state, _ in found} == {"warning"}
+    assert not [what for _, what in found if "warning:" in what]

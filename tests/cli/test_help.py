@@ -33,7 +33,7 @@ def test_help_groups_commands_and_cuts_no_sentence() -> None:
     for panel in ("Set up", "Jobs", "Messages", "The daemon and its store"):
         assert f"\n{panel}:\n" in text
     assert "..." not in text.partition("Set up:")[2]
-    for code in ("0  done", "1  something failed", "2  wrong usage", "70  a fault", "130  interrupted"):
+    for code in ("0  done", "1  something failed", "2  wrong usage", "70  an internal error", "130  interrupted"):
         assert code in text
     assert all(len(line) <= 80 for line in text.splitlines())
 

@@ -111,7 +111,7 @@ SLACK_CODE = re.compile(r"```(.+?)```|`([^`\n]+)`")  # all the code that Slack k
 @given(OUTSIDE)
 def test_slack_shows_words_from_outside_as_code(words: list[str]) -> None:
     whole, shown = message(words)
-    body = render(whole, Format.SLACK).body.partition("\n\n```\naz login\n```\n\n")[0]
+    body = render(whole, Format.SLACK).body.partition("```\naz login\n```")[0]
     codes = [(one[1] or one[2]).replace("\u2060", "") for one in SLACK_CODE.finditer(body)]
     assert [code.strip() for code in codes] == [text.strip() for text in shown]
     outside = SLACK_CODE.sub("", body)

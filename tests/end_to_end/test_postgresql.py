@@ -134,6 +134,7 @@ def test_kill_repeats_no_message_and_frees_the_store(
     stored.configure(watch=[7, 8])
     with stored.daemon() as daemon:  # waits for the end of the lease
         wait_until(lambda: len(inbox.titles()) == 2, "the next end")
+        assert len(daemon.logged("store_leased")) == 1
         assert daemon.stop() == 0
     assert inbox.titles() == ["SUCCESS: job 7", "SUCCESS: job 8"]
 

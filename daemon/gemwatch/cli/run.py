@@ -71,7 +71,8 @@ def opened(place: "Place", mounts: Path | None = None) -> "Iterator[Lock]":
 
     log = structlog.get_logger()
     if isinstance(place, Postgresql):
-        with held(place) as lock:
+        detail = "Waiting to see whether that daemon still runs, for up to 20 s."
+        with held(place, lambda writer: log.warning("store_leased", reason=str(writer), detail=detail)) as lock:
             yield lock
         return
     with WriterLock(place) as lock:

@@ -1,12 +1,12 @@
 """Moves a store with all that is in it into another, empty one, between any two kinds of database."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import sqlalchemy as sa
 
 from gemwatch.adapters.store import dialects
-from gemwatch.adapters.store.database import Lock, WriterLock, open_to_read, open_to_write
+from gemwatch.adapters.store.database import Lock, Writer, WriterLock, open_to_read, open_to_write
 from gemwatch.adapters.store.databases.leases import Lease
 from gemwatch.adapters.store.files import StoreError
 from gemwatch.adapters.store.schema import check, revision_of, upgrade
@@ -42,7 +42,7 @@ def copy(source: Place, target: Place) -> dict[str, int]:
 
 
 @contextmanager
-def held(place: Place) -> Iterator[Lock]:
+def held(place: Place, on_wait: Callable[[Writer], None] = lambda _: None) -> Iterator[Lock]:
     """The store with current tables, locked. Raises AlreadyRunningError while a daemon uses it."""
     if not isinstance(place, Postgresql):
         with WriterLock(place) as lock:
@@ -51,7 +51,7 @@ def held(place: Place) -> Iterator[Lock]:
         return
     if is_empty(place):
         upgrade(place)
-    with Lease(place) as lease:
+    with Lease(place, on_wait) as lease:
         upgrade(place)
         yield lease
 

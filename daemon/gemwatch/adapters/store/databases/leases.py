@@ -7,6 +7,7 @@ import os
 import secrets
 import socket
 import time
+from collections.abc import Callable
 from typing import Any, Self
 
 import sqlalchemy as sa
@@ -40,8 +41,9 @@ class Lease:
     A daemon that was frozen for longer than the lease writes nothing when it continues.
     """
 
-    def __init__(self, place: Postgresql) -> None:
-        self._place = place
+    def __init__(self, place: Postgresql, on_wait: Callable[[Writer], None] = lambda _: None) -> None:
+        """`on_wait` is called once if the lease of another daemon has not ended yet."""
+        self._place, self._on_wait = place, on_wait
         self._me = secrets.token_hex(8)
         self._renewed = 0.0
 
@@ -54,7 +56,9 @@ class Lease:
         try:
             deadline, first = time.monotonic() + LENGTH + RENEWED_EVERY, None
             while (row := self._try(engine)) is not None:
-                first = first or row.expires_at
+                if first is None:
+                    first = row.expires_at
+                    self._on_wait(_holder(row))
                 if row.expires_at != first or time.monotonic() > deadline:
                     raise AlreadyRunningError(
                         f"gemwatch already runs on this store, as {_holder(row)}: two would send everything twice. "

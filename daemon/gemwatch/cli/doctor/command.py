@@ -125,7 +125,8 @@ def _say(finding: "Finding") -> None:
     The word is next to the sign, for people who cannot see the sign and for terminals that cannot show it.
     """
     if not on_terminal():
-        print(record([finding.state, finding.name, finding.found, finding.remedy]), flush=True)
+        remedy = " ".join(step.text for step in steps_of(finding.remedy or ""))
+        print(record([finding.state, finding.name, finding.found, remedy]), flush=True)
         return
     sign, colour = {"ok": ("✓", 32), "warning": ("!", 33), "problem": ("✗", 31)}[finding.state]
     mark = f"{sign if streams.encodable(sign) else ' '} {finding.state:<7}"

@@ -341,7 +341,7 @@ def test_messages_rerouted_before_a_clock_jump_are_given_back(bench: Bench, jump
     assert (TEAM, "rerouted") not in states
 
 
-def test_next_poll_of_a_claimed_watch_is_the_claim_not_the_lease(bench: Bench) -> None:
+def test_next_poll_of_a_claimed_watch_is_its_claim(bench: Bench) -> None:
     bench.watch(1)
     bench.see(bench.claim()[0], "REQUESTED")
     assert bench.records.records.snapshot().next_poll_at == NOW + MINUTE

@@ -43,6 +43,7 @@ def test_each_end_of_a_job_is_reported_once(installation: Installation, gem: Scr
         "status",
         "status_since",
         "watched",
+        "rule",
         "finished",
         "last_polled_at",
         "next_poll_at",

@@ -13,6 +13,7 @@ from gemwatch.adapters.http.heartbeat import call
 from gemwatch.adapters.login.credentials import Credentials
 from gemwatch.adapters.notify.targets import Targets
 from gemwatch.adapters.store.database import DatabaseThread, open_to_write
+from gemwatch.adapters.store.discovery.found import Discoveries
 from gemwatch.adapters.store.housekeeping import Housekeeping
 from gemwatch.adapters.store.listings import Listings
 from gemwatch.adapters.store.recording import Store
@@ -79,7 +80,7 @@ class Rig:
         self.engine = open_to_write(settings.store.place)
         self.database = DatabaseThread()
         self.records, self.housekeeping = JsonRecords(self.engine), Housekeeping(self.engine)
-        self.watch_list = WatchList(self.engine)
+        self.watch_list, self.discoveries = WatchList(self.engine), Discoveries(self.engine)
         self.store, self.metrics, secrets = Store(self.engine, settings.targets), Metrics("test"), Secrets()
         self.beats: Counter[str] = Counter()
         self.active = ActiveConfig(
@@ -109,6 +110,7 @@ class Rig:
             health_monitor=self.health_monitor,
             store=self.store,
             listings=Listings(self.engine),
+            discoveries=self.discoveries,
             watch_list=self.watch_list,
             housekeeping=self.housekeeping,
             database=self.database,

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from gemwatch.adapters.store.database import open_to_write
+from gemwatch.adapters.store.discovery.found import Discoveries
 from gemwatch.adapters.store.housekeeping import Housekeeping
 from gemwatch.adapters.store.listings import Listings
 from gemwatch.adapters.store.recording import Store
@@ -79,6 +80,7 @@ class Life:
             health_monitor=self.health_monitor,
             store=store,
             listings=Listings(self.engine),
+            discoveries=Discoveries(self.engine),
             watch_list=WatchList(self.engine),
             housekeeping=housekeeping,
             database=database,

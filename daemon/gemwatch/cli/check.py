@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -99,9 +100,12 @@ async def _reaches(settings: "Settings", *, on_stderr: bool = False) -> bool:
     """Fetch a token and poll one job, as the daemon would. Whether both worked."""
     from gemwatch.app.system_clock import SystemClock
     from gemwatch.cli.doctor.api_check import ask_once, token_of
+    from gemwatch.cli.rules import matching
     from gemwatch.cli.token import until
+    from gemwatch.core.lists.rules import key_of
     from gemwatch.core.login import LoginError
     from gemwatch.core.secrets import Secrets
+    from gemwatch.core.text.formatting import counted
 
     clock = SystemClock()
     token = await token_of(settings, clock, Secrets.of(settings))
@@ -111,4 +115,12 @@ async def _reaches(settings: "Settings", *, on_stderr: bool = False) -> bool:
     typer.echo(f"login: got a token, {until(token, clock.now())}", err=on_stderr)
     answer = await ask_once(settings, clock, token)
     typer.echo(f"api: {answer.words}", err=on_stderr or not answer.good)
-    return answer.good
+    if not settings.discover or not answer.good:
+        return answer.good
+    found, failures = await matching(settings, clock, token)
+    counts = Counter(key_of(rule) for rule, _ in found)
+    for rule in settings.discover:
+        typer.echo(f"discover: {key_of(rule)} matches {counted(counts[key_of(rule)], 'job', 'jobs')} now", err=on_stderr)
+    for failure in failures:
+        typer.echo(f"discover: {failure}", err=True)
+    return not failures

@@ -11,6 +11,7 @@ from gemwatch.cli import (
     db,
     deliveries,
     demo,
+    discover,
     estimate,
     healthcheck,
     history,
@@ -122,6 +123,7 @@ _add(
     "gemwatch history --since 7d --limit 50",
 )
 _add(_JOBS, "estimate", estimate.estimate, "gemwatch estimate 123456789", "gemwatch estimate --backtest")
+_add(_JOBS, "discover", discover.discover, "gemwatch discover", "gemwatch discover --json | jq '.[].job_id'")
 _add(
     _JOBS,
     "watch",

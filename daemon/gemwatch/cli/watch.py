@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -58,6 +58,7 @@ def watch(
     """
     from gemwatch.adapters.config.edit import EditRefusedError, add_watches
     from gemwatch.adapters.notify.urls import url_problem
+    from gemwatch.cli.rules import has_store, let_back, rules_in
     from gemwatch.core.settings import Watch
 
     ids = _ids(jobs or [])
@@ -69,6 +70,8 @@ def watch(
         there = add_watches(path, [Watch(job_id=one, name=name, notify=to) for one in ids], os.environ, url_problem)
     except EditRefusedError as error:
         fail(str(error), MISUSED)
+    if rules_in(path) and has_store(path):
+        let_back(path, ids)
     for entry in there:
         typer.echo(f"{entry.place}: job {entry.job_id} is already watched")
     new = [one for one in ids if one not in {entry.job_id for entry in there}]
@@ -83,25 +86,38 @@ def unwatch(
 ) -> None:
     """Remove jobs from the watch list.
 
-    Their history is kept. If one id is wrong or is not watched, nothing is changed.
+    It also ends watches that rules under discover made, and keeps their jobs away from the rules. History is kept.
+    If one id is wrong or is not watched, nothing is changed.
     """
-    from gemwatch.adapters.config.edit import EditRefusedError, remove_watches
+    from gemwatch.adapters.config.edit import EditRefusedError, remove_watches, watched
     from gemwatch.adapters.notify.urls import url_problem
+    from gemwatch.cli.rules import has_store, keep_away, ruled, rules_in
 
     if finished and jobs:
         raise typer.BadParameter("name jobs or use --finished, not both", param_hint="--finished")
     given = [] if finished else _ids(jobs or [])
     path = config_path(context, config)
+    of_rules = ruled(path)
+    ids = given or _finished(path, of_rules)
+    if not ids:
+        typer.echo("No job on the watch list has ended.")
+        return
     try:
-        ids = given or _finished(path)
-        if not ids:
-            typer.echo("No job on the watch list has ended.")
-            return
-        removed = remove_watches(path, ids, os.environ, url_problem)
+        listed = watched(path, os.environ, url_problem)
+        by_rules = has_store(path) and bool(rules_in(path))
+        away = [one for one in ids if one in of_rules or (by_rules and one in listed)]
+        in_files = [one for one in ids if one not in of_rules or one in listed]
+        if unknown := [one for one in in_files if one not in listed]:
+            remove_watches(path, unknown, os.environ, url_problem)  # refuses them
+        if away:
+            keep_away(path, away)  # before the edit, so that no rule finds them in between
+        removed = remove_watches(path, in_files, os.environ, url_problem) if in_files else ()
     except EditRefusedError as error:
         fail(str(error), MISUSED)
     for entry in removed:
         typer.echo(f"{entry.file}: job {entry.job_id} is off the watch list")
+    for one in away:
+        typer.echo(f"job {one} is kept away from the rules. To undo this, run: gemwatch watch {one}")
     typer.echo("A running daemon applies the change within 5 s. The history is kept.")
 
 
@@ -113,8 +129,8 @@ def _ids(words: Sequence[str]) -> list[int]:
     return list(dict.fromkeys(map(job_id, given)))
 
 
-def _finished(path: Path) -> list[int]:
-    """The jobs on the watch list that have ended, by the store."""
+def _finished(path: Path, of_rules: Collection[int]) -> list[int]:
+    """The watched jobs that have ended, by the store."""
     from gemwatch.adapters.config.edit import watched
     from gemwatch.adapters.notify.urls import url_problem
     from gemwatch.adapters.store.reads.records import Records
@@ -124,5 +140,5 @@ def _finished(path: Path) -> list[int]:
         jobs = Records(engine).status().jobs
     finally:
         engine.dispose()
-    listed = watched(path, os.environ, url_problem)
+    listed = watched(path, os.environ, url_problem) | set(of_rules)
     return [job.job_id for job in jobs if job.job_id in listed and job.finished]

@@ -242,13 +242,17 @@ class LoginFacts(ServiceFacts):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiFacts(ServiceFacts):
-    """`bad_answer`: the API answers, but in a form that gemwatch does not understand."""
+    """`bad_answer`: the API answers, but in a form that gemwatch does not understand.
+
+    `discovery`: only its lists of jobs fail, which the rules need.
+    """
 
     kind: ClassVar = EventKind.API
     traits: ClassVar = Traits(scope=Scope.SERVICE, outcome="API", label="GEM API", tone=Tone.BAD)
 
     reason: Annotated[str | None, Example("no answer within 30 s")] = None
     bad_answer: bool = False
+    discovery: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,13 +265,18 @@ class StoreFacts(ServiceFacts):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigFacts(ServiceFacts):
-    """`refused`: the whole configuration is refused, not only entries of watch lists."""
+    """`refused`: the whole configuration is refused, not only entries of watch lists and rules.
+
+    `rules`: this is about rules that watch as many jobs as they may. `full_rules`: their keys.
+    """
 
     kind: ClassVar = EventKind.CONFIG
     traits: ClassVar = Traits(scope=Scope.SERVICE, outcome="CONFIGURATION", label="Configuration", tone=Tone.BAD)
 
     refused: Annotated[bool, Example(True)] = False
     problems: Annotated[tuple[str, ...], Example((_PROBLEM,))] = ()
+    rules: bool = False
+    full_rules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

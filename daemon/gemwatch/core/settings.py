@@ -92,6 +92,24 @@ class Watch:
     every: timedelta | None = None
     limits: Limits | None = None
     gate: Gate | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """Finds jobs in the list of the account. At least one of the four shell patterns is set.
+
+    `max`: how many unfinished jobs it may watch. `watch` is what their watches are like: its `job_id` is 0, and its
+    name may contain fields in braces.
+    """
+
+    job_type: str | None = None
+    storage: str | None = None
+    input: str | None = None
+    release: str | None = None
+    requested_within: timedelta = timedelta(days=7)
+    max: int = 1000
+    watch: Watch = Watch(job_id=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +184,7 @@ class Settings:
     poll: PollSettings = PollSettings()
     targets: tuple[Target, ...] = ()
     watches: tuple[Watch, ...] = ()
+    discover: tuple[Rule, ...] = ()
     limits: Limits | None = None
     gate: Gate | None = None
     heartbeat: HeartbeatSettings | None = None

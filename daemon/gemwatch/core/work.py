@@ -85,6 +85,14 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Discovered:
+    """The watches that a list added, each with its rule's key, and the keys of the rules that may add no more."""
+
+    added: tuple[tuple[int, str], ...] = ()
+    full: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """One event for one target, claimed for an attempt. `attempts`: the number of earlier ones."""
 

@@ -1,24 +1,23 @@
 """Reads the list of each job type that anything needs, once, with the pages that it names."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import structlog
 
 from gemwatch.core.clock import Clock
-from gemwatch.core.job import Failed, JobDetails, Observation, Refused
+from gemwatch.core.job import Refused
 from gemwatch.core.listing import Listed, Listing
-from gemwatch.core.login import LoginError
+from gemwatch.core.login import LoginError, Token
+from gemwatch.core.refusals import remedy
 from gemwatch.engine.active_config import ActiveConfig
-from gemwatch.engine.health_monitor import HealthMonitor
-from gemwatch.engine.ports import Database, ListNotes
-from gemwatch.engine.reading import ListUser, Reading
+from gemwatch.engine.health_monitor import Change, HealthMonitor
+from gemwatch.engine.poll_once import without_token
+from gemwatch.engine.ports import Credentials, Database, ListNotes, Polls
+from gemwatch.engine.reading import ListUser, Reading, with_pages
 from gemwatch.engine.wake_up import WakeUp
 
 log = structlog.get_logger()
-
-MOST_PAGES = 500
-MOST_JOBS = 300_000  # over all pages of a list
 
 
 class Lister:
@@ -33,7 +32,12 @@ class Lister:
         database: Database,
         clock: Clock,
         health_monitor: HealthMonitor,
+        polls: Polls,
+        take: Callable[[Change], None],
     ) -> None:
+        """`take` records a change of health."""
+        self._polls = polls
+        self._take = take
         self._active = active
         self._users = users
         self._list_notes = list_notes
@@ -50,93 +54,76 @@ class Lister:
 
     async def round(self) -> None:
         """Read the lists that are needed now."""
-        if self._health_monitor.locked_out or self._active.pace.held:
+        if self._active.pace.held:
+            return
+        locked_out = self._health_monitor.locked_out
+        if locked_out and not await self._alone():
             return
         needed: dict[str, list[ListUser]] = {}
         for user in self._users:
             for job_type in await user.needs():
                 needed.setdefault(job_type, []).append(user)
+        alone = bool(needed) and await self._alone()
         for job_type, users in needed.items():
-            reading = await self._read(job_type)
-            if reading is None:
-                continue
-            if isinstance(reading.seen, Listing):
-                log.debug("list_read", job_type=job_type, listed=len(reading.seen.jobs))
-                await self._note_hints(reading)
-            for user in users:
-                await user.take(reading)
+            await self._serve(job_type, users, alone=alone)
 
-    async def _read(self, job_type: str) -> Reading | None:
-        """The list with all its pages. None if no request was sent."""
+    async def _alone(self) -> bool:
+        """Whether no job is polled, so that only lists can show how login and API are."""
+        return await self._database(self._polls.next_due) is None
+
+    async def _serve(self, job_type: str, users: Sequence[ListUser], *, alone: bool) -> None:
         sent_at, sent = self._clock.now(), self._clock.monotonic()
-        first = await self._request(job_type, None)
-        if not isinstance(first, Listing):
-            return None if first is None else Reading(job_type=job_type, seen=first, sent_at=sent_at, sent=sent)
-        whole, incomplete = await self._with_pages(first)
-        return Reading(job_type=job_type, seen=whole, sent_at=sent_at, sent=sent, incomplete=incomplete)
+        first = await self._request(job_type, None, alone=alone)
+        if first is None:
+            return
+        if alone:
+            self._take(self._health_monitor.observe(first, sent_at=sent_at, sent=sent, others=False))
+        seen, incomplete = first, None
+        if isinstance(first, Listing):
+            seen, incomplete = await with_pages(first, lambda page: self._request(job_type, page, alone=False))
+            log.debug("list_read", job_type=job_type, listed=len(seen.jobs))
+            await self._note_hints(seen, incomplete)
+        reading = Reading(job_type=job_type, seen=seen, sent_at=sent_at, sent=sent, incomplete=incomplete)
+        for user in users:
+            await user.take(reading)
 
-    async def _with_pages(self, first: Listing) -> tuple[Listing, str | None]:
-        """The list and the pages after it, as long as each has jobs that the earlier ones do not have.
-
-        The second value is why pages are missing.
-        """
-        jobs, torn, page = dict(first.jobs), set[int](), first
-        seen, why = {first.after}, None
-        for _ in range(MOST_PAGES):
-            if page.after is None:
-                break
-            got = await self._request(first.job_type, page.after)
-            if not isinstance(got, Listing):
-                why = f"the next page cannot be read: {_reason(got)}"
-                break
-            new = got.jobs.keys() - jobs.keys()
-            torn |= {job_id for job_id in got.jobs.keys() & jobs.keys() if got.jobs[job_id] != jobs[job_id]}
-            jobs |= {job_id: got.jobs[job_id] for job_id in new}
-            if not new or got.after in seen or len(jobs) > MOST_JOBS:
-                break
-            seen.add(got.after)
-            page = got
-        else:
-            why = f"the list has more than {MOST_PAGES} pages"
-        return replace(first, jobs=_without(jobs, torn), after=None), why
-
-    async def _request(self, job_type: str, page: str | None) -> Listed | None:
-        """None if no request was sent. A refused list does not count as a refused login, because an account may be
-        allowed to poll but not to list."""
-        active = self._active
-        credentials = active.credentials
+    async def _request(self, job_type: str, page: str | None, *, alone: bool) -> Listed | None:
+        """None if no request was sent. Unless it is `alone`, a refused list does not count as a refused login: an
+        account may be allowed to poll but not to list."""
+        credentials = self._active.credentials
         try:
             token = await credentials.token()
-        except LoginError:
-            return None
+            seen = await self._ask(job_type, page, token, credentials, alone=alone)
+            if not alone or not isinstance(seen, Refused):
+                return seen
+            renewed = await credentials.renew(token)
+            if renewed is not token:
+                seen = await self._ask(job_type, page, renewed, credentials, alone=alone)
+        except LoginError as error:
+            return without_token(error, self._clock.now()) if alone else None
+        if isinstance(seen, Refused):
+            return replace(seen, remedy=remedy(seen.culprit, seen.status, login=credentials.remedy))
+        return seen
+
+    async def _ask(
+        self, job_type: str, page: str | None, token: Token, credentials: Credentials, *, alone: bool
+    ) -> Listed | None:
+        active = self._active
         pace = active.pace
         async with pace.slot() as slot:
-            if active.credentials is not credentials or self._health_monitor.locked_out or not slot.granted:
+            barred = self._health_monitor.locked_out and not alone
+            if active.credentials is not credentials or barred or not slot.granted:
                 return None
             with self._health_monitor.asking():
                 seen = await active.api.list_jobs(job_type, token.value, page)
             pace.settle(seen)
         return seen
 
-    async def _note_hints(self, reading: Reading) -> None:
+    async def _note_hints(self, listing: Listing, incomplete: str | None) -> None:
         """Log and record the paging hints of a list if they are new. TomTom documents no paging."""
-        assert isinstance(reading.seen, Listing)  # noqa: S101 (for mypy: the caller has checked)
-        hints = dict(reading.seen.hints)
-        if reading.incomplete:
-            hints["incomplete"] = reading.incomplete
-        if self._noted.get(reading.job_type, {}).keys() == hints.keys():
+        hints = {**listing.hints, **({"incomplete": incomplete} if incomplete else {})}
+        if self._noted.get(listing.job_type, {}).keys() == hints.keys():
             return
-        self._noted[reading.job_type] = hints
-        log.info("list_has_page_hints", job_type=reading.job_type, hints=hints)
+        self._noted[listing.job_type] = hints
+        log.info("list_has_page_hints", job_type=listing.job_type, hints=hints)
         await self._database(self._list_notes.note, {"list_hints": {**self._noted}})
-
-
-def _without(jobs: dict[int, JobDetails], torn: set[int]) -> dict[int, JobDetails]:
-    """Jobs that differ between pages changed in the meantime, or contradict each other: they count as not listed."""
-    return {job_id: job for job_id, job in jobs.items() if job_id not in torn} if torn else jobs
-
-
-def _reason(seen: Listed | None) -> str:
-    if isinstance(seen, Failed | Refused):
-        return seen.reason
-    return "gemwatch has to wait" if seen is None or isinstance(seen, Observation) else "HTTP 404 Not Found"

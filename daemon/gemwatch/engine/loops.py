@@ -10,13 +10,14 @@ from gemwatch.core.clock import Clock
 from gemwatch.core.estimates.estimate import Experience
 from gemwatch.core.settings import Loaded, Settings
 from gemwatch.engine.active_config import ActiveConfig
+from gemwatch.engine.discovery import Discovery
 from gemwatch.engine.dispatcher import Dispatcher
 from gemwatch.engine.health_monitor import HealthMonitor
 from gemwatch.engine.heartbeat import Heartbeat
 from gemwatch.engine.lister import Lister
 from gemwatch.engine.maintenance import Maintenance
 from gemwatch.engine.poller import Poller
-from gemwatch.engine.ports import Database, Housekeeping, Listings, Metrics, Store, WatchList
+from gemwatch.engine.ports import Database, Discoveries, Housekeeping, Listings, Metrics, Store, WatchList
 from gemwatch.engine.reloader import Reloader
 from gemwatch.engine.store_monitor import StoreMonitor
 from gemwatch.engine.sweep import Sweep
@@ -41,6 +42,7 @@ def build_loops(
     health_monitor: HealthMonitor,
     store: Store,
     listings: Listings,
+    discoveries: Discoveries,
     watch_list: WatchList,
     housekeeping: Housekeeping,
     database: Database,
@@ -99,12 +101,24 @@ def build_loops(
         take=poller.take,
         on_due=poller.wake_up.set,
     )
+    discovery = Discovery(
+        active=active,
+        discoveries=discoveries,
+        database=database,
+        clock=clock,
+        health_monitor=health_monitor,
+        take=poller.take,
+        on_due=poller.wake_up.set,
+        notes=notes,
+    )
     return Loops(
         poller=poller,
         dispatcher=dispatcher,
         lister=Lister(
             active=active,
-            users=(sweep,),
+            users=(sweep, discovery),
+            polls=store,
+            take=poller.take,
             list_notes=housekeeping,
             database=database,
             clock=clock,

@@ -74,7 +74,7 @@ class PollOnce:
                 taken = await (self._probe if probing else self._try_twice)(job_id, credentials)
             except LoginError as error:
                 if self._active.credentials is credentials:
-                    return PollResult(seen=_without_token(error, self._clock.now()))
+                    return PollResult(seen=without_token(error, self._clock.now()))
                 continue  # an edit has replaced the credentials: use the new ones
             if taken is not None:
                 return taken
@@ -124,7 +124,7 @@ class PollOnce:
             )
 
 
-def _without_token(error: LoginError, now: datetime) -> Refused:
+def without_token(error: LoginError, now: datetime) -> Refused:
     return Refused(at=now, reason=error.reason, certain=True, culprit=Culprit.TOKEN, remedy=error.remedy or None)
 
 

@@ -1,20 +1,20 @@
 """The interfaces that the engine needs. The adapters implement them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from gemwatch.core.events import Event, Target
-from gemwatch.core.job import Observation
+from gemwatch.core.job import JobDetails, Observation
 from gemwatch.core.kinds import Kind
 from gemwatch.core.listing import Listed, Listing, Swept
 from gemwatch.core.login import LoginError, Token
 from gemwatch.core.message_ids import MessageIds
-from gemwatch.core.settings import Applied, Watch
+from gemwatch.core.settings import Applied, Rule, Watch
 from gemwatch.core.target_health import Aftermath, TargetHealth
 from gemwatch.core.text.message import Message
 from gemwatch.core.text.rendering import Format, Rendered
-from gemwatch.core.work import Bundle, Outcome, Recorded, RecordedEvent, Report, Settled, WatchClaim
+from gemwatch.core.work import Bundle, Discovered, Outcome, Recorded, RecordedEvent, Report, Settled, WatchClaim
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -126,6 +126,24 @@ class Listings(Protocol):
     def record(self, listing: Listing, every: timedelta, sent_at: datetime, *, after: int, many: int) -> Swept: ...
 
 
+class Discoveries(Protocol):
+    """The watches that rules make."""
+
+    def add(
+        self,
+        found: Sequence[tuple[Rule, JobDetails]],
+        listed: Collection[int],
+        every: timedelta,
+        now: datetime,
+    ) -> Discovered: ...
+
+    def end(self, in_force: Sequence[Rule], now: datetime) -> int: ...
+
+
+class Polls(Protocol):
+    def next_due(self) -> datetime | None: ...
+
+
 class ListNotes(Protocol):
     """Keeps what lists showed about themselves, for `gemwatch doctor`."""
 
@@ -151,7 +169,9 @@ class Metrics(Protocol):
 
 
 class WatchList(Protocol):
-    def apply(self, wanted: Sequence[Watch], every: timedelta, now: datetime) -> Applied: ...
+    def apply(
+        self, wanted: Sequence[Watch], every: timedelta, now: datetime, rules: Sequence[Rule] = ()
+    ) -> Applied: ...
 
     def poll_soon(self, now: datetime) -> None: ...
 

@@ -117,7 +117,8 @@ class Reloader:
 
         def apply() -> Applied:
             # In one step in the store's thread, because a job's targets belong to its watch list.
-            applied = self._watch_list.apply(settings.watches, settings.poll.every, self._clock.now())
+            now = self._clock.now()
+            applied = self._watch_list.apply(settings.watches, settings.poll.every, now, settings.discover)
             self._store.address(settings.targets)
             fallbacks = {target.name: target.fallback for target in settings.targets if target.fallback}
             self._store.record([], [], {"fallbacks": fallbacks})  # for pages and commands

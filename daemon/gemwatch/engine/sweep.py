@@ -5,13 +5,13 @@ from collections.abc import Callable, Collection
 import structlog
 
 from gemwatch.core.clock import Clock
-from gemwatch.core.job import Failed, Refused, Throttled
+from gemwatch.core.job import Throttled
 from gemwatch.core.listing import Listing, in_turn
 from gemwatch.core.text.formatting import counted
 from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.health_monitor import Change, HealthMonitor
 from gemwatch.engine.ports import Database, Listings, Metrics
-from gemwatch.engine.reading import Reading
+from gemwatch.engine.reading import Reading, reason_of
 
 log = structlog.get_logger()
 
@@ -67,8 +67,7 @@ class Sweep:
             case Throttled():
                 return
             case useless:
-                reason = useless.reason if isinstance(useless, Failed | Refused) else "HTTP 404 Not Found"
-                self._rest(reading.job_type, reason)
+                self._rest(reading.job_type, reason_of(useless))
 
     async def _record(self, reading: Reading, listing: Listing) -> None:
         every, job_type = self._active.settings.poll.every, listing.job_type

@@ -15,7 +15,7 @@ from gemwatch.adapters.config.json_schema import json_schema, table
 from gemwatch.adapters.config.strict_yaml import read
 from gemwatch.adapters.config.validation import check, check_watch
 from gemwatch.core.events import Target
-from gemwatch.core.settings import ApiSettings, HeartbeatSettings, Settings, StoreSettings, Watch
+from gemwatch.core.settings import ApiSettings, HeartbeatSettings, Rule, Settings, StoreSettings, Watch
 from support.daemon import GEMWATCH
 from support.json_schema import complaints
 
@@ -68,14 +68,12 @@ def mapping_in(node: dict[str, Any]) -> dict[str, Any] | None:
 
 def test_every_key_has_a_description() -> None:
     mappings = [SCHEMA, *SCHEMA["$defs"].values()]
-    assert len(mappings) == 13
+    assert len(mappings) == 14
     for mapping in mappings:
         assert mapping["additionalProperties"] is False
         assert all(part["description"].endswith(".") for part in mapping["properties"].values())
 
 
-ELSEWHERE = {"notify": Target, "watch": Watch}  # keys whose settings have another name: targets, watches
-NO_SETTING = {"notify", "watch", "watch_files", "watch.job", "store.url", "web.listen"}  # build.py converts these
 POSTGRESQL = (
     "postgresql+psycopg://h/d",
     "postgresql+psycopg:///d?host=/run/postgresql",
@@ -84,8 +82,20 @@ POSTGRESQL = (
     "postgresql+psycopg://h/d/e",
     "postgresql://h/d",
 )
+ELSEWHERE = {"notify": Target, "watch": Watch, "discover": Rule}  # keys whose settings have another name or form
+OF_WATCHES = {f"discover.{key}" for key in ("name", "notify", "every", "limits", "gate")}
+NO_SETTING = {
+    "notify",
+    "watch",
+    "watch_files",
+    "watch.job",
+    "store.url",
+    "web.listen",
+} | OF_WATCHES  # build.py converts these
 NO_KEY = {"targets", "watches", "watch.job_id", "store.place", "web.host", "web.port", "notify.name"} | {
-    "api.token.withheld"
+    "api.token.withheld",
+    "discover.watch",
+    "watch.group",  # planned
 }
 
 
@@ -117,7 +127,11 @@ def defaults(node: dict[str, Any]) -> dict[str, Any]:
     for key, part in node.get("properties", {}).items():
         if "default" in part:
             found[key] = part["default"]
-        elif key not in ("notify", "watch", "azure") and (inner := mapping_in(part)) and (below := defaults(inner)):
+        elif (
+            key not in ("notify", "watch", "discover", "azure")
+            and (inner := mapping_in(part))
+            and (below := defaults(inner))
+        ):
             found[key] = below
     return found
 

@@ -13,11 +13,12 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
 from gemwatch.adapters.config import web_values
-from gemwatch.adapters.config.keys import Keys, TokenKeys, WatchKeys, WebKeys
+from gemwatch.adapters.config.keys import Keys, RuleKeys, TokenKeys, WatchKeys, WebKeys
 from gemwatch.core.events import Target
 from gemwatch.core.settings import (
     DEFAULT_TOKEN_COMMAND,
     ApiSettings,
+    Rule,
     Settings,
     StoreSettings,
     TokenSource,
@@ -26,13 +27,20 @@ from gemwatch.core.settings import (
 )
 
 _DATABASE = Path("gemwatch.db")
-_LISTS = ("notify", "watch", "watch_files")  # they become `targets` and `watches`
+_LISTS = ("notify", "watch", "watch_files", "discover")  # they become `targets`, `watches` and `discover`
+_OF_RULES = frozenset(
+    {"job_type", "storage", "input", "release", "requested_within", "max"}
+)  # the rest is as for a watch
 
 T = TypeVar("T")
 
 
 def settings(
-    keys: Keys, folder: Path, watches: tuple[Watch, ...], variables: frozenset[str] = frozenset()
+    keys: Keys,
+    folder: Path,
+    watches: tuple[Watch, ...],
+    variables: frozenset[str] = frozenset(),
+    discover: tuple[Rule, ...] = (),
 ) -> Settings:
     """`folder` is the absolute folder of the configuration: relative paths start there.
 
@@ -48,6 +56,7 @@ def settings(
         store=_built(StoreSettings, store, place=folder / place if isinstance(place, Path) else place),
         targets=tuple(_built(Target, target, name=name) for name, target in keys.get("notify", {}).items()),
         watches=watches,
+        discover=discover,
         web=_web(keys.get("web", {})),
     )
 
@@ -55,6 +64,12 @@ def settings(
 def watch(keys: WatchKeys) -> Watch:
     named: dict[str, Any] = {**keys}
     return _built(Watch, named, job_id=named.pop("job"))
+
+
+def rule(keys: RuleKeys) -> Rule:
+    own = {key: value for key, value in keys.items() if key in _OF_RULES}
+    rest = {key: value for key, value in keys.items() if key not in _OF_RULES}
+    return _built(Rule, own, watch=_built(Watch, rest, job_id=0))
 
 
 def _token_source(keys: TokenKeys | None, folder: Path, variables: frozenset[str]) -> TokenSource:

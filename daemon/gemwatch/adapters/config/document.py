@@ -27,6 +27,7 @@ from gemwatch.core.settings import Problem
 
 MAIN_LIST: Place = ("watch",)
 """Where the watch list of the main file is; in a watch file it is the whole document, `()`."""
+RULES: Place = ("discover",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Misfit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A parsed file, and the indexes of the watch list entries whose flaws are already reported.
+    """A parsed file, and the indexes of the watch list entries and rules whose flaws are already reported.
 
     Other people may write a watch file, or it may be a link to any file, so messages about it never quote it.
     """
@@ -53,6 +54,7 @@ class Document:
     list_at: Place
     plain: Plain
     flawed: frozenset[int]
+    flawed_rules: frozenset[int] = frozenset()
 
     @property
     def value(self) -> Any:
@@ -89,6 +91,15 @@ class Document:
         index = at[size] if len(at) > size and at[:size] == self.list_at else None
         return index if isinstance(index, int) else None
 
+    def rule(self, at: Place) -> int | None:
+        """The index of the rule that contains a place."""
+        index = at[1] if not self.is_watch_file and len(at) > 1 and at[:1] == RULES else None
+        return index if isinstance(index, int) else None
+
+    def skips(self, at: Place) -> bool:
+        """Whether a mistake at this place skips only a watch or a rule."""
+        return self.entry(at) is not None or self.rule(at) is not None
+
     def _full(self, at: Place) -> Place:
         return (*MAIN_LIST, *at) if self.is_watch_file else at
 
@@ -99,7 +110,7 @@ class Document:
             column=flaw.column,
             where=where,
             what=flaw.what,
-            entry=self.entry(flaw.at) is not None,
+            entry=self.skips(flaw.at),
         )
 
 
@@ -145,7 +156,7 @@ class Reader:
             if document.is_unresolved(misfit.at):
                 continue
             found = True
-            entry = document.entry(misfit.at) is not None
+            entry = document.skips(misfit.at)
             if self.problems.room(entry=entry):
                 self.problems.add(document.problem(misfit))
             else:
@@ -203,15 +214,16 @@ class Reader:
             return None
         document = Document(file=file, list_at=list_at, plain=plain, flawed=frozenset())
         flawed = frozenset(i for at in plain.flawed if (i := document.entry(at)) is not None)
+        rules = frozenset(i for at in plain.flawed if (i := document.rule(at)) is not None)
         for flaw in plain.flaws:
             if names is None or _is_asked_for(flaw.at, names):
                 self.problems.add(document.flaw(flaw))
         if names is None:  # the uncounted rest concerns entries if every place is in an entry
-            self.problems.count(plain.more, entry=all(document.entry(at) is not None for at in plain.flawed))
+            self.problems.count(plain.more, entry=all(map(document.skips, plain.flawed)))
         if plain.broken:
             self.problems.add(document.flaw(plain.broken, where="YAML"))
             return None
-        return Document(file=file, list_at=list_at, plain=plain, flawed=flawed)
+        return Document(file=file, list_at=list_at, plain=plain, flawed=flawed, flawed_rules=rules)
 
     def _plain(self, file: Path, *, watch_file: bool) -> Plain:
         text = self.texts[file] = self._text(file, watch_file=watch_file)

@@ -10,12 +10,13 @@ from gemwatch.adapters.config.bad_value import BadValueError
 from gemwatch.adapters.config.document import MAIN_LIST, Document, Misfit, Reader
 from gemwatch.adapters.config.sources import Sources
 from gemwatch.adapters.config.validation import UrlProblem, check
-from gemwatch.adapters.config.watches import WatchEntries
+from gemwatch.adapters.config.watches import WatchEntries, rules_of
 from gemwatch.core.settings import (
     DEFAULT_TOKEN_COMMAND,
     ApiSettings,
     Loaded,
     Problem,
+    Rule,
     Settings,
     Severity,
     TokenSource,
@@ -57,10 +58,10 @@ def load(
         return _loaded(path, reader, None)
     keys, misfits = check(main.value, url_problem)
     refused = reader.report(main, misfits) | reader.report(main, rules.misfits(main.value))
-    watches = _watches(main, reader)
+    watches, discover = _watches(main, reader), _rules(main, reader)
     if keys is None or refused or reader.problems.refused:
         return _loaded(path, reader, None)
-    settings = build.settings(keys, path.parent.absolute(), watches, reader.variables)
+    settings = build.settings(keys, path.parent.absolute(), watches, reader.variables, discover)
     warnings = [main.problem(misfit) for misfit in rules.warnings(main.value, settings, path)]
     return _loaded(path, reader, settings, warnings)
 
@@ -85,6 +86,8 @@ def load_sections(path: Path, environ: Mapping[str, str], names: Collection[str]
     settings = build.settings(keys, path.parent.absolute(), (), reader.variables)
     if "watch" in names:
         settings = replace(settings, watches=_watches(main, reader))
+    if "discover" in names:
+        settings = replace(settings, discover=_rules(main, reader))
     return _loaded(path, reader, settings)
 
 
@@ -126,13 +129,19 @@ def _part(document: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]
     for name in names:
         section, _, key = name.partition(".")
         value = document.get(section)
-        if section == "watch" or section not in document:
+        if section in ("watch", "discover") or section not in document:
             continue
         if not key or not isinstance(value, dict):
             found[section] = value
         elif key in value:
             found.setdefault(section, {})[key] = value[key]
     return found
+
+
+def _rules(main: Document, reader: Reader) -> tuple[Rule, ...]:
+    targets, entries = main.value.get("notify"), main.value.get("discover")
+    listed = entries if isinstance(entries, list) else ()
+    return tuple(rules_of(main, listed, reader, targets if isinstance(targets, dict) else {}))
 
 
 def _watches(main: Document, reader: Reader) -> tuple[Watch, ...]:

@@ -11,12 +11,12 @@ from pydantic.json_schema import GenerateJsonSchema
 from gemwatch.adapters.config.keys import REFERENCE, Keys
 from gemwatch.core.events import Target
 from gemwatch.core.kinds import EventKind
-from gemwatch.core.settings import Settings, Watch
+from gemwatch.core.settings import Rule, Settings, Watch
 
 Schema = dict[str, Any]
 
-_AS_ABOVE = ("watch.limits", "watch.gate")  # the table already has their keys
-_LISTED = {"notify": Target, "watch": Watch}
+_AS_ABOVE = ("watch.limits", "watch.gate", "discover.limits", "discover.gate")  # the table already has their keys
+_LISTED = {"notify": Target, "watch": Watch, "discover": Rule}
 _HOST_NAME = "name"  # its default is the host name
 _MAPPING_NAMES = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 

@@ -16,7 +16,7 @@ from pydantic import ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandl
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-from gemwatch.adapters.config import values
+from gemwatch.adapters.config import rule_values, values
 from gemwatch.adapters.config import web_values as web
 from gemwatch.adapters.config.bad_value import BadValueError
 from gemwatch.adapters.config.store_values import store_place
@@ -123,6 +123,7 @@ _HEADER_TEXT = Takes(values.header_text, _or_reference(_pattern(r"^[\x21-\x7e]+$
 _SECRET = Takes(values.secret, _HEADER_TEXT.schema)
 _WEB_TOKEN = Takes(web.web_token, _or_reference(_pattern(r"^[\x21-\x7e]{16,}$")))
 _PLAIN_TEXT = Takes(values.text, _TEXT)
+_SHELL_PATTERN = Takes(rule_values.shell_pattern, _TEXT)
 _NAME = Takes(values.single_line, {**_pattern(r"^[^\r\n]*\S[^\r\n]*$"), "maxLength": 200})
 _HTTP_URL = Takes(values.http_url, _or_reference(_pattern(r"^https?://[^@?#\s]+$")))
 _CALLED_URL = Takes(values.heartbeat_url, _or_reference(_pattern(r"^https?://[^#\s]+$")))
@@ -204,9 +205,7 @@ class PollKeys(TypedDict, total=False):
     alert_after: Annotated[
         timedelta, _DURATION, _about("After this long without a good answer from the API, api is sent.")
     ]
-    list_every: Annotated[
-        timedelta, _DURATION, _about("Reserved for finding jobs in the API's list; not used by this version.")
-    ]
+    list_every: Annotated[timedelta, _DURATION, _about("How often the lists of jobs are read for discover.")]
     adaptive: Annotated[
         bool,
         Takes(values.flag, {"type": "boolean"}),
@@ -270,6 +269,25 @@ class WatchKeys(TypedDict, total=False):
     every: Annotated[timedelta, _DURATION, _about("Instead of poll.every. In a watch file 30s at least.")]
     limits: Annotated[LimitKeys, _OR_NOTHING, _about("Instead of the general limits, key by key.")]
     gate: Annotated[GateKeys, _OR_NOTHING, _about("Instead of the general gate, key by key.")]
+
+
+@with_config(_config())
+class RuleKeys(TypedDict, total=False):
+    job_type: Annotated[str, _SHELL_PATTERN, _about("A pattern for the job type, with *, ? and [a-z].")]
+    storage: Annotated[str, _SHELL_PATTERN, _about("A pattern for the storage id.")]
+    input: Annotated[str, _SHELL_PATTERN, _about("A pattern for the name of the input file.")]
+    release: Annotated[str, _SHELL_PATTERN, _about("A pattern for the Overture release or Orbis version.")]
+    requested_within: Annotated[timedelta, _DURATION, _about("Only jobs that were requested this recently.")]
+    max: Annotated[int, _integer(1, 100_000), _about("How many unfinished jobs the rule may watch.")]
+    name: Annotated[
+        str,
+        Takes(rule_values.name_template, _NAME.schema),
+        _about("What the jobs are called, with {input}, {storage}, {release} and {job_id}."),
+    ]
+    notify: Annotated[list[Annotated[str, _PLAIN_TEXT]], _about("As for a watch.")]
+    every: Annotated[timedelta, _DURATION, _about("As for a watch.")]
+    limits: Annotated[LimitKeys, _OR_NOTHING, _about("As for a watch.")]
+    gate: Annotated[GateKeys, _OR_NOTHING, _about("As for a watch.")]
 
 
 @with_config(_config())
@@ -349,6 +367,17 @@ class _Entry:
         return {"anyOf": [dict(_JOB_ID.schema), handler(schema)]}
 
 
+@dataclass(frozen=True, slots=True)
+class _RuleEntry:
+    """A rule. Each is validated separately, so that a bad one does not affect the others."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_wrap_validator_function(lambda value, _: value, handler.generate_schema(RuleKeys))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> Schema:
+        return handler(schema)
+
+
 @with_config(_config())
 class Keys(TypedDict, total=False):
     name: Annotated[
@@ -369,6 +398,11 @@ class Keys(TypedDict, total=False):
         list[Annotated[str, _PLAIN_TEXT]],
         _OR_NONE,
         _about("Paths and patterns (*, ?, [a-z]) of more lists, from the configuration's folder."),
+    ]
+    discover: Annotated[
+        list[Annotated[Any, _RuleEntry()]],
+        _OR_NONE,
+        _about("Rules that find jobs to watch, each with at least one pattern. See discovery.md."),
     ]
     limits: Annotated[LimitKeys, _OR_NOTHING, _about("How long a job may wait and run. See limits.md.")]
     gate: Annotated[GateKeys, _OR_NOTHING, _about("What a SUCCESS must look like. See quality.md.")]

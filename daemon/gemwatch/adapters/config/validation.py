@@ -11,7 +11,7 @@ from typing_extensions import get_type_hints, is_typeddict
 from gemwatch.adapters.config import values
 from gemwatch.adapters.config.bad_value import BadValueError, did_you_mean, quoted, shown
 from gemwatch.adapters.config.document import Misfit
-from gemwatch.adapters.config.keys import Keys, WatchKeys
+from gemwatch.adapters.config.keys import Keys, RuleKeys, WatchKeys
 from gemwatch.adapters.config.strict_yaml import Place
 
 UrlProblem = Callable[[str], str | None]
@@ -19,6 +19,7 @@ UrlProblem = Callable[[str], str | None]
 
 _DOCUMENT = TypeAdapter(Keys)
 _WATCH = TypeAdapter(WatchKeys)
+_RULE = TypeAdapter(RuleKeys)
 
 
 def check(document: Mapping[str, Any], url_problem: UrlProblem | None) -> tuple[Keys | None, Iterator[Misfit]]:
@@ -42,6 +43,14 @@ def check_watch(entry: object) -> tuple[WatchKeys | None, Iterator[Misfit]]:
         return None, _misfits(error, WatchKeys)
     except BadValueError as error:
         return None, iter([Misfit((), str(error), error.what)])
+
+
+def check_rule(entry: object) -> tuple[RuleKeys | None, Iterator[Misfit]]:
+    """One rule of `discover`."""
+    try:
+        return _RULE.validate_python(entry), iter(())
+    except ValidationError as error:
+        return None, _misfits(error, RuleKeys)
 
 
 def watched_id(entry: object) -> int | None:

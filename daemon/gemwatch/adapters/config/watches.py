@@ -5,10 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 from gemwatch.adapters.config import build
-from gemwatch.adapters.config.document import Document, Misfit, Reader
+from gemwatch.adapters.config.document import RULES, Document, Misfit, Reader
 from gemwatch.adapters.config.rules import unknown_target
-from gemwatch.adapters.config.validation import check_watch, watched_id
-from gemwatch.core.settings import Watch
+from gemwatch.adapters.config.validation import check_rule, check_watch, watched_id
+from gemwatch.core.lists.rules import key_of
+from gemwatch.core.settings import Rule, Watch
 
 MOST_WATCHES = 100_000
 SHORTEST_IN_WATCH_FILE = timedelta(seconds=30)
@@ -56,6 +57,35 @@ class WatchEntries:
         if document.is_watch_file and watch is not None and watch.every and watch.every < SHORTEST_IN_WATCH_FILE:
             shortest = SHORTEST_IN_WATCH_FILE.total_seconds()
             yield Misfit(("every",), f"must be {shortest:g}s at least in a watch file")
+
+
+def rules_of(document: Document, entries: Sequence[Any], reader: Reader, targets: Mapping[str, Any]) -> list[Rule]:
+    """The rules without mistakes. The others are reported and skipped."""
+    found: list[Rule] = []
+    first: dict[str, int] = {}
+    for index, entry in enumerate(entries):
+        keys, wrong = check_rule(entry)
+        rule = None if keys is None else build.rule(keys)
+        key = "" if rule is None else key_of(rule)
+        placed = (_inside((*RULES, index), one) for one in (*wrong, *_rule_misfits(entry, rule, key, first, targets)))
+        bad = reader.report(document, placed) or index in document.flawed_rules
+        if rule is not None and not bad:
+            first[key] = index
+            found.append(rule)
+    return found
+
+
+def _rule_misfits(
+    entry: object, rule: Rule | None, key: str, first: Mapping[str, int], targets: Mapping[str, Any]
+) -> Iterator[Misfit]:
+    if rule is not None and not key:
+        yield Misfit((), "needs at least one of job_type, storage, input, release")
+    if key in first:
+        yield Misfit((), f"has the same patterns as discover[{first[key]}], so it would never find a job")
+    names = entry.get("notify") if isinstance(entry, dict) else None
+    for position, name in enumerate(names if isinstance(names, list) else ()):
+        if isinstance(name, str) and name and name not in targets:
+            yield Misfit(("notify", position), unknown_target(name, targets))
 
 
 def _inside(at: tuple[str | int, ...], misfit: Misfit) -> Misfit:

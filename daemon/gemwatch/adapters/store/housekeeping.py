@@ -7,9 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from gemwatch.adapters.store import dialects
+from gemwatch.adapters.store.discovery.rules import prune_found
 from gemwatch.adapters.store.recording import write_notes
 from gemwatch.adapters.store.rerouting import move_rerouted, prune_texts, read_health, write_health
-from gemwatch.adapters.store.tables import deliveries, events, service, watches
+from gemwatch.adapters.store.tables import deliveries, events, groups, service, watches
 from gemwatch.core.job import ENDS
 from gemwatch.core.work import KEEP_TRYING, DeliveryState
 
@@ -87,9 +88,12 @@ class Housekeeping:
         )
         waiting = sa.select(deliveries.c.event_id).where(deliveries.c.due_at.is_not(None))
         old_events = sa.and_(events.c.job_id.is_(None), events.c.at < before, events.c.id.not_in(waiting))
+        members = sa.select(watches.c.group_name).where(watches.c.group_name.is_not(None))
         with self._engine.begin() as connection:
             deleted = connection.execute(sa.delete(watches).where(old_jobs)).rowcount
             connection.execute(sa.delete(events).where(old_events))
+            prune_found(connection, before)
+            connection.execute(sa.delete(groups).where(groups.c.name.not_in(members)))
         return deleted
 
     def prune_texts(self, now: datetime) -> None:

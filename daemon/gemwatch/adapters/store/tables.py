@@ -1,4 +1,4 @@
-"""The tables. A test checks that they agree with the migrations."""
+"""The tables, which make a long file. A test checks that they agree with the migrations."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -78,6 +78,8 @@ watches = sa.Table(
     sa.Column("every", Span, nullable=False),
     sa.Column("limits", sa.JSON(none_as_null=True)),  # only the watch's own values
     sa.Column("gate", sa.JSON(none_as_null=True)),
+    sa.Column("rule", sa.Text),  # the key of the rule that made the watch; NULL: the watch list
+    sa.Column("group_name", sa.Text),  # kept when the job is unwatched
     # the memory of a job: core/polls/tracked.py
     sa.Column("status", sa.Text),
     sa.Column("status_since", Time),
@@ -102,6 +104,7 @@ watches = sa.Table(
     sa.Column("due_at", Time),
     sa.Column("claim", Time),
     sa.Index(None, "due_at", sqlite_where=_DUE, postgresql_where=_DUE),
+    sa.Index(None, "group_name"),
 )
 
 details = sa.Table(
@@ -270,4 +273,51 @@ ended_sessions = sa.Table(
     # Web sessions that ended with a logout, until their cookies would have expired.
     sa.Column("digest", sa.Text, primary_key=True),  # SHA-256 of the session's id, in hexadecimal
     sa.Column("expires_at", Time, nullable=False),
+)
+
+rules = sa.Table(
+    "rules",
+    metadata,
+    # When each rule was first applied: core/lists/rules.py. `seen_at`: when it was last in force.
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("applied_at", Time, nullable=False),
+    sa.Column("seen_at", Time, nullable=False),
+)
+
+discovered = sa.Table(
+    "discovered",
+    metadata,
+    # The jobs that a rule added, each once, and those that `unwatch` keeps away.
+    sa.Column("job_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("rule", sa.Text),
+    sa.Column("excluded", sa.Boolean, nullable=False),
+    sa.Column("storage_id", sa.Text),  # these fields as in the list, for names and windows
+    sa.Column("input_filename", sa.Text),
+    sa.Column("release", sa.Text),
+    sa.Column("job_type", sa.Text),
+    sa.Column("requested_at", Time),
+    sa.Column("listed_at", Time, nullable=False),
+)
+
+groups = sa.Table(
+    "groups",
+    metadata,
+    # Groups of jobs: core/groups.py. Members are in `watches.group_name`. `done_at` NULL: the group is open.
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("member_added_at", Time, nullable=False),
+    sa.Column("idle_since", Time),  # nothing has been running since then
+    sa.Column("done_at", Time),
+)
+
+learned_runs = sa.Table(
+    "learned_runs",
+    metadata,
+    # Runs of jobs that were never watched, from lists: the columns of `runs`, for estimates and comparisons.
+    sa.Column("job_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    *(
+        sa.Column(column.name, column.type, nullable=column.nullable)
+        for column in runs.c
+        if column.name not in ("id", "job_id")
+    ),
+    sa.Index(None, "storage_id", "input_filename", "job_type"),
 )

@@ -1,14 +1,19 @@
 """Copies the configured watch list into the store, without touching unchanged entries."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from gemwatch.adapters.store import dialects
+from gemwatch.adapters.store.discovery.rules import apply_rules, found_jobs
+from gemwatch.adapters.store.groups import join_groups
 from gemwatch.adapters.store.tables import microseconds, watches
-from gemwatch.core.settings import Applied, Watch
+from gemwatch.core.job import is_end
+from gemwatch.core.lists.rules import rules_by_key, watch_of
+from gemwatch.core.settings import Applied, Rule, Watch
 
 _SLICE = 1000  # rows at a time: the process would keep the memory for a whole list
 _bind = sa.bindparam
@@ -21,6 +26,9 @@ _KNOWN = sa.select(
     watches.c.every,
     watches.c.limits,
     watches.c.gate,
+    watches.c.rule,
+    watches.c.group_name,
+    watches.c.status,
     watches.c.polled_at,
     watches.c.due_at,
     watches.c.claim,
@@ -36,6 +44,8 @@ _CONFIGURE = (
         every=_bind("every"),
         limits=_bind("limits"),
         gate=_bind("gate"),
+        rule=_bind("rule"),
+        group_name=_bind("group_name"),
         due_at=_bind("due_at"),
         claim=_bind("claim"),
     )
@@ -67,38 +77,37 @@ class WatchList:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
-    def apply(self, wanted: Sequence[Watch], every: timedelta, now: datetime) -> Applied:
+    def apply(self, wanted: Sequence[Watch], every: timedelta, now: datetime, rules: Sequence[Rule] = ()) -> Applied:
         """Make the watch list equal to the configuration. `every`: the interval of watches without their own.
 
         Does not touch unchanged watches, so that their polls do not move. A job that is watched again keeps its
-        history and memory, and is polled once more even if it has ended.
+        history and memory, and is polled once more even if it has ended. Watches that rules made follow their rule;
+        without it they stay until their jobs end.
         """
         with self._engine.begin() as connection:
+            apply_rules(connection, rules, now)
             known = {row.job_id: row for row in connection.execute(_KNOWN)}
-            added, again, changed = list[Watch](), [], []
+            edit = _Edit(every=every, now=now)
             for watch in wanted:
-                row = known.pop(watch.job_id, None)
-                if row is None:
-                    added.append(watch)
-                    continue
-                values = _configured(watch, every)
+                edit.want(watch, known.pop(watch.job_id, None))
+            found, by_key = found_jobs(connection), rules_by_key(rules)
+            for job_id, row in known.items():
+                key, job = found.get(job_id, (None, None))
+                rule = by_key.get(key) if key is not None else None
                 if not row.watched:
-                    again.append({"_job_id": watch.job_id, "due_at": now, "claim": None, **values})
-                elif any(getattr(row, name) != value for name, value in values.items()):
-                    changed.append({"_job_id": watch.job_id, **_schedule(row, values, now), **values})
-            removed = [{"_job_id": job_id, "_now": now} for job_id, row in known.items() if row.watched]
-            for start in range(0, len(added), _SLICE):
-                part = added[start : start + _SLICE]
-                new = [
-                    {"job_id": watch.job_id, "due_at": now, "watched": True, **_configured(watch, every)}
-                    for watch in part
-                ]
-                connection.execute(sa.insert(watches), new)
-            if again or changed:
-                connection.execute(_CONFIGURE, again + changed)
-            if removed:
-                connection.execute(_UNWATCH, removed)
-        return Applied(added=len(added) + len(again), changed=len(changed), removed=len(removed))
+                    continue
+                if rule is not None and job is not None:
+                    edit.change(row, {**configured(watch_of(rule, job), every), "rule": key})
+                elif row.rule is None:
+                    edit.removed.append({"_job_id": job_id, "_now": now})
+            for start in range(0, len(edit.added), _SLICE):
+                connection.execute(sa.insert(watches), edit.added[start : start + _SLICE])
+            if edit.again or edit.changed:
+                connection.execute(_CONFIGURE, edit.again + edit.changed)
+            if edit.removed:
+                connection.execute(_UNWATCH, edit.removed)
+            join_groups(connection, edit.joined, now)
+        return Applied(added=len(edit.added) + len(edit.again), changed=len(edit.changed), removed=len(edit.removed))
 
     def poll_soon(self, now: datetime) -> None:
         """After an edit of the general limits: poll each job to find when its next limit passes."""
@@ -106,7 +115,39 @@ class WatchList:
             connection.execute(_POLL_SOON, {"now": microseconds(now)})
 
 
-def _configured(watch: Watch, every: timedelta) -> dict[str, Any]:
+@dataclass(slots=True, kw_only=True)
+class _Edit:
+    """Collects the changes to the watches, and the groups that got members."""
+
+    every: timedelta
+    now: datetime
+    added: list[dict[str, Any]] = field(default_factory=list)
+    again: list[dict[str, Any]] = field(default_factory=list)
+    changed: list[dict[str, Any]] = field(default_factory=list)
+    removed: list[dict[str, Any]] = field(default_factory=list)
+    joined: set[str | None] = field(default_factory=set)
+
+    def want(self, watch: Watch, row: Any) -> None:
+        values = configured(watch, self.every)
+        if row is None:
+            self.added.append({"job_id": watch.job_id, "due_at": self.now, "watched": True, **values})
+            self.joined.add(watch.group)
+        elif not row.watched:
+            self.again.append({"_job_id": watch.job_id, "due_at": self.now, "claim": None, **values})
+            if watch.group != row.group_name or not is_end(row.status):
+                self.joined.add(watch.group)
+        else:
+            self.change(row, values)
+
+    def change(self, row: Any, values: Mapping[str, Any]) -> None:
+        if any(getattr(row, name) != value for name, value in values.items()):
+            self.changed.append({"_job_id": row.job_id, **_schedule(row, values, self.now), **values})
+            if values["group_name"] != row.group_name:
+                self.joined.add(values["group_name"])
+
+
+def configured(watch: Watch, every: timedelta) -> dict[str, Any]:
+    """The configured columns of a watch. `rule` is for those that a rule made."""
     notify = None if watch.notify is None else list(watch.notify)
     return {
         "name": watch.name,
@@ -114,6 +155,8 @@ def _configured(watch: Watch, every: timedelta) -> dict[str, Any]:
         "every": watch.every or every,
         "limits": watch.limits and watch.limits.as_json(),
         "gate": watch.gate and watch.gate.as_json(),
+        "rule": None,
+        "group_name": watch.group,
     }
 
 

@@ -127,6 +127,8 @@ def remarks(job: "JobRow") -> Sequence[str]:
         found.append("overdue")
     if not job.watched:
         found.append("no longer watched")
+    elif job.rule is not None:
+        found.append(f"by rule {job.rule}")
     return found
 
 

@@ -21,6 +21,8 @@ class Failure(StrEnum):
     LOGIN_FOR_SOME = "login-for-some"
     API = "api"
     API_FORM = "api-form"
+    DISCOVERY = "discovery"
+    RULES_FULL = "rules-full"
     STORE = "store"
     TARGET = "target"
     TARGET_WITH_FALLBACK = "target-with-fallback"
@@ -115,6 +117,22 @@ FAILING: Mapping[Failure, Words] = {
         "for a newer gemwatch. To try now, run:",
         commands=("{gemwatch} check --online",),
     ),
+    Failure.DISCOVERY: Words(
+        title="discovery is failing",
+        happened="The GEM API gives no usable list of jobs.",
+        meaning="The rules under discover find no new jobs. Watched jobs are polled as usual. Jobs that are "
+        "requested in the meantime are found afterwards.",
+        to_do="Check that your account may list its jobs. If it may not use a job type, name the other one with "
+        "job_type in the rule. To try now, run:",
+        commands=("{gemwatch} discover",),
+    ),
+    Failure.RULES_FULL: Words(
+        title="a rule finds too many jobs",
+        happened="Rules under discover watch as many unfinished jobs as their max allows.",
+        meaning="Other jobs that these rules match are not watched until some of the watched ones end.",
+        to_do="Make the patterns narrower, or set a higher max. To see what the rules match, run:",
+        commands=("{gemwatch} discover",),
+    ),
     Failure.STORE: Words(
         title="the store is failing",
         happened="gemwatch cannot use its database.",
@@ -189,6 +207,18 @@ RECOVERED: Mapping[Failure, Words] = {
     ),
     Failure.API: _ANSWERING,
     Failure.API_FORM: _ANSWERING,
+    Failure.DISCOVERY: Words(
+        title="discovery has recovered",
+        happened="The GEM API gives usable lists of jobs again.",
+        meaning="The rules under discover find jobs again, also those that were requested in the meantime.",
+        to_do="Nothing.",
+    ),
+    Failure.RULES_FULL: Words(
+        title="all rules can watch more jobs again",
+        happened="No rule under discover watches as many unfinished jobs as its max allows.",
+        meaning="All jobs that the rules match are watched.",
+        to_do="Nothing.",
+    ),
     Failure.STORE: Words(
         title="the store has recovered",
         happened="gemwatch can use its database again.",
@@ -206,12 +236,16 @@ RECOVERED: Mapping[Failure, Words] = {
 }
 
 
-def _failure_of(event: Event, facts: FailureFacts) -> Failure:
+def _failure_of(event: Event, facts: FailureFacts) -> Failure:  # noqa: PLR0911 (a case for each failure)
     match facts:
         case LoginFacts(some_jobs=True):
             return Failure.LOGIN_FOR_SOME
         case LoginFacts():
             return Failure.LOGIN if event.job_id is None else Failure.LOGIN_FOR_JOB
+        case ApiFacts(discovery=True):
+            return Failure.DISCOVERY
+        case ConfigFacts(rules=True):
+            return Failure.RULES_FULL
         case ApiFacts(bad_answer=bad):
             return Failure.API_FORM if bad else Failure.API
         case StoreFacts():
@@ -233,7 +267,7 @@ def words_for(event: Event, facts: FailureFacts) -> Words:
     if isinstance(facts, ConfigFacts) and failure is Failure.CONFIG_ENTRIES and facts.problems:
         number = formatting.counted(len(facts.problems), "watch entry", "watch entries")
         return replace(words, title=f"{number} skipped")
-    if isinstance(facts, ApiFacts) and facts.since and facts.since < event.at:
+    if isinstance(facts, ApiFacts) and not facts.discovery and facts.since and facts.since < event.at:
         length = formatting.span(event.at - facts.since)
         return replace(words, happened=f"The GEM API has given no usable answer for {length}.")
     return words

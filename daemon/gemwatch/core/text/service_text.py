@@ -77,6 +77,8 @@ def unknown(event: Event) -> Iterator[Block]:
 
 
 def _problems(facts: ConfigFacts, context: Context) -> Iterator[Block]:
+    for rule in facts.full_rules[:_MOST_PROBLEMS]:
+        yield Item(line=(foreign(rule, 300),))
     for problem in facts.problems[:_MOST_PROBLEMS]:
         yield Item(line=(foreign(problem, 300),))
     if len(facts.problems) > _MOST_PROBLEMS:

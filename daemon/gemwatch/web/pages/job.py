@@ -124,6 +124,8 @@ def _facts(job: JobRow) -> Iterator[Fact]:
         yield Fact(label="Next poll", at=job.next_poll_at, how="until")
     if not job.watched:
         yield Fact(label="Watched", text="no longer")
+    elif job.rule is not None:
+        yield Fact(label="Watched by rule", text=single_line(job.rule, 300), code=True)
     if job.last_error:
         yield Fact(label="Last error", text=single_line(job.last_error, 300))
 

@@ -31,6 +31,7 @@ def job_json(job: JobRow) -> shapes.Job:
         "status_since": as_text(job.status_since),
         "running_since": as_text(job.running_since),
         "watched": job.watched,
+        "rule": job.rule,
         "finished": job.finished,
         "last_polled_at": as_text(job.polled_at),
         "next_poll_at": as_text(job.next_poll_at),

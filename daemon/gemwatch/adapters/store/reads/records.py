@@ -112,6 +112,12 @@ class Records:
                 connection.execute(sa.select(watches.c.job_id).where(watches.c.job_id == job_id)).first() is not None
             )
 
+    def ruled(self) -> set[int]:
+        """The jobs that rules watch."""
+        query = sa.select(watches.c.job_id).where(watches.c.watched, watches.c.rule.is_not(None))
+        with self._engine.begin() as connection:
+            return set(connection.execute(query).scalars())
+
     def snapshot(self) -> Snapshot:
         """The counts that the metrics and the service's one-line status show."""
         by_status = sa.select(watches.c.status, sa.func.count()).where(watches.c.watched).group_by(watches.c.status)

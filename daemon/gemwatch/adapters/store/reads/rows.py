@@ -27,7 +27,7 @@ class JobRow:
 
     `missing`: it was reported as not found. `next_poll_at` None: it is not polled. `needs_review`: why the SUCCESS
     needs review. `limits_passed`: those of the present run. `previous`: of a SUCCESS, the one before on the same
-    input.
+    input. `rule`: the one that added the watch.
     """
 
     job_id: int
@@ -50,6 +50,8 @@ class JobRow:
     needs_review: tuple[str, ...]
     limits_passed: tuple[Kind, ...]
     previous: Run | None
+    rule: str | None = None
+    group: str | None = None
 
     @property
     def finished(self) -> bool:
@@ -175,6 +177,8 @@ def job_row(row: Any, past: Past) -> JobRow:
         status=row.status,
         status_since=row.status_since,
         watched=row.watched,
+        rule=row.rule if row.watched else None,
+        group=row.group_name,
         polled_at=row.polled_at,
         # During a poll `due_at` is the end of its lease, and the claim is when the poll was due.
         next_poll_at=row.claim or row.due_at,

@@ -69,6 +69,7 @@ class Job(TypedDict):
     status_since: Time | None
     running_since: Annotated[Time | None, Field(description="null: its start was not seen")]
     watched: bool
+    rule: Annotated[str | None, Field(description="The rule under discover that added the watch")]
     finished: bool
     last_polled_at: Time | None
     next_poll_at: Time | None

@@ -1,0 +1,92 @@
+"""`gemwatch discover`: what each rule matches now."""
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+import typer
+
+from gemwatch.cli.common import FAILED, MISUSED, Config, Json, config_path, fail, print_json, say_problems
+from gemwatch.cli.output.tables import Column, Kind, on_terminal, print_table
+
+if TYPE_CHECKING:
+    from gemwatch.core.job import JobDetails
+    from gemwatch.core.settings import Rule, Settings
+
+_COLUMNS = (
+    Column(title="Job", kind=Kind.NUMBER),
+    Column(title="Input", kind=Kind.TEXT),
+    Column(title="Status", kind=Kind.WORD),
+    Column(title="Requested", kind=Kind.TIME, rank=1),
+    Column(title="Watched"),
+    Column(title="Rule", kind=Kind.TEXT),
+)
+
+
+def discover(context: typer.Context, config: Config = None, *, as_json: Json = False) -> None:
+    """Show what each rule under discover matches now.
+
+    It reads the lists of jobs and changes nothing. Jobs that had ended before a rule was first applied match too, but
+    are not watched. Exit codes: 0 done, 1 login failed or a list could not be read, 2 mistakes in the configuration.
+    """
+    from gemwatch.adapters.config.file import load
+    from gemwatch.adapters.notify.urls import url_problem
+    from gemwatch.cli.rules import ruled
+    from gemwatch.core.lists.rules import key_of
+
+    path = config_path(context, config)
+    loaded = load(path, os.environ, url_problem=url_problem)
+    say_problems(loaded.problems)
+    settings = loaded.settings
+    if settings is None:
+        raise typer.Exit(MISUSED)
+    if not settings.discover:
+        fail(f"{path}: there is no rule under discover", MISUSED)
+    found, failures = asyncio.run(_found(settings))
+    watched = {watch.job_id for watch in settings.watches} | ruled(path)
+    if as_json:
+        print_json(
+            [
+                {
+                    "rule": key_of(rule),
+                    "job_id": job.job_id,
+                    "input_filename": job.input_filename,
+                    "status": job.status,
+                    "watched": job.job_id in watched,
+                }
+                for rule, job in found
+            ]
+        )
+    elif not found and not failures and on_terminal():
+        print("The rules match no job now.")
+    else:
+        rows = (
+            (
+                job.job_id,
+                job.input_filename,
+                job.status,
+                job.requested_at,
+                "yes" if job.job_id in watched else "no",
+                key_of(rule),
+            )
+            for rule, job in found
+        )
+        print_table(_COLUMNS, rows)
+    for failure in failures:
+        typer.echo(failure, err=True)
+    if failures:
+        raise typer.Exit(FAILED)
+
+
+async def _found(settings: "Settings") -> "tuple[list[tuple[Rule, JobDetails]], list[str]]":
+    from gemwatch.app.system_clock import SystemClock
+    from gemwatch.cli.doctor.api_check import token_of
+    from gemwatch.cli.rules import matching
+    from gemwatch.core.login import LoginError
+    from gemwatch.core.secrets import Secrets
+
+    clock = SystemClock()
+    token = await token_of(settings, clock, Secrets.of(settings))
+    if isinstance(token, LoginError):
+        fail(f"login: {token}")
+    return await matching(settings, clock, token)

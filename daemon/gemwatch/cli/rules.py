@@ -1,0 +1,105 @@
+"""What commands do to the jobs that rules find: read the lists, keep jobs away, let them back."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gemwatch.cli.common import fail, open_store, store_of
+
+if TYPE_CHECKING:
+    from gemwatch.adapters.store.discovery.found import Discoveries
+    from gemwatch.core.clock import Clock
+    from gemwatch.core.job import JobDetails
+    from gemwatch.core.login import Token
+    from gemwatch.core.settings import Rule, Settings
+
+
+async def matching(
+    settings: "Settings", clock: "Clock", token: "Token"
+) -> "tuple[list[tuple[Rule, JobDetails]], list[str]]":
+    """The jobs that the rules match now, and why lists cannot be read or are incomplete."""
+    from gemwatch.adapters.gem.client import GemApi
+    from gemwatch.core.listing import Listing
+    from gemwatch.core.lists.rules import first_match, types_of
+    from gemwatch.engine.reading import reason_of, with_pages
+
+    found: dict[int, tuple[Rule, JobDetails]] = {}
+    failures = []
+    api = GemApi(settings.api, clock)
+    try:
+        for job_type in types_of(settings.discover):
+            first = await api.list_jobs(job_type, token.value)
+            if not isinstance(first, Listing):
+                failures.append(f"the list of {job_type} jobs cannot be read: {reason_of(first)}")
+                continue
+            listing, incomplete = await with_pages(
+                first,
+                lambda page, kind=job_type: api.list_jobs(kind, token.value, page),  # type: ignore[misc]
+            )
+            if incomplete:
+                failures.append(f"the list of {job_type} jobs is incomplete: {incomplete}")
+            for job in listing.jobs.values():
+                if (rule := first_match(settings.discover, job, clock.now())) is not None:
+                    found.setdefault(job.job_id, (rule, job))
+    finally:
+        await api.close()
+    return [found[job_id] for job_id in sorted(found)], failures
+
+
+def rules_in(path: Path) -> "tuple[Rule, ...]":
+    """The rules of the configuration that are valid, whatever else is wrong in it."""
+    from gemwatch.adapters.config.file import load_sections
+
+    settings = load_sections(path, os.environ, ("discover", "notify")).settings
+    return () if settings is None else settings.discover
+
+
+def has_store(path: Path) -> bool:
+    from gemwatch.adapters.store.files import exists
+
+    return exists(store_of(path))
+
+
+def ruled(path: Path) -> set[int]:
+    """The jobs that rules watch, by the store; none if there is no store."""
+    from gemwatch.adapters.store.reads.records import Records
+
+    if not has_store(path):
+        return set()
+    engine = open_store(path)
+    try:
+        return Records(engine).ruled()
+    finally:
+        engine.dispose()
+
+
+def keep_away(path: Path, job_ids: Sequence[int]) -> None:
+    """Keep these jobs away from all rules, until they are let back."""
+    with _discoveries(path) as discoveries:
+        discoveries.exclude(job_ids, datetime.now(UTC))
+
+
+def let_back(path: Path, job_ids: Sequence[int]) -> None:
+    """Let rules find these jobs again."""
+    with _discoveries(path) as discoveries:
+        discoveries.readmit(job_ids)
+
+
+@contextmanager
+def _discoveries(path: Path) -> "Iterator[Discoveries]":
+    import sqlalchemy as sa
+
+    from gemwatch.adapters.store.database import open_to_write
+    from gemwatch.adapters.store.discovery.found import Discoveries
+
+    open_store(path).dispose()  # reports what is wrong if the store is missing or has another version
+    engine = open_to_write(store_of(path), checkpoints=False)
+    try:
+        yield Discoveries(engine)
+    except sa.exc.OperationalError as error:
+        fail(f"the store cannot be written: {error.orig}. Run this as the user that runs the daemon")
+    finally:
+        engine.dispose()

@@ -1,0 +1,1 @@
+"""What lists of jobs mean: which jobs rules find."""

@@ -1,0 +1,73 @@
+"""Rules end to end: `discover`, `check --online`, `status`, and jobs that `unwatch` keeps away."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from support.daemon import Installation
+from support.gem import ScriptedGem, document
+from support.inbox import Inbox
+from support.waiting import wait_until
+
+RULE = 'input "nl_*"'
+
+
+@pytest.fixture
+def finding(tmp_path: Path, gem: ScriptedGem, inbox: Inbox) -> Installation:
+    """A daemon's folder with one rule, which matches job 7 of the jobs 7 and 8."""
+    gem.lists = True
+    now = datetime.now(UTC).isoformat()
+    gem.answers(7, document(7, "IN_PROGRESS", input_filename="nl_7", requested_at=now))
+    gem.answers(8, document(8, "IN_PROGRESS", input_filename="be_8", requested_at=now))
+    installation = Installation(tmp_path, gem, inbox)
+    installation.configure(
+        watch=[], discover=[{"input": "nl_*", "name": "{input}"}], poll={"every": "1s", "list_every": "1s"}
+    )
+    return installation
+
+
+def test_discover_shows_matches_and_changes_nothing(finding: Installation) -> None:
+    found = {"rule": RULE, "job_id": 7, "input_filename": "nl_7", "status": "IN_PROGRESS", "watched": False}
+    assert finding.json("discover") == [found]
+    assert not (finding.folder / "gemwatch.db").exists()
+    table = finding.run("discover").stdout.splitlines()
+    assert [line.split("\t")[0] for line in table] == ["Job", "7"]
+    assert f"discover: {RULE} matches 1 job now" in finding.run("check", "--online").stdout
+
+
+def test_discover_reports_lists_that_fail(finding: Installation, gem: ScriptedGem) -> None:
+    gem.lists = False
+    failed = finding.run("discover", "--json")
+    assert (failed.returncode, json.loads(failed.stdout)) == (1, [])
+    assert "the list of ROAD_MATCHING jobs cannot be read: HTTP 404 Not Found" in failed.stderr
+    assert finding.run("check", "--online").returncode == 1
+    finding.configure(discover=[])
+    assert finding.run("discover").returncode == 2
+
+
+def test_unwatched_job_stays_away_from_rules_over_a_restart(finding: Installation, gem: ScriptedGem) -> None:
+    with finding.daemon() as daemon:
+        wait_until(lambda: [job["name"] for job in finding.json("status")["jobs"]] == ["nl_7"], "the job to be found")
+        assert finding.job(7)["rule"] == RULE
+        assert finding.json("discover")[0]["watched"] is True
+        assert "by rule" in finding.run("status").stdout
+        assert finding.run("unwatch", "8").returncode == 2
+        done = finding.run("unwatch", "7")
+        assert (done.returncode, "kept away from the rules" in done.stdout) == (0, True)
+        assert finding.job(7)["watched"] is False
+        assert daemon.stop() == 0
+    with finding.daemon() as daemon:
+        lists = gem.listed()
+        wait_until(lambda: gem.listed() > lists + 4, "lists to be read")
+        assert finding.job(7)["watched"] is False
+        assert finding.run("watch", "7").returncode == 0
+        wait_until(lambda: finding.job(7)["watched"], "the entry to be applied")
+        assert finding.job(7)["rule"] is None
+        assert finding.run("unwatch", "7").returncode == 0
+        wait_until(lambda: not finding.job(7)["watched"], "the entry to be removed")
+        lists = gem.listed()
+        wait_until(lambda: gem.listed() > lists + 4, "lists to be read")
+        assert finding.job(7)["watched"] is False
+        assert daemon.stop() == 0

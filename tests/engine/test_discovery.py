@@ -1,0 +1,290 @@
+"""Rules find jobs in lists: each once, nothing about past ones, and no odd list changes anything."""
+
+import json
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from gemwatch.core.events import Target
+from gemwatch.core.lists.rules import key_of
+from gemwatch.core.settings import Rule, Watch
+from support.clock import FakeClock
+from support.gem import Answer, ScriptedGem, document
+from support.inbox import Inbox
+from support.rig import Rig, running, settings_for
+
+LIST_EVERY = timedelta(minutes=5)
+RULE = Rule(input="nl_*.parquet", watch=Watch(job_id=0, name="{input}"))
+
+
+class Account:
+    """The jobs of an account, in the list and one by one."""
+
+    def __init__(self, gem: ScriptedGem) -> None:
+        self.gem = gem
+        self.jobs: dict[int, dict[str, Any]] = {}
+        gem.lists = self.listed
+
+    def has(self, job_id: int, status: str, requested_at: datetime, **more: Any) -> None:
+        fields = {"input_filename": f"nl_{job_id}.parquet", "requested_at": requested_at.isoformat(), **more}
+        self.jobs[job_id] = document(job_id, status, **fields)
+        self.gem.answers(job_id, self.jobs[job_id])
+
+    def listed(self, path: str) -> Answer:
+        (job_type,) = parse_qs(urlsplit(path).query)["job_type"]
+        return listing(job for job in self.jobs.values() if job["job_type"] == job_type)
+
+
+def listing(jobs: Iterable[Mapping[str, Any]]) -> Answer:
+    return Answer(body=json.dumps({"jobs": list(jobs)}).encode())
+
+
+@asynccontextmanager
+async def discovering(
+    gem: ScriptedGem, inbox: Inbox, folder: Path, clock: FakeClock, *rules: Rule
+) -> AsyncIterator[Rig]:
+    settings = settings_for(gem, folder, [Target(name="team", url=inbox.target_url())], [])
+    settings = replace(settings, discover=rules or (RULE,))
+    async with running(settings, clock) as rig:
+        apply(rig)
+        yield rig
+
+
+def apply(rig: Rig, *watches: Watch, rules: tuple[Rule, ...] | None = None) -> None:
+    in_force = rig.active.settings.discover if rules is None else rules
+    rig.active.settings = replace(rig.active.settings, discover=in_force)
+    rig.watch_list.apply(watches, rig.settings.poll.every, rig.clock.now(), in_force)
+
+
+async def rounds(rig: Rig, number: int = 1) -> None:
+    for _ in range(number):
+        rig.clock.advance(LIST_EVERY.total_seconds())
+        await rig.sweep()
+        await rig.poll()
+        await rig.deliver()
+
+
+def watched(rig: Rig) -> dict[int, str | None]:
+    return {job["job_id"]: job["name"] for job in rig.records.status()["jobs"] if job["watched"]}
+
+
+async def test_new_job_is_found_reported_once_and_shown_with_its_rule(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    account = Account(gem)
+    async with discovering(gem, inbox, tmp_path, clock) as rig:
+        await rounds(rig)
+        account.has(7, "IN_PROGRESS", clock.now())
+        account.has(8, "IN_PROGRESS", clock.now(), input_filename="be.parquet")
+        await rounds(rig)
+        assert watched(rig) == {7: "nl_7.parquet"}
+        assert rig.records.status()["jobs"][0]["rule"] == key_of(RULE)
+        account.has(7, "SUCCESS", clock.now())
+        await rounds(rig, 3)
+    assert inbox.titles() == ["SUCCESS: nl_7.parquet (job 7)"]
+
+
+async def test_past_jobs_are_never_reported_and_later_ones_always(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    account = Account(gem)
+    account.has(1, "SUCCESS", clock.now() - timedelta(hours=2))
+    account.has(2, "FAILED", clock.now() - timedelta(hours=1))
+    account.has(3, "IN_PROGRESS", clock.now() - timedelta(hours=3))
+    async with discovering(gem, inbox, tmp_path, clock) as rig:
+        await rounds(rig)
+        account.has(4, "FAILED", clock.now())  # never seen unfinished
+        account.has(3, "SUCCESS", clock.now() - timedelta(hours=4))
+        await rounds(rig, 3)
+        assert sorted(watched(rig)) == [3, 4]
+    assert sorted(inbox.titles()) == ["FAILED: nl_4.parquet (job 4)", "SUCCESS: nl_3.parquet (job 3)"]
+
+
+async def test_rule_that_is_restarted_knows_when_it_was_first_applied(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    account = Account(gem)
+    async with discovering(gem, inbox, tmp_path, clock) as rig:
+        await rounds(rig)
+    account.has(4, "SUCCESS", clock.now())  # while gemwatch was stopped
+    clock.advance(3600)
+    async with discovering(gem, inbox, tmp_path, clock) as rig:
+        await rounds(rig)
+    assert inbox.titles() == ["SUCCESS: nl_4.parquet (job 4)"]
+
+
+ODD = [
+    Answer(status=500),
+    Answer(status=404),
+    Answer(body=b"<html>"),
+    Answer(body=b'{"jobs": []}'),
+    Answer(body=b'{"jobs": [{"job_id": 7, "status": "SUCCESS"'),
+    Answer(body=b'{"jobs": [null, 7, {}, {"job_id": 7}, {"job_id": "x", "status": "SUCCESS"}]}'),
+    listing([document(7, "SUCCESS"), document(7, "FAILED"), document(9, "SUCCESS", job_type="OTHER")]),
+]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda answer: f"{answer.status} {answer.body.decode()[:40]}")
+async def test_odd_list_changes_and_removes_nothing(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path, odd: Answer
+) -> None:
+    account = Account(gem)
+    async with discovering(gem, inbox, tmp_path, clock) as rig:
+        account.has(7, "IN_PROGRESS", clock.now())
+        await rounds(rig)
+        before = rig.records.status()["jobs"][0]
+        gem.lists = odd
+        await rounds(rig, 2)
+        (after,) = rig.records.status()["jobs"]
+        assert (after["status"], after["watched"], after["name"]) == ("IN_PROGRESS", True, before["name"])
+    assert inbox.messages == []
+
+
+async def test_entry_of_the_watch_list_wins_and_gives_the_job_back(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    account = Account(gem)
+    async with discovering(gem, inbox, tmp_path, clock) as rig:
+        apply(rig, Watch(job_id=7, name="mine"))
+        account.has(7, "IN_PROGRESS", clock.now())
+        account.has(8, "IN_PROGRESS", clock.now())
+        await rounds(rig)
+        assert watched(rig) == {7: "mine", 8: "nl_8.parquet"}
+        apply(rig, Watch(job_id=7, name="mine"), Watch(job_id=8, name="eight"))
+        assert watched(rig) == {7: "mine", 8: "eight"}
+        apply(rig)
+        await rounds(rig)
+        assert watched(rig) == {7: "nl_7.parquet", 8: "nl_8.parquet"}
+
+
+async def test_edits_of_a_rule_apply_to_its_watches(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    account = Account(gem)
+    async with discovering(gem, inbox, tmp_path, clock) as rig:
+        account.has(7, "IN_PROGRESS", clock.now())
+        account.has(8, "IN_PROGRESS", clock.now())
+        await rounds(rig)
+        apply(rig, rules=(replace(RULE, watch=Watch(job_id=0, name="new {job_id}")),))
+        assert watched(rig) == {7: "new 7", 8: "new 8"}
+        apply(rig, rules=())
+        account.has(7, "SUCCESS", clock.now())
+        await rounds(rig, 2)
+        assert watched(rig) == {8: "new 8"}
+    assert inbox.titles() == ["SUCCESS: new 7 (job 7)"]
+
+
+async def test_watch_ends_outside_the_window_and_is_not_found_again(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    account = Account(gem)
+    async with discovering(gem, inbox, tmp_path, clock) as rig:
+        account.has(7, "SUCCESS", clock.now() + timedelta(minutes=1))
+        await rounds(rig)
+        clock.advance(8 * 86400)
+        await rounds(rig, 2)
+        assert watched(rig) == {}
+        rig.housekeeping.prune(clock.now() + timedelta(days=1))
+        apply(rig, rules=(replace(RULE, requested_within=timedelta(days=30)),))
+        await rounds(rig, 2)
+    assert inbox.titles() == ["SUCCESS: nl_7.parquet (job 7)"]
+
+
+async def test_excluded_job_stays_away_until_it_is_let_back(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    account = Account(gem)
+    account.has(7, "IN_PROGRESS", clock.now())
+    async with discovering(gem, inbox, tmp_path, clock) as rig:
+        await rounds(rig)
+        rig.discoveries.exclude([7], clock.now())
+        account.has(7, "SUCCESS", clock.now() + timedelta(minutes=1))
+        await rounds(rig, 2)
+    async with discovering(gem, inbox, tmp_path, clock) as rig:
+        apply(rig, rules=(replace(RULE, max=3),))
+        await rounds(rig)
+        assert (watched(rig), inbox.messages) == ({}, [])
+        rig.discoveries.readmit([7])
+        await rounds(rig)
+        assert watched(rig) == {7: "nl_7.parquet"}
+    assert inbox.titles() == ["SUCCESS: nl_7.parquet (job 7)"]
+
+
+async def test_full_rule_adds_no_more_and_is_reported_once(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    account = Account(gem)
+    async with discovering(gem, inbox, tmp_path, clock, replace(RULE, max=2)) as rig:
+        for job_id in (1, 2, 3):
+            account.has(job_id, "IN_PROGRESS", clock.now() + timedelta(seconds=job_id))
+        await rounds(rig, 3)
+        assert sorted(watched(rig)) == [1, 2]
+        assert inbox.titles() == ["gemwatch: a rule finds too many jobs"]
+        account.has(1, "FAILED", clock.now())
+        await rounds(rig, 3)
+        assert sorted(watched(rig)) == [1, 2, 3]
+    assert inbox.titles()[1:] == ["FAILED: nl_1.parquet (job 1)", "gemwatch: all rules can watch more jobs again"]
+
+
+async def test_failing_lists_are_reported_once_and_their_recovery(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    account = Account(gem)
+    account.has(7, "IN_PROGRESS", clock.now())
+    async with discovering(gem, inbox, tmp_path, clock) as rig:
+        await rounds(rig)
+        gem.lists = Answer(status=403)
+        await rounds(rig, 2)
+        assert inbox.messages == []
+        await rounds(rig, 3)
+        assert inbox.titles() == ["gemwatch: discovery is failing"]
+    async with discovering(gem, inbox, tmp_path, clock) as rig:
+        await rounds(rig, 3)
+        assert len(inbox.messages) == 1
+        gem.lists = account.listed
+        await rounds(rig, 2)
+    assert inbox.titles()[1:] == ["gemwatch: discovery has recovered"]
+
+
+async def test_refused_login_is_reported_if_there_are_only_rules(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    account = Account(gem)
+    gem.accepted_tokens = set()
+    async with discovering(gem, inbox, tmp_path, clock) as rig:
+        await rounds(rig, 4)
+        assert inbox.titles() == ["gemwatch: login refused"]
+        gem.accepted_tokens = None
+        account.has(7, "IN_PROGRESS", clock.now())
+        await rounds(rig, 2)
+        assert watched(rig) == {7: "nl_7.parquet"}
+    assert inbox.titles()[1:] == ["gemwatch: login recovered"]
+
+
+async def test_rule_of_12_among_10000_reports_each_of_them_once(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    account, past = Account(gem), clock.now() - timedelta(days=1)
+    for job_id in range(1, 10_001):
+        account.has(job_id, "SUCCESS" if job_id % 9 else "FAILED", past)
+    async with discovering(gem, inbox, tmp_path, clock) as rig:
+        await rounds(rig)
+        new = range(20_001, 20_013)
+        for job_id in new:
+            account.has(job_id, "REQUESTED", clock.now())
+        await rounds(rig, 2)
+        assert sorted(watched(rig)) == list(new)
+        for job_id in new:
+            account.has(job_id, "FAILED" if job_id == new[3] else "SUCCESS", clock.now())
+        await rounds(rig, 3)
+        ends = [move["job_id"] for move in rig.records.history() if move["to"] in ("SUCCESS", "FAILED")]
+        assert sorted(ends) == list(new)
+    bodies = "\n".join(f"{message.title}\n{message.body}" for message in inbox.messages)
+    assert [bodies.count(f"nl_{job_id}.parquet (") for job_id in new] == [1] * 12
+    assert len(inbox.messages) <= 3

@@ -71,3 +71,15 @@ def test_unwatched_job_stays_away_from_rules_over_a_restart(finding: Installatio
         wait_until(lambda: gem.listed() > lists + 4, "lists to be read")
         assert finding.job(7)["watched"] is False
         assert daemon.stop() == 0
+
+
+def test_learn_keeps_past_runs_once(finding: Installation, gem: ScriptedGem) -> None:
+    gem.lists = False
+    with finding.daemon() as daemon:
+        assert daemon.stop() == 0
+    gem.lists = True
+    gem.answers(9, document(9, "SUCCESS"))
+    assert finding.json("learn") == {"listed": 3, "learned": 1}
+    assert finding.run("learn").stdout == "0 runs learned from 3 listed jobs.\n"
+    gem.lists = False
+    assert finding.run("learn").returncode == 1

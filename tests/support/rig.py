@@ -14,6 +14,7 @@ from gemwatch.adapters.login.credentials import Credentials
 from gemwatch.adapters.notify.targets import Targets
 from gemwatch.adapters.store.database import DatabaseThread, open_to_write
 from gemwatch.adapters.store.discovery.found import Discoveries
+from gemwatch.adapters.store.discovery.learning import Learning
 from gemwatch.adapters.store.housekeeping import Housekeeping
 from gemwatch.adapters.store.listings import Listings
 from gemwatch.adapters.store.recording import Store
@@ -74,7 +75,9 @@ def settings_for(
 class Rig:
     """`await rig.poll()` polls everything that is due after another interval; `await rig.deliver()` sends."""
 
-    def __init__(self, settings: Settings, clock: FakeClock, roll: Callable[[], float] = lambda: 0.5) -> None:
+    def __init__(
+        self, settings: Settings, clock: FakeClock, roll: Callable[[], float] = lambda: 0.5, *, learns: bool = False
+    ) -> None:
         upgrade(settings.store.place)
         self.settings, self.clock = settings, clock
         self.engine = open_to_write(settings.store.place)
@@ -90,6 +93,8 @@ class Rig:
             targets=Targets(settings.targets, secrets),
             pace=Pace(clock, at_once=settings.api.max_in_flight, rate=settings.api.max_rate),
         )
+        if not learns:
+            self.housekeeping.note({"learned": True})
         self.health_monitor = HealthMonitor(active=self.active, clock=clock, notes=self.housekeeping.notes())
         self.experience, self._roll = load_experience(self.engine), roll
         loops = self.loops()
@@ -111,6 +116,7 @@ class Rig:
             store=self.store,
             listings=Listings(self.engine),
             discoveries=self.discoveries,
+            learning=Learning(self.engine),
             watch_list=self.watch_list,
             housekeeping=self.housekeeping,
             database=self.database,
@@ -162,10 +168,10 @@ class Rig:
 
 @asynccontextmanager
 async def running(
-    settings: Settings, clock: FakeClock, *, roll: Callable[[], float] = lambda: 0.5
+    settings: Settings, clock: FakeClock, *, roll: Callable[[], float] = lambda: 0.5, learns: bool = False
 ) -> AsyncIterator[Rig]:
     """A rig whose loops run. Leaving stops them the way the program does."""
-    rig = Rig(settings, clock, roll)
+    rig = Rig(settings, clock, roll, learns=learns)
     rig.housekeeping.release_claims()
     rig.watch(*settings.watches)
     tasks = [asyncio.create_task(rig.poller.run()), asyncio.create_task(rig.dispatcher.run())]

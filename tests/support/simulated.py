@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gemwatch.adapters.store.database import open_to_write
 from gemwatch.adapters.store.discovery.found import Discoveries
+from gemwatch.adapters.store.discovery.learning import Learning
 from gemwatch.adapters.store.housekeeping import Housekeeping
 from gemwatch.adapters.store.listings import Listings
 from gemwatch.adapters.store.recording import Store
@@ -81,6 +82,7 @@ class Life:
             store=store,
             listings=Listings(self.engine),
             discoveries=Discoveries(self.engine),
+            learning=Learning(self.engine),
             watch_list=WatchList(self.engine),
             housekeeping=housekeeping,
             database=database,

@@ -13,6 +13,7 @@ from gemwatch import __version__
 from gemwatch.adapters.http.heartbeat import call
 from gemwatch.adapters.store.database import DatabaseThread, Lock, open_to_read, open_to_write
 from gemwatch.adapters.store.discovery.found import Discoveries
+from gemwatch.adapters.store.discovery.learning import Learning
 from gemwatch.adapters.store.ended_sessions import EndedSessions
 from gemwatch.adapters.store.housekeeping import Housekeeping
 from gemwatch.adapters.store.listings import Listings
@@ -101,6 +102,7 @@ async def build(
         store=store,
         listings=Listings(engine),
         discoveries=Discoveries(engine),
+        learning=Learning(engine),
         watch_list=WatchList(engine),
         housekeeping=housekeeping,
         database=database,

@@ -99,8 +99,8 @@ def _print_json(path: "Path", loaded: "LoadedFile") -> None:
 async def _reaches(settings: "Settings", *, on_stderr: bool = False) -> bool:
     """Fetch a token and poll one job, as the daemon would. Whether both worked."""
     from gemwatch.app.system_clock import SystemClock
+    from gemwatch.cli.discovery.rules import matching
     from gemwatch.cli.doctor.api_check import ask_once, token_of
-    from gemwatch.cli.rules import matching
     from gemwatch.cli.token import until
     from gemwatch.core.lists.rules import key_of
     from gemwatch.core.login import LoginError
@@ -120,7 +120,9 @@ async def _reaches(settings: "Settings", *, on_stderr: bool = False) -> bool:
     found, failures = await matching(settings, clock, token)
     counts = Counter(key_of(rule) for rule, _ in found)
     for rule in settings.discover:
-        typer.echo(f"discover: {key_of(rule)} matches {counted(counts[key_of(rule)], 'job', 'jobs')} now", err=on_stderr)
+        typer.echo(
+            f"discover: {key_of(rule)} matches {counted(counts[key_of(rule)], 'job', 'jobs')} now", err=on_stderr
+        )
     for failure in failures:
         typer.echo(f"discover: {failure}", err=True)
     return not failures

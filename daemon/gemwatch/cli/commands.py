@@ -11,7 +11,6 @@ from gemwatch.cli import (
     db,
     deliveries,
     demo,
-    discover,
     estimate,
     healthcheck,
     history,
@@ -25,6 +24,8 @@ from gemwatch.cli import (
     watch,
 )
 from gemwatch.cli.common import Chosen, Config, config_option
+from gemwatch.cli.discovery.discover import discover
+from gemwatch.cli.discovery.learn import learn
 from gemwatch.cli.doctor.command import doctor
 from gemwatch.cli.help import Command, Group, examples, show_version
 from gemwatch.cli.wait.command import wait
@@ -123,7 +124,8 @@ _add(
     "gemwatch history --since 7d --limit 50",
 )
 _add(_JOBS, "estimate", estimate.estimate, "gemwatch estimate 123456789", "gemwatch estimate --backtest")
-_add(_JOBS, "discover", discover.discover, "gemwatch discover", "gemwatch discover --json | jq '.[].job_id'")
+_add(_JOBS, "discover", discover, "gemwatch discover", "gemwatch discover --json | jq '.[].job_id'")
+_add(_JOBS, "learn", learn, "gemwatch learn")
 _add(
     _JOBS,
     "watch",

@@ -58,7 +58,7 @@ def watch(
     """
     from gemwatch.adapters.config.edit import EditRefusedError, add_watches
     from gemwatch.adapters.notify.urls import url_problem
-    from gemwatch.cli.rules import has_store, let_back, rules_in
+    from gemwatch.cli.discovery.rules import has_store, let_back, rules_in
     from gemwatch.core.settings import Watch
 
     ids = _ids(jobs or [])
@@ -91,7 +91,7 @@ def unwatch(
     """
     from gemwatch.adapters.config.edit import EditRefusedError, remove_watches, watched
     from gemwatch.adapters.notify.urls import url_problem
-    from gemwatch.cli.rules import has_store, keep_away, ruled, rules_in
+    from gemwatch.cli.discovery.rules import has_store, keep_away, ruled, rules_in
 
     if finished and jobs:
         raise typer.BadParameter("name jobs or use --finished, not both", param_hint="--finished")

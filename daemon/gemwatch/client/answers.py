@@ -53,6 +53,7 @@ class Job:
     status_since: datetime | None
     running_since: datetime | None
     watched: bool
+    rule: str | None
     finished: bool
     last_polled_at: datetime | None
     next_poll_at: datetime | None

@@ -19,6 +19,8 @@ from gemwatch.engine.wake_up import WakeUp
 
 log = structlog.get_logger()
 
+PROBE_EVERY = 60.0  # seconds between two probes while the login is refused
+
 
 class Lister:
     """Asks the users which lists they need now, and hands each list to those that asked for it."""
@@ -44,6 +46,7 @@ class Lister:
         self._database = database
         self._clock = clock
         self._health_monitor = health_monitor
+        self._probe_at: float | None = None
         self._noted: dict[str, dict[str, str]] = {}  # by type: the paging hints that are logged and recorded
         self.wake_up = WakeUp()
 
@@ -56,8 +59,7 @@ class Lister:
         """Read the lists that are needed now."""
         if self._active.pace.held:
             return
-        locked_out = self._health_monitor.locked_out
-        if locked_out and not await self._alone():
+        if not await self._may_ask():
             return
         needed: dict[str, list[ListUser]] = {}
         for user in self._users:
@@ -66,10 +68,28 @@ class Lister:
         alone = bool(needed) and await self._alone()
         for job_type, users in needed.items():
             await self._serve(job_type, users, alone=alone)
+            if self._health_monitor.locked_out:
+                return  # one probe is enough
+
+    async def _may_ask(self) -> bool:
+        """While the login is refused, only if no poll can show that it has recovered, and rarely."""
+        now = self._clock.monotonic()
+        if not self._health_monitor.locked_out:
+            self._probe_at = None
+            return True
+        if not await self._alone():
+            self._probe_at = None
+            return False
+        if self._probe_at is None:
+            self._probe_at = now + PROBE_EVERY  # a poll may have been the last probe
+        if now < self._probe_at:
+            return False
+        self._probe_at = now + PROBE_EVERY
+        return True
 
     async def _alone(self) -> bool:
-        """Whether no job is polled, so that only lists can show how login and API are."""
-        return await self._database(self._polls.next_due) is None
+        """Whether there are rules and no job is polled, so that only lists can show how login and API are."""
+        return bool(self._active.settings.discover) and await self._database(self._polls.next_due) is None
 
     async def _serve(self, job_type: str, users: Sequence[ListUser], *, alone: bool) -> None:
         sent_at, sent = self._clock.now(), self._clock.monotonic()
@@ -92,9 +112,10 @@ class Lister:
         account may be allowed to poll but not to list."""
         credentials = self._active.credentials
         try:
-            token = await credentials.token()
+            probing = alone and self._health_monitor.locked_out
+            token = await (credentials.renew(None) if probing else credentials.token())
             seen = await self._ask(job_type, page, token, credentials, alone=alone)
-            if not alone or not isinstance(seen, Refused):
+            if not alone or probing or not isinstance(seen, Refused):
                 return seen
             renewed = await credentials.renew(token)
             if renewed is not token:

@@ -14,10 +14,11 @@ from gemwatch.engine.discovery import Discovery
 from gemwatch.engine.dispatcher import Dispatcher
 from gemwatch.engine.health_monitor import HealthMonitor
 from gemwatch.engine.heartbeat import Heartbeat
+from gemwatch.engine.learning import Learner
 from gemwatch.engine.lister import Lister
 from gemwatch.engine.maintenance import Maintenance
 from gemwatch.engine.poller import Poller
-from gemwatch.engine.ports import Database, Discoveries, Housekeeping, Listings, Metrics, Store, WatchList
+from gemwatch.engine.ports import Database, Discoveries, Housekeeping, Learning, Listings, Metrics, Store, WatchList
 from gemwatch.engine.reloader import Reloader
 from gemwatch.engine.store_monitor import StoreMonitor
 from gemwatch.engine.sweep import Sweep
@@ -43,6 +44,7 @@ def build_loops(
     store: Store,
     listings: Listings,
     discoveries: Discoveries,
+    learning: Learning,
     watch_list: WatchList,
     housekeeping: Housekeeping,
     database: Database,
@@ -101,6 +103,15 @@ def build_loops(
         take=poller.take,
         on_due=poller.wake_up.set,
     )
+    learner = Learner(
+        active=active,
+        learning=learning,
+        list_notes=housekeeping,
+        database=database,
+        clock=clock,
+        experience=experience,
+        notes=notes,
+    )
     discovery = Discovery(
         active=active,
         discoveries=discoveries,
@@ -116,7 +127,7 @@ def build_loops(
         dispatcher=dispatcher,
         lister=Lister(
             active=active,
-            users=(sweep, discovery),
+            users=(sweep, learner, discovery),
             polls=store,
             take=poller.take,
             list_notes=housekeeping,

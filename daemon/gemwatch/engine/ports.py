@@ -4,12 +4,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ParamSpec, Protocol, TypeVar
 
+from gemwatch.core.estimates.estimate import Experience
 from gemwatch.core.events import Event, Target
 from gemwatch.core.job import JobDetails, Observation
 from gemwatch.core.kinds import Kind
 from gemwatch.core.listing import Listed, Listing, Swept
 from gemwatch.core.login import LoginError, Token
 from gemwatch.core.message_ids import MessageIds
+from gemwatch.core.runs import Run
 from gemwatch.core.settings import Applied, Rule, Watch
 from gemwatch.core.target_health import Aftermath, TargetHealth
 from gemwatch.core.text.message import Message
@@ -138,6 +140,18 @@ class Discoveries(Protocol):
     ) -> Discovered: ...
 
     def end(self, in_force: Sequence[Rule], now: datetime) -> int: ...
+
+
+class Learning(Protocol):
+    """The runs that were learned from lists."""
+
+    def is_new(self) -> bool: ...
+
+    def add(self, found: Sequence[Run]) -> int: ...
+
+    def marker(self) -> tuple[int, int | None]: ...
+
+    def experience(self) -> Experience: ...
 
 
 class Polls(Protocol):

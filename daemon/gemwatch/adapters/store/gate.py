@@ -7,9 +7,8 @@ import sqlalchemy as sa
 
 from gemwatch.adapters.store.database import open_to_read
 from gemwatch.adapters.store.files import StoreError
-from gemwatch.adapters.store.runs import SUCCESSES, place_of, run_of
+from gemwatch.adapters.store.runs import PAST, SUCCESSES, place_of, run_of
 from gemwatch.adapters.store.schema import check
-from gemwatch.adapters.store.tables import runs
 from gemwatch.core.gate import Gate, reasons
 from gemwatch.core.job import JobDetails
 from gemwatch.core.runs import Run, finished
@@ -38,7 +37,7 @@ class StoreGate:
         place = place_of(job)
         if place is None or self._store is None:
             return None
-        query = SUCCESSES.where(runs.c.job_id != job.job_id).limit(1)
+        query = SUCCESSES.where(PAST.c.job_id != job.job_id).limit(1)
         engine = open_to_read(self._store)
         try:
             check(engine)

@@ -10,7 +10,7 @@ from gemwatch.adapters.store import dialects
 from gemwatch.adapters.store.discovery.rules import prune_found
 from gemwatch.adapters.store.recording import write_notes
 from gemwatch.adapters.store.rerouting import move_rerouted, prune_texts, read_health, write_health
-from gemwatch.adapters.store.tables import deliveries, events, groups, service, watches
+from gemwatch.adapters.store.tables import deliveries, events, groups, learned_runs, service, watches
 from gemwatch.core.job import ENDS
 from gemwatch.core.work import KEEP_TRYING, DeliveryState
 
@@ -93,6 +93,7 @@ class Housekeeping:
             deleted = connection.execute(sa.delete(watches).where(old_jobs)).rowcount
             connection.execute(sa.delete(events).where(old_events))
             prune_found(connection, before)
+            connection.execute(sa.delete(learned_runs).where(learned_runs.c.ended_at < before))
             connection.execute(sa.delete(groups).where(groups.c.name.not_in(members)))
         return deleted
 

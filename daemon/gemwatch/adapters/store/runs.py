@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.store.tables import Time, runs, transitions, watches
+from gemwatch.adapters.store.tables import Time, learned_runs, runs, transitions, watches
 from gemwatch.core.estimates.estimate import Experience
 from gemwatch.core.events import Event
 from gemwatch.core.gate import judged
@@ -21,7 +21,16 @@ LATEST = 20_000  # the most recent runs to learn from
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _FIELDS = tuple(column.name for column in fields(Run))
 _values = attrgetter(*_FIELDS)
-RUN = tuple(runs.c[name] for name in _FIELDS)
+_FIRST = 10**17  # microseconds: puts learned runs before all others, in the order of their requests
+# All runs: those that were observed, and those that were learned from lists, which count as older.
+PAST = sa.union_all(
+    sa.select(runs.c.id, *(runs.c[name] for name in _FIELDS)),
+    sa.select(
+        (sa.type_coerce(learned_runs.c.requested_at, sa.BigInteger) - _FIRST).label("id"),
+        *(learned_runs.c[name] for name in _FIELDS),
+    ),
+).subquery("past_runs")
+RUN = tuple(PAST.c[name] for name in _FIELDS)
 _LEARNT = _FIELDS[: _FIELDS.index("ran") + 1]  # the columns for estimates
 _bind = sa.bindparam
 
@@ -51,13 +60,13 @@ def _not_after(earlier: sa.ColumnElement[Any], asked: sa.ColumnElement[Any]) -> 
 SUCCESSES = (  # before the parameters from `place_of`, newest first
     sa.select(*RUN)
     .where(
-        runs.c.storage_id == _bind("storage_id"),
-        runs.c.input_filename == _bind("input_filename"),
-        runs.c.job_type.is_not_distinct_from(_bind("job_type")),
-        runs.c.status == Status.SUCCESS.value,
-        _not_after(runs.c.requested_at, _bind("requested_at", type_=Time)),
+        PAST.c.storage_id == _bind("storage_id"),
+        PAST.c.input_filename == _bind("input_filename"),
+        PAST.c.job_type.is_not_distinct_from(_bind("job_type")),
+        PAST.c.status == Status.SUCCESS.value,
+        _not_after(PAST.c.requested_at, _bind("requested_at", type_=Time)),
     )
-    .order_by(runs.c.id.desc())
+    .order_by(PAST.c.id.desc())
 )
 _BEFORE = SUCCESSES.limit(1)
 _MARK = (
@@ -65,12 +74,12 @@ _MARK = (
     .where(watches.c.job_id == _bind("_job_id"))
     .values(job_type=_bind("job_type"), needs_review=_bind("needs_review"))
 )
-_NEWEST = sa.select(*RUN, runs.c.id).order_by(runs.c.id.desc()).limit(_bind("most")).subquery()
+_NEWEST = sa.select(*RUN, PAST.c.id).order_by(PAST.c.id.desc()).limit(_bind("most")).subquery()
 _LATEST = sa.select(_NEWEST).order_by(_NEWEST.c.id)
 _UNREAD = (
-    sa.select(*(runs.c[name] for name in _LEARNT), runs.c.id)
-    .where(runs.c.id > _bind("after"), runs.c.status == Status.SUCCESS.value)
-    .order_by(runs.c.id.desc())
+    sa.select(*(PAST.c[name] for name in _LEARNT), PAST.c.id)
+    .where(PAST.c.id > _bind("after"), PAST.c.status == Status.SUCCESS.value)
+    .order_by(PAST.c.id.desc())
     .limit(LATEST)
     .subquery()
 )
@@ -95,9 +104,12 @@ class Learner:
 
     def __init__(self) -> None:
         self._experience = Experience()
-        self._read_to = 0
+        self._read_to = -_FIRST
+        self._learned: tuple[int, int | None] = (0, None)
 
     def experience(self, connection: sa.Connection) -> Experience:
+        if (learned := learned_marker(connection)) != self._learned:
+            self._experience, self._read_to, self._learned = Experience(), -_FIRST, learned
         for row in connection.execute(_NEW, {"after": self._read_to}):
             *values, self._read_to = row
             self._experience.add(Run(**dict(zip(_LEARNT, values, strict=True))))
@@ -106,6 +118,12 @@ class Learner:
     def past(self, connection: sa.Connection, now: datetime, jobs: Sequence[int] | None = None) -> Past:
         """The past of these jobs, or of all."""
         return Past(now=now, experience=self.experience(connection), previous=previous_runs(connection, jobs))
+
+
+def learned_marker(connection: sa.Connection) -> tuple[int, int | None]:
+    """A value that changes when runs are learned, or replaced by observed ones."""
+    row = connection.execute(sa.select(sa.func.count(), sa.func.max(learned_runs.c.job_id))).one()
+    return row[0], row[1]
 
 
 def add_news(connection: sa.Connection, verdicts: Sequence[Verdict]) -> tuple[list[Event], list[Run]]:
@@ -146,6 +164,7 @@ def _add_runs(connection: sa.Connection, moves: Sequence[Transition]) -> dict[in
             if run.status == Status.SUCCESS:
                 latest[same] = run
         ended[job_id] = run, before
+    connection.execute(sa.delete(learned_runs).where(learned_runs.c.job_id.in_(ids["ids"])))
     connection.execute(sa.insert(runs), [dict(zip(_FIELDS, _values(run), strict=True)) for run, _ in ended.values()])
     return ended
 
@@ -169,7 +188,7 @@ def load_experience(engine: sa.Engine) -> Experience:
 
 def previous_runs(connection: sa.Connection, jobs: Sequence[int] | None = None) -> dict[int, Run]:
     """`Past.previous` for each of these jobs (None: all) that succeeded."""
-    mine, earlier, before = runs.alias(), runs.alias(), runs.alias()
+    mine, earlier, before = runs.alias(), PAST.alias(), PAST.alias()
     success = Status.SUCCESS.value
     newest = sa.select(sa.func.max(runs.c.id)).where(runs.c.status == success).group_by(runs.c.job_id)
     if jobs is not None:

@@ -107,6 +107,10 @@ class Experience:
             forgotten, _ = self._spans.popitem(last=False)
             self._outlooks.pop(forgotten, None)
 
+    def replace(self, other: "Experience") -> None:
+        """Know exactly what another one knows."""
+        self._spans, self._outlooks = other._spans.copy(), OrderedDict()  # noqa: SLF001 (of the same class)
+
     def outlook(self, job: JobDetails | Run, *, waiting: bool | None = None) -> Outlook | None:
         """The outlook from the most similar kind with enough runs; None if there is none.
 

@@ -23,7 +23,7 @@ from gemwatch.adapters.store.reads.rows import (
 )
 from gemwatch.adapters.store.reads.shapes import NEEDS_REVIEW, NOT_FOUND
 from gemwatch.adapters.store.rerouting import read_health
-from gemwatch.adapters.store.runs import SUCCESSES, Learner, place_of, run_of
+from gemwatch.adapters.store.runs import PAST, SUCCESSES, Learner, place_of, run_of
 from gemwatch.adapters.store.tables import deliveries, details, events, messages, runs, service, transitions, watches
 from gemwatch.core.job import ENDS, UNSEEN, Status, is_end
 from gemwatch.core.runs import Run
@@ -205,7 +205,7 @@ def _earlier_runs(connection: sa.Connection, row: Any) -> tuple[Run, ...]:
     query = SUCCESSES.limit(_MOST_RUNS)
     if is_end(row.status):
         own = sa.select(sa.func.max(runs.c.id)).where(runs.c.job_id == row.job_id).scalar_subquery()
-        query = query.where(runs.c.id < own)
+        query = query.where(PAST.c.id < own)
     return tuple(run_of(run) for run in connection.execute(query, place))
 
 

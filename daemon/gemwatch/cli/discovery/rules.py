@@ -4,49 +4,59 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemwatch.cli.common import fail, open_store, store_of
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
+
     from gemwatch.adapters.store.discovery.found import Discoveries
+    from gemwatch.adapters.store.discovery.learning import Learning
     from gemwatch.core.clock import Clock
     from gemwatch.core.job import JobDetails
     from gemwatch.core.login import Token
     from gemwatch.core.settings import Rule, Settings
 
 
-async def matching(
-    settings: "Settings", clock: "Clock", token: "Token"
-) -> "tuple[list[tuple[Rule, JobDetails]], list[str]]":
-    """The jobs that the rules match now, and why lists cannot be read or are incomplete."""
+async def listed(
+    settings: "Settings", clock: "Clock", token: "Token", types: Sequence[str]
+) -> "tuple[list[JobDetails], list[str]]":
+    """The jobs of these types, each once, and why lists cannot be read or are incomplete."""
     from gemwatch.adapters.gem.client import GemApi
     from gemwatch.core.listing import Listing
-    from gemwatch.core.lists.rules import first_match, types_of
     from gemwatch.engine.reading import reason_of, with_pages
 
-    found: dict[int, tuple[Rule, JobDetails]] = {}
+    found: dict[int, JobDetails] = {}
     failures = []
     api = GemApi(settings.api, clock)
     try:
-        for job_type in types_of(settings.discover):
+        for job_type in types:
             first = await api.list_jobs(job_type, token.value)
             if not isinstance(first, Listing):
                 failures.append(f"the list of {job_type} jobs cannot be read: {reason_of(first)}")
                 continue
-            listing, incomplete = await with_pages(
-                first,
-                lambda page, kind=job_type: api.list_jobs(kind, token.value, page),  # type: ignore[misc]
-            )
+            request = partial(api.list_jobs, job_type, token.value)
+            listing, incomplete = await with_pages(first, request)
             if incomplete:
                 failures.append(f"the list of {job_type} jobs is incomplete: {incomplete}")
-            for job in listing.jobs.values():
-                if (rule := first_match(settings.discover, job, clock.now())) is not None:
-                    found.setdefault(job.job_id, (rule, job))
+            found = {**listing.jobs, **found}
     finally:
         await api.close()
     return [found[job_id] for job_id in sorted(found)], failures
+
+
+async def matching(
+    settings: "Settings", clock: "Clock", token: "Token"
+) -> "tuple[list[tuple[Rule, JobDetails]], list[str]]":
+    """The jobs that the rules match now, and why lists cannot be read or are incomplete."""
+    from gemwatch.core.lists.rules import first_match, types_of
+
+    jobs, failures = await listed(settings, clock, token, types_of(settings.discover))
+    matches = ((first_match(settings.discover, job, clock.now()), job) for job in jobs)
+    return [(rule, job) for rule, job in matches if rule is not None], failures
 
 
 def rules_in(path: Path) -> "tuple[Rule, ...]":
@@ -60,7 +70,8 @@ def rules_in(path: Path) -> "tuple[Rule, ...]":
 def has_store(path: Path) -> bool:
     from gemwatch.adapters.store.files import exists
 
-    return exists(store_of(path))
+    store = store_of(path)
+    return exists(store) if isinstance(store, Path) else True
 
 
 def ruled(path: Path) -> set[int]:
@@ -89,16 +100,32 @@ def let_back(path: Path, job_ids: Sequence[int]) -> None:
 
 
 @contextmanager
+def learning_in(path: Path) -> "Iterator[Learning]":
+    """The learned runs in the store, to write."""
+    from gemwatch.adapters.store.discovery.learning import Learning
+
+    with _written(path) as engine:
+        yield Learning(engine)
+
+
+@contextmanager
 def _discoveries(path: Path) -> "Iterator[Discoveries]":
+    from gemwatch.adapters.store.discovery.found import Discoveries
+
+    with _written(path) as engine:
+        yield Discoveries(engine)
+
+
+@contextmanager
+def _written(path: Path) -> "Iterator[sa.Engine]":
     import sqlalchemy as sa
 
     from gemwatch.adapters.store.database import open_to_write
-    from gemwatch.adapters.store.discovery.found import Discoveries
 
     open_store(path).dispose()  # reports what is wrong if the store is missing or has another version
     engine = open_to_write(store_of(path), checkpoints=False)
     try:
-        yield Discoveries(engine)
+        yield engine
     except sa.exc.OperationalError as error:
         fail(f"the store cannot be written: {error.orig}. Run this as the user that runs the daemon")
     finally:

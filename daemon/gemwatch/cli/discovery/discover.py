@@ -31,7 +31,7 @@ def discover(context: typer.Context, config: Config = None, *, as_json: Json = F
     """
     from gemwatch.adapters.config.file import load
     from gemwatch.adapters.notify.urls import url_problem
-    from gemwatch.cli.rules import ruled
+    from gemwatch.cli.discovery.rules import ruled
     from gemwatch.core.lists.rules import key_of
 
     path = config_path(context, config)
@@ -80,8 +80,8 @@ def discover(context: typer.Context, config: Config = None, *, as_json: Json = F
 
 async def _found(settings: "Settings") -> "tuple[list[tuple[Rule, JobDetails]], list[str]]":
     from gemwatch.app.system_clock import SystemClock
+    from gemwatch.cli.discovery.rules import matching
     from gemwatch.cli.doctor.api_check import token_of
-    from gemwatch.cli.rules import matching
     from gemwatch.core.login import LoginError
     from gemwatch.core.secrets import Secrets
 

@@ -1,0 +1,48 @@
+"""Runs of jobs that were never watched, from lists."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from operator import attrgetter
+
+import sqlalchemy as sa
+
+from gemwatch.adapters.store.runs import Learner, learned_marker
+from gemwatch.adapters.store.tables import learned_runs, runs, watches
+from gemwatch.core.estimates.estimate import Experience
+from gemwatch.core.runs import Run
+
+_FIELDS = tuple(field.name for field in fields(Run))
+_values = attrgetter(*_FIELDS)
+_SLICE = 1000
+
+
+class Learning:
+    """Every method is one transaction and safe to retry."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def is_new(self) -> bool:
+        """Whether the store has no runs yet."""
+        with self._engine.begin() as connection:
+            return not connection.execute(sa.select(sa.exists().select_from(runs))).scalar_one()
+
+    def add(self, found: Sequence[Run]) -> int:
+        """Keep these runs, except of jobs that are or were watched. Returns how many are new."""
+        with self._engine.begin() as connection:
+            known = set(connection.execute(sa.select(watches.c.job_id)).scalars())
+            known |= set(connection.execute(sa.select(learned_runs.c.job_id)).scalars())
+            new = [dict(zip(_FIELDS, _values(run), strict=True)) for run in found if run.job_id not in known]
+            for start in range(0, len(new), _SLICE):
+                connection.execute(sa.insert(learned_runs), new[start : start + _SLICE])
+        return len(new)
+
+    def marker(self) -> tuple[int, int | None]:
+        """A value that changes when runs are learned."""
+        with self._engine.begin() as connection:
+            return learned_marker(connection)
+
+    def experience(self) -> Experience:
+        """The durations of all runs."""
+        with self._engine.begin() as connection:
+            return Learner().experience(connection)

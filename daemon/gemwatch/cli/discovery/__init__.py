@@ -1,0 +1,1 @@
+"""The commands that read the lists of jobs, and what others do to the jobs that rules find."""

@@ -1,0 +1,59 @@
+"""`gemwatch learn`: past runs from the lists of jobs, for estimates, limits and comparisons."""
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+import typer
+
+from gemwatch.cli.common import FAILED, MISUSED, Config, Json, config_path, fail, print_json, say_problems
+
+if TYPE_CHECKING:
+    from gemwatch.core.job import JobDetails
+    from gemwatch.core.settings import Settings
+
+
+def learn(context: typer.Context, config: Config = None, *, as_json: Json = False) -> None:
+    """Learn from past jobs in the account.
+
+    It reads the lists of jobs and keeps those that succeeded and were never watched as earlier runs. A new store does
+    this by itself. Nothing about these jobs is ever sent. Exit codes: 0 done, 1 login failed or a list could not be
+    read, 2 mistakes in the configuration.
+    """
+    from gemwatch.adapters.config.file import load
+    from gemwatch.adapters.notify.urls import url_problem
+    from gemwatch.cli.discovery.rules import learning_in
+    from gemwatch.core.lists.learning import learned_runs
+    from gemwatch.core.text.formatting import counted
+
+    path = config_path(context, config)
+    loaded = load(path, os.environ, url_problem=url_problem)
+    if loaded.settings is None:
+        say_problems(loaded.problems)
+        raise typer.Exit(MISUSED)
+    with learning_in(path) as learning:
+        jobs, failures = asyncio.run(_listed(loaded.settings))
+        new = learning.add(learned_runs(jobs))
+    if as_json:
+        print_json({"listed": len(jobs), "learned": new})
+    else:
+        typer.echo(f"{counted(new, 'run', 'runs')} learned from {counted(len(jobs), 'listed job', 'listed jobs')}.")
+    for failure in failures:
+        typer.echo(failure, err=True)
+    if failures:
+        raise typer.Exit(FAILED)
+
+
+async def _listed(settings: "Settings") -> "tuple[list[JobDetails], list[str]]":
+    from gemwatch.app.system_clock import SystemClock
+    from gemwatch.cli.discovery.rules import listed
+    from gemwatch.cli.doctor.api_check import token_of
+    from gemwatch.core.listing import DOCUMENTED_TYPES
+    from gemwatch.core.login import LoginError
+    from gemwatch.core.secrets import Secrets
+
+    clock = SystemClock()
+    token = await token_of(settings, clock, Secrets.of(settings))
+    if isinstance(token, LoginError):
+        fail(f"login: {token}")
+    return await listed(settings, clock, token, DOCUMENTED_TYPES)

@@ -102,3 +102,8 @@ def test_the_readme_installs_what_the_unit_names() -> None:
     assert arguments == "run --config /etc/gemwatch/config.yaml"
     for file in FOLDER.iterdir():
         assert file.name == "README.md" or f"systemd/{file.name}" in readme
+
+
+def test_words_of_a_failed_start_are_warnings() -> None:
+    # What a program prints without a priority gets this one. With the default, `journalctl -p warning` hides it.
+    assert values("SyslogLevel") == ["warning"]

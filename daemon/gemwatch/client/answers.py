@@ -126,6 +126,8 @@ class Service:
     token_expires_at: datetime | None
     login_since: datetime | None
     api_since: datetime | None
+    config_since: datetime | None
+    many_refused_since: datetime | None
     targets_down: tuple[TargetDown, ...]
     deliveries: Mapping[str, int]
     jobs: Mapping[str, int]

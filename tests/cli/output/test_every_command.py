@@ -19,6 +19,8 @@ ARGUMENTS: dict[str, list[str]] = {
     "doctor": ["--offline"],
     "token": [],
     "schema": [],
+    "discover": [],
+    "learn": [],
     "demo": ["--help"],
     "status": ["--all"],
     "history": [],

@@ -8,6 +8,8 @@ from enum import StrEnum
 from gemwatch.core.kinds import DEFAULT_EVENTS, EventKind, Facts, Kind, TargetFacts
 from gemwatch.core.traits import Scope
 
+_NARROWED = (Scope.JOB, Scope.GROUP)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
@@ -66,10 +68,11 @@ class Target:
 def audience(event: Event, targets: Iterable[Target], narrowed: Iterable[str] | None = None) -> tuple[str, ...]:
     """The names of the targets that receive an event.
 
-    `narrowed` is the `notify` of the watch: it selects from the targets that list the event's kind. It does not apply
-    to events about the service, nor to `login` events about a job. A target does not receive events about itself.
+    `narrowed` is the `notify` of the watch, or of all watches of a group: it selects from the targets that list the
+    event's kind. It does not apply to events about the service, nor to `login` events about a job. A target does not
+    receive events about itself.
     """
-    chosen = None if narrowed is None or event.kind.traits.scope is not Scope.JOB else frozenset(narrowed)
+    chosen = None if narrowed is None or event.kind.traits.scope not in _NARROWED else frozenset(narrowed)
     about = event.facts.target if isinstance(event.facts, TargetFacts) else None
     return tuple(
         one.name

@@ -112,6 +112,23 @@ class Rule:
     watch: Watch = Watch(job_id=0)
 
 
+class Members(StrEnum):
+    """Whether the successes of a group's members are sent to those who receive the group's `group-done`."""
+
+    EACH = "each"
+    QUIET = "quiet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupSettings:
+    """When a group is done: core/lists/groups.py. `settle` None: 10 minutes if a rule feeds the group, else none."""
+
+    name: str
+    expect: int | None = None
+    settle: timedelta | None = None
+    members: Members = Members.EACH
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Postgresql:
     """A PostgreSQL database. What is None, PostgreSQL's client library decides. `options` are its own: sslmode ..."""
@@ -185,6 +202,7 @@ class Settings:
     targets: tuple[Target, ...] = ()
     watches: tuple[Watch, ...] = ()
     discover: tuple[Rule, ...] = ()
+    groups: tuple[GroupSettings, ...] = ()
     limits: Limits | None = None
     gate: Gate | None = None
     heartbeat: HeartbeatSettings | None = None

@@ -152,11 +152,13 @@ def build_loops(
         ),
         maintenance=Maintenance(
             active=active,
+            store=store,
             housekeeping=housekeeping,
             database=database,
             clock=clock,
             metrics=metrics,
             on_jump=dispatcher.clock_jumped,
+            on_recorded=dispatcher.wake_up.set,
         ),
         store_monitor=StoreMonitor(
             active=active,

@@ -1,4 +1,4 @@
-"""Renews the token before it expires, follows jumps of the clock, and deletes old history."""
+"""Renews the token, follows jumps of the clock, closes groups that are done, and deletes old history."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import structlog
 from gemwatch.core.clock import Clock
 from gemwatch.core.login import LoginError
 from gemwatch.engine.active_config import ActiveConfig
-from gemwatch.engine.ports import Database, Housekeeping, Metrics
+from gemwatch.engine.ports import Database, Housekeeping, Metrics, Store
 from gemwatch.engine.wake_up import WakeUp
 
 log = structlog.get_logger()
@@ -27,15 +27,22 @@ class Maintenance:
         self,
         *,
         active: ActiveConfig,
+        store: Store,
         housekeeping: Housekeeping,
         database: Database,
         clock: Clock,
         metrics: Metrics,
         on_jump: Callable[[timedelta, datetime], None] = lambda _by, _until: None,
+        on_recorded: Callable[[], None] = lambda: None,
     ) -> None:
-        """`on_jump` is called after a jump of the wall clock: by how much, and the latest time that is moved."""
+        """`on_jump` is called after a jump of the wall clock: by how much, and the latest time that is moved.
+
+        `on_recorded` is called after events were recorded.
+        """
         self._on_jump = on_jump
+        self._on_recorded = on_recorded
         self._active = active
+        self._store = store
         self._housekeeping = housekeeping
         self._database = database
         self._clock = clock
@@ -82,6 +89,7 @@ class Maintenance:
     async def round(self) -> None:
         """Run the tasks that are due."""
         await self._follow_clock()
+        await self._close_groups()
         now = self._clock.monotonic()
         if now >= self._next_orphans:
             self._next_orphans = now + ORPHANS_EVERY
@@ -101,6 +109,15 @@ class Maintenance:
         written_by = _ALWAYS if jump < timedelta() else self._clock.now() - jump / 2
         await self._database(self._housekeeping.shift_schedule, jump, written_by)
         self._on_jump(jump, written_by)
+
+    async def _close_groups(self) -> None:
+        recorded = await self._database(self._store.close_groups, self._clock.now())
+        for one in recorded:
+            event = one.event
+            self._metrics.event(event.kind)
+            log.info("event_recorded", event_id=f"gw-{one.event_id}", kind=event.kind.value, targets=one.targets)
+        if recorded:
+            self._on_recorded()
 
     async def _expire(self) -> None:
         known = self._active.targets.names

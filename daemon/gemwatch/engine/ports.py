@@ -9,6 +9,7 @@ from gemwatch.core.events import Event, Target
 from gemwatch.core.job import JobDetails, Observation
 from gemwatch.core.kinds import Kind
 from gemwatch.core.listing import Listed, Listing, Swept
+from gemwatch.core.lists.groups import Terms
 from gemwatch.core.login import LoginError, Token
 from gemwatch.core.message_ids import MessageIds
 from gemwatch.core.runs import Run
@@ -41,7 +42,9 @@ class Store(Protocol):
         self, reports: Sequence[Report], happened: Sequence[Event] = (), notes: Mapping[str, Any] | None = None
     ) -> Recorded: ...
 
-    def address(self, targets: Sequence[Target]) -> None: ...
+    def address(self, targets: Sequence[Target], groups: Mapping[str, Terms]) -> None: ...
+
+    def close_groups(self, now: datetime) -> Sequence[RecordedEvent]: ...
 
     def pull_forward(self, target: str, now: datetime) -> None: ...
 

@@ -11,6 +11,7 @@ import structlog
 from gemwatch.core.clock import Clock
 from gemwatch.core.events import Event
 from gemwatch.core.kinds import ConfigFacts
+from gemwatch.core.lists.groups import terms_by_group
 from gemwatch.core.settings import Applied, Loaded, Problem, Settings, as_running, needs_restart
 from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.ports import Database, Metrics, Store, WatchList
@@ -119,7 +120,7 @@ class Reloader:
             # In one step in the store's thread, because a job's targets belong to its watch list.
             now = self._clock.now()
             applied = self._watch_list.apply(settings.watches, settings.poll.every, now, settings.discover)
-            self._store.address(settings.targets)
+            self._store.address(settings.targets, terms_by_group(settings))
             fallbacks = {target.name: target.fallback for target in settings.targets if target.fallback}
             self._store.record([], [], {"fallbacks": fallbacks})  # for pages and commands
             if other_limits:

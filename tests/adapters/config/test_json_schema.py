@@ -15,7 +15,7 @@ from gemwatch.adapters.config.json_schema import json_schema, table
 from gemwatch.adapters.config.strict_yaml import read
 from gemwatch.adapters.config.validation import check, check_watch
 from gemwatch.core.events import Target
-from gemwatch.core.settings import ApiSettings, HeartbeatSettings, Rule, Settings, StoreSettings, Watch
+from gemwatch.core.settings import ApiSettings, GroupSettings, HeartbeatSettings, Rule, Settings, StoreSettings, Watch
 from support.daemon import GEMWATCH
 from support.json_schema import complaints
 
@@ -68,7 +68,7 @@ def mapping_in(node: dict[str, Any]) -> dict[str, Any] | None:
 
 def test_every_key_has_a_description() -> None:
     mappings = [SCHEMA, *SCHEMA["$defs"].values()]
-    assert len(mappings) == 14
+    assert len(mappings) == 15
     for mapping in mappings:
         assert mapping["additionalProperties"] is False
         assert all(part["description"].endswith(".") for part in mapping["properties"].values())
@@ -82,8 +82,13 @@ POSTGRESQL = (
     "postgresql+psycopg://h/d/e",
     "postgresql://h/d",
 )
-ELSEWHERE = {"notify": Target, "watch": Watch, "discover": Rule}  # keys whose settings have another name or form
-OF_WATCHES = {f"discover.{key}" for key in ("name", "notify", "every", "limits", "gate")}
+ELSEWHERE = {
+    "notify": Target,
+    "watch": Watch,
+    "discover": Rule,
+    "groups": GroupSettings,
+}  # keys whose settings have another name or form
+OF_WATCHES = {f"discover.{key}" for key in ("name", "notify", "every", "limits", "gate", "group")}
 NO_SETTING = {
     "notify",
     "watch",
@@ -92,10 +97,18 @@ NO_SETTING = {
     "store.url",
     "web.listen",
 } | OF_WATCHES  # build.py converts these
-NO_KEY = {"targets", "watches", "watch.job_id", "store.place", "web.host", "web.port", "notify.name"} | {
+NO_KEY = {
+    "targets",
+    "watches",
+    "watch.job_id",
+    "store.place",
+    "web.host",
+    "web.port",
+    "notify.name",
+    "groups.name",
+} | {
     "api.token.withheld",
     "discover.watch",
-    "watch.group",  # planned
 }
 
 
@@ -128,7 +141,7 @@ def defaults(node: dict[str, Any]) -> dict[str, Any]:
         if "default" in part:
             found[key] = part["default"]
         elif (
-            key not in ("notify", "watch", "discover", "azure")
+            key not in ("notify", "watch", "discover", "groups", "azure")
             and (inner := mapping_in(part))
             and (below := defaults(inner))
         ):

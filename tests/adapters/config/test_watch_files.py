@@ -45,7 +45,10 @@ def test_dollar_is_a_plain_character(tmp_path: Path) -> None:
         ("{job: 2, every: 29s}", "2:19: watch[1].every: must be 30s at least in a watch file"),
         ("{job: 2, every: 1}", "2:19: watch[1].every: must be 30s at least in a watch file"),
         ("{job: hunter2}", "2:9: watch[1].job: is not a job id; write an integer from 1 to 9223372036854775807"),
-        ("{job: 2, hunter: 2}", "2:12: watch[1]: unknown key; known are job, name, notify, every, limits, gate"),
+        (
+            "{job: 2, hunter: 2}",
+            "2:12: watch[1]: unknown key; known are job, name, notify, every, limits, gate, group",
+        ),
         ("{job: 2, nam: 2}", '2:12: watch[1]: unknown key; did you mean "name"?'),
         ("{job: 2, notify: [hunter2]}", "2:21: watch[1].notify[0]: no target has this name; name one from notify"),
         ("{job: 2, limits: {running: hunter2}}", None),

@@ -18,6 +18,7 @@ from gemwatch.core.events import Target
 from gemwatch.core.settings import (
     DEFAULT_TOKEN_COMMAND,
     ApiSettings,
+    GroupSettings,
     Rule,
     Settings,
     StoreSettings,
@@ -27,7 +28,7 @@ from gemwatch.core.settings import (
 )
 
 _DATABASE = Path("gemwatch.db")
-_LISTS = ("notify", "watch", "watch_files", "discover")  # they become `targets`, `watches` and `discover`
+_LISTS = ("notify", "watch", "watch_files", "discover", "groups")  # `targets`, `watches`, `discover` and `groups`
 _OF_RULES = frozenset(
     {"job_type", "storage", "input", "release", "requested_within", "max"}
 )  # the rest is as for a watch
@@ -57,6 +58,7 @@ def settings(
         targets=tuple(_built(Target, target, name=name) for name, target in keys.get("notify", {}).items()),
         watches=watches,
         discover=discover,
+        groups=tuple(_built(GroupSettings, group, name=name) for name, group in keys.get("groups", {}).items()),
         web=_web(keys.get("web", {})),
     )
 

@@ -11,12 +11,12 @@ from pydantic.json_schema import GenerateJsonSchema
 from gemwatch.adapters.config.keys import REFERENCE, Keys
 from gemwatch.core.events import Target
 from gemwatch.core.kinds import EventKind
-from gemwatch.core.settings import Rule, Settings, Watch
+from gemwatch.core.settings import GroupSettings, Rule, Settings, Watch
 
 Schema = dict[str, Any]
 
 _AS_ABOVE = ("watch.limits", "watch.gate", "discover.limits", "discover.gate")  # the table already has their keys
-_LISTED = {"notify": Target, "watch": Watch, "discover": Rule}
+_LISTED = {"notify": Target, "watch": Watch, "discover": Rule, "groups": GroupSettings}
 _HOST_NAME = "name"  # its default is the host name
 _MAPPING_NAMES = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
@@ -49,7 +49,9 @@ def _rows(node: Schema, root: Schema, prefix: str) -> Iterator[tuple[str, str, s
         default = "required" if key in node.get("required", ()) and below is None else _default(part)
         yield path, default, _about(part)
         if below is not None and path not in _AS_ABOVE:
-            yield from _rows(below, root, f"{path}.NAME." if key == "notify" and not prefix else f"{path}.")
+            yield from _rows(
+                below, root, f"{path}.NAME." if key in ("notify", "groups") and not prefix else f"{path}."
+            )
 
 
 def _mapping_in(node: Schema, root: Schema) -> Schema | None:

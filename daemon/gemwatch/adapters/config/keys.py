@@ -25,7 +25,7 @@ from gemwatch.core.gate import OFF, Bar
 from gemwatch.core.job_id import MAX_JOB_ID
 from gemwatch.core.kinds import EventKind
 from gemwatch.core.limits import Word
-from gemwatch.core.settings import DEFAULT_TOKEN_COMMAND, AzureCredential, Place, WebSettings
+from gemwatch.core.settings import DEFAULT_TOKEN_COMMAND, AzureCredential, Members, Place, WebSettings
 
 Schema = dict[str, Any]
 
@@ -269,6 +269,7 @@ class WatchKeys(TypedDict, total=False):
     every: Annotated[timedelta, _DURATION, _about("Instead of poll.every. In a watch file 30s at least.")]
     limits: Annotated[LimitKeys, _OR_NOTHING, _about("Instead of the general limits, key by key.")]
     gate: Annotated[GateKeys, _OR_NOTHING, _about("Instead of the general gate, key by key.")]
+    group: Annotated[str, _NAME, _about("The group that the job belongs to. See groups.md.")]
 
 
 @with_config(_config())
@@ -288,6 +289,20 @@ class RuleKeys(TypedDict, total=False):
     every: Annotated[timedelta, _DURATION, _about("As for a watch.")]
     limits: Annotated[LimitKeys, _OR_NOTHING, _about("As for a watch.")]
     gate: Annotated[GateKeys, _OR_NOTHING, _about("As for a watch.")]
+    group: Annotated[str, _NAME, _about("As for a watch.")]
+
+
+@with_config(_config())
+class GroupKeys(TypedDict, total=False):
+    expect: Annotated[int, _integer(1, 100_000), _about("How many jobs have to end before the group is done.")]
+    settle: Annotated[
+        timedelta,
+        _DURATION,
+        _about("Without expect: the group is done when no job was added for this long. 10m if a rule adds them."),
+    ]
+    members: Annotated[
+        Members, _choice(Members), _about("quiet: no success of a single job where group-done is sent.")
+    ]
 
 
 @with_config(_config())
@@ -403,6 +418,11 @@ class Keys(TypedDict, total=False):
         list[Annotated[Any, _RuleEntry()]],
         _OR_NONE,
         _about("Rules that find jobs to watch, each with at least one pattern. See discovery.md."),
+    ]
+    groups: Annotated[
+        dict[Annotated[str, Takes(values.single_line, {"type": "string"})], Annotated[GroupKeys, _OR_NOTHING]],
+        _OR_NOTHING,
+        _about("Settings of groups, each under the name that watches and rules give."),
     ]
     limits: Annotated[LimitKeys, _OR_NOTHING, _about("How long a job may wait and run. See limits.md.")]
     gate: Annotated[GateKeys, _OR_NOTHING, _about("What a SUCCESS must look like. See quality.md.")]

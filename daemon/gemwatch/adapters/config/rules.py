@@ -51,6 +51,7 @@ def warnings(document: Mapping[str, Any], settings: Settings, file: Path) -> Ite
             ("store", "url"), "does not verify the server, so others could read along; add ?sslmode=verify-full"
         )
     yield from _too_many_watches(settings)
+    yield from _empty_groups(settings)
 
 
 def _token(document: Mapping[str, Any]) -> Iterator[Misfit]:
@@ -120,6 +121,15 @@ def _too_many_watches(settings: Settings) -> Iterator[Misfit]:
         f"api.max_rate allows {allowed:g}: polls will be late; raise poll.every, or max_rate if your quota allows it"
     )
     yield Misfit(("api", "max_rate"), what)
+
+
+def _empty_groups(settings: Settings) -> Iterator[Misfit]:
+    watches = (*settings.watches, *(rule.watch for rule in settings.discover))
+    used = {watch.group for watch in watches if watch.group is not None}
+    for group in settings.groups:
+        if group.name not in used:
+            hint = did_you_mean(group.name, used)
+            yield Misfit(("groups", group.name), f"no watch and no rule names this group{hint}", key=True)
 
 
 def _is_private(base_url: str) -> bool:

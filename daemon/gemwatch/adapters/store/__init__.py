@@ -10,7 +10,7 @@ Called by `engine` through its ports, and by `app`, `web` and `cli` for reading.
     deliveries    outbox, rerouting, housekeeping
     rules         discovery/rules, called by watch_list
     discovered    discovery/found
-    groups        groups, called by watch_list and discovery/found
+    groups        groups, called by recording, outbox, watch_list and discovery/found
     service       recording (notes), schema (the oldest version that can use the store)
     leases        databases/leases
     all           housekeeping: deletes old rows, and moves the schedule after a clock jump

@@ -1,6 +1,6 @@
 """Events and their deliveries: records them, claims them and settles attempts. Used within a transaction."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,8 +9,10 @@ import sqlalchemy as sa
 
 from gemwatch.adapters.store import dialects
 from gemwatch.adapters.store.facts_codec import from_json, to_json
+from gemwatch.adapters.store.groups import open_among, receivers
 from gemwatch.adapters.store.tables import deliveries, events, watches
 from gemwatch.core.events import Event, Missed, Target, audience
+from gemwatch.core.kinds import EventKind, GroupDoneFacts
 from gemwatch.core.work import (
     KEEP_TRYING,
     MANY,
@@ -26,7 +28,7 @@ MOST_MISSED = 500  # deliveries in the single message about what a target missed
 
 _bind = sa.bindparam
 
-_CALLED = sa.select(watches.c.job_id, watches.c.name, watches.c.notify).where(
+_CALLED = sa.select(watches.c.job_id, watches.c.name, watches.c.notify, watches.c.group_name).where(
     watches.c.job_id.in_(_bind("ids", expanding=True))
 )
 _HAPPENED = sa.insert(events).returning(events.c.id, sort_by_parameter_order=True)
@@ -75,9 +77,12 @@ _PULL_FORWARD = (
 
 
 def add_events(
-    connection: sa.Connection, happened: Sequence[Event], targets: Iterable[Target]
+    connection: sa.Connection, happened: Sequence[Event], targets: Sequence[Target], quiet: Collection[str] = ()
 ) -> list[RecordedEvent]:
-    """Record events, each with a delivery for every target that receives it."""
+    """Record events, each with a delivery for every target that receives it.
+
+    `quiet`: in these groups, while they are open, a success is only for targets that do not receive `group-done`.
+    """
     if not happened:
         return []
     ids = {event.job_id for event in happened if event.job_id is not None}
@@ -93,10 +98,17 @@ def add_events(
         }
         for event in happened
     ]
+    held = _held_back(connection, happened, called, quiet) if quiet else frozenset[str]()
+    loud = [target for target in targets if not target.accepts(EventKind.GROUP_DONE)]
     recorded = []
     for event, event_id in zip(happened, connection.execute(_HAPPENED, rows).scalars().all(), strict=True):
-        narrowed = None if event.job_id is None else called[event.job_id].notify
-        recorded.append(RecordedEvent(event_id=event_id, event=event, targets=audience(event, targets, narrowed)))
+        row = called.get(event.job_id) if event.job_id is not None else None
+        narrowed = row.notify if row is not None else None
+        if isinstance(event.facts, GroupDoneFacts):
+            narrowed = receivers(connection, event.facts.group)
+        hold = event.kind is EventKind.SUCCESS and row is not None and row.group_name in held
+        names = audience(event, loud if hold else targets, narrowed)
+        recorded.append(RecordedEvent(event_id=event_id, event=event, targets=names))
     waiting = [_waiting(one, target) for one in recorded for target in one.targets]
     if waiting:
         connection.execute(sa.insert(deliveries), waiting)
@@ -140,6 +152,14 @@ def settle(connection: sa.Connection, settled: Sequence[Settled]) -> None:
 def pull_forward(connection: sa.Connection, target: str, now: datetime) -> None:
     """Make a target's waiting deliveries due now, except those that are being sent."""
     connection.execute(_PULL_FORWARD, {"name": target, "now": now})
+
+
+def _held_back(
+    connection: sa.Connection, happened: Sequence[Event], called: dict[int, Any], quiet: Collection[str]
+) -> Collection[str]:
+    """Those of the quiet groups that are open and have a success among these events."""
+    jobs = (event.job_id for event in happened if event.kind is EventKind.SUCCESS and event.job_id is not None)
+    return open_among(connection, {called[job_id].group_name for job_id in jobs} & set(quiet))
 
 
 def _named(event: Event, called: dict[int, Any]) -> Event:

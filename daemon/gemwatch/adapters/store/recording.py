@@ -11,11 +11,13 @@ import sqlalchemy as sa
 from gemwatch.adapters.store import dialects, outbox, rerouting
 from gemwatch.adapters.store.database import relaxed
 from gemwatch.adapters.store.details import replace_details
+from gemwatch.adapters.store.groups import close_groups
 from gemwatch.adapters.store.runs import add_news
 from gemwatch.adapters.store.tables import microseconds, service, transitions, watches
 from gemwatch.core.events import Event, Target
 from gemwatch.core.gate import Gate
 from gemwatch.core.limits import Limits
+from gemwatch.core.lists.groups import Terms
 from gemwatch.core.polls.tracked import Memory, Tracked
 from gemwatch.core.runs import Run
 from gemwatch.core.target_health import Aftermath, TargetHealth
@@ -84,11 +86,12 @@ class Store:
     def __init__(self, engine: sa.Engine, targets: Sequence[Target] = ()) -> None:
         self._engine = engine
         self._relaxed = relaxed(engine)  # for claims, and for polls without news, which can be repeated
-        self._targets = tuple(targets)
+        self.address(targets)
 
-    def address(self, targets: Sequence[Target]) -> None:
-        """Deliver future events to these targets. Call this together with their watch list."""
-        self._targets = tuple(targets)
+    def address(self, targets: Sequence[Target], groups: Mapping[str, Terms] | None = None) -> None:
+        """Deliver future events to these targets. `groups`: their terms. Call this together with the watch list."""
+        self._targets, self._terms = tuple(targets), groups or {}
+        self._quiet = frozenset(name for name, terms in self._terms.items() if terms.quiet)
 
     def claim_watches(self, now: datetime, most: int, lease: timedelta) -> list[WatchClaim]:
         """Claim up to `most` due watches, the longest due first. They stay claimed until the lease ends."""
@@ -143,6 +146,11 @@ class Store:
             of_jobs, runs = self._record_more(connection, standing) if standing else ([], [])
         news = tuple(report for report in standing if _is_news(report))
         return Recorded(reports=news, events=(*events, *of_jobs), runs=tuple(runs))
+
+    def close_groups(self, now: datetime) -> list[RecordedEvent]:
+        """Close and report the groups that are done."""
+        with self._engine.begin() as connection:
+            return outbox.add_events(connection, close_groups(connection, self._terms, now), self._targets)
 
     def claim_deliveries(
         self, now: datetime, targets: Iterable[str], lease: timedelta, fallbacks: Mapping[str, str] | None = None
@@ -212,7 +220,7 @@ class Store:
         if moves:
             connection.execute(sa.insert(transitions), moves)
         happened, runs = add_news(connection, [report.verdict for report in standing if _is_news(report)])
-        return outbox.add_events(connection, happened, self._targets), runs
+        return outbox.add_events(connection, happened, self._targets, self._quiet), runs
 
 
 def _is_news(report: Report) -> bool:

@@ -302,7 +302,7 @@ discovered = sa.Table(
 groups = sa.Table(
     "groups",
     metadata,
-    # Groups of jobs: core/groups.py. Members are in `watches.group_name`. `done_at` NULL: the group is open.
+    # Groups of jobs: core/lists/groups.py. Members are in `watches.group_name`. `done_at` NULL: the group is open.
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("member_added_at", Time, nullable=False),
     sa.Column("idle_since", Time),  # nothing has been running since then

@@ -1,0 +1,160 @@
+"""A group is reported once when its jobs have ended, and again after it was opened again."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+from gemwatch.core.events import Target
+from gemwatch.core.kinds import EventKind
+from gemwatch.core.lists.groups import terms_by_group
+from gemwatch.core.settings import GroupSettings, Members, Place, Rule, Watch
+from support.clock import FakeClock
+from support.gem import ScriptedGem
+from support.inbox import Inbox
+from support.rig import Rig, running, settings_for
+
+QUIET = GroupSettings(name="release", members=Members.QUIET)
+DONE, INCOMPLETE = "GROUP DONE: release", "GROUP INCOMPLETE: release"
+
+
+def member(job_id: int, notify: tuple[str, ...] | None = None) -> Watch:
+    return Watch(job_id=job_id, group="release", notify=notify)
+
+
+@asynccontextmanager
+async def grouped(
+    gem: ScriptedGem,
+    inbox: Inbox,
+    place: Place,
+    clock: FakeClock,
+    *watches: Watch,
+    group: GroupSettings = QUIET,
+    rules: tuple[Rule, ...] = (),
+) -> AsyncIterator[Rig]:
+    """`team` receives all of a group, `lead` only the ends of its jobs."""
+    ends = frozenset({EventKind.SUCCESS, EventKind.FAILED})
+    targets = [
+        Target(name="team", url=inbox.target_url("team")),
+        Target(name="lead", url=inbox.target_url("lead"), on=ends),
+    ]
+    settings = replace(settings_for(gem, place, targets, watches), groups=(group,), discover=rules)
+    async with running(settings, clock) as rig:
+        rig.store.address(targets, terms_by_group(settings))
+        yield rig
+
+
+async def rounds(rig: Rig, number: int = 1) -> None:
+    for _ in range(number):
+        await rig.poll()
+        await rig.maintenance.round()
+        await rig.deliver()
+
+
+async def test_group_is_reported_once_and_quiet_to_its_receivers(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, place: Place
+) -> None:
+    gem.answers(1, "IN_PROGRESS", "SUCCESS")
+    gem.answers(2, "IN_PROGRESS", "IN_PROGRESS", "FAILED")
+    async with grouped(gem, inbox, place, clock, member(1), member(2)) as rig:
+        await rounds(rig, 2)
+        assert (inbox.titles("team"), inbox.titles("lead")) == ([], ["SUCCESS: job 1"])
+        await rounds(rig, 4)
+    assert inbox.titles("team") == ["FAILED: job 2", DONE]
+    assert inbox.titles("lead") == ["SUCCESS: job 1", "FAILED: job 2"]
+    (body,) = [one.body for one in inbox.messages if one.title == DONE]
+    assert "2: 1 SUCCESS, 1 FAILED" in body
+    assert "Failed: 2" in body
+
+
+async def test_group_of_each_member_reports_their_successes_too(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, place: Place
+) -> None:
+    gem.answers(1, "SUCCESS")
+    async with grouped(gem, inbox, place, clock, member(1), group=GroupSettings(name="release")) as rig:
+        await rounds(rig, 2)
+    assert inbox.titles("team") == ["SUCCESS: job 1", DONE]
+
+
+async def test_member_added_later_opens_the_group_again(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, place: Place
+) -> None:
+    gem.answers(1, "SUCCESS")
+    gem.answers(2, "IN_PROGRESS", "IN_PROGRESS", "SUCCESS")
+    async with grouped(gem, inbox, place, clock, member(1)) as rig:
+        await rounds(rig, 2)
+        assert inbox.titles("team") == [DONE]
+        rig.watch(member(1), member(2))
+        await rounds(rig)
+        assert inbox.titles("team") == [DONE]
+        await rounds(rig, 3)
+    assert inbox.titles("team") == [DONE, DONE]
+
+
+async def test_success_after_the_group_was_done_is_sent(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, place: Place
+) -> None:
+    gem.answers(1, "FAILED", "IN_PROGRESS", "SUCCESS")
+    async with grouped(gem, inbox, place, clock, member(1)) as rig:
+        await rounds(rig)
+        rig.watch()
+        rig.watch(member(1))
+        await rounds(rig, 3)
+    assert inbox.titles("team")[-2:] == [DONE, "SUCCESS: job 1"]
+
+
+async def test_group_that_lacks_jobs_is_incomplete_after_a_day(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, place: Place
+) -> None:
+    gem.answers(1, "SUCCESS")
+    gem.answers(2, "IN_PROGRESS")
+    group = replace(QUIET, expect=3)
+    async with grouped(gem, inbox, place, clock, member(1), member(2), group=group) as rig:
+        await rounds(rig)
+        clock.advance(timedelta(hours=30).total_seconds())
+        await rounds(rig)  # a job still runs
+        rig.watch(member(1))  # unwatching keeps the membership
+        await rounds(rig)
+        clock.advance(timedelta(hours=23).total_seconds())
+        await rounds(rig)
+        assert inbox.titles("team") == []
+        clock.advance(timedelta(hours=1).total_seconds())
+        await rounds(rig, 2)
+    assert inbox.titles("team") == [INCOMPLETE]
+    assert "2 of 3 expected: 1 SUCCESS, 1 not finished" in inbox.messages[-1].body
+
+
+async def test_group_of_a_rule_waits_until_no_job_is_added(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, place: Place
+) -> None:
+    gem.answers(1, "SUCCESS")
+    rule = Rule(input="nl_*", watch=Watch(job_id=0, group="release"))
+    async with grouped(gem, inbox, place, clock, member(1), rules=(rule,)) as rig:
+        await rounds(rig, 2)
+        assert inbox.titles("team") == []
+        clock.advance(timedelta(minutes=9).total_seconds())
+        await rounds(rig)
+    assert inbox.titles("team") == [DONE]
+
+
+async def test_group_goes_only_to_targets_of_its_members(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, place: Place
+) -> None:
+    gem.answers(1, "SUCCESS")
+    async with grouped(gem, inbox, place, clock, member(1, notify=("lead",))) as rig:
+        await rounds(rig, 2)
+    assert inbox.titles("team") == []
+    assert inbox.titles("lead") == ["SUCCESS: job 1"]
+
+
+async def test_group_that_closed_before_a_restart_is_sent_once(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, place: Place
+) -> None:
+    gem.answers(1, "SUCCESS")
+    inbox.fails_with = 503
+    async with grouped(gem, inbox, place, clock, member(1)) as rig:
+        await rounds(rig)
+    inbox.fails_with = None
+    async with grouped(gem, inbox, place, clock, member(1)) as rig:
+        await rounds(rig, 3)
+    assert inbox.titles("team") == [DONE]

@@ -255,7 +255,7 @@ def test_store_locked_for_a_while_loses_nothing(installation: Installation, gem:
             assert "the store does not work: database is locked" in daemon.get("/healthz")[1]
             assert 'gemwatch_transitions_total{to="IN_PROGRESS"} 1.0' in daemon.get("/metrics")[1]
         wait_until(inbox.titles, "the end")
-        assert daemon.get("/healthz")[0] == 200
+        wait_until(lambda: daemon.get("/healthz")[0] == 200, "every write to be made up for")
         assert daemon.stop() == 0
     assert inbox.titles() == ["SUCCESS: job 1"]
 

@@ -133,7 +133,9 @@ class Api:
             case "refusing":
                 return Refused(at=at, reason="HTTP 401")
             case "throttling":
-                world.held_until = world.clock.monotonic() + (world.pause or SHORTEST_HOLD).total_seconds()
+                now = world.clock.monotonic()
+                if world.pause is not None or now >= world.held_until:  # else the same limit, met by another request
+                    world.held_until = now + (world.pause or SHORTEST_HOLD).total_seconds()
                 return Throttled(at=at, retry_after=world.pause)
             case "forbidding" if sum(asked > world.clock.monotonic() - 1 for asked in world.asked_at) > world.quota:
                 culprit, status, words = judge(world.forbidden), world.forbidden.status, api_words(world.forbidden)

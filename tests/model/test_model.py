@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from hypothesis import Phase
 from hypothesis import settings as run_settings
@@ -29,6 +30,7 @@ from support.virtual import VirtualClock, VirtualLoop
 from support.world import Job, World
 
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "0"))
+pytestmark = pytest.mark.timeout(3600 if EXAMPLES else 300)  # one test is the whole run
 TARGETS = ("team", "mail")
 JOBS = st.integers(1, 6)
 CROWD = range(101, 101 + FEWEST)  # enough to be listed

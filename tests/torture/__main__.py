@@ -48,7 +48,6 @@ def _model(seed: int, examples: int) -> bool:
         "-q",
         "-p",
         "no:cacheprovider",
-        "--timeout=3600",  # one test is the whole run
         f"--hypothesis-seed={seed}",
         str(_MODEL),
     ]

@@ -152,3 +152,15 @@ def test_no_answer_is_zero_and_unknown_expiry_is_nan(metrics: Metrics) -> None:
     scrape = Scrape(metrics)
     assert scrape.value("gemwatch_last_good_answer_timestamp_seconds") == 0
     assert math.isnan(scrape.value("gemwatch_token_expiry_timestamp_seconds"))
+
+
+def test_jobs_of_open_groups_are_counted_by_status(metrics: Metrics) -> None:
+    counted = Gauges(
+        groups={("weekly", "SUCCESS"): 2, ("weekly", "ODD"): 1, ("weekly", "ODDER"): 1, ("daily", None): 3}
+    )
+    scrape = Scrape(metrics, counted)
+    assert scrape.value("gemwatch_group_jobs", group="weekly", status="SUCCESS") == 2
+    assert scrape.value("gemwatch_group_jobs", group="weekly", status="other") == 2
+    assert scrape.value("gemwatch_group_jobs", group="weekly", status="FAILED") == 0
+    assert scrape.value("gemwatch_group_jobs", group="daily", status="unseen") == 3
+    assert "gemwatch_group_jobs" not in Scrape(metrics, Gauges()).names()

@@ -44,6 +44,7 @@ def test_each_end_of_a_job_is_reported_once(installation: Installation, gem: Scr
         "status_since",
         "watched",
         "rule",
+        "group",
         "finished",
         "last_polled_at",
         "next_poll_at",

@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 
+from gemwatch.adapters.store.reads.groups import GroupRow, all_groups, members_of, open_counts
+from gemwatch.adapters.store.runs import Learner
 from gemwatch.core.events import Target
 from gemwatch.core.kinds import EventKind
 from gemwatch.core.lists.groups import terms_by_group
@@ -158,3 +160,26 @@ async def test_group_that_closed_before_a_restart_is_sent_once(
     async with grouped(gem, inbox, place, clock, member(1)) as rig:
         await rounds(rig, 3)
     assert inbox.titles("team") == [DONE]
+
+
+async def test_groups_are_counted_with_the_expected_end(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, place: Place
+) -> None:
+    gem.answers(1, "REQUESTED", "IN_PROGRESS", "IN_PROGRESS", "SUCCESS", "FAILED")
+    gem.answers(2, "REQUESTED", "IN_PROGRESS", "IN_PROGRESS", "SUCCESS")
+    gem.answers(3, *["REQUESTED"] * 6, "IN_PROGRESS")
+    async with grouped(gem, inbox, place, clock, member(1), member(2), member(3)) as rig:
+        opened = clock.now()
+        await rounds(rig, 8)
+        with rig.engine.begin() as connection:
+            (group,) = all_groups(connection, learner=Learner(), now=clock.now())
+            assert members_of(connection, "release") == [1, 2, 3]
+            assert open_counts(connection) == {("release", "IN_PROGRESS"): 1, ("release", "SUCCESS"): 2}
+        assert (group.finished, group.jobs, group.done_at) == (2, {"IN_PROGRESS": 1, "SUCCESS": 2}, None)
+        gem.answers(3, "SUCCESS")
+        await rounds(rig)
+        with rig.engine.begin() as connection:
+            (group,) = all_groups(connection, learner=Learner(), now=clock.now())
+            assert open_counts(connection) == {}
+        done = GroupRow(name="release", member_added_at=opened, done_at=clock.now(), finished=3, jobs={"SUCCESS": 3})
+        assert group == done

@@ -21,9 +21,13 @@ _LATENESS_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gauges:
-    """The state at a scrape. `jobs` counts the watched jobs by status; None: not observed yet."""
+    """The state at a scrape.
+
+    `jobs` counts the watched jobs by status, `groups` those of open groups; None: not observed yet.
+    """
 
     jobs: Mapping[str | None, int] = field(default_factory=dict)
+    groups: Mapping[tuple[str, str | None], int] = field(default_factory=dict)
     deliveries_pending: int = 0
     oldest_pending_seconds: float = 0.0
     last_good_at: datetime | None = None
@@ -160,6 +164,9 @@ class _GaugeSet:
     def __init__(self, registry: CollectorRegistry) -> None:
         jobs = Gauge("gemwatch_jobs", "Watched jobs, by last seen status.", ["status"], registry=registry)
         self._jobs = {status: jobs.labels(status) for status in (*Status, NO_STATUS, OTHER)}
+        self._groups = Gauge(
+            "gemwatch_group_jobs", "Jobs of open groups, by last seen status.", ["group", "status"], registry=registry
+        )
         self._pending = Gauge("gemwatch_deliveries_pending", "Pending deliveries.", registry=registry)
         self._oldest = Gauge(
             "gemwatch_delivery_oldest_pending_seconds",
@@ -183,6 +190,12 @@ class _GaugeSet:
             counts[_label(status)] += count
         for label, count in counts.items():
             self._jobs[label].set(count)
+        self._groups.clear()
+        for group in {name for name, _ in gauges.groups}:
+            for label in self._jobs:
+                self._groups.labels(group, label).set(0)
+        for (group, status), count in gauges.groups.items():
+            self._groups.labels(group, _label(status)).inc(count)
         self._pending.set(gauges.deliveries_pending)
         self._oldest.set(gauges.oldest_pending_seconds)
         self._last_good.set(_seconds(gauges.last_good_at, unknown=0.0))

@@ -96,6 +96,7 @@ class Reporter:
         snapshot, oldest = self._snapshot, self._snapshot.oldest_pending
         gauges = Gauges(
             jobs=snapshot.jobs,
+            groups=snapshot.groups,
             deliveries_pending=snapshot.pending,
             oldest_pending_seconds=0 if oldest is None else max(0.0, (self._clock.now() - oldest).total_seconds()),
             last_good_at=self._health_monitor.last_good_at,

@@ -25,6 +25,11 @@ def names(context: typer.Context, incomplete: str) -> Completed:
     return _matching(incomplete, found)
 
 
+def groups(context: typer.Context, incomplete: str) -> Completed:
+    """Names of groups."""
+    return _matching(incomplete, _safely(lambda: ((name, "") for name in _groups(_config(context)))))
+
+
 def statuses(incomplete: str) -> list[str]:
     from gemwatch.cli.output.jobs import NOT_FOUND
     from gemwatch.core.job import UNSEEN, Status
@@ -88,6 +93,20 @@ def _rows(path: Path) -> list[tuple[str, str | None, str | None]]:
     with open_to_read(settings.store.place).begin() as connection:
         rows = connection.execute(query.order_by(watches.c.job_id)).all()
     return [(str(row.job_id), row.name, row.status) for row in rows]
+
+
+def _groups(path: Path) -> list[str]:
+    import sqlalchemy as sa
+
+    from gemwatch.adapters.config.file import load_sections
+    from gemwatch.adapters.store.database import open_to_read
+    from gemwatch.adapters.store.tables import groups
+
+    settings = load_sections(path, os.environ, ("store.url",)).settings
+    if settings is None:
+        return []
+    with open_to_read(settings.store.place).begin() as connection:
+        return list(connection.execute(sa.select(groups.c.name).order_by(groups.c.name)).scalars())
 
 
 def _targets(path: Path) -> Iterator[tuple[str, str]]:

@@ -35,6 +35,16 @@ Name = Annotated[
         show_default=False,
     ),
 ]
+InGroup = Annotated[
+    str | None,
+    typer.Option(
+        "--group",
+        metavar="GROUP",
+        help="Only the jobs of this group.",
+        autocompletion=completion.groups,
+        show_default=False,
+    ),
+]
 By = Annotated[Sort, typer.Option("--sort", metavar="KEY", help=f"The order: {', '.join(Sort)}.")]
 Follow = Annotated[
     bool, typer.Option("--follow", "-f", help="Keep it up to date until Ctrl-C; in a pipe, print each change.")
@@ -48,6 +58,7 @@ def status(
     *,
     statuses: Statuses = None,
     name: Name = None,
+    group: InGroup = None,
     sort: By = Sort.JOB_ID,
     limit: Limit = None,
     config: Config = None,
@@ -67,11 +78,13 @@ def status(
 
     def select(jobs: "Sequence[JobRow]") -> "list[JobRow]":
         unwatched = everything or as_json
-        those = chosen(jobs, ids=ids, statuses=statuses or [], name=name, everything=unwatched)
+        those = chosen(jobs, ids=ids, statuses=statuses or [], name=name, group=group, everything=unwatched)
         return ordered(those, sort)[:limit] if sort is not Sort.JOB_ID or limit else those
 
     found = records.status()
     _refuse_unknown(ids, found.jobs)
+    if group is not None and all(job.group != group for job in found.jobs):
+        fail(f"no job is in the group {group!r}")
     if as_json:
         from gemwatch.adapters.store.reads.json_shapes import status_json
 

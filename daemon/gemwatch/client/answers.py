@@ -66,6 +66,7 @@ class Job:
     needs_review: tuple[str, ...]
     limits_passed: tuple[str, ...]
     previous: Run | None
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,15 +41,22 @@ class Sort(StrEnum):
 
 
 def chosen(
-    jobs: Iterable["JobRow"], *, ids: Collection[int], statuses: Collection[str], name: str | None, everything: bool
+    jobs: Iterable["JobRow"],
+    *,
+    ids: Collection[int],
+    statuses: Collection[str],
+    name: str | None,
+    group: str | None = None,
+    everything: bool,
 ) -> list["JobRow"]:
-    """The jobs that meet all conditions. Of those named by their ids, also ones that are no longer watched."""
+    """The jobs that meet all conditions. With ids or a group, also jobs that are no longer watched."""
     words = {status.casefold() for status in statuses}
     return [
         job
         for job in jobs
-        if (job.job_id in ids if ids else job.watched or everything)
+        if (job.job_id in ids if ids else job.watched or everything or group is not None)
         and (not words or word_of(job).casefold() in words)
+        and (group is None or job.group == group)
         and (name is None or fnmatch.fnmatchcase((job.name or "").casefold(), name.casefold()))
     ]
 

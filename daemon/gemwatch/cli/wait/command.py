@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -25,12 +25,22 @@ _REQUEST = timedelta(seconds=30)  # for an answer of a daemon elsewhere
 _SIGNALS = {signal.SIGINT: Outcome.INTERRUPTED, signal.SIGTERM: Outcome.TERMINATED}
 
 JobIds = Annotated[
-    list[int],
+    list[int] | None,
     typer.Argument(
         parser=job_id,
         metavar="JOB_ID",
         help="The jobs; one given twice counts once.",
         autocompletion=completion.unfinished_job_ids,
+        show_default=False,
+    ),
+]
+OfGroup = Annotated[
+    str | None,
+    typer.Option(
+        "--group",
+        metavar="GROUP",
+        help="The jobs that are in this group when the wait starts; for that, a daemon has to know it.",
+        autocompletion=completion.groups,
         show_default=False,
     ),
 ]
@@ -87,9 +97,10 @@ TokenFile = Annotated[
 
 def wait(
     context: typer.Context,
-    job_ids: JobIds,
+    job_ids: JobIds = None,
     config: Config = None,
     *,
+    group: OfGroup = None,
     any_one: AnyOne = False,
     fail_fast: FailFast = False,
     unknown_status: UnknownStatus = Unknown.wait,
@@ -121,14 +132,18 @@ def wait(
        70  an internal error of gemwatch
     """  # noqa: D301 (click keeps the lines that follow a real backspace)
     _before_the_loop()
-    jobs = list(dict.fromkeys(job_ids))
+    jobs = list(dict.fromkeys(job_ids or []))
     terms = Terms(any_one=any_one, fail_fast=fail_fast, unknown_ends=unknown_status is Unknown.end)
     if token_file is not None and url is None:
         fail("--token-file is for --url, which names the daemon", MISUSED)
+    if not jobs and group is None:
+        fail("name at least one job id, or a group with --group", MISUSED)
     if url is None:
-        standings, outcome = _waited(*_settings(context, config), jobs, terms, timeout, as_json=as_json)
+        settings, store = _settings(context, config)
+        jobs = _with_members(jobs, group, lambda name: _members(store, name))
+        standings, outcome = _waited(settings, store, jobs, terms, timeout, as_json=as_json)
     else:
-        standings, outcome = _waited_remotely(url, token_file, jobs, terms, timeout, as_json=as_json)
+        standings, outcome = _waited_remotely(url, token_file, (jobs, group), terms, timeout, as_json=as_json)
     from gemwatch.cli.wait.output import document, explain, put
 
     if as_json:
@@ -197,7 +212,13 @@ def _waited(
 
 
 def _waited_remotely(
-    url: str, token_file: Path | None, jobs: list[int], terms: Terms, limit: timedelta | None, *, as_json: bool
+    url: str,
+    token_file: Path | None,
+    wanted: "tuple[list[int], str | None]",
+    terms: Terms,
+    limit: timedelta | None,
+    *,
+    as_json: bool,
 ) -> "tuple[Sequence[Standing], Outcome]":
     from gemwatch.cli.wait.remote import waited
     from gemwatch.client import Client, ClientError, read_token
@@ -207,11 +228,42 @@ def _waited_remotely(
         with Client(
             url, token=read_token(os.environ, token_file), timeout=min(_REQUEST, limit or _REQUEST)
         ) as client:
+            jobs = _with_members(*wanted, lambda name: sorted(client.jobs(group=name)))
             return waited(client, jobs, terms, limit, shown=shown, signals=_SIGNALS)
     except ClientError as error:
         fail(str(error), MISUSED)
     finally:
         shown.finish()
+
+
+def _with_members(jobs: list[int], group: str | None, members: "Callable[[str], list[int]]") -> list[int]:
+    """These jobs and those of the group."""
+    if group is None:
+        return jobs
+    found = members(group)
+    if not found:
+        fail(f"no job is in the group {group!r}", MISUSED)
+    return list(dict.fromkeys([*jobs, *found]))
+
+
+def _members(store: "Place | None", group: str) -> list[int]:
+    from gemwatch.adapters.store.database import open_to_read
+    from gemwatch.adapters.store.files import StoreError
+    from gemwatch.adapters.store.reads.groups import members_of
+    from gemwatch.adapters.store.schema import check
+
+    if store is None:
+        fail(
+            "--group needs the store of a daemon: name its configuration with --config, or its address with --url",
+            MISUSED,
+        )
+    try:
+        engine = open_to_read(store)
+        check(engine)
+        with engine.begin() as connection:
+            return members_of(connection, group)
+    except StoreError as error:
+        fail(f"the members of the group cannot be read: {error}", MISUSED)
 
 
 def _shown(*, as_json: bool) -> "Shown":

@@ -36,6 +36,7 @@ def document(base: str = "") -> Node:
             "/api/jobs": _get("jobs", "Jobs, with filters, order and pages", "JobPage", _job_parameters()),
             "/api/jobs/{job_id}": _get("job", "A job and its history", "JobWithHistory", [_path()], "404"),
             "/api/deliveries": _get("deliveries", "Deliveries, newest first", "DeliveryPage", _delivery_parameters()),
+            "/api/groups": _get("groups", "Groups of jobs, and how far they are", "Groups", []),
             "/api/service": _get("service", "The state of the service", "Service", []),
         },
         "components": {
@@ -91,6 +92,7 @@ def _job_parameters() -> list[Node]:
         _query("watched", _FLAG, "Only jobs that are watched, or only those that no longer are"),
         _query("finished", _FLAG, "Only jobs that have ended, or only those that have not"),
         _query("needs_review", _FLAG, "Only jobs whose success needs review, or only the others"),
+        _query("group", _short(), "Only the members of this group"),
         _query("sort", {"enum": list(JOB_ORDERS), "default": "job_id"}, "Jobs without this come last"),
         _query("order", {"enum": ["asc", "desc"], "default": "asc"}, "Which way"),
         *_page_parameters(),
@@ -129,7 +131,7 @@ def _short() -> Node:
 
 def _schemas() -> Node:
     """The schemas of all responses and of their parts."""
-    answers = (shapes.JobPage, shapes.JobWithHistory, shapes.DeliveryPage, shapes.Service)
+    answers = (shapes.JobPage, shapes.JobWithHistory, shapes.DeliveryPage, shapes.Groups, shapes.Service)
     adapters: list[tuple[str, Literal["serialization"], TypeAdapter[Any]]] = [
         (shape.__name__, "serialization", TypeAdapter(shape)) for shape in answers
     ]

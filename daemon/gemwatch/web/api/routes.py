@@ -24,6 +24,7 @@ _JOB_PARAMETERS = (
     "watched",
     "finished",
     "needs_review",
+    "group",
     "sort",
     "order",
     "limit",
@@ -48,6 +49,7 @@ def routes(views: Views, shared: SharedAnswers, *, base: str = "") -> list[Route
             watched=asked.flag("watched"),
             finished=asked.flag("finished"),
             needs_review=asked.flag("needs_review"),
+            group=asked.text("group"),
             sort=asked.word("sort", JOB_ORDERS) or "job_id",
             descending=asked.word("order", ("asc", "desc")) == "desc",
             limit=_limit(asked),
@@ -75,6 +77,10 @@ def routes(views: Views, shared: SharedAnswers, *, base: str = "") -> list[Route
         )
         return Json(json_shapes.deliveries_page_json(page))
 
+    async def groups(request: Request) -> Response:
+        Parameters(request.query_params, ())
+        return Json(json_shapes.groups_json(await views.groups()))
+
     async def service(request: Request) -> Response:
         Parameters(request.query_params, ())
         return Json(json_shapes.service_json(await views.service(), version=__version__))
@@ -86,6 +92,7 @@ def routes(views: Views, shared: SharedAnswers, *, base: str = "") -> list[Route
         "/api/jobs": jobs,
         "/api/jobs/{job_id}": job,
         "/api/deliveries": deliveries,
+        "/api/groups": groups,
         "/api/service": service,
         "/api/openapi.json": description,
     }

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from gemwatch.adapters.store.reads import shapes
+from gemwatch.adapters.store.reads.groups import GroupRow
 from gemwatch.adapters.store.reads.rows import DeliveryRow, JobHistory, JobRow, Page, ServiceState, TransitionRow
 from gemwatch.core.estimates.estimate import Estimate, Range
 from gemwatch.core.job import UNSEEN
@@ -32,6 +33,7 @@ def job_json(job: JobRow) -> shapes.Job:
         "running_since": as_text(job.running_since),
         "watched": job.watched,
         "rule": job.rule,
+        "group": job.group,
         "finished": job.finished,
         "last_polled_at": as_text(job.polled_at),
         "next_poll_at": as_text(job.next_poll_at),
@@ -62,6 +64,23 @@ def jobs_page_json(page: Page[JobRow]) -> shapes.JobPage:
         "total": page.total,
         "limit": page.limit,
         "offset": page.offset,
+    }
+
+
+def groups_json(groups: Iterable[GroupRow]) -> shapes.Groups:
+    return {
+        "groups": [
+            {
+                "name": group.name,
+                "done_at": as_text(group.done_at),
+                "member_added_at": _text(group.member_added_at),
+                "members": sum(group.jobs.values()),
+                "finished": group.finished,
+                "jobs": dict(group.jobs),
+                "ends_at": as_text(group.ends_at),
+            }
+            for group in groups
+        ]
     }
 
 

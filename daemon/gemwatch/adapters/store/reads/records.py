@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from gemwatch.adapters.store.details import WITH_DETAILS
+from gemwatch.adapters.store.reads.groups import open_counts
 from gemwatch.adapters.store.reads.rows import (
     TRANSITION,
     DeliveryRow,
@@ -37,6 +38,7 @@ class Snapshot:
     config_since: datetime | None = None  # when it was first refused
     many_refused_since: datetime | None = None
     targets_down: Mapping[str, datetime] = field(default_factory=dict)  # since when, by name
+    groups: Mapping[tuple[str, str | None], int] = field(default_factory=dict)  # members of open ones, by status
 
 
 # During a poll `due_at` is the end of its lease, and the claim is when the poll was due.
@@ -142,5 +144,6 @@ class Records:
                 config_refused=state.config_refused,
                 config_since=state.config_since,
                 many_refused_since=state.many_refused_since,
+                groups=open_counts(connection),
                 targets_down={name: since for name, since in sorted(down.items()) if since is not None},
             )

@@ -70,6 +70,7 @@ class Job(TypedDict):
     running_since: Annotated[Time | None, Field(description="null: its start was not seen")]
     watched: bool
     rule: Annotated[str | None, Field(description="The rule under discover that added the watch")]
+    group: Annotated[str | None, Field(description="The group that it belongs to")]
     finished: bool
     last_polled_at: Time | None
     next_poll_at: Time | None
@@ -121,6 +122,25 @@ class JobPage(TypedDict):
     total: Count
     limit: Count
     offset: Count
+
+
+@_closed
+class Group(TypedDict):
+    name: str
+    done_at: Annotated[Time | None, Field(description="null: the group is open")]
+    member_added_at: Time
+    members: Count
+    finished: Annotated[Count, Field(description="Members that have ended")]
+    jobs: Annotated[
+        dict[str, Count],
+        Field(description=f'Members by status, "{UNSEEN}", "{NOT_FOUND}" and "{NEEDS_REVIEW}" among them'),
+    ]
+    ends_at: Annotated[Time | None, Field(description="When the last member is expected to end")]
+
+
+@_closed
+class Groups(TypedDict):
+    groups: Annotated[list[Group], Field(description="Open ones first, then the latest")]
 
 
 @_closed

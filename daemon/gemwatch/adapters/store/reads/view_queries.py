@@ -32,12 +32,12 @@ _LONG = 200  # rows of a job's history and deliveries on its own page: the newes
 _MOST_RUNS = 30
 
 _next_poll = sa.func.coalesce(watches.c.claim, watches.c.due_at)
-_ended = sa.func.coalesce(watches.c.status.in_(ENDS), sa.false())
+has_ended = sa.func.coalesce(watches.c.status.in_(ENDS), sa.false())
 _not_found = sa.and_(
-    ~_ended, sa.or_(watches.c.reported_missing, sa.and_(watches.c.status.is_(None), watches.c.misses > 0))
+    ~has_ended, sa.or_(watches.c.reported_missing, sa.and_(watches.c.status.is_(None), watches.c.misses > 0))
 )
 # What a job counts as: one state each, so that the numbers on the page add up.
-_state = sa.case(
+job_state = sa.case(
     (sa.and_(watches.c.status == Status.SUCCESS.value, watches.c.needs_review.is_not(None)), NEEDS_REVIEW),
     (_not_found, NOT_FOUND),
     (watches.c.status.is_(None), UNSEEN),
@@ -45,12 +45,12 @@ _state = sa.case(
 )
 _urgency = sa.case(
     (watches.c.status == Status.FAILED.value, 0),
-    (_state == NEEDS_REVIEW, 1),
+    (job_state == NEEDS_REVIEW, 1),
     (_not_found, 2),
-    (sa.and_(~_ended, watches.c.reported_limits.is_not(None)), 3),
-    (sa.and_(~_ended, watches.c.last_error.is_not(None)), 4),
+    (sa.and_(~has_ended, watches.c.reported_limits.is_not(None)), 3),
+    (sa.and_(~has_ended, watches.c.last_error.is_not(None)), 4),
     (watches.c.status == Status.IN_PROGRESS.value, 5),
-    (~_ended, 6),
+    (~has_ended, 6),
     else_=7,
 )
 BY_ESTIMATE = "expected_end"  # estimates are made of many rows, so they are not sorted by the database
@@ -87,15 +87,16 @@ class Wanted:
     finished: bool | None = None
     needs_review: bool | None = None
     state: str | None = None
+    group: str | None = None
 
     def conditions(self) -> list[sa.ColumnElement[bool]]:
         found: list[sa.ColumnElement[bool]] = []
-        if "\0" in "".join((self.search or "", self.state or "", *self.status)):
+        if "\0" in "".join((self.search or "", self.state or "", self.group or "", *self.status)):
             return [sa.false()]  # databases end a text there, or refuse it; no text in the store has one
         if self.job_ids is not None:
             found.append(watches.c.job_id.in_(self.job_ids))
         if self.state is not None:
-            found.append(_state == self.state)
+            found.append(job_state == self.state)
         if self.search:
             words = _containing(self.search)
             texts = (sa.cast(watches.c.job_id, sa.Text), watches.c.name, details.c.input_filename)
@@ -106,7 +107,9 @@ class Wanted:
         if self.watched is not None:
             found.append(watches.c.watched.is_(self.watched))
         if self.finished is not None:
-            found.append(_ended if self.finished else ~_ended)
+            found.append(has_ended if self.finished else ~has_ended)
+        if self.group is not None:
+            found.append(watches.c.group_name == self.group)
         if self.needs_review is not None:
             column = watches.c.needs_review
             found.append(column.is_not(None) if self.needs_review else column.is_(None))
@@ -174,10 +177,10 @@ def _by_estimate(
 def states(connection: sa.Connection, wanted: Wanted) -> dict[str, int]:
     """How many of these jobs count as what: a status, UNSEEN, NOT_FOUND or NEEDS_REVIEW."""
     counts = (
-        sa.select(_state, sa.func.count())
+        sa.select(job_state, sa.func.count())
         .select_from(watches.outerjoin(details, details.c.job_id == watches.c.job_id))
         .where(*wanted.conditions())
-        .group_by(_state)
+        .group_by(job_state)
     )
     return {row[0]: row[1] for row in connection.execute(counts)}
 

@@ -13,6 +13,7 @@ from gemwatch.adapters.store import dialects
 from gemwatch.adapters.store.database import open_to_read
 from gemwatch.adapters.store.files import StoreError
 from gemwatch.adapters.store.reads import view_queries as queries
+from gemwatch.adapters.store.reads.groups import GroupRow, all_groups
 from gemwatch.adapters.store.reads.rows import DeliveryRow, JobHistory, JobRow, Page, ServiceState
 from gemwatch.adapters.store.runs import Learner
 from gemwatch.core.clock import Clock
@@ -51,6 +52,7 @@ class Views:
         finished: bool | None = None,
         needs_review: bool | None = None,
         state: str | None = None,
+        group: str | None = None,
         sort: str = "job_id",
         descending: bool = False,
         limit: int = DEFAULT_LIMIT,
@@ -70,6 +72,7 @@ class Views:
             finished=finished,
             needs_review=needs_review,
             state=state,
+            group=group,
         )
         span = queries.Span(limit=limit, offset=offset)
         now = self._clock.now()
@@ -96,6 +99,10 @@ class Views:
         """Some of the deliveries, newest first."""
         span = queries.Span(limit=limit, offset=offset)
         return await self._read(queries.deliveries_page, state, target, job_id, span)
+
+    async def groups(self) -> tuple[GroupRow, ...]:
+        """Every group that has members."""
+        return await self._read(all_groups, learner=self._learner, now=self._clock.now())
 
     async def names(self, job_ids: Collection[int]) -> dict[int, str]:
         """What those of these jobs are called that have a name."""

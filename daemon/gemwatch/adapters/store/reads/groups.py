@@ -1,0 +1,88 @@
+"""Groups of jobs: how far each is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from gemwatch.adapters.store.details import WITH_DETAILS
+from gemwatch.adapters.store.reads.rows import job_row
+from gemwatch.adapters.store.reads.view_queries import has_ended, job_state
+from gemwatch.adapters.store.runs import Learner
+from gemwatch.adapters.store.tables import details, groups, watches
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupRow:
+    """A group with members. `jobs` counts them as the page does. `ends_at`: the expected end of the last one."""
+
+    name: str
+    member_added_at: datetime
+    done_at: datetime | None
+    finished: int
+    jobs: Mapping[str, int]
+    ends_at: datetime | None = None
+
+
+_COUNTS = (
+    sa.select(
+        groups.c.name,
+        groups.c.member_added_at,
+        groups.c.done_at,
+        job_state.label("state"),
+        sa.func.count().label("jobs"),
+        sa.func.sum(sa.case((has_ended, 1), else_=0)).label("finished"),
+    )
+    .join(watches, watches.c.group_name == groups.c.name)
+    .outerjoin(details, details.c.job_id == watches.c.job_id)
+    .group_by(groups.c.name, groups.c.member_added_at, groups.c.done_at, job_state)
+    .order_by(groups.c.done_at.is_not(None), groups.c.member_added_at.desc(), groups.c.name, job_state)
+)
+_UNFINISHED = WITH_DETAILS.where(watches.c.group_name.is_not(None), watches.c.watched, ~has_ended)
+
+
+def all_groups(connection: sa.Connection, *, learner: Learner, now: datetime) -> tuple[GroupRow, ...]:
+    """Every group that has members: open ones first, then the latest."""
+    counts = connection.execute(_COUNTS).all()
+    ends = _expected_ends(connection, learner, now) if any(row.done_at is None for row in counts) else {}
+    found: dict[str, GroupRow] = {}
+    for row in counts:
+        before = found.get(row.name)
+        found[row.name] = GroupRow(
+            name=row.name,
+            member_added_at=row.member_added_at,
+            done_at=row.done_at,
+            finished=row.finished + (before.finished if before else 0),
+            jobs={**(before.jobs if before else {}), row.state: row.jobs},
+            ends_at=ends.get(row.name) if row.done_at is None else None,
+        )
+    return tuple(found.values())
+
+
+def members_of(connection: sa.Connection, group: str) -> list[int]:
+    """The jobs of a group, in the order of their ids."""
+    query = sa.select(watches.c.job_id).where(watches.c.group_name == group).order_by(watches.c.job_id)
+    return list(connection.execute(query).scalars())
+
+
+def open_counts(connection: sa.Connection) -> dict[tuple[str, str | None], int]:
+    """How many members of each open group have each status."""
+    query = (
+        sa.select(groups.c.name, watches.c.status, sa.func.count())
+        .join(watches, watches.c.group_name == groups.c.name)
+        .where(groups.c.done_at.is_(None))
+        .group_by(groups.c.name, watches.c.status)
+    )
+    return {(row[0], row[1]): row[2] for row in connection.execute(query)}
+
+
+def _expected_ends(connection: sa.Connection, learner: Learner, now: datetime) -> dict[str, datetime]:
+    """When the last member of a group is expected to end, if each unfinished one has an estimate."""
+    rows = connection.execute(_UNFINISHED).all()
+    past = learner.past(connection, now, [row.job_id for row in rows])
+    ends: dict[str, list[datetime | None]] = {}
+    for row in rows:
+        job = job_row(row, past)
+        ends.setdefault(row.group_name, []).append(job.estimate.ends_at if job.estimate else None)
+    return {name: max(filter(None, times)) for name, times in ends.items() if None not in times}

@@ -232,3 +232,18 @@ async def test_second_entry_with_the_same_mistake_is_reported(edits: Open, inbox
         await it.save(watch=[1, "one", "one"])
         await it.rig.deliver(times=2)
     assert inbox.titles() == ["gemwatch: 1 watch entry skipped", "gemwatch: 2 watch entries skipped"]
+
+
+async def test_edited_group_applies_to_an_open_group(edits: Open, inbox: Inbox, gem: ScriptedGem) -> None:
+    gem.answers(1, "SUCCESS")
+    watch = [{"job": 1, "group": "weekly"}]
+    async with edits() as it:
+        await it.save(watch=watch, groups={"weekly": {"expect": 2}})
+        await it.rig.poll()
+        await it.rig.maintenance.round()
+        await it.rig.deliver()
+        assert inbox.titles() == ["SUCCESS: job 1"]
+        await it.save(watch=watch, groups={"weekly": {"expect": 1}})
+        await it.rig.maintenance.round()
+        await it.rig.deliver()
+    assert inbox.titles() == ["SUCCESS: job 1", "GROUP DONE: weekly"]

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,6 @@ from support.daemon import GEMWATCH, Installation, environment
 from support.gem import ScriptedGem, document
 from support.inbox import Inbox
 from support.terminal import Terminal, plain
-from support.tools import find
 
 PAGE = Path(__file__).parents[2] / "docs" / "screens.md"
 NOW = datetime(2026, 2, 18, 13, 21, 7, tzinfo=UTC)
@@ -34,7 +34,7 @@ _REASON = "smtp.example.com:587 answered 535: Authentication unsuccessful"
 
 def page() -> str:
     """The whole page. Needs faketime (apt-get install faketime): what commands show depends on the time."""
-    if find("faketime") is None:
+    if shutil.which("faketime") is None:
         raise SystemExit("faketime is missing: apt-get install faketime")
     parts = [_INTRODUCTION, *(f"## {title}\n\n```text\n{shown}\n```\n" for title, shown in screens().items())]
     return "\n".join(parts)

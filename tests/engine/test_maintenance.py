@@ -30,6 +30,7 @@ async def test_polls_keep_their_pace_after_a_clock_jump(
 async def test_slow_clock_drift_is_not_a_jump(gem: ScriptedGem, clock: FakeClock, tmp_path: Path) -> None:
     gem.answers(1, "IN_PROGRESS")
     async with running(settings_for(gem, tmp_path, [], [1]), clock) as rig:
+        await rig.poll()
         due = rig.records.status()["jobs"][0]["next_poll_at"]
         clock.jump(2)
         await rig.maintenance.round()

@@ -33,7 +33,7 @@ _KNOWN = sa.select(
     watches.c.due_at,
     watches.c.claim,
 )
-_CONFIGURE = (
+CONFIGURE = (
     sa.update(watches)
     .where(watches.c.job_id == _bind("_job_id"))
     .values(
@@ -103,7 +103,7 @@ class WatchList:
             for start in range(0, len(edit.added), _SLICE):
                 connection.execute(sa.insert(watches), edit.added[start : start + _SLICE])
             if edit.again or edit.changed:
-                connection.execute(_CONFIGURE, edit.again + edit.changed)
+                connection.execute(CONFIGURE, edit.again + edit.changed)
             if edit.removed:
                 connection.execute(_UNWATCH, edit.removed)
             join_groups(connection, edit.joined, now)

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from gemwatch.adapters.store.groups import join_groups
 from gemwatch.adapters.store.tables import discovered, rules, watches
-from gemwatch.adapters.store.watch_list import configured
+from gemwatch.adapters.store.watch_list import CONFIGURE, configured
 from gemwatch.core.job import ENDS, JobDetails, is_end
 from gemwatch.core.lists.rules import Fate, fate, in_window, key_of, rules_by_key, watch_of
 from gemwatch.core.settings import Rule
@@ -37,23 +37,6 @@ _ENDED = (
     sa.select(watches.c.job_id, watches.c.rule, watches.c.status, discovered.c.requested_at)
     .outerjoin(discovered, discovered.c.job_id == watches.c.job_id)
     .where(watches.c.watched, watches.c.rule.is_not(None), watches.c.status.in_(ENDS))
-)
-_AGAIN = (
-    sa.update(watches)
-    .where(watches.c.job_id == _bind("_job_id"))
-    .values(
-        watched=True,
-        unwatched_at=None,
-        due_at=_bind("due_at"),
-        claim=None,
-        name=_bind("name"),
-        notify=_bind("notify"),
-        every=_bind("every"),
-        limits=_bind("limits"),
-        gate=_bind("gate"),
-        rule=_bind("rule"),
-        group_name=_bind("group_name"),
-    )
 )
 _UNWATCH = (
     sa.update(watches)
@@ -97,12 +80,12 @@ class Discoveries:
                 if row is None:
                     new.append({"job_id": job.job_id, "watched": True, "due_at": now, **values})
                 else:
-                    again.append({"_job_id": job.job_id, "due_at": now, **values})
+                    again.append({"_job_id": job.job_id, "due_at": now, "claim": None, **values})
                 notes.append(_note(job, key, now))
             if new:
                 connection.execute(sa.insert(watches), new)
             if again:
-                connection.execute(_AGAIN, again)
+                connection.execute(CONFIGURE, again)
             if notes:
                 connection.execute(sa.insert(discovered), notes)
             join_groups(connection, [values["group_name"] for values in (*new, *again)], now)

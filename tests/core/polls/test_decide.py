@@ -147,6 +147,15 @@ def test_only_an_observation_changes_a_job(status: str | None, answer: Observati
     assert verdict.due_at is not None
 
 
+@pytest.mark.parametrize("answer", [Throttled(at=NOW), Throttled(at=NOW, asked=False)])
+def test_throttled_jobs_keep_their_turn_however_often(answer: Throttled) -> None:
+    job = tracked("IN_PROGRESS")
+    for _ in range(9):
+        verdict = decide(job, answer, POLICY, 0.99)
+        assert verdict.due_at == NOW  # so it comes before jobs that were answered
+        job = replace(job, memory=verdict.memory)
+
+
 def test_failed_polls_have_growing_pauses() -> None:
     job, pauses = tracked("REQUESTED"), []
     for _ in range(12):

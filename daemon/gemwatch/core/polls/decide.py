@@ -38,7 +38,6 @@ LOST_EVERY = timedelta(
     minutes=15
 )  # between polls of a job that the API does not know, or whose status is undocumented
 MOST_STATUSES = 20  # undocumented statuses to remember for a job
-MOST_DOUBLED = 4  # consecutive requests to wait after which a job's own pause (at most 16 s) stops growing
 PUZZLED_FOR = timedelta(hours=24)  # how long to poll a job with an undocumented status as usual
 SECOND_POLL = timedelta(seconds=2)  # after a refusal; when the login counts as refused, all polling slows down
 
@@ -53,7 +52,7 @@ def decide(tracked: Tracked, seen: Observation, policy: Policy, roll: float) -> 
         case Refused():
             return _refused(tracked, seen, policy, roll)
         case Throttled():
-            return _throttled(tracked, seen, roll)
+            return _throttled(tracked, seen)
         case Failed():
             failures = tracked.memory.failures + 1
             due = seen.at + poll_pause(failures, roll)
@@ -184,13 +183,14 @@ def _not_found(tracked: Tracked, seen: NotFound, policy: Policy, roll: float) ->
     return Verdict(job_id=tracked.job_id, memory=memory, due_at=seen.at + pause, events=events)
 
 
-def _throttled(tracked: Tracked, seen: Throttled, roll: float) -> Verdict:
-    """engine/pace.py holds all requests for the pause, so the job's own pause stays short."""
+def _throttled(tracked: Tracked, seen: Throttled) -> Verdict:
+    """Due at once: engine/pace.py sends nothing during the pause, and then the longest due job comes first.
+
+    A pause of its own would put it behind jobs that were answered: over a quota, some jobs would never be polled.
+    """
     if not seen.asked:
-        return _again(tracked, seen.at + poll_pause(1, roll))
-    failures = tracked.memory.failures + 1
-    due = seen.at + poll_pause(min(failures, MOST_DOUBLED), roll)
-    return _again(tracked, due, failures=failures, last_error=seen.reason)
+        return _again(tracked, seen.at)
+    return _again(tracked, seen.at, failures=tracked.memory.failures + 1, last_error=seen.reason)
 
 
 def _refused(tracked: Tracked, seen: Refused, policy: Policy, roll: float) -> Verdict:

@@ -16,6 +16,7 @@ from gemwatch.core.text.compose import compose
 from gemwatch.core.text.summary import fitting, summarise
 from gemwatch.core.work import Bundle, Delivery, DeliveryState, NotSent, Outcome, Sent, Settled, postpone, settle
 from gemwatch.engine.active_config import ActiveConfig
+from gemwatch.engine.event_log import log_events
 from gemwatch.engine.ports import Database, Metrics, Store, Targets
 from gemwatch.engine.target_states import TargetStates
 from gemwatch.engine.wake_up import WakeUp
@@ -162,9 +163,7 @@ class Dispatcher:
             self._store.settle, settled, aftermath=aftermath, pull_forward=recovered, now=self._clock.now()
         )
         self._states.take(aftermath, outcome)
-        for one in events:
-            self._metrics.event(one.event.kind)
-            log.info("event_recorded", event_id=f"gw-{one.event_id}", kind=one.event.kind.value, targets=one.targets)
+        log_events(events, self._metrics)
 
     def _log(self, target: str, delivery: Delivery, settled: Settled, outcome: Outcome) -> None:
         about = {

@@ -9,6 +9,7 @@ import structlog
 from gemwatch.core.clock import Clock
 from gemwatch.core.login import LoginError
 from gemwatch.engine.active_config import ActiveConfig
+from gemwatch.engine.event_log import log_events
 from gemwatch.engine.ports import Database, Housekeeping, Metrics, Store
 from gemwatch.engine.wake_up import WakeUp
 
@@ -112,10 +113,7 @@ class Maintenance:
 
     async def _close_groups(self) -> None:
         recorded = await self._database(self._store.close_groups, self._clock.now())
-        for one in recorded:
-            event = one.event
-            self._metrics.event(event.kind)
-            log.info("event_recorded", event_id=f"gw-{one.event_id}", kind=event.kind.value, targets=one.targets)
+        log_events(recorded, self._metrics)
         if recorded:
             self._on_recorded()
 

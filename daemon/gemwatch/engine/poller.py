@@ -14,6 +14,7 @@ from gemwatch.core.polls.decide import decide, refused_alone
 from gemwatch.core.polls.tracked import Policy
 from gemwatch.core.work import MANY, Report, WatchClaim, report_on
 from gemwatch.engine.active_config import ActiveConfig
+from gemwatch.engine.event_log import log_events
 from gemwatch.engine.health_monitor import Change, HealthMonitor
 from gemwatch.engine.poll_once import PollOnce, PollResult
 from gemwatch.engine.ports import Database, Metrics, Store
@@ -218,16 +219,7 @@ class Poller:
             self._log_transition(report)
         for run in recorded.runs:
             self._experience.add(run)
-        for one in recorded.events:
-            event = one.event
-            self._metrics.event(event.kind)
-            log.info(
-                "event_recorded",
-                event_id=f"gw-{one.event_id}",
-                kind=event.kind.value,
-                job_id=event.job_id,
-                targets=one.targets,
-            )
+        log_events(recorded.events, self._metrics)
         if recorded.events:
             self._on_recorded()
         return len(recorded.events)

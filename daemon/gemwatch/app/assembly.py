@@ -1,6 +1,7 @@
 """Builds everything once, each object together with its clean-up."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,6 +13,8 @@ import structlog
 from gemwatch import __version__
 from gemwatch.adapters.http.heartbeat import call
 from gemwatch.adapters.store.database import DatabaseThread, Lock, open_to_read, open_to_write
+from gemwatch.adapters.store.databases.leases import Lease
+from gemwatch.adapters.store.databases.replicas import Member
 from gemwatch.adapters.store.discovery.found import Discoveries
 from gemwatch.adapters.store.discovery.learning import Learning
 from gemwatch.adapters.store.ended_sessions import EndedSessions
@@ -36,6 +39,7 @@ from gemwatch.core.settings import Settings, WebSettings
 from gemwatch.core.text.context import Context
 from gemwatch.engine.health_monitor import HealthMonitor
 from gemwatch.engine.loops import Loops, build_loops
+from gemwatch.engine.membership import Membership
 from gemwatch.web.http.access import Access
 from gemwatch.web.http.health import State
 from gemwatch.web.http.place import Place
@@ -54,6 +58,7 @@ class Program:
     """Everything that runs concurrently."""
 
     loops: Loops
+    membership: Membership
     reporter: Reporter
     web: Web | None
 
@@ -77,11 +82,14 @@ async def build(
     stack.callback(database.close)
     store, housekeeping = Store(engine, settings.targets), Housekeeping(engine)
     notes = await _open_store(database, housekeeping, settings, clock)
-    stack.push_async_callback(_last_write, database, housekeeping)
+    stack.push_async_callback(_unless_failing, database, housekeeping.checkpoint)
     factory = ComponentFactory(clock, secrets, metrics, configuration.path)
     active = factory.build(settings)
     stack.push_async_callback(factory.close, active)
     health_monitor = HealthMonitor(active=active, clock=clock, notes=notes)
+    member = Member(engine, clock.monotonic, lock.holder) if isinstance(lock, Lease) else None
+    membership = Membership(member=member, database=database, clock=clock, login=lambda: health_monitor.health.login)
+    await _join(stack, membership, member, database)
     readable, reads = open_to_read(settings.store.place, live=True), DatabaseThread()
     stack.callback(readable.dispose)
     stack.callback(reads.close)
@@ -134,7 +142,7 @@ async def build(
             clock=clock,
             context=Context(config_path=str(configuration.path.absolute())),
         )
-    return Program(loops=loops, reporter=reporter, web=web)
+    return Program(loops=loops, membership=membership, reporter=reporter, web=web)
 
 
 def _web(
@@ -175,14 +183,24 @@ async def _open_store(
     return await database(housekeeping.notes)
 
 
-async def _last_write(database: DatabaseThread, housekeeping: Housekeeping) -> None:
+async def _join(
+    stack: AsyncExitStack, membership: Membership, member: Member | None, database: DatabaseThread
+) -> None:
+    """Take part among the replicas of the store; a SQLite file has no others."""
+    await membership.refresh()
+    if member is not None:
+        stack.push_async_callback(_unless_failing, database, member.leave)
+
+
+async def _unless_failing(database: DatabaseThread, work: Callable[[], None]) -> None:
+    """The last writes of a stop, which the next start can do without."""
     if database.failure is not None:
         return
     try:
         async with asyncio.timeout(1):
-            await database(housekeeping.checkpoint)
+            await database(work)
     except TimeoutError:
-        log.warning("checkpoint_skipped", detail="The store was busy. The next start does it.")
+        log.warning("last_write_skipped", detail="The store was busy. The next start makes up for it.")
 
 
 def _log_store(reason: str | None) -> None:

@@ -58,7 +58,11 @@ async def run(configuration: Configuration, settings: Settings, secrets: Secrets
 
 def _first(program: Program) -> dict[str, Coroutine[Any, Any, None]]:
     """What reports the program's state, from the start on."""
-    work = {"reports": program.reporter.run(), "store monitor": program.loops.store_monitor.run()}
+    work = {
+        "reports": program.reporter.run(),
+        "store monitor": program.loops.store_monitor.run(),
+        "membership": program.membership.run(),
+    }
     return work if program.web is None else {**work, "web": program.web.serve()}
 
 

@@ -6,6 +6,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 from gemwatch.core.estimates.estimate import Experience
 from gemwatch.core.events import Event, Target
+from gemwatch.core.health import Login
 from gemwatch.core.job import JobDetails, Observation
 from gemwatch.core.kinds import Kind
 from gemwatch.core.listing import Listed, Listing, Swept
@@ -14,6 +15,7 @@ from gemwatch.core.login import LoginError, Token
 from gemwatch.core.message_ids import MessageIds
 from gemwatch.core.runs import Run
 from gemwatch.core.settings import Applied, Rule, Watch
+from gemwatch.core.sharing.replicas import Refreshed
 from gemwatch.core.target_health import Aftermath, TargetHealth
 from gemwatch.core.text.message import Message
 from gemwatch.core.text.rendering import Format, Rendered
@@ -62,6 +64,15 @@ class Store(Protocol):
     ) -> Sequence[RecordedEvent]: ...
 
     def target_health(self) -> Mapping[str, TargetHealth]: ...
+
+
+class Member(Protocol):
+    """This daemon among the replicas that share a store."""
+
+    @property
+    def id(self) -> str: ...
+
+    def refresh(self, login: Login, watch_list: str | None) -> Refreshed: ...
 
 
 class Api(Protocol):

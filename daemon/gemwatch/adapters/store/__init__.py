@@ -13,6 +13,7 @@ Called by `engine` through its ports, and by `app`, `web` and `cli` for reading.
     groups        groups, called by recording, outbox, watch_list and discovery/found
     service       recording (notes), schema (the oldest version that can use the store)
     leases        databases/leases
+    replicas      databases/replicas
     all           housekeeping: deletes old rows, and moves the schedule after a clock jump
 
 What the two databases spell differently is in dialects.py. Facts in `events` are written and read by facts_codec.

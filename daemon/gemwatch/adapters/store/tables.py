@@ -103,6 +103,7 @@ watches = sa.Table(
     sa.Column("polled_at", Time),
     sa.Column("due_at", Time),
     sa.Column("claim", Time),
+    sa.Column("claimed_by", sa.Text),  # the replica with the claim; has no meaning without one
     sa.Index(None, "due_at", sqlite_where=_DUE, postgresql_where=_DUE),
     sa.Index(None, "group_name"),
 )
@@ -212,6 +213,7 @@ deliveries = sa.Table(
     sa.Column("rerouted_at", Time),
     sa.Column("missed", sa.Text),  # summary | each: the target has recovered and receives what was rerouted
     sa.Column("message_id", sa.BigInteger),  # the sent text, while it is kept
+    sa.Column("claimed_by", sa.Text),  # as in `watches`
     sa.UniqueConstraint("event_id", "target"),
     sa.Index(None, "target", "due_at", sqlite_where=_DUE, postgresql_where=_DUE),
     sa.Index(None, "state"),
@@ -265,6 +267,20 @@ leases = sa.Table(
     sa.Column("pid", sa.BigInteger, nullable=False),
     sa.Column("version", sa.Text, nullable=False),
     sa.Column("expires_at", Time, nullable=False),  # by the database's clock
+)
+
+replicas = sa.Table(
+    "replicas",
+    metadata,
+    # The daemons on a PostgreSQL store: core/sharing/replicas.py. SQLite has no rows. Times are by the database.
+    sa.Column("id", sa.Text, primary_key=True),  # random for each start
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("pid", sa.BigInteger, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("started_at", Time, nullable=False),
+    sa.Column("seen_at", Time, nullable=False),  # when the daemon last refreshed this row
+    sa.Column("login", sa.Text, nullable=False),  # core/health.py
+    sa.Column("watch_list", sa.Text),  # a hash of its configured watch list
 )
 
 ended_sessions = sa.Table(

@@ -10,11 +10,11 @@ from gemwatch.adapters.store.database import Lock, Writer, WriterLock, open_to_r
 from gemwatch.adapters.store.databases.leases import Lease
 from gemwatch.adapters.store.files import StoreError
 from gemwatch.adapters.store.schema import check, revision_of, upgrade
-from gemwatch.adapters.store.tables import leases, metadata, service
+from gemwatch.adapters.store.tables import leases, metadata, replicas, service
 from gemwatch.core.settings import Place, Postgresql
 
 _AT_ONCE = 1000  # rows
-_COPIED = tuple(table for table in metadata.sorted_tables if table is not leases)
+_COPIED = tuple(table for table in metadata.sorted_tables if table not in (leases, replicas))
 
 
 def copy(source: Place, target: Place) -> dict[str, int]:

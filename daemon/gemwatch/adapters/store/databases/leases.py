@@ -21,17 +21,17 @@ from gemwatch.adapters.store.tables import leases
 from gemwatch.core.settings import Postgresql
 
 LENGTH, RENEWED_EVERY = 20.0, 5.0  # seconds
-_LEADER = "leader"
+LEADER = "leader"
 _PAUSE = 0.5  # seconds between two reads of a lease that another daemon may have left behind
 _MICROSECONDS = 1_000_000
 # The database's clock, because the clocks of two machines may differ.
-_NOW = sa.cast(sa.func.extract("epoch", sa.func.clock_timestamp()) * _MICROSECONDS, sa.BigInteger)
-_UNTIL = _NOW + int(LENGTH * _MICROSECONDS)
-_MINE = (leases.c.name == _LEADER) & (leases.c.holder == sa.bindparam("me"))
+NOW = sa.cast(sa.func.extract("epoch", sa.func.clock_timestamp()) * _MICROSECONDS, sa.BigInteger)
+_UNTIL = NOW + int(LENGTH * _MICROSECONDS)
+_MINE = (leases.c.name == LEADER) & (leases.c.holder == sa.bindparam("me"))
 _RENEW = sa.update(leases).where(_MINE).values(expires_at=_UNTIL)
 _HELD = sa.select(leases.c.holder).where(_MINE)
-_READ = sa.select(leases, (sa.type_coerce(leases.c.expires_at, sa.BigInteger) > _NOW).label("valid")).where(
-    leases.c.name == _LEADER
+_READ = sa.select(leases, (sa.type_coerce(leases.c.expires_at, sa.BigInteger) > NOW).label("valid")).where(
+    leases.c.name == LEADER
 )
 
 
@@ -44,7 +44,7 @@ class Lease:
     def __init__(self, place: Postgresql, on_wait: Callable[[Writer], None] = lambda _: None) -> None:
         """`on_wait` is called once if the lease of another daemon has not ended yet."""
         self._place, self._on_wait = place, on_wait
-        self._me = secrets.token_hex(8)
+        self.holder = secrets.token_hex(8)
         self._renewed = 0.0
 
     def __enter__(self) -> Self:
@@ -76,7 +76,7 @@ class Lease:
         engine = postgresql.open_to_write(self._place)
         try:
             with engine.begin() as connection:
-                connection.execute(sa.delete(leases).where(_MINE), {"me": self._me})
+                connection.execute(sa.delete(leases).where(_MINE), {"me": self.holder})
         except sa.exc.DatabaseError:
             pass  # it ends by itself
         finally:
@@ -90,12 +90,12 @@ class Lease:
         """
         now = time.monotonic()
         if now - self._renewed >= RENEWED_EVERY:
-            held = bool(connection.execute(_RENEW, {"me": self._me}).rowcount)
+            held = bool(connection.execute(_RENEW, {"me": self.holder}).rowcount)
             self._renewed = now
         else:
             relaxed = connection.get_execution_options().get(dialects.RELAXED)
             query = _HELD if relaxed else _HELD.with_for_update(read=True)
-            held = connection.execute(query, {"me": self._me}).first() is not None
+            held = connection.execute(query, {"me": self.holder}).first() is not None
         if not held:
             self._renewed = 0.0
             other = connection.execute(_READ).first()
@@ -107,8 +107,8 @@ class Lease:
     def _try(self, engine: sa.Engine) -> Any:
         """Take the lease and return None, or return the row of the daemon that has it."""
         values = {
-            "name": _LEADER,
-            "holder": self._me,
+            "name": LEADER,
+            "holder": self.holder,
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "version": __version__,
@@ -119,7 +119,7 @@ class Lease:
             row = connection.execute(_READ).first()
             if row is not None and row.valid:
                 return row
-            connection.execute(sa.delete(leases).where(leases.c.name == _LEADER))
+            connection.execute(sa.delete(leases).where(leases.c.name == LEADER))
             connection.execute(sa.insert(leases).values(values))
         return None
 

@@ -1,0 +1,1 @@
+"""Decisions of several daemons that share one store."""

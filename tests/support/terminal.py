@@ -72,9 +72,19 @@ class Terminal:
         return plain(self.output.rpartition(_FULL)[2]).splitlines()
 
     def end(self) -> int:
+        deadline = time.monotonic() + PATIENCE
         while self._read():
-            pass
+            assert time.monotonic() < deadline, f"no end after {plain(self.output)[-3000:]!r}"
         return self.process.wait(PATIENCE)
+
+    def interrupt(self) -> int:
+        """Press Ctrl-C until the command ends: readline loses one that comes before it begins to wait for keys."""
+        deadline = time.monotonic() + PATIENCE
+        while self.process.poll() is None:
+            assert time.monotonic() < deadline, f"no end after {plain(self.output)[-3000:]!r}"
+            self.keys(INTERRUPT)
+            self._read()
+        return self.end()
 
     def _read(self) -> bool:
         if not select.select([self._ours], [], [], 1)[0]:

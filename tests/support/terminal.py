@@ -83,11 +83,15 @@ class Terminal:
         while self.process.poll() is None:
             assert time.monotonic() < deadline, f"no end after {plain(self.output)[-3000:]!r}"
             self.keys(INTERRUPT)
-            self._read()
+            while self._readable() and self._read():
+                pass
         return self.end()
 
+    def _readable(self) -> bool:
+        return bool(select.select([self._ours], [], [], 1)[0])
+
     def _read(self) -> bool:
-        if not select.select([self._ours], [], [], 1)[0]:
+        if not self._readable():
             return self.process.poll() is None
         try:
             more = os.read(self._ours, 1 << 16)

@@ -7,7 +7,8 @@ from itertools import pairwise
 import pytest
 
 from gemwatch.core.job import Failed, NotFound, Throttled
-from gemwatch.engine.pace import Pace
+from gemwatch.core.sharing.rate import Share
+from gemwatch.engine.pace import Pace, Shared, Turns
 from support.clock import START, FakeClock
 from support.waiting import until
 
@@ -147,3 +148,83 @@ async def test_turn_that_comes_during_a_hold_is_not_granted(clock: FakeClock) ->
         pace.settle(asked_to_wait(5))
     clock.advance(1)
     assert not (await waiting).granted
+
+
+def sharing(clock: FakeClock, *, rate: float, parts: int = 3, place: int = 0, ahead: float = 0.0) -> Pace:
+    share = Share(parts=parts, place=place)
+    shared = Shared(share=share, ahead=ahead, valid_until=clock.monotonic() + 1000)
+    return Pace(clock, at_once=100, rate=rate, turns=Turns(shared=shared))
+
+
+async def test_replicas_take_turns_whatever_their_clocks_say() -> None:
+    turns = []
+    for place, offset in enumerate((0.0, 3600.1, -77.7)):  # of the machine's clock, to the database's
+        clock = FakeClock()
+        clock.advance(10_000 - offset)
+        pace = sharing(clock, rate=4, place=place, ahead=offset)
+        await grant_in_turn(pace, clock)  # may be a late one
+        for _ in range(20):
+            await grant_in_turn(pace, clock)
+            turns.append(clock.monotonic() + offset)
+    gaps = [later - earlier for earlier, later in pairwise(sorted(turns))]
+    assert gaps == pytest.approx([1 / 4] * 59, abs=1e-6)
+
+
+async def grant(pace: Pace) -> None:
+    async with pace.slot() as slot:
+        assert slot.granted
+
+
+async def test_late_replica_catches_up_by_no_more_than_a_turn(clock: FakeClock) -> None:
+    pace = sharing(clock, rate=4)
+    await grant_in_turn(pace, clock)
+    clock.advance(900)
+    await grant_in_turn(pace, clock)
+    assert pace.waits >= 3 / 4 / 2 - 1e-6
+
+
+async def grant_in_turn(pace: Pace, clock: FakeClock) -> None:
+    clock.advance(pace.waits)
+    await grant(pace)
+
+
+async def test_replica_without_a_share_sends_nothing(clock: FakeClock) -> None:
+    shared = Shared(valid_until=clock.monotonic() + 10)
+    limited = Pace(clock, at_once=10, rate=4, turns=Turns(shared=shared))
+    unlimited = Pace(clock, at_once=10, rate=0, turns=Turns(shared=shared))
+    assert limited.held
+    assert not unlimited.held
+    async with limited.slot() as slot:
+        assert not slot.granted
+    assert not limited.asked_to_wait
+    clock.advance(10)  # its row was not refreshed
+    assert unlimited.held
+    async with unlimited.slot() as slot:
+        assert not slot.granted
+
+
+async def test_turn_ends_with_the_share(clock: FakeClock) -> None:
+    pace = sharing(clock, rate=50)
+    clock.advance(pace.waits)
+    await grant(pace)
+    waiting = asyncio.create_task(pace.slot().__aenter__())
+    await asyncio.sleep(0)
+    clock.advance(1000)
+    assert not (await waiting).granted
+
+
+async def test_hold_of_another_replica_holds_this_one(clock: FakeClock) -> None:
+    pace = sharing(clock, rate=0)
+    assert pace.turns.shared is not None
+    pace.turns.shared.held_until = clock.monotonic() + 5
+    assert pace.held
+    assert pace.hold_left == 5
+    clock.advance(5)
+    assert not pace.held
+
+
+async def test_hold_is_reported_to_the_other_replicas(clock: FakeClock) -> None:
+    reported: list[bool] = []
+    shared = Shared(on_hold=lambda: reported.append(True), valid_until=clock.monotonic() + 10)
+    Pace(clock, at_once=10, rate=0, turns=Turns(shared=shared)).settle(asked_to_wait(30))
+    assert reported == [True]

@@ -14,6 +14,7 @@ from gemwatch import __version__
 from gemwatch.adapters.http.heartbeat import call
 from gemwatch.adapters.store.database import DatabaseThread, Lock, open_to_read, open_to_write
 from gemwatch.adapters.store.databases.leases import Lease
+from gemwatch.adapters.store.databases.rate_hold import RateHold
 from gemwatch.adapters.store.databases.replicas import Member
 from gemwatch.adapters.store.discovery.found import Discoveries
 from gemwatch.adapters.store.discovery.learning import Learning
@@ -40,6 +41,7 @@ from gemwatch.core.text.context import Context
 from gemwatch.engine.health_monitor import HealthMonitor
 from gemwatch.engine.loops import Loops, build_loops
 from gemwatch.engine.membership import Membership
+from gemwatch.engine.pace import SharedPace
 from gemwatch.web.http.access import Access
 from gemwatch.web.http.health import State
 from gemwatch.web.http.place import Place
@@ -89,6 +91,15 @@ async def build(
     health_monitor = HealthMonitor(active=active, clock=clock, notes=notes)
     member = Member(engine, clock.monotonic, lock.holder) if isinstance(lock, Lease) else None
     membership = Membership(member=member, database=database, clock=clock, login=lambda: health_monitor.health.login)
+    if member is not None:
+        membership.on_refreshed = SharedPace(
+            me=member.id,
+            holds=RateHold(engine, member.id),
+            turns=active.pace.turns,
+            database=database,
+            clock=clock,
+            on_hold=membership.wake_up.set,
+        ).update
     await _join(stack, membership, member, database)
     readable, reads = open_to_read(settings.store.place, live=True), DatabaseThread()
     stack.callback(readable.dispose)

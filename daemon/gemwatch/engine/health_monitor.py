@@ -108,7 +108,7 @@ class HealthMonitor:
         now, api = self._clock.monotonic(), self._live.settings.api
         if self._silent_from is None:
             return Change()
-        expecting = self._under_way or self._live.pace.held
+        expecting = self._under_way or self._live.pace.asked_to_wait
         if not expecting and now > self._asked_at + (POLL_MOST + api.timeout).total_seconds():
             self._silent_from = self._no_good_from = (
                 None  # gemwatch sends no requests now, so silence is not a failure

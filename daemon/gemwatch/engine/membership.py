@@ -1,6 +1,6 @@
 """Keeps this daemon known to the other replicas on its store, and knows which of them live."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from gemwatch.core.clock import Clock
@@ -24,6 +24,7 @@ class Membership:
         self._clock = clock
         self._login = login
         self._last: Refreshed | None = None
+        self.on_refreshed: Callable[[Refreshed], Awaitable[None]] | None = None
         self.watch_list: str | None = None  # the hash that the next refresh publishes
         self.wake_up = WakeUp()
 
@@ -63,3 +64,5 @@ class Membership:
         """Refresh the row, and take note of the others."""
         if self._member is not None:
             self._last = await self._database(self._member.refresh, self._login(), self.watch_list)
+            if self.on_refreshed is not None:
+                await self.on_refreshed(self._last)

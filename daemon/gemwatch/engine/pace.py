@@ -4,11 +4,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Self
+from typing import Protocol, Self
 
 from gemwatch.core.clock import Clock
 from gemwatch.core.job import Failed, Throttled
 from gemwatch.core.listing import Listed
+from gemwatch.core.sharing.rate import Share, next_turn, share_of
+from gemwatch.core.sharing.replicas import FRESH_FOR, Refreshed
+from gemwatch.engine.ports import Database
 
 _FIRST_HOLD, _MOST_HOLD = 2.0, 60.0  # seconds to wait if the API does not say how long
 
@@ -18,6 +21,7 @@ class Turns:
     """When the next request may be sent, on the monotonic clock. Stays valid after an edit of the limits.
 
     `probing`: there was no other answer since the API asked to wait. `probe_out`: the single probe is running.
+    `shared`: with several replicas on one store, what this one may send.
     """
 
     next_at: float = 0.0
@@ -25,6 +29,21 @@ class Turns:
     throttles: int = 0  # consecutive answers that asked to wait without a duration
     probing: bool = False
     probe_out: bool = False
+    shared: "Shared | None" = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Shared:
+    """A replica's part of the rate, from the last refresh of its row.
+
+    `ahead`: by how many seconds the database's clock is ahead of our monotonic one.
+    """
+
+    on_hold: Callable[[], None] = lambda: None  # the API asked this replica to wait: the others should know
+    share: Share | None = None  # None: nothing may be sent yet
+    ahead: float = 0.0
+    valid_until: float = float("-inf")  # on the monotonic clock: then the others count without this replica
+    held_until: float = 0.0  # the API asked another replica to wait
 
 
 class Pace:
@@ -38,7 +57,7 @@ class Pace:
     def __init__(self, clock: Clock, *, at_once: int, rate: float, turns: Turns | None = None) -> None:
         self._clock = clock
         self._slots = asyncio.Semaphore(at_once)
-        self._gap = 1 / rate if rate else 0.0
+        self._rate, self._gap = rate, 1 / rate if rate else 0.0
         self.turns = turns or Turns()
         self._ahead = at_once + (2 * at_once if not rate else min(at_once, max(1, int(rate))))
 
@@ -64,18 +83,46 @@ class Pace:
 
     @property
     def held(self) -> bool:
-        """Whether the API asked to wait, so that nothing may be sent now."""
-        return self.turns.probe_out or self.turns.held_until > self._clock.monotonic()
+        """Whether nothing may be sent now: the API asked to wait, or this replica has no share of the rate."""
+        return self.asked_to_wait or self._without_share
+
+    @property
+    def asked_to_wait(self) -> bool:
+        """Whether the API asked to wait, and this time or the single request after it is not over."""
+        return self.turns.probe_out or self._held_until > self._clock.monotonic()
 
     @property
     def hold_left(self) -> float:
-        """Seconds until a request may be sent at the earliest. While the probe is running: one second at a time."""
-        return max(self.turns.held_until - self._clock.monotonic(), 1.0 if self.turns.probe_out else 0.0)
+        """Seconds until a request may be sent at the earliest. One second at a time while that is not known."""
+        unknown = self.turns.probe_out or self._without_share
+        return max(self._held_until - self._clock.monotonic(), 1.0 if unknown else 0.0)
 
     @property
     def waits(self) -> float:
         """Seconds until the next request may be sent, ignoring a request to wait."""
-        return max(0.0, self.turns.next_at - self._clock.monotonic())
+        return max(0.0, self._next_at() - self._clock.monotonic())
+
+    @property
+    def _held_until(self) -> float:
+        shared = self.turns.shared
+        return max(self.turns.held_until, shared.held_until if shared is not None else 0.0)
+
+    @property
+    def _without_share(self) -> bool:
+        shared = self.turns.shared
+        if shared is None:
+            return False
+        return shared.valid_until <= self._clock.monotonic() or (bool(self._rate) and shared.share is None)
+
+    def _next_at(self) -> float:
+        """When the next request may be sent. Catch up by up to half a gap, so that late wake-ups do not lower the
+        rate."""
+        now, shared = self._clock.monotonic(), self.turns.shared
+        if not self._rate or shared is None or shared.share is None or shared.share.parts == 1:
+            return max(self.turns.next_at, now - self._gap / 2)
+        # The turns of the replicas follow each other, so that the API sees evenly spaced requests of all of them.
+        earliest = max(self.turns.next_at, now - self._gap * shared.share.parts / 2)
+        return next_turn(shared.share, self._rate, earliest + shared.ahead) - shared.ahead
 
     def _throttle(self, pause: timedelta | None) -> None:
         """Send nothing for this long. If the API names no duration (or 0 s), wait longer each time."""
@@ -88,14 +135,15 @@ class Pace:
             self.turns.throttles += 1
         self.turns.held_until = max(self.turns.held_until, self._clock.monotonic() + seconds)
         self.turns.probing = True
+        if self.turns.shared is not None:
+            self.turns.shared.on_hold()
 
     async def _turn(self) -> bool:
         while not self.held and self.waits > 0:  # noqa: ASYNC110 (no event, but a time that others move)
             await asyncio.sleep(self.waits)
         if self.held:
             return False
-        # Catch up by up to half a gap, so that late wake-ups do not lower the rate.
-        self.turns.next_at = max(self.turns.next_at, self._clock.monotonic() - self._gap / 2) + self._gap
+        self.turns.next_at = self._next_at() + self._gap
         return True
 
 
@@ -126,3 +174,50 @@ class _Slot:
         if self._is_probe:
             self._turns.probe_out = False
         self._slots.release()
+
+
+class Holds(Protocol):
+    """The replicas' common note about a request to wait."""
+
+    def exchange(self, mine: timedelta | None) -> timedelta: ...
+
+
+class SharedPace:
+    """Keeps this replica's share of the rate, and tells the others when the API asks to wait.
+
+    Until the first `update` nothing is sent.
+    """
+
+    def __init__(
+        self,
+        *,
+        me: str,
+        holds: Holds,
+        turns: Turns,
+        database: Database,
+        clock: Clock,
+        on_hold: Callable[[], None],
+    ) -> None:
+        """`on_hold` is called when the API asks to wait: the next update should come soon."""
+        self._me = me
+        self._holds = holds
+        self._turns = turns
+        self._database = database
+        self._clock = clock
+        self._shared = turns.shared = Shared(on_hold=on_hold)
+        self._reported = False  # a hold of this replica
+
+    async def update(self, refreshed: Refreshed) -> None:
+        """Take the share that follows from the living replicas, and exchange requests to wait."""
+        shared, turns = self._shared, self._turns
+        shared.share = share_of(self._me, refreshed.replicas, refreshed.now)
+        shared.ahead = refreshed.now.timestamp() - (refreshed.began + refreshed.ended) / 2
+        shared.valid_until = refreshed.began + FRESH_FOR
+        left = turns.held_until - self._clock.monotonic()
+        mine = None
+        if left > 0:
+            mine, self._reported = timedelta(seconds=left), True
+        elif self._reported and not turns.probing:
+            mine, self._reported = timedelta(0), False
+        others = await self._database(self._holds.exchange, mine)
+        shared.held_until = self._clock.monotonic() + others.total_seconds()

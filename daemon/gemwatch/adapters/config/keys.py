@@ -192,7 +192,7 @@ class ApiKeys(TypedDict, total=False):
     max_rate: Annotated[
         float,
         Takes(values.rate, _or_reference({"type": "number", "minimum": 0})),
-        _about("Requests per second over all jobs: 0.5 for one in two seconds, 0 for no limit."),
+        _about("Requests per second over all jobs and replicas: 0.5 for one in two seconds, 0 for no limit."),
     ]
 
 

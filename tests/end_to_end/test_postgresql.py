@@ -2,7 +2,6 @@
 
 import signal
 from collections.abc import Iterator
-from urllib.parse import quote
 
 import pytest
 
@@ -12,7 +11,7 @@ from support.daemon import Installation, free_port
 from support.gem import ScriptedGem
 from support.inbox import Inbox
 from support.json_records import JsonRecords
-from support.postgresql import administer, new_database, restart_hard
+from support.postgresql import administer, new_database, restart, url_of
 from support.waiting import PATIENCE, wait_until
 
 
@@ -26,14 +25,6 @@ def place() -> Iterator[Postgresql]:
 def stored(installation: Installation, place: Postgresql) -> Installation:
     installation.configure(store={"url": url_of(place)})
     return installation
-
-
-def url_of(place: Postgresql) -> str:
-    options = "&".join(f"{name}={quote(value, safe='')}" for name, value in place.options)
-    password = f":{quote(place.password, safe='')}" if place.password else ""
-    host = f"{place.host or ''}:{place.port}" if place.port else place.host or ""
-    user = f"{place.user}{password}@" if place.user else ""
-    return f"postgresql+psycopg://{user}{host}/{place.database}" + (f"?{options}" if options else "")
 
 
 def test_daemon_and_commands_work_on_postgresql(
@@ -92,7 +83,7 @@ def test_hard_restart_of_postgresql_loses_nothing(
     stored.configure(watch=[7])
     with stored.daemon() as daemon:
         wait_until(lambda: gem.asked(7) > 0, "a poll")
-        restart_hard()
+        restart("immediate")
         gem.answers(7, "SUCCESS")
         wait_until(lambda: inbox.titles() == ["SUCCESS: job 7"], "the end")
         wait_until(lambda: [row["state"] for row in stored.json("deliveries")] == ["sent"], "the delivery")

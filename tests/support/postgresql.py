@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import quote
 
 import pytest
 import sqlalchemy as sa
@@ -57,8 +58,8 @@ def daemon_on(place: Postgresql) -> Iterator[Lease]:
             engine.dispose()
 
 
-def restart_hard() -> None:
-    """Stop the server as a crash would, and start it again. Only the one from the package."""
+def restart(mode: Literal["fast", "immediate"]) -> None:
+    """Stop the server, immediately as a crash would, and start it again. Only the one from the package."""
     if "GEMWATCH_TEST_POSTGRESQL" in os.environ:
         pytest.skip("the tests do not stop an installed server")
     started = _from_package()
@@ -66,7 +67,7 @@ def restart_hard() -> None:
         started.bin_path / "pg_ctl",
         "-w",
         "-m",
-        "immediate",
+        mode,
         "-D",
         started.pgdata,
         "-l",
@@ -75,6 +76,28 @@ def restart_hard() -> None:
     ]
     subprocess.run(command, check=True, user=started.system_user, stdout=subprocess.DEVNULL, timeout=60)
     started.ensure_postgres_running()  # which finds its new process, to stop it at the end
+
+
+def url_of(place: Postgresql) -> str:
+    """As in a configuration."""
+    options = "&".join(f"{name}={quote(value, safe='')}" for name, value in place.options)
+    password = f":{quote(place.password, safe='')}" if place.password else ""
+    host = f"{place.host or ''}:{place.port}" if place.port else place.host or ""
+    user = f"{place.user}{password}@" if place.user else ""
+    return f"postgresql+psycopg://{user}{host}/{place.database}" + (f"?{options}" if options else "")
+
+
+def address_of(place: Postgresql) -> str | tuple[str, int]:
+    """Where its server listens: the path of a socket, or host and port."""
+    host = place.host or dict(place.options)["host"]
+    port = place.port or int(dict(place.options).get("port", 5432))
+    return f"{host}/.s.PGSQL.{port}" if host.startswith("/") else (host, port)
+
+
+def at_port(place: Postgresql, port: int) -> Postgresql:
+    """The same database, through what listens on this port."""
+    kept = tuple((name, value) for name, value in place.options if name not in ("host", "port", "sslmode"))
+    return replace(place, host="127.0.0.1", port=port, options=(*kept, ("sslmode", "disable")))
 
 
 def administer(command: str) -> None:

@@ -10,7 +10,7 @@ import signal
 import sys
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeAlias
 
 from support.daemon import Daemon, Installation, environment
 from support.waiting import wait_until
@@ -22,13 +22,17 @@ _BEFORE = [
     "gemwatch.adapters.store.schema",
     "alembic.command",
     "logging.config",
+    "psycopg",
 ]
+
+
+Dooming: TypeAlias = tuple[str, str, int] | Path | None  # or the file that may name it later
 
 
 class WarmProcess:
     """`gemwatch run --config FILE` with a doom or without one; the part of `Popen` that the harness uses."""
 
-    def __init__(self, config: Path, log: Path, doom: tuple[str, str, int] | None = None) -> None:
+    def __init__(self, config: Path, log: Path, doom: Dooming = None) -> None:
         self._process = _context().Process(target=_run, args=(str(config), str(log), doom), daemon=True)
         self._process.start()
 
@@ -57,7 +61,7 @@ class WarmProcess:
 class WarmDaemon(Daemon):
     """The same `with` as `Daemon`, with a quick start."""
 
-    def __init__(self, installation: Installation, doom: tuple[str, str, int] | None = None) -> None:
+    def __init__(self, installation: Installation, doom: Dooming = None) -> None:
         super().__init__(installation, {})
         self._doom = doom
 
@@ -75,7 +79,7 @@ def _context() -> ForkServerContext:
     return context
 
 
-def _run(config: str, log: str, doom: tuple[str, str, int] | None) -> None:
+def _run(config: str, log: str, doom: Dooming) -> None:
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
@@ -86,6 +90,6 @@ def _run(config: str, log: str, doom: tuple[str, str, int] | None) -> None:
     from support.doomed import Doom  # noqa: PLC0415
 
     if doom is not None:
-        Doom(*doom).install()
+        (Doom(order=doom) if isinstance(doom, Path) else Doom(*doom)).install()
     sys.argv = ["gemwatch", "run", "--config", config]
     main()

@@ -1,0 +1,156 @@
+"""Several replicas of the installed program on one PostgreSQL database, against one API and the same targets."""
+
+import json
+import os
+import signal
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from gemwatch.adapters.store.database import open_to_read
+from gemwatch.core.settings import Postgresql
+from support.daemon import Installation
+from support.gem import ScriptedGem
+from support.inbox import Inbox
+from support.json_records import JsonRecords
+from support.postgresql import url_of
+from support.waiting import wait_until
+from support.warm import WarmDaemon
+
+TAKEN_OVER = 90.0  # seconds of patience: a dead replica's leases and claims end after 30
+
+
+class Replica(Installation):
+    """One of them, with a folder of its own. The API recognises it by its token."""
+
+    def __init__(self, folder: Path, number: int, gem: ScriptedGem, inbox: Inbox, place: Postgresql) -> None:
+        folder.mkdir()
+        super().__init__(folder, gem, inbox)
+        self.number, self.token, self._gem = number, f"test-token-{number}", gem
+        self._reader = open_to_read(place)
+        self.document["api"]["token"] = {"value": self.token}
+        self.configure(store={"url": url_of(place)}, name=f"replica-{number}")
+        self.running: WarmDaemon | None = None
+
+    @property
+    def records(self) -> JsonRecords:
+        return JsonRecords(self._reader)
+
+    @property
+    def process_id(self) -> int:
+        assert self.running is not None
+        return self.running.process.pid
+
+    def start(self, doom: Path | None = None) -> None:
+        """Start it, and wait until it is ready."""
+        self.running = WarmDaemon(self, doom)
+        self.running.__enter__()
+
+    def stop(self) -> int:
+        assert self.running is not None
+        return self.running.stop()
+
+    def kill(self) -> None:
+        assert self.running is not None
+        self.running.kill()
+
+    def freeze(self) -> None:
+        os.kill(self.process_id, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        os.kill(self.process_id, signal.SIGCONT)
+
+    def logged(self, event: str) -> Sequence[dict[str, Any]]:
+        assert self.running is not None
+        return self.running.logged(event)
+
+    def polled(self, since: int = 0) -> list[int]:
+        """The jobs that it asked about, from this request on."""
+        mine = f"Bearer {self.token}"
+        requests = self._gem.requests[since:]
+        return [r.job_id for r in requests if r.job_id is not None and r.headers.get("authorization") == mine]
+
+    def service(self) -> dict[str, Any]:
+        """What its web server says of the service."""
+        assert self.running is not None
+        status, text = self.running.get("/api/service")
+        return json.loads(text) if status == 200 else {}
+
+
+class Replicas(list[Replica]):
+    """All of them."""
+
+    def configure(self, **sections: Any) -> None:
+        for one in self:
+            one.configure(**sections)
+
+    def start(self) -> None:
+        for one in self:
+            one.start()
+
+    def stop(self) -> None:
+        for one in self:
+            assert one.stop() == 0
+
+    @property
+    def records(self) -> JsonRecords:
+        return self[0].records
+
+    def leader(self) -> Replica:
+        """The one that has the leader's lease."""
+        found = [one for one in self if any(row["leader"] for row in self._rows() if row["pid"] == one.process_id)]
+        assert len(found) == 1, found
+        return found[0]
+
+    def has_leader(self) -> bool:
+        return any(row["leader"] for row in self._rows())
+
+    def polls(self, since: int = 0) -> list[int]:
+        """How many polls each of them made, from this request on."""
+        return [len(one.polled(since)) for one in self]
+
+    def settled(self) -> bool:
+        """Whether every watched job has ended and every message is sent."""
+        jobs = self.records.status()["jobs"]
+        return bool(jobs) and all(job["finished"] for job in jobs) and not self.records.deliveries("pending")
+
+    def await_sent(self, jobs: Sequence[int], inbox: Inbox, target: str = "team") -> None:
+        """Wait until the end of each job arrived there; each came once."""
+        wanted = [f"SUCCESS: job {job_id}" for job_id in jobs]
+        wait_until(lambda: set(wanted) <= set(inbox.titles(target)), "every outcome", patience=TAKEN_OVER)
+        repeated = {title: times for title, times in Counter(inbox.titles(target)).items() if times > 1}
+        assert repeated == {}
+
+    def _rows(self) -> list[dict[str, Any]]:
+        with self[0]._reader.begin() as connection:
+            rows = connection.exec_driver_sql(
+                "SELECT r.pid, l.holder IS NOT NULL AS leader FROM replicas r LEFT JOIN leases l "
+                "ON l.holder = r.id AND l.name = 'leader' "
+                "AND l.expires_at > extract(epoch FROM clock_timestamp()) * 1000000"
+            )
+            return [dict(row._mapping) for row in rows]
+
+
+@contextmanager
+def replicas(
+    folder: Path, gem: ScriptedGem, inbox: Inbox, place: Postgresql, count: int = 3, **sections: Any
+) -> Iterator[Replicas]:
+    """`count` replicas, configured and not yet started. What runs in the end is killed."""
+    found = Replicas(Replica(folder / f"replica-{n}", n, gem, inbox, place) for n in range(1, count + 1))
+    found.configure(**sections)
+    try:
+        yield found
+    except BaseException:
+        for one in found:
+            if one.running is not None:
+                text = one.running.log_file.read_text()[-8000:]
+                print(f"--- replica {one.number}\n{text}")  # noqa: T201 (pytest shows it with the failure)
+        raise
+    finally:
+        for one in found:
+            if one.running is not None and one.running.process.poll() is None:
+                one.go_on()
+                one.kill()
+            one._reader.dispose()

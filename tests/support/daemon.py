@@ -94,6 +94,8 @@ class Installation:
 class Daemon:
     """`gemwatch run` for the length of a `with`; its log goes to a file."""
 
+    _may_be_dead = False  # before it is ready
+
     def __init__(self, installation: Installation, more: Mapping[str, str]) -> None:
         self._installation, self._more = installation, more
         self.log_file = installation.folder / "daemon.log"
@@ -109,10 +111,13 @@ class Daemon:
                 env=environment(**self._more),
             )
 
+    def await_ready(self) -> None:
+        wait_until(lambda: self.process.poll() is not None or self.get("/readyz")[0] == 200, "the daemon to be ready")
+        assert self._may_be_dead or self.process.poll() is None, self.log_file.read_text()
+
     def __enter__(self) -> Self:
         self.start()
-        wait_until(lambda: self.process.poll() is not None or self.get("/readyz")[0] == 200, "the daemon to be ready")
-        assert self.process.poll() is None, self.log_file.read_text()
+        self.await_ready()
         return self
 
     def __exit__(

@@ -1,10 +1,14 @@
 """A real inbox for messages: Apprise's `json://` posts to it over HTTP."""
 
 import json
+import re
 import threading
+from collections import Counter
 from dataclasses import dataclass
 
 from support.http import Handler, Server
+
+_SUCCESS = re.compile(r"\bSUCCESS: job (\d+)\b")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +45,11 @@ class Inbox(Server):
 
     def target_url(self, name: str = "team") -> str:
         return f"json://127.0.0.1:{self.port}/{name}"
+
+    def reported(self, name: str) -> Counter[int]:
+        """How many messages reported the success of each job there, alone or in a summary."""
+        texts = [f"{m.title}\n{m.body}" for m in list(self.messages) if m.path.strip("/") == name]
+        return Counter(job_id for text in texts for job_id in {int(one) for one in _SUCCESS.findall(text)})
 
     def titles(self, name: str | None = None) -> list[str]:
         return [m.title for m in list(self.messages) if name is None or m.path.strip("/") == name]

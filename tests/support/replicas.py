@@ -11,7 +11,7 @@ from typing import Any
 
 from gemwatch.adapters.store.database import open_to_read
 from gemwatch.core.settings import Postgresql
-from support.daemon import Installation
+from support.daemon import Daemon, Installation
 from support.gem import ScriptedGem
 from support.inbox import Inbox
 from support.json_records import JsonRecords
@@ -32,7 +32,7 @@ class Replica(Installation):
         self._reader = open_to_read(place)
         self.document["api"]["token"] = {"value": self.token}
         self.configure(store={"url": url_of(place)}, name=f"replica-{number}")
-        self.running: WarmDaemon | None = None
+        self.running: Daemon | None = None
 
     @property
     def records(self) -> JsonRecords:
@@ -43,10 +43,24 @@ class Replica(Installation):
         assert self.running is not None
         return self.running.process.pid
 
-    def start(self, doom: Path | None = None) -> None:
-        """Start it, and wait until it is ready."""
-        self.running = WarmDaemon(self, doom)
-        self.running.__enter__()
+    def start(self, doom: Path | None = None, *, hours: int = 0) -> None:
+        """Start it, and wait until it is ready. `hours`: by how many its clock is ahead."""
+        self.begin(doom, hours=hours)
+        self.await_ready()
+
+    def begin(self, doom: Path | None = None, *, hours: int = 0) -> None:
+        """Start it, and wait for nothing."""
+        if hours:
+            (library,) = Path("/usr/lib").glob("*/faketime/libfaketime.so.1")
+            faked = {"LD_PRELOAD": str(library), "FAKETIME": f"+{hours}h", "DONT_FAKE_MONOTONIC": "1"}
+            self.running = self.daemon(**faked)
+        else:
+            self.running = WarmDaemon(self, doom)
+        self.running.start()
+
+    def await_ready(self) -> None:
+        assert self.running is not None
+        self.running.await_ready()
 
     def stop(self) -> int:
         assert self.running is not None
@@ -89,6 +103,12 @@ class Replicas(list[Replica]):
     def start(self) -> None:
         for one in self:
             one.start()
+
+    def start_at_once(self) -> None:
+        for one in self:
+            one.begin()
+        for one in self:
+            one.await_ready()
 
     def stop(self) -> None:
         for one in self:

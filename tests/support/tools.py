@@ -7,7 +7,9 @@ import pytest
 
 PROGRAMS = {  # by the name of Debian's package, any one of them
     "chromium": ("chromium", "chromium-browser", "google-chrome"),
+    "faketime": ("faketime",),
     "mandoc": ("mandoc",),
+    "pgbouncer": ("pgbouncer",),
     "prometheus": ("promtool",),
     "systemd": ("systemd-analyze",),
 }
@@ -15,7 +17,8 @@ PROGRAMS = {  # by the name of Debian's package, any one of them
 
 def find(package: str) -> str | None:
     """The path of the first of the package's programs that is installed."""
-    return next((path for name in PROGRAMS[package] if (path := shutil.which(name))), None)
+    paths = f"{os.environ.get('PATH', '')}:/usr/sbin"  # servers are there, and it may not be in a user's path
+    return next((path for name in PROGRAMS[package] if (path := shutil.which(name, path=paths))), None)
 
 
 def needs(package: str) -> pytest.MarkDecorator:

@@ -10,10 +10,9 @@ import signal
 import sys
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
-from typing import Self, TypeAlias
+from typing import TypeAlias
 
 from support.daemon import Daemon, Installation, environment
-from support.waiting import wait_until
 
 # Only modules that are found without the tests' own path: the server does not have it.
 _BEFORE = [
@@ -63,13 +62,10 @@ class WarmDaemon(Daemon):
 
     def __init__(self, installation: Installation, doom: Dooming = None) -> None:
         super().__init__(installation, {})
-        self._doom = doom
+        self._doom, self._may_be_dead = doom, doom is not None
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
         self.process = WarmProcess(self._installation.config, self.log_file, self._doom)  # type: ignore[assignment]
-        wait_until(lambda: self.process.poll() is not None or self.get("/readyz")[0] == 200, "the daemon to be ready")
-        assert self._doom or self.process.poll() is None, self.log_file.read_text()
-        return self
 
 
 @functools.cache

@@ -135,9 +135,11 @@ class Poller:
         return LONGEST if next_due is None else _asleep((next_due - self._clock.now()).total_seconds())
 
     def _claim_due(self, room: int, lease: timedelta) -> tuple[list[WatchClaim], datetime | None]:
-        """Both in one call to the store's thread."""
-        claims = self._store.claim_watches(self._clock.now(), room, lease)
-        return claims, self._store.next_due()
+        """Both in one call to the store's thread. Claims only what is due, because a claim is a write."""
+        next_due, now = self._store.next_due(), self._clock.now()
+        if next_due is None or next_due > now:
+            return [], next_due
+        return self._store.claim_watches(now, room, lease), self._store.next_due()
 
     async def _poll(self, claim: WatchClaim, *, probing: bool) -> None:
         job_id = claim.tracked.job_id

@@ -1,7 +1,7 @@
 """Claims, reports and settlements in a real file and a real PostgreSQL."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -79,6 +79,30 @@ class Bench:
 @pytest.fixture
 def bench(engine: sa.Engine) -> Bench:
     return Bench(engine)
+
+
+@pytest.fixture
+def busy(engine: sa.Engine) -> Iterator[None]:
+    """Another writer's transaction is open."""
+    other = sa.create_engine(engine.url)
+    with other.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.connection.cursor().execute("BEGIN IMMEDIATE")
+        else:
+            connection.exec_driver_sql("LOCK TABLE watches, deliveries, groups IN EXCLUSIVE MODE")
+        yield
+    other.dispose()
+
+
+def test_nothing_to_do_waits_for_no_writer(bench: Bench, request: pytest.FixtureRequest) -> None:
+    bench.watch(Watch(job_id=1, group="release"))
+    bench.tell(1)
+    assert bench.bundle() is not None
+    request.getfixturevalue("busy")
+    store = bench.store
+    assert store.next_due() == NOW
+    assert store.close_groups(NOW) == []
+    assert store.claim_deliveries(NOW, [TEAM, MAIL], LEASE) == []
 
 
 def test_new_watch_is_due_at_once_and_is_claimed_only_once(bench: Bench) -> None:

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from gemwatch.adapters.store import dialects
 from gemwatch.adapters.store.databases import postgresql, sqlite
-from gemwatch.adapters.store.dialects import RELAXED
+from gemwatch.adapters.store.dialects import READING, RELAXED
 from gemwatch.adapters.store.files import StoreError, cannot_use, open_private
 from gemwatch.core.settings import Place, Postgresql
 
@@ -77,6 +77,11 @@ def relaxed(engine: sa.Engine) -> sa.Engine:
     """The same engine, for what a power cut may take back: it does not wait for the disk. A commit that does keeps
     all that came before it, and the end of the process takes nothing."""
     return engine.execution_options(**{RELAXED: True})
+
+
+def reading(engine: sa.Engine) -> sa.Engine:
+    """The same engine, to read whether there is anything to write: it waits for no writer, and none waits for it."""
+    return engine.execution_options(**{RELAXED: True, READING: True})
 
 
 def _nothing(_: sa.Connection) -> None:

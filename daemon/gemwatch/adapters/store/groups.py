@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from gemwatch.adapters.store.tables import details, groups, watches
 from gemwatch.core.events import Event
 from gemwatch.core.job import ENDS, is_end
-from gemwatch.core.lists.groups import USUAL, Member, Opening, Terms, facts_of, standing
+from gemwatch.core.lists.groups import USUAL, Member, Opening, Standing, Terms, facts_of, standing
 
 _HAS_ENDED = watches.c.status.in_(ENDS)
 _MAY_END = sa.and_(watches.c.watched, ~watches.c.reported_missing, sa.or_(watches.c.status.is_(None), ~_HAS_ENDED))
@@ -64,18 +64,26 @@ def receivers(connection: sa.Connection, group: str) -> list[str] | None:
     return None if None in found else sorted({name for names in found for name in names})
 
 
-def close_groups(connection: sa.Connection, terms: Mapping[str, Terms], now: datetime) -> list[Event]:
-    """Close the groups that are done. Returns an event for each, to be recorded in the same transaction."""
-    happened = []
+def changing(connection: sa.Connection, terms: Mapping[str, Terms], now: datetime) -> dict[str, Standing]:
+    """The open groups that are done or have become idle or busy, by name."""
+    found = {}
     for row in connection.execute(_OPEN).all():
         own = terms.get(row.name, USUAL)
         opening = Opening(name=row.name, member_added_at=row.member_added_at, idle_since=row.idle_since)
-        found = standing(opening, members=row.members, ended=row.ended, running=row.running, terms=own, now=now)
-        if found.idle_since != row.idle_since or found.done:
-            values = {"idle_since": found.idle_since, "done_at": now if found.done else None}
-            connection.execute(sa.update(groups).where(groups.c.name == row.name).values(values))
+        now_is = standing(opening, members=row.members, ended=row.ended, running=row.running, terms=own, now=now)
+        if now_is.done or now_is.idle_since != row.idle_since:
+            found[row.name] = now_is
+    return found
+
+
+def close_groups(connection: sa.Connection, terms: Mapping[str, Terms], now: datetime) -> list[Event]:
+    """Close the groups that are done. Returns an event for each, to be recorded in the same transaction."""
+    happened = []
+    for name, found in changing(connection, terms, now).items():
+        values = {"idle_since": found.idle_since, "done_at": now if found.done else None}
+        connection.execute(sa.update(groups).where(groups.c.name == name).values(values))
         if found.done:
-            facts = facts_of(row.name, _members(connection, row.name), own, incomplete=found.incomplete)
+            facts = facts_of(name, _members(connection, name), terms.get(name, USUAL), incomplete=found.incomplete)
             happened.append(Event(at=now, facts=facts))
     return happened
 

@@ -1,6 +1,6 @@
 """Events and their deliveries: records them, claims them and settles attempts. Used within a transaction."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -49,6 +49,11 @@ _DUE = (
     .where(deliveries.c.target == _bind("target"), deliveries.c.due_at <= _bind("now"))
     .order_by(deliveries.c.due_at, deliveries.c.id)
     .with_for_update(skip_locked=True, of=deliveries)
+)
+_IS_DUE = (
+    sa.select(deliveries.c.id)
+    .where(deliveries.c.target == _bind("target"), deliveries.c.due_at <= _bind("now"))
+    .limit(1)
 )
 _DUE_FIRST = _DUE.limit(MOST_IN_SUMMARY)
 _DUE_MISSED = _DUE.where(deliveries.c.missed == Missed.SUMMARY.value).limit(MOST_MISSED)
@@ -113,6 +118,11 @@ def add_events(
     if waiting:
         connection.execute(sa.insert(deliveries), waiting)
     return recorded
+
+
+def with_due(connection: sa.Connection, targets: Iterable[str], now: datetime) -> list[str]:
+    """Those of these targets that have due deliveries."""
+    return [name for name in targets if connection.execute(_IS_DUE, {"target": name, "now": now}).first() is not None]
 
 
 def claim(connection: sa.Connection, target: str, now: datetime, lease: timedelta) -> Bundle | None:

@@ -9,9 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from gemwatch.adapters.store import dialects, outbox, rerouting
-from gemwatch.adapters.store.database import relaxed
+from gemwatch.adapters.store.database import reading, relaxed
 from gemwatch.adapters.store.details import replace_details
-from gemwatch.adapters.store.groups import close_groups
+from gemwatch.adapters.store.groups import changing, close_groups
 from gemwatch.adapters.store.runs import add_news
 from gemwatch.adapters.store.tables import microseconds, service, transitions, watches
 from gemwatch.core.events import Event, Target
@@ -24,8 +24,7 @@ from gemwatch.core.target_health import Aftermath, TargetHealth
 from gemwatch.core.work import Bundle, Recorded, RecordedEvent, Report, Settled, WatchClaim
 
 _MEMORY = tuple(field.name for field in fields(Memory))
-_bind = sa.bindparam
-_INT = sa.BigInteger()
+_bind, _INT = sa.bindparam, sa.BigInteger()
 
 _DUE_WATCHES = (
     sa.select(
@@ -85,7 +84,7 @@ class Store:
 
     def __init__(self, engine: sa.Engine, targets: Sequence[Target] = ()) -> None:
         self._engine = engine
-        self._relaxed = relaxed(engine)  # for claims, and for polls without news, which can be repeated
+        self._relaxed, self._reading = relaxed(engine), reading(engine)  # what is relaxed can be repeated
         self.address(targets)
 
     def address(self, targets: Sequence[Target], groups: Mapping[str, Terms] | None = None) -> None:
@@ -98,8 +97,8 @@ class Store:
         with self._relaxed.begin() as connection:
             rows = connection.execute(_DUE_WATCHES, {"now": now, "most": most}).all()
             if rows:
-                ids = [row.job_id for row in rows]
-                connection.execute(_CLAIM_WATCHES, {"ids": ids, "ticket": now, "until": now + lease})
+                claim = {"ids": [row.job_id for row in rows], "ticket": now, "until": now + lease}
+                connection.execute(_CLAIM_WATCHES, claim)
         return [
             WatchClaim(tracked=_tracked(row), claim=now, due_at=row.due_at, fingerprint=row.fingerprint)
             for row in rows
@@ -107,7 +106,7 @@ class Store:
 
     def next_due(self) -> datetime | None:
         """When the next watch is due, including the end of leases; None if nothing is polled."""
-        with self._relaxed.begin() as connection:
+        with self._reading.begin() as connection:
             return connection.execute(_NEXT_DUE).scalar()
 
     def call_witness(self, now: datetime, job_id: int) -> bool:
@@ -144,11 +143,13 @@ class Store:
                 connection.execute(_REPORT, [_row(report) for report in plain])
             standing = _standing(connection, more) if more else []
             of_jobs, runs = self._record_more(connection, standing) if standing else ([], [])
-        news = tuple(report for report in standing if _is_news(report))
-        return Recorded(reports=news, events=(*events, *of_jobs), runs=tuple(runs))
+        return Recorded(reports=tuple(filter(_is_news, standing)), events=(*events, *of_jobs), runs=tuple(runs))
 
     def close_groups(self, now: datetime) -> list[RecordedEvent]:
         """Close and report the groups that are done."""
+        with self._reading.begin() as connection:
+            if not changing(connection, self._terms, now):
+                return []
         with self._engine.begin() as connection:
             return outbox.add_events(connection, close_groups(connection, self._terms, now), self._targets)
 
@@ -159,10 +160,14 @@ class Store:
 
         `fallbacks`: by targets that are down, the targets to which their waiting deliveries go first.
         """
+        with self._reading.begin() as connection:
+            due = outbox.with_due(connection, targets, now)
+        if not due and not fallbacks:
+            return []
         with (self._engine if fallbacks else self._relaxed).begin() as connection:
             for down, fallback in (fallbacks or {}).items():
                 rerouting.reroute(connection, down, fallback, now)
-            bundles = [outbox.claim(connection, target, now, lease) for target in targets]
+            bundles = [outbox.claim(connection, target, now, lease) for target in due]
         return [bundle for bundle in bundles if bundle is not None]
 
     def settle(
@@ -242,8 +247,8 @@ def write_notes(connection: sa.Connection, notes: Mapping[str, Any]) -> None:
 
 def _standing(connection: sa.Connection, reports: Sequence[Report]) -> list[Report]:
     """The reports with valid claims; of two with the same claim, the first."""
-    ids = [report.verdict.job_id for report in reports]
-    claims = {row.job_id: row.claim for row in connection.execute(_CLAIMS, {"ids": ids})}
+    rows = connection.execute(_CLAIMS, {"ids": [report.verdict.job_id for report in reports]})
+    claims = {row.job_id: row.claim for row in rows}
     standing = []
     for report in reports:
         if claims.get(report.verdict.job_id) == report.claim:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.store.dialects import RELAXED
+from gemwatch.adapters.store.dialects import READING, RELAXED
 from gemwatch.adapters.store.files import StoreError, exists, sqlalchemy_url
 
 _GONE = "{} was deleted or replaced while in use: put it back, or restart gemwatch to continue with what is there now"
@@ -53,8 +53,11 @@ def open_to_write(
         # SQLite keeps writing to a file that was deleted, and all of that would be gone at the next start.
         if connection.info["file"] != inode(path):
             raise sa.exc.OperationalError("BEGIN", None, sqlite3.OperationalError(_GONE.format(path)))
-        _synchronise(connection)
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        if connection.get_execution_options().get(READING):
+            connection.exec_driver_sql("BEGIN")
+        else:
+            _synchronise(connection)
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
         on_begin(connection)  # while no other process can write: a later owner starts after this transaction
 
     return engine

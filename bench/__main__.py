@@ -18,6 +18,7 @@ from bench.machine import machine
 from bench.messages import single, storm
 from bench.paced import paced
 from bench.race import Course, race
+from bench.replicas import replicas
 from bench.size import size
 from bench.sweep import sweep
 
@@ -45,6 +46,7 @@ PARTS: dict[str, Part] = {
     "crowds": crowds,
     "rows": rows,
     "files": files,
+    "postgresql": replicas,
 }
 
 

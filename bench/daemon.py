@@ -1,6 +1,7 @@
 """The installed daemon: a process, a configuration file, a store on disk."""
 
 import os
+import signal
 import subprocess
 import sys
 import urllib.error
@@ -26,6 +27,7 @@ class Installation:
         self.folder, self.config, self.log = folder, folder / "config.yaml", folder / "daemon.log"
         self.url, self.sink, self.port = url, sink or "json://127.0.0.1:9/nobody", free_port()
         self.max_rate = 0
+        self.store: str | None = None  # the URL; None: a file in the folder
         self.keys: dict[str, str] = {}  # further keys of the configuration, in YAML
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -40,6 +42,7 @@ class Installation:
             f"notify: {{team: {{url: '{self.sink}'}}}}\n"
             f"web: {{listen: '127.0.0.1:{self.port}'}}\n"
             "log: {format: json}\n"
+            + (f"store: {{url: '{self.store}'}}\n" if self.store else "")
             + "".join(f"{key}: {value}\n" for key, value in self.keys.items())
             + f"watch:\n{watch}\n"
         )
@@ -57,6 +60,10 @@ class Installation:
             if process.poll() is not None:
                 raise RuntimeError(f"the daemon ended at its start:\n{self.log.read_text()[-4000:]}")
             yield self
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        os.kill(self.pid, signal.SIGKILL)
 
     @property
     def pid(self) -> int:

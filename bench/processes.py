@@ -22,6 +22,12 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
+def waited_seconds(pid: int) -> float:
+    """The CPU time of its ended child processes."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[13]) + int(fields[14])) / _TICKS
+
+
 def run_seconds(pid: int) -> float:
     """The same from the scheduler, exact: the kernel's ticks miss work that is shorter than they are."""
     return sum(int((task / "schedstat").read_text().split()[0]) for task in _tasks(pid)) / 1e9

@@ -4,15 +4,21 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+import sqlalchemy as sa
+import yaml
 
 from gemwatch.adapters.store.database import open_to_read
+from gemwatch.adapters.store.databases.replicas import live_replicas
+from gemwatch.adapters.store.tables import deliveries, watches
 from gemwatch.core.settings import Postgresql
-from support.daemon import Installation, free_port
+from support.daemon import Installation
 from support.gem import ScriptedGem
 from support.inbox import Inbox
 from support.json_records import JsonRecords
 from support.postgresql import administer, new_database, restart, url_of
-from support.waiting import PATIENCE, wait_until
+from support.waiting import wait_until
+
+TAKEOVER = 90.0  # seconds: a killed or frozen replica counts as dead after 30
 
 
 @pytest.fixture
@@ -46,8 +52,8 @@ def test_daemon_and_commands_work_on_postgresql(
         names = {finding["name"]: finding["state"] for finding in stored.json("doctor")["checks"]}
         assert (names["store"], names["PostgreSQL"], names["daemon"]) == ("ok", "ok", "ok")
         assert stored.run("wait", "7").returncode == 0
-        second = stored.run("run")
-        assert (second.returncode, f"as process {daemon.process.pid} on " in second.stderr) == (1, True)
+        upgrade = stored.run("db", "upgrade")
+        assert (upgrade.returncode, f"as process {daemon.process.pid} on " in upgrade.stderr) == (1, True)
         assert daemon.stop() == 0
     with stored.daemon() as daemon:
         wait_until(lambda: gem.asked(8) > 2, "polls after the restart")
@@ -90,31 +96,108 @@ def test_hard_restart_of_postgresql_loses_nothing(
         assert daemon.stop() == 0
 
 
-def test_frozen_daemon_writes_nothing_when_it_continues(
+def other_on(
+    stored: Installation, gem: ScriptedGem, inbox: Inbox, name: str = "second", **changes: object
+) -> Installation:
+    """Another installation on the same store."""
+    folder = stored.folder / "second"
+    folder.mkdir()
+    other = Installation(folder, gem, inbox)
+    url = yaml.safe_load(stored.config.read_text())["store"]["url"]
+    other.configure(store={"url": url}, **changes)
+    return other
+
+
+def test_replicas_share_the_polls_and_one_leads(
+    stored: Installation, gem: ScriptedGem, inbox: Inbox, place: Postgresql
+) -> None:
+    jobs = list(range(1, 31))
+    for job_id in jobs:
+        gem.answers(job_id, "IN_PROGRESS")
+    stored.configure(watch=jobs)
+    second = other_on(stored, gem, inbox, watch=jobs)
+    records = open_to_read(place)
+    with stored.daemon() as leader, second.daemon() as follower:
+        wait_until(lambda: follower.logged("started"), "the second daemon")
+        assert leader.logged("leadership_taken")
+        with records.begin() as connection:
+            found = {one.pid: one.leader for one in live_replicas(connection)}
+        assert found == {leader.process.pid: True, follower.process.pid: False}
+        claimed = claimers(records, most=2)
+        assert len(claimed) == 2
+        for job_id in jobs:
+            gem.answers(job_id, "SUCCESS")
+        wait_until(lambda: delivered(records) == len(jobs), "all ends", patience=TAKEOVER)
+        assert leader.stop() == 0
+        wait_until(lambda: follower.logged("leadership_taken"), "the next leader")
+        assert follower.stop() == 0
+    records.dispose()
+
+
+def claimers(engine: sa.Engine, *, most: int) -> set[str]:
+    """The replicas that have claimed jobs, once there are `most` of them."""
+    found: set[str] = set()
+
+    def enough() -> bool:
+        with engine.begin() as connection:
+            query = sa.select(watches.c.claimed_by).where(watches.c.claimed_by.is_not(None))
+            found.update(connection.execute(query).scalars())
+        return len(found) >= most
+
+    wait_until(enough, "claims of each replica")
+    return found
+
+
+def delivered(engine: sa.Engine) -> int:
+    with engine.begin() as connection:
+        query = sa.select(sa.func.count()).select_from(deliveries).where(deliveries.c.state == "sent")
+        return int(connection.execute(query).scalar_one())
+
+
+def test_frozen_leader_comes_back_as_a_follower(
     stored: Installation, gem: ScriptedGem, inbox: Inbox, place: Postgresql
 ) -> None:
     gem.answers(7, "IN_PROGRESS")
     stored.configure(watch=[7])
-    with stored.daemon() as frozen:
+    second = other_on(stored, gem, inbox, watch=[7])
+    with stored.daemon() as frozen, second.daemon() as daemon:
         wait_until(lambda: gem.asked(7) > 0, "a poll")
         frozen.process.send_signal(signal.SIGSTOP)
-        port = free_port()
-        stored.configure(web={"listen": f"127.0.0.1:{port}"})
-        stored.port = port
-        with stored.daemon() as daemon:  # waits for the end of the lease
-            frozen.process.send_signal(signal.SIGCONT)
-            assert frozen.process.wait(PATIENCE) == 1
-            gem.answers(7, "SUCCESS")
-            wait_until(lambda: inbox.titles() == ["SUCCESS: job 7"], "the end")
-            assert daemon.process.poll() is None
-            assert daemon.stop() == 0
-        assert f"process {daemon.process.pid} on " in frozen.log_file.read_text()
-    assert inbox.titles() == ["SUCCESS: job 7"]
+        wait_until(lambda: daemon.logged("leadership_taken"), "the next leader", patience=TAKEOVER)
+        gem.answers(8, "SUCCESS")
+        second.configure(watch=[7, 8])
+        wait_until(lambda: inbox.titles() == ["SUCCESS: job 8"], "the end of an added job")
+        stored.configure(watch=[9])
+        frozen.process.send_signal(signal.SIGCONT)
+        wait_until(lambda: frozen.logged("config_read"), "the follower's own configuration")
+        gem.answers(7, "SUCCESS")
+        wait_until(lambda: len(inbox.titles()) == 2, "the end of the other job")
+        assert frozen.process.poll() is None
+        assert [row["job_id"] for row in second.json("status")["jobs"]] == [7, 8]
+        assert (frozen.stop(), daemon.stop()) == (0, 0)
+    assert sorted(inbox.titles()) == ["SUCCESS: job 7", "SUCCESS: job 8"]
 
 
-def test_kill_repeats_no_message_and_frees_the_store(
+def test_others_take_over_from_a_killed_replica(
     stored: Installation, gem: ScriptedGem, inbox: Inbox, place: Postgresql
 ) -> None:
+    jobs = list(range(1, 11))
+    for job_id in jobs:
+        gem.answers(job_id, "IN_PROGRESS")
+    stored.configure(watch=jobs)
+    second = other_on(stored, gem, inbox, watch=jobs)
+    records = open_to_read(place)
+    with stored.daemon() as killed, second.daemon() as daemon:
+        wait_until(lambda: all(gem.asked(job_id) for job_id in jobs), "polls")
+        killed.kill()
+        for job_id in jobs:
+            gem.answers(job_id, "SUCCESS")
+        wait_until(lambda: delivered(records) == len(jobs), "all ends", patience=TAKEOVER)
+        assert daemon.stop() == 0
+    records.dispose()
+
+
+def test_kill_repeats_no_message(stored: Installation, gem: ScriptedGem, inbox: Inbox, place: Postgresql) -> None:
     gem.answers(7, "SUCCESS")
     stored.configure(watch=[7])
     records = JsonRecords(open_to_read(place))
@@ -123,9 +206,8 @@ def test_kill_repeats_no_message_and_frees_the_store(
         daemon.kill()
     gem.answers(8, "SUCCESS")
     stored.configure(watch=[7, 8])
-    with stored.daemon() as daemon:  # waits for the end of the lease
-        wait_until(lambda: len(inbox.titles()) == 2, "the next end")
-        assert len(daemon.logged("store_leased")) == 1
+    with stored.daemon() as daemon:  # leads when the lease of the killed one has ended
+        wait_until(lambda: len(inbox.titles()) == 2, "the next end", patience=TAKEOVER)
         assert daemon.stop() == 0
     assert inbox.titles() == ["SUCCESS: job 7", "SUCCESS: job 8"]
 

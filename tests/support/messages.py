@@ -177,6 +177,7 @@ EVENTS: Mapping[str, Event] = {
         since="2026-02-18T13:11:00+00:00",
     ),
     "discovery-recovered": service(EventKind.API, over=True, discovery=True, since="2026-02-18T10:00:00+00:00"),
+    "lists-differ": service(EventKind.CONFIG, over=False, lists=True, hosts=["gem-1.example.com", "gem-2"]),
     "rules-full": service(EventKind.CONFIG, over=False, rules=True, full_rules=['input "*"', 'storage "a_*"']),
     "rules-not-full": service(EventKind.CONFIG, over=True, rules=True),
     "config-refused": service(EventKind.CONFIG, over=False, refused=True, problems=[PROBLEM]),

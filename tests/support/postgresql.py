@@ -5,6 +5,7 @@ import os
 import subprocess
 import tempfile
 import threading
+import time
 import uuid
 import warnings
 from collections.abc import Iterator
@@ -19,8 +20,9 @@ import sqlalchemy as sa
 
 from gemwatch.adapters.config.store_values import store_place
 from gemwatch.adapters.store.database import open_to_write
-from gemwatch.adapters.store.databases.leases import Lease
+from gemwatch.adapters.store.databases.replicas import Member
 from gemwatch.adapters.store.schema import upgrade
+from gemwatch.core.health import Login
 from gemwatch.core.settings import Postgresql
 
 
@@ -37,25 +39,26 @@ def new_database(*, empty: bool = False) -> Iterator[Postgresql]:
 
 
 @contextmanager
-def daemon_on(place: Postgresql) -> Iterator[Lease]:
-    """What a daemon does to keep others away: it holds the lease, and each of its transactions renews it."""
+def daemon_on(place: Postgresql) -> Iterator[Member]:
+    """What a daemon does to be known: it refreshes its row and leases again and again."""
     done = threading.Event()
-    with Lease(place) as lease:
-        engine = open_to_write(place, lock=lease)
+    engine = open_to_write(place)
+    member = Member(engine, time.monotonic)
+    member.refresh(Login.OK, None, ())
 
-        def work() -> None:
-            while not done.wait(0.1):
-                with engine.begin():
-                    pass
+    def work() -> None:
+        while not done.wait(0.1):
+            member.refresh(Login.OK, None, ())
 
-        working = threading.Thread(target=work)
-        working.start()
-        try:
-            yield lease
-        finally:
-            done.set()
-            working.join()
-            engine.dispose()
+    working = threading.Thread(target=work)
+    working.start()
+    try:
+        yield member
+    finally:
+        done.set()
+        working.join()
+        member.leave()
+        engine.dispose()
 
 
 def restart(mode: Literal["fast", "immediate"]) -> None:

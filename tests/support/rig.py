@@ -13,6 +13,7 @@ from gemwatch.adapters.http.heartbeat import call
 from gemwatch.adapters.login.credentials import Credentials
 from gemwatch.adapters.notify.targets import Targets
 from gemwatch.adapters.store.database import DatabaseThread, open_to_write
+from gemwatch.adapters.store.databases.replicas import Member
 from gemwatch.adapters.store.discovery.found import Discoveries
 from gemwatch.adapters.store.discovery.learning import Learning
 from gemwatch.adapters.store.housekeeping import Housekeeping
@@ -39,6 +40,7 @@ from gemwatch.core.settings import (
 from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.health_monitor import HealthMonitor
 from gemwatch.engine.loops import Loops, build_loops
+from gemwatch.engine.membership import Membership
 from gemwatch.engine.pace import Pace
 from gemwatch.engine.reloader import Reloader
 from support.clock import FakeClock
@@ -76,15 +78,23 @@ class Rig:
     """`await rig.poll()` polls everything that is due after another interval; `await rig.deliver()` sends."""
 
     def __init__(
-        self, settings: Settings, clock: FakeClock, roll: Callable[[], float] = lambda: 0.5, *, learns: bool = False
+        self,
+        settings: Settings,
+        clock: FakeClock,
+        roll: Callable[[], float] = lambda: 0.5,
+        *,
+        learns: bool = False,
+        shared: bool = False,
     ) -> None:
+        """`shared`: one of several replicas on a PostgreSQL store."""
         upgrade(settings.store.place)
         self.settings, self.clock = settings, clock
         self.engine = open_to_write(settings.store.place)
         self.database = DatabaseThread()
         self.records, self.housekeeping = JsonRecords(self.engine), Housekeeping(self.engine)
         self.watch_list, self.discoveries = WatchList(self.engine), Discoveries(self.engine)
-        self.store, self.metrics, secrets = Store(self.engine, settings.targets), Metrics("test"), Secrets()
+        member = Member(self.engine, clock.monotonic) if shared else None
+        self.store, self.metrics, secrets = Store(self.engine, settings.targets, member), Metrics("test"), Secrets()
         self.beats: Counter[str] = Counter()
         self.active = ActiveConfig(
             settings=settings,
@@ -96,6 +106,13 @@ class Rig:
         if not learns:
             self.housekeeping.note({"learned": True})
         self.health_monitor = HealthMonitor(active=self.active, clock=clock, notes=self.housekeeping.notes())
+        self.membership = Membership(
+            member=member,
+            database=self.database,
+            clock=clock,
+            login=lambda: self.health_monitor.health.login,
+            targets=lambda: self.active.targets.names,
+        )
         self.experience, self._roll = load_experience(self.engine), roll
         loops = self.loops()
         self.poller, self.lister, self.dispatcher = loops.poller, loops.lister, loops.dispatcher
@@ -132,6 +149,7 @@ class Rig:
             store_failure=store_failure,
             ping=call,
             progress=lambda name: self.beats.update([name]),
+            membership=self.membership,
             roll=self._roll,
         )
 
@@ -168,12 +186,20 @@ class Rig:
 
 @asynccontextmanager
 async def running(
-    settings: Settings, clock: FakeClock, *, roll: Callable[[], float] = lambda: 0.5, learns: bool = False
+    settings: Settings,
+    clock: FakeClock,
+    *,
+    roll: Callable[[], float] = lambda: 0.5,
+    learns: bool = False,
+    shared: bool = False,
 ) -> AsyncIterator[Rig]:
     """A rig whose loops run. Leaving stops them the way the program does."""
-    rig = Rig(settings, clock, roll, learns=learns)
+    rig = Rig(settings, clock, roll, learns=learns, shared=shared)
+    await rig.membership.refresh()
     rig.housekeeping.release_claims()
-    rig.watch(*settings.watches)
+    if rig.membership.elected:
+        rig.membership.take_office()
+        rig.watch(*settings.watches)
     tasks = [asyncio.create_task(rig.poller.run()), asyncio.create_task(rig.dispatcher.run())]
     try:
         yield rig

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
-from socket import socket
+from socket import gethostname, socket
 from typing import Any
 
 import structlog
@@ -13,7 +13,6 @@ import structlog
 from gemwatch import __version__
 from gemwatch.adapters.http.heartbeat import call
 from gemwatch.adapters.store.database import DatabaseThread, Lock, open_to_read, open_to_write
-from gemwatch.adapters.store.databases.leases import Lease
 from gemwatch.adapters.store.databases.rate_hold import RateHold
 from gemwatch.adapters.store.databases.replicas import Member
 from gemwatch.adapters.store.discovery.found import Discoveries
@@ -31,12 +30,13 @@ from gemwatch.app.factory import ComponentFactory
 from gemwatch.app.metrics import Metrics
 from gemwatch.app.progress import Progress
 from gemwatch.app.reporter import Reporter
-from gemwatch.app.system_clock import SystemClock
+from gemwatch.app.system_clock import DatabaseClock, SystemClock
 from gemwatch.app.systemd import NotifySocket
 from gemwatch.core.clock import Clock
 from gemwatch.core.polls.decide import LOST_EVERY
 from gemwatch.core.secrets import Secrets
-from gemwatch.core.settings import Settings, WebSettings
+from gemwatch.core.settings import Postgresql, Settings, WebSettings
+from gemwatch.core.sharing.replicas import Refreshed
 from gemwatch.core.text.context import Context
 from gemwatch.engine.health_monitor import HealthMonitor
 from gemwatch.engine.loops import Loops, build_loops
@@ -71,26 +71,34 @@ async def build(
     settings: Settings,
     secrets: Secrets,
     *,
-    lock: Lock,
+    lock: Lock | None,
     listening: socket | None,
 ) -> Program:
-    """Each object together with its clean-up; what is opened last is closed first. `lock` holds the store."""
-    clock, metrics, progress = SystemClock(), Metrics(__version__), Progress()
+    """Each object together with its clean-up; what is opened last is closed first. `lock` holds a file."""
+    place = settings.store.place
+    shared = isinstance(place, Postgresql)
+    clock: SystemClock | DatabaseClock = DatabaseClock() if shared else SystemClock()
+    metrics, progress = Metrics(__version__), Progress()
     for name in ("polls", "records", "deliveries"):
         progress.expect(name, within=STALLED_AFTER)
-    engine = open_to_write(settings.store.place, lock=lock)
+    engine = open_to_write(place, lock=lock)
     stack.callback(engine.dispose)
     database = DatabaseThread(on_failure=_log_store, on_repeat=metrics.store_repeat)
     stack.callback(database.close)
-    store, housekeeping = Store(engine, settings.targets), Housekeeping(engine)
-    notes = await _open_store(database, housekeeping, settings, clock)
-    stack.push_async_callback(_unless_failing, database, housekeeping.checkpoint)
-    factory = ComponentFactory(clock, secrets, metrics, configuration.path)
+    member = Member(engine, clock.monotonic) if shared else None
+    store, housekeeping = Store(engine, settings.targets, member), Housekeeping(engine)
+    factory = ComponentFactory(clock, secrets, metrics, configuration.path, token_clock=SystemClock())
     active = factory.build(settings)
     stack.push_async_callback(factory.close, active)
-    health_monitor = HealthMonitor(active=active, clock=clock, notes=notes)
-    member = Member(engine, clock.monotonic, lock.holder) if isinstance(lock, Lease) else None
-    membership = Membership(member=member, database=database, clock=clock, login=lambda: health_monitor.health.login)
+    health_monitor = HealthMonitor(active=active, clock=clock, notes={})
+    membership = Membership(
+        member=member,
+        database=database,
+        clock=clock,
+        login=lambda: health_monitor.health.login,
+        targets=lambda: active.targets.names,
+        on_time=clock.learn if isinstance(clock, DatabaseClock) else _ignore,
+    )
     if member is not None:
         membership.on_refreshed = SharedPace(
             me=member.id,
@@ -100,8 +108,12 @@ async def build(
             clock=clock,
             on_hold=membership.wake_up.set,
         ).update
-    await _join(stack, membership, member, database)
-    readable, reads = open_to_read(settings.store.place, live=True), DatabaseThread()
+    await membership.refresh()
+    if member is not None:
+        stack.push_async_callback(_unless_failing, database, member.leave)
+    notes = await _open_store(database, housekeeping, settings, clock)
+    stack.push_async_callback(_unless_failing, database, housekeeping.checkpoint)
+    readable, reads = open_to_read(place, live=True), DatabaseThread()
     stack.callback(readable.dispose)
     stack.callback(reads.close)
     reporter = Reporter(
@@ -137,11 +149,13 @@ async def build(
         store_failure=lambda: database.failure,
         ping=call,
         progress=progress.beat,
+        membership=membership,
+        place=f"{gethostname()}:{configuration.path.absolute()}",
         around_reload=reporter.reload,
     )
     web = None
     if listening is not None:
-        views = Views(settings.store.place, clock, lambda: database.failure)
+        views = Views(place, clock, lambda: database.failure)
         stack.callback(views.close)
         web = _web(
             settings.web,
@@ -184,7 +198,7 @@ def _web(
 
 
 async def _open_store(
-    database: DatabaseThread, housekeeping: Housekeeping, settings: Settings, clock: SystemClock
+    database: DatabaseThread, housekeeping: Housekeeping, settings: Settings, clock: Clock
 ) -> dict[str, Any]:
     """Release what a process that died had claimed. Returns the notes that the service keeps about itself."""
     longest = max([LOST_EVERY, settings.poll.every, *(watch.every for watch in settings.watches if watch.every)])
@@ -192,15 +206,6 @@ async def _open_store(
     await database(housekeeping.pull_back, clock.now(), clock.now() + longest * 1.2 + timedelta(minutes=1))
     await database(housekeeping.note, {"version": __version__})  # for `doctor`
     return await database(housekeeping.notes)
-
-
-async def _join(
-    stack: AsyncExitStack, membership: Membership, member: Member | None, database: DatabaseThread
-) -> None:
-    """Take part among the replicas of the store; a SQLite file has no others."""
-    await membership.refresh()
-    if member is not None:
-        stack.push_async_callback(_unless_failing, database, member.leave)
 
 
 async def _unless_failing(database: DatabaseThread, work: Callable[[], None]) -> None:
@@ -212,6 +217,10 @@ async def _unless_failing(database: DatabaseThread, work: Callable[[], None]) ->
             await database(work)
     except TimeoutError:
         log.warning("last_write_skipped", detail="The store was busy. The next start makes up for it.")
+
+
+def _ignore(_: Refreshed) -> None:
+    """A SQLite store has no time of its own."""
 
 
 def _log_store(reason: str | None) -> None:

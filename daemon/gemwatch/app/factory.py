@@ -18,8 +18,17 @@ from gemwatch.engine.pace import Pace, Turns
 class ComponentFactory:
     """Builds the first components, and for an edit only those that it changes; the others keep running."""
 
-    def __init__(self, clock: Clock, secrets: Secrets, metrics: Metrics, config_path: Path | None = None) -> None:
-        self._clock = clock
+    def __init__(
+        self,
+        clock: Clock,
+        secrets: Secrets,
+        metrics: Metrics,
+        config_path: Path | None = None,
+        *,
+        token_clock: Clock | None = None,
+    ) -> None:
+        """`token_clock`: the machine's, if `clock` is another one. The login's programs use the machine's too."""
+        self._clock, self._token_clock = clock, token_clock or clock
         self._secrets = secrets
         self._metrics = metrics
         self._config_path = config_path
@@ -31,7 +40,7 @@ class ComponentFactory:
             settings=settings,
             contexts=contexts(settings, self._config_path),
             api=GemApi(settings.api, self._clock),
-            credentials=Credentials(settings.api.token, self._clock, self._secrets),
+            credentials=Credentials(settings.api.token, self._token_clock, self._secrets),
             targets=Targets(settings.targets, self._secrets),
             pace=self._pace(settings.api),
         )
@@ -49,7 +58,7 @@ class ComponentFactory:
             else active.targets.replaced(settings.targets),
             credentials=active.credentials
             if old.token == new.token
-            else Credentials(new.token, self._clock, self._secrets),
+            else Credentials(new.token, self._token_clock, self._secrets),
             api=active.api if _connection(old) == _connection(new) else GemApi(new, self._clock),
             pace=active.pace
             if (old.max_in_flight, old.max_rate) == (new.max_in_flight, new.max_rate)

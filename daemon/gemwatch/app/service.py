@@ -23,8 +23,8 @@ log = structlog.get_logger()
 POLLS_GET, SENDS_GET, ALL_GET = 4.0, 6.0, 7.0  # seconds at a stop, so that everything is over within 10
 
 
-async def run(configuration: Configuration, settings: Settings, secrets: Secrets, lock: Lock) -> None:
-    """Watch until SIGTERM or SIGINT. `lock` holds the store, whose schema is current.
+async def run(configuration: Configuration, settings: Settings, secrets: Secrets, lock: Lock | None) -> None:
+    """Watch until SIGTERM or SIGINT. `lock` holds a file; the store's schema is current.
 
     Raises WebError if the server cannot listen, and an ExceptionGroup when a loop dies: then the program ends with
     an error and its supervisor starts it again.

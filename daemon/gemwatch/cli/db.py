@@ -84,7 +84,7 @@ def upgrade(context: typer.Context, config: Config = None) -> None:
     from gemwatch.adapters.store import schema
     from gemwatch.adapters.store.database import WriterLock, open_to_read
     from gemwatch.adapters.store.databases.copying import is_empty
-    from gemwatch.adapters.store.databases.leases import Lease
+    from gemwatch.adapters.store.databases.leases import Exclusive
     from gemwatch.adapters.store.files import StoreError
 
     path = store_of(config_path(context, config))
@@ -95,7 +95,7 @@ def upgrade(context: typer.Context, config: Config = None) -> None:
         if isinstance(path, Path):
             lock: AbstractContextManager[object] = WriterLock(path)
         else:
-            lock = nullcontext() if is_empty(path) else Lease(path)
+            lock = nullcontext() if is_empty(path) else Exclusive(path)
         with lock:
             new = isinstance(path, Path) and not path.exists()
             before = None if new else schema.revision_of(open_to_read(path))

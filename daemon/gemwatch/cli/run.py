@@ -58,12 +58,12 @@ def run(context: typer.Context, config: Config = None) -> None:
 
 
 @contextmanager
-def opened(place: "Place", mounts: Path | None = None) -> "Iterator[Lock]":
-    """The store with current tables, locked for this daemon. `mounts`: the list of mounts, if not the kernel's."""
+def opened(place: "Place", mounts: Path | None = None) -> "Iterator[Lock | None]":
+    """The store with current tables, and a file locked for this daemon. `mounts`: the list of mounts, if not the
+    kernel's."""
     import structlog
 
     from gemwatch.adapters.store.database import WriterLock
-    from gemwatch.adapters.store.databases.copying import held
     from gemwatch.adapters.store.databases.sqlite import wait_for_writers
     from gemwatch.adapters.store.files import MOUNTS, remote_filesystem
     from gemwatch.adapters.store.schema import upgrade
@@ -71,9 +71,8 @@ def opened(place: "Place", mounts: Path | None = None) -> "Iterator[Lock]":
 
     log = structlog.get_logger()
     if isinstance(place, Postgresql):
-        detail = "Waiting to see whether that daemon still runs, for up to 20 s."
-        with held(place, lambda writer: log.warning("store_leased", reason=str(writer), detail=detail)) as lock:
-            yield lock
+        upgrade(place)  # others may run on it
+        yield None
         return
     with WriterLock(place) as lock:
         patience = f"Waiting for up to {_PATIENCE:g} s."

@@ -215,7 +215,8 @@ class ServiceFacts:
 class LoginFacts(ServiceFacts):
     """`culprit`: the likely cause of the refusal. `words`: the API's own text, which `reason` contains too.
 
-    `some_jobs`: many jobs are refused while others are answered.
+    `some_jobs`: many jobs are refused while others are answered. `replica`: the host of the affected one of several
+    daemons, None if there is only one. `others_poll`: whether another of them polls.
     """
 
     kind: ClassVar = EventKind.LOGIN
@@ -226,6 +227,8 @@ class LoginFacts(ServiceFacts):
     http_status: int | None = None
     words: str = ""
     some_jobs: bool = False
+    replica: str | None = None
+    others_poll: bool = False
 
     @classmethod
     def of(cls, seen: Refused, *, since: datetime | None) -> "LoginFacts":
@@ -268,6 +271,7 @@ class ConfigFacts(ServiceFacts):
     """`refused`: the whole configuration is refused, not only entries of watch lists and rules.
 
     `rules`: this is about rules that watch as many jobs as they may. `full_rules`: their keys.
+    `lists`: this is about replicas whose watch lists differ from the applied one. `hosts`: theirs.
     """
 
     kind: ClassVar = EventKind.CONFIG
@@ -277,6 +281,8 @@ class ConfigFacts(ServiceFacts):
     problems: Annotated[tuple[str, ...], Example((_PROBLEM,))] = ()
     rules: bool = False
     full_rules: tuple[str, ...] = ()
+    lists: bool = False
+    hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

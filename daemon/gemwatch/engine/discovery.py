@@ -63,6 +63,10 @@ class Discovery:
         self._next_at = 0.0
         self._rules: tuple[Rule, ...] = ()
         self._failing: dict[str, _Failing] = {}
+        self.succeed(notes)
+
+    def succeed(self, notes: Mapping[str, Any]) -> None:
+        """Continue with what was reported before, by an earlier run or by another replica."""
         since = notes.get("discovery_failing_since")
         self._reported: datetime | None = datetime.fromisoformat(since) if since else None
         self._full: dict[str, list[str]] = notes.get("rules_full") or {}  # their keys, by job type

@@ -17,6 +17,7 @@ from gemwatch.core.text.summary import fitting, summarise
 from gemwatch.core.work import Bundle, Delivery, DeliveryState, NotSent, Outcome, Sent, Settled, postpone, settle
 from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.event_log import log_events
+from gemwatch.engine.membership import Membership
 from gemwatch.engine.ports import Database, Metrics, Store, Targets
 from gemwatch.engine.target_states import TargetStates
 from gemwatch.engine.wake_up import WakeUp
@@ -38,6 +39,7 @@ class Dispatcher:
         database: Database,
         clock: Clock,
         metrics: Metrics,
+        membership: Membership,
         progress: Callable[[], None],
     ) -> None:
         self._active = active
@@ -45,11 +47,13 @@ class Dispatcher:
         self._database = database
         self._clock = clock
         self._metrics = metrics
+        self._membership = membership
         self._progress = progress
         self.wake_up = WakeUp()
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._states = TargetStates(active=active, clock=clock, metrics=metrics)
         self._proven: set[str] = set()  # targets that accepted the last message
+        self._mine: frozenset[str] = frozenset()  # targets that no other replica sends to
         self._stopping = False
 
     async def run(self) -> None:
@@ -86,13 +90,25 @@ class Dispatcher:
     async def _claim(self, group: asyncio.TaskGroup) -> None:
         targets, now = self._active.targets, self._clock.now()
         self._states.follow_edits()
-        free = [name for name in targets.names if name not in self._busy and not self._states.held(name, now)]
-        fallbacks = self._states.fallbacks(now)
+        mine = frozenset(filter(self._membership.sends_to, targets.names))
+        if mine != self._mine:
+            await self._take_over(mine)
+        free = [
+            one for one in targets.names if one in mine and one not in self._busy and not self._states.held(one, now)
+        ]
+        fallbacks = {name: other for name, other in self._states.fallbacks(now).items() if name in mine}
         if not free and not fallbacks:
             return
         bundles = await self._database(self._store.claim_deliveries, now, free, LEASE, fallbacks)
         for bundle in bundles:
             self._busy[bundle.target] = group.create_task(self._deliver(bundle, targets))
+
+    async def _take_over(self, mine: frozenset[str]) -> None:
+        """Another replica may have sent to these targets, and recorded how they are."""
+        if mine - self._mine:
+            self._states.load(await self._database(self._store.target_health), keep=self._mine)
+        self._proven &= mine
+        self._mine = mine
 
     async def _deliver(self, bundle: Bundle, targets: Targets) -> None:
         try:
@@ -109,7 +125,7 @@ class Dispatcher:
         rest = bundle.deliveries
         give_back_at = rest[0].claim + BUNDLE_TIME
         while rest:
-            if self._stopping or self._clock.now() > give_back_at:
+            if self._stopping or self._clock.now() > give_back_at or not self._membership.sends_to(bundle.target):
                 now = self._clock.now()
                 await self._database(self._store.settle, [postpone(one, now) for one in rest], now=now)
                 return

@@ -72,6 +72,17 @@ class HealthMonitor:
         finally:
             self._under_way -= 1
 
+    def succeed(self, notes: Mapping[str, Any]) -> Change:
+        """This replica leads from now on: continue with what the previous leader reported. A login that is refused
+        here stays so."""
+        theirs = _from_notes(notes)
+        self.refused_jobs.since = self.refused_jobs.since or _time(notes, "many_refused_since")
+        own = self.health if self.locked_out else theirs
+        self.health = replace(
+            self.health, api=theirs.api, api_since=theirs.api_since, login=own.login, login_since=own.login_since
+        )
+        return Change(notes=_to_notes(self.health) if own is not theirs else {})
+
     def answered(self) -> None:
         """The API answered, possibly with a refusal."""
         self._silent_from = None

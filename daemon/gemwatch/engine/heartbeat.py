@@ -22,12 +22,17 @@ class Heartbeat:
         *,
         active: ActiveConfig,
         clock: Clock,
+        leads: Callable[[], bool],
         stalled: Callable[[], str | None],
         call: Callable[[str], Awaitable[str | None]],
     ) -> None:
-        """`stalled` returns why the daemon is unhealthy, `call` why a ping failed. None means success."""
+        """`leads`: whether this daemon pings, of several on one store.
+
+        `stalled` returns why the daemon is unhealthy, `call` why a ping failed. None means success.
+        """
         self._active = active
         self._clock = clock
+        self._leads = leads
         self._stalled = stalled
         self._call = call
         self._settings: HeartbeatSettings | None = None  # of the last round
@@ -45,7 +50,7 @@ class Heartbeat:
         if settings != self._settings:
             self._settings, self._due, self._failing = settings, 0.0, False
         now = self._clock.monotonic()
-        if settings is None or now < self._due or self._stalled() is not None:
+        if settings is None or now < self._due or not self._leads() or self._stalled() is not None:
             return
         self._due = now + settings.every.total_seconds()
         self._log_failure(await self._call(settings.url))

@@ -12,6 +12,7 @@ from gemwatch.core.login import LoginError, Token
 from gemwatch.core.refusals import remedy
 from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.health_monitor import Change, HealthMonitor
+from gemwatch.engine.membership import Membership
 from gemwatch.engine.poll_once import without_token
 from gemwatch.engine.ports import Credentials, Database, ListNotes, Polls
 from gemwatch.engine.reading import ListUser, Reading, with_pages
@@ -34,6 +35,7 @@ class Lister:
         database: Database,
         clock: Clock,
         health_monitor: HealthMonitor,
+        membership: Membership,
         polls: Polls,
         take: Callable[[Change], None],
     ) -> None:
@@ -46,6 +48,7 @@ class Lister:
         self._database = database
         self._clock = clock
         self._health_monitor = health_monitor
+        self._membership = membership
         self._probe_at: float | None = None
         self._noted: dict[str, dict[str, str]] = {}  # by type: the paging hints that are logged and recorded
         self.wake_up = WakeUp()
@@ -56,7 +59,10 @@ class Lister:
             await self.round()
 
     async def round(self) -> None:
-        """Read the lists that are needed now."""
+        """Read the lists that are needed now, if this replica does it."""
+        await self._membership.if_leading(self._round)
+
+    async def _round(self) -> None:
         if self._active.pace.held:
             return
         if not await self._may_ask():

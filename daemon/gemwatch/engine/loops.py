@@ -17,6 +17,7 @@ from gemwatch.engine.heartbeat import Heartbeat
 from gemwatch.engine.learning import Learner
 from gemwatch.engine.lister import Lister
 from gemwatch.engine.maintenance import Maintenance
+from gemwatch.engine.membership import Membership, alone
 from gemwatch.engine.poller import Poller
 from gemwatch.engine.ports import Database, Discoveries, Housekeeping, Learning, Listings, Metrics, Store, WatchList
 from gemwatch.engine.reloader import Reloader
@@ -60,20 +61,26 @@ def build_loops(
     store_failure: Callable[[], str | None],
     ping: Callable[[str], Awaitable[str | None]],
     progress: Callable[[str], None],
+    membership: Membership | None = None,
+    place: str = "",
     around_reload: Callable[[], AbstractContextManager[None]] = nullcontext,
     roll: Callable[[], float] = random.random,
 ) -> Loops:
     """Connect the loops: a commit wakes the dispatcher, an edit wakes the poller and the dispatcher.
 
+    `membership` None: this daemon is the only one. `place`: host and path of the configuration.
+
     `progress` is called with `polls`, `records` or `deliveries` after each round of that loop. For the other
     callables see the reloader, the heartbeat and the store monitor.
     """
+    membership = membership or alone(database, clock)
     dispatcher = Dispatcher(
         active=active,
         store=store,
         database=database,
         clock=clock,
         metrics=metrics,
+        membership=membership,
         progress=lambda: progress("deliveries"),
     )
     poller = Poller(
@@ -83,6 +90,7 @@ def build_loops(
         clock=clock,
         health_monitor=health_monitor,
         metrics=metrics,
+        membership=membership,
         on_recorded=dispatcher.wake_up.set,
         progress=progress,
         experience=experience,
@@ -122,6 +130,24 @@ def build_loops(
         on_due=poller.wake_up.set,
         notes=notes,
     )
+
+    maintenance = Maintenance(
+        active=active,
+        store=store,
+        housekeeping=housekeeping,
+        database=database,
+        clock=clock,
+        metrics=metrics,
+        membership=membership,
+        on_jump=dispatcher.clock_jumped,
+        on_recorded=dispatcher.wake_up.set,
+    )
+
+    def continue_with(notes: Mapping[str, Any]) -> None:
+        poller.take(health_monitor.succeed(notes))
+        discovery.succeed(notes)
+        maintenance.succeed(notes)
+
     return Loops(
         poller=poller,
         dispatcher=dispatcher,
@@ -134,6 +160,7 @@ def build_loops(
             database=database,
             clock=clock,
             health_monitor=health_monitor,
+            membership=membership,
         ),
         reloader=Reloader(
             active=active,
@@ -146,27 +173,23 @@ def build_loops(
             read=read,
             prepare=prepare,
             retire=retire,
+            membership=membership,
+            place=place,
+            read_notes=housekeeping.notes,
+            on_elected=continue_with,
             on_applied=wake_both,
             around=around_reload,
             notes=notes,
         ),
-        maintenance=Maintenance(
-            active=active,
-            store=store,
-            housekeeping=housekeeping,
-            database=database,
-            clock=clock,
-            metrics=metrics,
-            on_jump=dispatcher.clock_jumped,
-            on_recorded=dispatcher.wake_up.set,
-        ),
+        maintenance=maintenance,
         store_monitor=StoreMonitor(
             active=active,
             store=store,
             database=database,
             clock=clock,
             failure=store_failure,
+            led_last=lambda: membership.led_last,
             on_recorded=dispatcher.wake_up.set,
         ),
-        heartbeat=Heartbeat(active=active, clock=clock, stalled=stalled, call=ping),
+        heartbeat=Heartbeat(active=active, clock=clock, leads=lambda: membership.leads, stalled=stalled, call=ping),
     )

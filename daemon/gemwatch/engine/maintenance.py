@@ -1,15 +1,19 @@
 """Renews the token, follows jumps of the clock, closes groups that are done, and deletes old history."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import structlog
 
 from gemwatch.core.clock import Clock
+from gemwatch.core.events import Event
+from gemwatch.core.kinds import ConfigFacts
 from gemwatch.core.login import LoginError
 from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.event_log import log_events
+from gemwatch.engine.membership import Membership
 from gemwatch.engine.ports import Database, Housekeeping, Metrics, Store
 from gemwatch.engine.wake_up import WakeUp
 
@@ -18,6 +22,7 @@ log = structlog.get_logger()
 _ALWAYS = datetime(9000, 1, 1, tzinfo=UTC)
 JUMP = timedelta(seconds=10)  # a larger difference between the two clocks is a jump, not drift
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DIFFER_FOR = 60.0  # seconds: an edit reaches all hosts within that time
 ORPHANS_EVERY, RETENTION_EVERY = 60.0, 86400.0
 
 
@@ -33,6 +38,7 @@ class Maintenance:
         database: Database,
         clock: Clock,
         metrics: Metrics,
+        membership: Membership,
         on_jump: Callable[[timedelta, datetime], None] = lambda _by, _until: None,
         on_recorded: Callable[[], None] = lambda: None,
     ) -> None:
@@ -48,9 +54,12 @@ class Maintenance:
         self._database = database
         self._clock = clock
         self._metrics = metrics
+        self._membership = membership
         self.token_wake_up, self.wake_up = WakeUp(), WakeUp()
-        self._noted: tuple[datetime | None] | None = None  # None: this process has not recorded it yet
+        self._noted: tuple[datetime | None] | None = None  # None: this process has not logged it yet
+        self._recorded: tuple[datetime | None] | None = None  # the same for the record
         self._logged: LoginError | None = None
+        self.succeed({})
         self._offset = self._wall_less_monotonic()
         self._next_orphans = self._next_retention = clock.monotonic() + ORPHANS_EVERY
 
@@ -74,12 +83,16 @@ class Maintenance:
         self._logged = error
 
     async def _note_expiry(self, expires_at: datetime | None) -> None:
-        """Record the expiry for `gemwatch status`, which reads the store."""
+        """Record the leader's expiry for `gemwatch status`, which reads the store."""
         if self._noted != (expires_at,):
-            self._noted = (expires_at,)
-            text = expires_at and expires_at.isoformat(timespec="seconds").replace("+00:00", "Z")
-            if text is not None:
+            self._noted, self._recorded = (expires_at,), None
+            if expires_at is not None:
                 log.info("token_renewed", valid_until=expires_at)
+        if not self._membership.leads:
+            self._recorded = None
+        elif self._recorded != (expires_at,):
+            self._recorded = (expires_at,)
+            text = expires_at and expires_at.isoformat(timespec="seconds").replace("+00:00", "Z")
             await self._database(self._housekeeping.note, {"token_expires_at": text})
 
     async def run(self) -> None:
@@ -90,7 +103,11 @@ class Maintenance:
     async def round(self) -> None:
         """Run the tasks that are due."""
         await self._follow_clock()
+        await self._membership.if_leading(self._tend_store)
+
+    async def _tend_store(self) -> None:
         await self._close_groups()
+        await self._compare_lists()
         now = self._clock.monotonic()
         if now >= self._next_orphans:
             self._next_orphans = now + ORPHANS_EVERY
@@ -108,7 +125,7 @@ class Maintenance:
         log.warning("clock_jumped", seconds=round(jump.total_seconds()), detail="The schedule was moved with it.")
         # After a jump forward the latest polls and sends already use the new clock: their schedule must not move.
         written_by = _ALWAYS if jump < timedelta() else self._clock.now() - jump / 2
-        await self._database(self._housekeeping.shift_schedule, jump, written_by)
+        await self._membership.as_leader(lambda: self._database(self._housekeeping.shift_schedule, jump, written_by))
         self._on_jump(jump, written_by)
 
     async def _close_groups(self) -> None:
@@ -116,6 +133,28 @@ class Maintenance:
         log_events(recorded, self._metrics)
         if recorded:
             self._on_recorded()
+
+    def succeed(self, notes: Mapping[str, Any]) -> None:
+        """This replica leads from now on: continue with what was reported before."""
+        self._differ_reported = bool(notes.get("watch_lists_differ"))
+        self._differ_since: float | None = None
+
+    async def _compare_lists(self) -> None:
+        """Report once that watch lists of replicas differ for longer than an edit takes to reach all of them."""
+        hosts, now = self._membership.differing, self._clock.monotonic()
+        if not hosts:
+            self._differ_since = None
+        elif self._differ_since is None:
+            self._differ_since = now
+        long = self._differ_since is not None and now - self._differ_since >= DIFFER_FOR
+        if long == self._differ_reported or (hosts and not long):
+            return
+        self._differ_reported = long
+        event = Event(at=self._clock.now(), facts=ConfigFacts(over=not long, lists=True, hosts=hosts))
+        notes = {"watch_lists_differ": long}
+        recorded = await self._database(self._store.record, [], [event], notes, as_leader=True)
+        log_events(recorded.events, self._metrics)
+        self._on_recorded()
 
     async def _expire(self) -> None:
         known = self._active.targets.names

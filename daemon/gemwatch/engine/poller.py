@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -10,12 +11,15 @@ import structlog
 from gemwatch.core.clock import Clock
 from gemwatch.core.estimates.estimate import Experience
 from gemwatch.core.job import Failed, NotFound, Observation, Refused, Seen, Throttled
+from gemwatch.core.kinds import LoginFacts
 from gemwatch.core.polls.decide import decide, refused_alone
 from gemwatch.core.polls.tracked import Policy
-from gemwatch.core.work import MANY, Report, WatchClaim, report_on
+from gemwatch.core.sharing.replicas import NotLeaderError
+from gemwatch.core.work import MANY, Recorded, Report, WatchClaim, report_on
 from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.event_log import log_events
 from gemwatch.engine.health_monitor import Change, HealthMonitor
+from gemwatch.engine.membership import Membership
 from gemwatch.engine.poll_once import PollOnce, PollResult
 from gemwatch.engine.ports import Database, Metrics, Store
 from gemwatch.engine.wake_up import WakeUp
@@ -44,6 +48,7 @@ class Poller:
         clock: Clock,
         health_monitor: HealthMonitor,
         metrics: Metrics,
+        membership: Membership,
         on_recorded: Callable[[], None],
         progress: Callable[[str], None],
         experience: Experience,
@@ -56,6 +61,7 @@ class Poller:
         self._clock = clock
         self._health_monitor = health_monitor
         self._metrics = metrics
+        self._membership = membership
         self._on_recorded = on_recorded
         self._progress = progress
         self._experience = experience
@@ -113,6 +119,8 @@ class Poller:
     async def _claim(self, group: asyncio.TaskGroup) -> float:
         """Start the due polls, as far as there is room. Returns the seconds to sleep."""
         active, now = self._active, self._clock.monotonic()
+        if not self._membership.fresh:
+            return 1.0
         if active.pace.held:
             return _asleep(active.pace.hold_left)
         probing = self._health_monitor.locked_out
@@ -213,7 +221,7 @@ class Poller:
         reports, self._reports = self._reports, []
         change, self._change = self._change, Change()
         self._recording = True
-        recorded = await self._database(self._store.record, reports, change.events, change.notes)
+        recorded = await self._record_all(reports, change)
         self._recording = False
         if any(due is not None and due < self._wakes_at for due in (report.verdict.due_at for report in reports)):
             self.wake_up.set()  # a job is due before the claiming loop would wake up
@@ -225,6 +233,19 @@ class Poller:
         if recorded.events:
             self._on_recorded()
         return len(recorded.events)
+
+    async def _record_all(self, reports: Sequence[Report], change: Change) -> Recorded:
+        """The leader reports about the API for all replicas. Each reports about its own login."""
+        if change.events or change.notes:
+            change.events = [self._membership.signed(event) for event in change.events]
+            if self._membership.led_last:  # the store decides whether it still does
+                with suppress(NotLeaderError):
+                    return await self._database(
+                        self._store.record, reports, change.events, change.notes, as_leader=True
+                    )
+                self._membership.lose()
+            change = Change(events=[event for event in change.events if isinstance(event.facts, LoginFacts)])
+        return await self._database(self._store.record, reports, change.events)
 
     def _log_transition(self, report: Report) -> None:
         move = report.verdict.transition

@@ -16,6 +16,7 @@ from gemwatch.core.message_ids import MessageIds
 from gemwatch.core.runs import Run
 from gemwatch.core.settings import Applied, Rule, Watch
 from gemwatch.core.sharing.replicas import Refreshed
+from gemwatch.core.sharing.watch_lists import WatchListMark
 from gemwatch.core.target_health import Aftermath, TargetHealth
 from gemwatch.core.text.message import Message
 from gemwatch.core.text.rendering import Format, Rendered
@@ -41,10 +42,15 @@ class Store(Protocol):
     def call_witness(self, now: datetime, job_id: int) -> bool: ...
 
     def record(
-        self, reports: Sequence[Report], happened: Sequence[Event] = (), notes: Mapping[str, Any] | None = None
+        self,
+        reports: Sequence[Report],
+        happened: Sequence[Event] = (),
+        notes: Mapping[str, Any] | None = None,
+        *,
+        as_leader: bool = False,
     ) -> Recorded: ...
 
-    def address(self, targets: Sequence[Target], groups: Mapping[str, Terms]) -> None: ...
+    def address(self, targets: Sequence[Target], groups: Mapping[str, Terms], *, only_add: bool = False) -> None: ...
 
     def close_groups(self, now: datetime) -> Sequence[RecordedEvent]: ...
 
@@ -72,7 +78,7 @@ class Member(Protocol):
     @property
     def id(self) -> str: ...
 
-    def refresh(self, login: Login, watch_list: str | None) -> Refreshed: ...
+    def refresh(self, login: Login, watch_list: str | None, targets: Collection[str]) -> Refreshed: ...
 
 
 class Api(Protocol):
@@ -197,8 +203,17 @@ class Metrics(Protocol):
 
 
 class WatchList(Protocol):
+    def mark(self) -> WatchListMark | None: ...
+
     def apply(
-        self, wanted: Sequence[Watch], every: timedelta, now: datetime, rules: Sequence[Rule] = ()
+        self,
+        wanted: Sequence[Watch],
+        every: timedelta,
+        now: datetime,
+        rules: Sequence[Rule] = (),
+        *,
+        mark: WatchListMark | None = None,
+        only_add: bool = False,
     ) -> Applied: ...
 
     def poll_soon(self, now: datetime) -> None: ...
@@ -214,5 +229,7 @@ class Housekeeping(Protocol):
     def prune_texts(self, now: datetime) -> None: ...
 
     def note(self, notes: Mapping[str, Any]) -> None: ...
+
+    def notes(self) -> Mapping[str, Any]: ...
 
     def checkpoint(self) -> None: ...

@@ -13,7 +13,10 @@ from gemwatch.core.events import Event
 from gemwatch.core.kinds import ConfigFacts
 from gemwatch.core.lists.groups import terms_by_group
 from gemwatch.core.settings import Applied, Loaded, Problem, Settings, as_running, needs_restart
+from gemwatch.core.sharing.replicas import NotLeaderError
+from gemwatch.core.sharing.watch_lists import WatchListMark, digest_of, may_be_outdated
 from gemwatch.engine.active_config import ActiveConfig
+from gemwatch.engine.membership import Membership
 from gemwatch.engine.ports import Database, Metrics, Store, WatchList
 from gemwatch.engine.wake_up import WakeUp
 
@@ -36,6 +39,10 @@ class Reloader:
         read: Callable[[], Awaitable[Loaded]],
         prepare: Callable[[ActiveConfig, Settings], ActiveConfig],
         retire: Callable[[ActiveConfig, ActiveConfig], Awaitable[None]],
+        membership: Membership,
+        place: str,
+        read_notes: Callable[[], Mapping[str, Any]],
+        on_elected: Callable[[Mapping[str, Any]], None],
         on_applied: Callable[[], None],
         around: Callable[[], AbstractContextManager[None]] = nullcontext,
         notes: Mapping[str, Any],
@@ -44,6 +51,9 @@ class Reloader:
 
         `prepare` builds the objects for new settings without affecting the running ones, and raises ValueError on
         failure. `retire` closes unused ones. `around` is entered for the duration of a reload.
+
+        Of several replicas, only the leader applies the watch list and reports mistakes. `place`: host and path of
+        the configuration. `read_notes`: the store's notes, which `on_elected` gets when this replica is elected.
         """
         self._active = active
         self._store = store
@@ -55,11 +65,19 @@ class Reloader:
         self._read = read
         self._prepare = prepare
         self._retire = retire
+        self._membership = membership
+        self._place = place
+        self._read_notes = read_notes
+        self._on_elected = on_elected
         self._on_applied = on_applied
         self._around = around
         self.wake_up = WakeUp()
         self._forced = False
         self._waiting: tuple[str, ...] = ()  # sections that need a restart, already reported
+        self._latest: tuple[Sequence[Problem], bool, str | None] = ((), False, None)  # of the last reading
+        self._recall(notes)
+
+    def _recall(self, notes: Mapping[str, Any]) -> None:
         reported = notes.get("config") or {}
         # The second key is the one of earlier versions.
         self._reported: list[str] = reported.get("reported") or reported.get("told", [])
@@ -78,12 +96,29 @@ class Reloader:
                 self._forced = False
                 with self._around():
                     await self.reload()
+            elif self._membership.elected and not self._membership.leads:
+                await self._take_office()
 
     async def start(self, loaded: Loaded, settings: Settings) -> None:
         """Apply the first configuration, from which the active objects were built."""
-        await self._apply(settings)
-        await self._report(loaded.problems, refused=False)
+        self._latest = (loaded.problems, False, None)
+        if self._membership.elected:
+            await self._take_office()
+        else:
+            await self._apply(settings, edited=False)
+            await self._report(loaded.problems, refused=False)
         self._metrics.reload(ok=not loaded.problems, at=self._clock.now())
+
+    async def _take_office(self) -> None:
+        """This replica is elected: apply its configuration, and continue with what the previous leader reported."""
+        notes = await self._database(self._read_notes)
+        self._recall(notes)
+        self._on_elected(notes)
+        await self._apply(self._active.settings, edited=False)
+        if self._membership.elected:
+            self._membership.take_office()
+            problems, refused, reason = self._latest
+            await self._report(problems, refused=refused, reason=reason)
 
     async def reload(self) -> None:
         """Read, check and apply the configuration. If it is refused, the old one stays active."""
@@ -114,20 +149,44 @@ class Reloader:
             if target.url != urls.get(target.name):
                 await self._database(self._store.pull_forward, target.name, self._clock.now())
 
-    async def _apply(self, settings: Settings, *, other_limits: bool = False) -> None:
+    async def _apply(self, settings: Settings, *, other_limits: bool = False, edited: bool = True) -> None:
+        own = WatchListMark(digest=digest_of(settings), place=self._place)
+        self._membership.watch_list = own.digest
+        if not self._membership.elected:
+            log.info("config_read", watches=len(settings.watches), detail="The leading replica applies its own.")
+            self._on_applied()
+            return
 
         def apply() -> Applied:
             # In one step in the store's thread, because a job's targets belong to its watch list.
             now = self._clock.now()
-            applied = self._watch_list.apply(settings.watches, settings.poll.every, now, settings.discover)
-            self._store.address(settings.targets, terms_by_group(settings))
+            shared = self._membership.id is not None
+            mark = self._watch_list.mark() if shared else None
+            only_add = may_be_outdated(own, mark, edited=edited)
+            self._membership.applied = mark.digest if mark is not None and only_add else own.digest
+            applied = self._watch_list.apply(
+                settings.watches,
+                settings.poll.every,
+                now,
+                settings.discover,
+                mark=own if shared else None,
+                only_add=only_add,
+            )
+            self._store.address(settings.targets, terms_by_group(settings), only_add=only_add)
             fallbacks = {target.name: target.fallback for target in settings.targets if target.fallback}
-            self._store.record([], [], {"fallbacks": fallbacks})  # for pages and commands
+            self._store.record([], [], {"fallbacks": fallbacks}, as_leader=True)  # for pages and commands
+            if only_add:
+                detail = "Its watch list may be outdated, so nothing is removed until the file is edited."
+                log.warning("config_only_added", replica=self._membership.id, detail=detail)
             if other_limits:
                 self._watch_list.poll_soon(self._clock.now())
             return applied
 
-        applied = await self._database(apply)
+        try:
+            applied = await self._database(apply)
+        except NotLeaderError:
+            self._membership.lose()  # the one that leads now applies its own
+            return
         log.info(
             "config_applied",
             watches=len(settings.watches),
@@ -138,10 +197,13 @@ class Reloader:
         self._on_applied()
 
     async def _report(self, problems: Sequence[Problem], *, refused: bool, reason: str | None = None) -> None:
+        self._latest = (problems, refused, reason)
         for problem in problems:
             log.error("config_problem", reason=str(problem), skipped=problem.entry and not refused)
         if refused:
             log.error("config_refused", reason=reason, detail="The last good configuration stays active.")
+        if not self._membership.led_last:
+            return
         now = [_identity(problem) for problem in problems]
         was_refused, reported = self._refused, self._reported
         if sorted(now) == sorted(reported) and refused == was_refused:
@@ -152,7 +214,9 @@ class Reloader:
         if refused != was_refused:
             self._since = self._clock.now().isoformat() if refused else None
         notes = {"config": {"reported": now, "refused": refused, "since": self._since}}
-        await self._database(self._store.record, [], happened, notes)
+        await self._membership.as_leader(
+            lambda: self._database(self._store.record, [], happened, notes, as_leader=True)
+        )
         self._on_applied()
 
     def _event(self, problems: Sequence[Problem], *, refused: bool, reason: str | None) -> Event:

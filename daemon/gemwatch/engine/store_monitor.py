@@ -20,6 +20,7 @@ from gemwatch.engine.wake_up import WakeUp
 log = structlog.get_logger()
 
 PATIENCE = 30.0  # seconds: a short lock, for example by a backup, is not reported
+FOLLOWERS_PATIENCE = 300.0  # seconds: the leader reports it for all, unless it fails too
 
 
 class StoreMonitor:
@@ -33,14 +34,16 @@ class StoreMonitor:
         database: Database,
         clock: Clock,
         failure: Callable[[], str | None],
+        led_last: Callable[[], bool],
         on_recorded: Callable[[], None],
     ) -> None:
-        """`failure`: what is wrong with the store, or None."""
+        """`failure`: what is wrong with the store, or None. `led_last`: whether this daemon was the last leader."""
         self._active = active
         self._store = store
         self._database = database
         self._clock = clock
         self._failure = failure
+        self._led_last = led_last
         self._on_recorded = on_recorded
         self.wake_up = WakeUp()
         self._since: tuple[float, datetime] | None = None  # on the monotonic and on the wall clock
@@ -58,7 +61,8 @@ class StoreMonitor:
         clock, failure = self._clock, self._failure()
         if failure is not None:
             self._since = self._since or (clock.monotonic(), clock.now())
-            if not self._reported and clock.monotonic() - self._since[0] >= PATIENCE:
+            patience = PATIENCE if self._led_last() else FOLLOWERS_PATIENCE
+            if not self._reported and clock.monotonic() - self._since[0] >= patience:
                 self._reported = True
                 self._tell(group, self._event(over=False, since=self._since[1], reason=failure))
             return

@@ -1,6 +1,6 @@
 """Which targets accept messages: the dispatcher's memory, and how each attempt changes it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 import structlog
@@ -25,8 +25,9 @@ class TargetStates:
         self._health: dict[str, TargetHealth] = {}
         self._targets: dict[str, Target] = {}
 
-    def load(self, health: Mapping[str, TargetHealth]) -> None:
-        self._health = dict(health)
+    def load(self, health: Mapping[str, TargetHealth], keep: Collection[str] = ()) -> None:
+        """Take over what the store has. `keep`: targets whose state is known better here."""
+        self._health = {**health, **{name: self._health[name] for name in keep if name in self._health}}
         self.follow_edits()
 
     def follow_edits(self) -> None:

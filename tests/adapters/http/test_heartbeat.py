@@ -140,7 +140,10 @@ class Beats:
     def __init__(self, active: ActiveConfig, clock: FakeClock) -> None:
         self.active, self.clock = active, clock
         self.stalled: str | None = None
-        self._heartbeat = Heartbeat(active=active, clock=clock, stalled=lambda: self.stalled, call=call)
+        self.leads = True
+        self._heartbeat = Heartbeat(
+            active=active, clock=clock, leads=lambda: self.leads, stalled=lambda: self.stalled, call=call
+        )
 
     def edit(self, heartbeat: HeartbeatSettings | None) -> None:
         self.active.settings = settings_with(heartbeat)
@@ -226,3 +229,13 @@ def test_daemon_heartbeat_follows_edits_and_hides_the_url(tmp_path: Path, switch
             wait_until(lambda: daemon.logged("component_recovered"), "word of its end")
             assert daemon.stop() == 0
         assert "t0ken4711" not in daemon.log_file.read_text() + json.dumps(there.json("status"))
+
+
+async def test_only_the_leader_sends_heartbeats(switch: Switch, beats: Beats) -> None:
+    beats.leads = False
+    for _ in range(120):
+        await beats.after(1)
+    assert switch.asked == []
+    beats.leads = True
+    await beats.after(1)
+    assert len(switch.asked) == 1

@@ -11,7 +11,7 @@ from gemwatch.adapters.store.database import AlreadyRunningError, WriterLock, op
 from gemwatch.adapters.store.databases.copying import copy
 from gemwatch.adapters.store.files import StoreError
 from gemwatch.adapters.store.recording import Store
-from gemwatch.adapters.store.tables import events, leases, metadata, watches
+from gemwatch.adapters.store.tables import events, leases, metadata, replicas, watches
 from gemwatch.core.events import Target
 from gemwatch.core.kinds import EventKind
 from gemwatch.core.settings import Place
@@ -38,7 +38,7 @@ def rows(place: Place) -> dict[str, list[object]]:
         found = {
             table.name: [tuple(row) for row in connection.execute(sa.select(table).order_by(*table.primary_key))]
             for table in metadata.sorted_tables
-            if table is not leases
+            if table not in (leases, replicas)
         }
     engine.dispose()
     return found

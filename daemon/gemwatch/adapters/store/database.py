@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from gemwatch.adapters.store import dialects
 from gemwatch.adapters.store.databases import postgresql, sqlite
-from gemwatch.adapters.store.dialects import READING, RELAXED
+from gemwatch.adapters.store.dialects import LEADING, READING, RELAXED
 from gemwatch.adapters.store.files import StoreError, cannot_use, open_private
 from gemwatch.core.settings import Place, Postgresql
 
@@ -82,6 +82,15 @@ def relaxed(engine: sa.Engine) -> sa.Engine:
 def reading(engine: sa.Engine) -> sa.Engine:
     """The same engine, to read whether there is anything to write: it waits for no writer, and none waits for it."""
     return engine.execution_options(**{RELAXED: True, READING: True})
+
+
+def leading(engine: sa.Engine) -> sa.Engine:
+    """The same engine, for what only one replica does.
+
+    Where there are replicas, its transactions raise NotLeaderError if another one leads, and otherwise keep others
+    from leading until their end.
+    """
+    return engine.execution_options(**{LEADING: True})
 
 
 def _nothing(_: sa.Connection) -> None:

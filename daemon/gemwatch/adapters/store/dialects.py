@@ -11,6 +11,7 @@ from sqlalchemy.sql.functions import FunctionElement, ReturnTypeFromArgs
 
 RELAXED = "gemwatch_relaxed"  # the option of an engine whose commits do not wait for the disk
 READING = "gemwatch_reading"  # the option of an engine whose transactions take no lock that keeps writers waiting
+LEADING = "gemwatch_leading"  # the option of an engine whose transactions only the leading replica may make
 _MIGRATIONS = 0x67656D7761746368  # the key of PostgreSQL's advisory lock: "gemwatch"
 
 # What passes when the transaction is repeated: serialization failure, deadlock, lock not available.

@@ -7,8 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from gemwatch.adapters.store import dialects
+from gemwatch.adapters.store.claims import release_orphans
+from gemwatch.adapters.store.database import leading
 from gemwatch.adapters.store.discovery.rules import prune_found
-from gemwatch.adapters.store.recording import write_notes
+from gemwatch.adapters.store.notes import write_notes
 from gemwatch.adapters.store.rerouting import move_rerouted, prune_texts, read_health, write_health
 from gemwatch.adapters.store.tables import deliveries, events, groups, learned_runs, service, watches
 from gemwatch.core.job import ENDS
@@ -22,6 +24,7 @@ class Housekeeping:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
+        self._leading = leading(engine)
 
     def expire_deliveries(self, now: datetime, known: Iterable[str]) -> list[str]:
         """Fail expired deliveries for targets that are no longer configured. Returns the targets' names."""
@@ -32,16 +35,14 @@ class Housekeeping:
         )
         reason = "the target is no longer in the configuration"
         values = {"state": DeliveryState.FAILED.value, "due_at": None, "claim": None, "last_error": reason}
-        with self._engine.begin() as connection:
+        with self._leading.begin() as connection:
             query = sa.update(deliveries).where(over).values(values).returning(deliveries.c.target)
             return list(connection.execute(query).scalars())
 
     def release_claims(self) -> None:
-        """At the start, when there is no other writer: release the claims of a process that has died."""
+        """At the start: release the claims of processes that have died."""
         with self._engine.begin() as connection:
-            for table in (watches, deliveries):
-                held = table.c.claim.is_not(None)
-                connection.execute(sa.update(table).where(held).values(due_at=table.c.claim, claim=None))
+            release_orphans(connection)
 
     def shift_schedule(self, by: timedelta, written_by: datetime = _ALWAYS) -> None:
         """After a clock jump: move all due times, so that everything keeps its remaining waiting time.
@@ -55,7 +56,7 @@ class Housekeeping:
             (deliveries.c.due_at, deliveries.c.due_at <= written_by),
             (deliveries.c.expires_at, deliveries.c.expires_at <= written_by + KEEP_TRYING),
         )
-        with self._engine.begin() as connection:
+        with self._leading.begin() as connection:
             for column, old in moved:
                 waiting = sa.and_(column.table.c.due_at.is_not(None), old)
                 shifted = {column: sa.type_coerce(column, sa.BigInteger) + microseconds}
@@ -71,7 +72,7 @@ class Housekeeping:
         pulled = 0
         with self._engine.begin() as connection:
             for table in (watches, deliveries):
-                lost = table.c.due_at > horizon
+                lost = sa.and_(table.c.due_at > horizon, table.c.claim.is_(None))
                 pulled += connection.execute(sa.update(table).where(lost).values(due_at=now)).rowcount
         return pulled
 
@@ -89,7 +90,7 @@ class Housekeeping:
         waiting = sa.select(deliveries.c.event_id).where(deliveries.c.due_at.is_not(None))
         old_events = sa.and_(events.c.job_id.is_(None), events.c.at < before, events.c.id.not_in(waiting))
         members = sa.select(watches.c.group_name).where(watches.c.group_name.is_not(None))
-        with self._engine.begin() as connection:
+        with self._leading.begin() as connection:
             deleted = connection.execute(sa.delete(watches).where(old_jobs)).rowcount
             connection.execute(sa.delete(events).where(old_events))
             prune_found(connection, before)
@@ -99,7 +100,7 @@ class Housekeeping:
 
     def prune_texts(self, now: datetime) -> None:
         """Delete the texts of messages after 30 days. The deliveries stay."""
-        with self._engine.begin() as connection:
+        with self._leading.begin() as connection:
             prune_texts(connection, now)
 
     def retry_failed(self, ids: Sequence[int], now: datetime) -> list[int]:

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gemwatch.adapters.store import dialects
-from gemwatch.adapters.store.database import relaxed
+from gemwatch.adapters.store.database import leading, relaxed
 from gemwatch.adapters.store.tables import microseconds, watches
 from gemwatch.core.job import ENDS
 from gemwatch.core.limits import GRACE
@@ -111,7 +111,7 @@ class Listings:
     """Every method is one transaction, and safe to call again when it failed."""
 
     def __init__(self, engine: sa.Engine) -> None:
-        self._engine = relaxed(engine)
+        self._engine = leading(relaxed(engine))
 
     def job_types(self, every: timedelta) -> Mapping[str, int]:
         """The job types with enough watched jobs that are polled at this interval or less often, and their number."""

@@ -60,11 +60,15 @@ _DUE_MISSED = _DUE.where(deliveries.c.missed == Missed.SUMMARY.value).limit(MOST
 _CLAIM = (
     sa.update(deliveries)
     .where(deliveries.c.id.in_(_bind("ids", expanding=True)))
-    .values(claim=_bind("ticket"), due_at=_bind("until"))
+    .values(claim=_bind("ticket"), claimed_by=_bind("me"), due_at=_bind("until"))
 )
 _SETTLE = (
     sa.update(deliveries)
-    .where(deliveries.c.id == _bind("_id"), deliveries.c.claim == _bind("_claim"))
+    .where(
+        deliveries.c.id == _bind("_id"),
+        deliveries.c.claim == _bind("_claim"),
+        deliveries.c.claimed_by == _bind("_me"),
+    )
     .values(
         state=_bind("state"),
         attempts=_bind("attempts"),
@@ -125,14 +129,14 @@ def with_due(connection: sa.Connection, targets: Iterable[str], now: datetime) -
     return [name for name in targets if connection.execute(_IS_DUE, {"target": name, "now": now}).first() is not None]
 
 
-def claim(connection: sa.Connection, target: str, now: datetime, lease: timedelta) -> Bundle | None:
+def claim(connection: sa.Connection, target: str, me: str, now: datetime, lease: timedelta) -> Bundle | None:
     """The next deliveries for a target: one, or a bundle if more than MANY wait or it missed some."""
     rows = connection.execute(_DUE_FIRST, {"target": target, "now": now}).all()
     if not rows:
         return None
     missed = any(row.missed == Missed.SUMMARY for row in rows)
     taken = connection.execute(_DUE_MISSED, {"target": target, "now": now}).all() if missed else _next(rows)
-    connection.execute(_CLAIM, {"ids": [row.id for row in taken], "ticket": now, "until": now + lease})
+    connection.execute(_CLAIM, {"ids": [row.id for row in taken], "ticket": now, "me": me, "until": now + lease})
     return Bundle(target=target, deliveries=tuple(_delivery(row, now) for row in taken), missed=missed)
 
 
@@ -141,12 +145,13 @@ def _next(rows: Sequence[Any]) -> Sequence[Any]:
     return usual if rows[0].missed is None and len(usual) > MANY else rows[:1]
 
 
-def settle(connection: sa.Connection, settled: Sequence[Settled]) -> None:
-    """Record the results of attempts whose claims are still valid."""
+def settle(connection: sa.Connection, me: str, settled: Sequence[Settled]) -> int:
+    """Record the results of attempts whose claims are still valid. Returns their number."""
     rows = [
         {
             "_id": one.id,
             "_claim": one.claim,
+            "_me": me,
             "_error": one.last_error,
             "state": one.state.value,
             "attempts": one.attempts,
@@ -156,7 +161,7 @@ def settle(connection: sa.Connection, settled: Sequence[Settled]) -> None:
         for one in settled
     ]
     dialects.lock(connection, deliveries.c.id, [one.id for one in settled])
-    connection.execute(_SETTLE, rows)
+    return connection.execute(_SETTLE, rows).rowcount
 
 
 def pull_forward(connection: sa.Connection, target: str, now: datetime) -> None:

@@ -2,57 +2,41 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from gemwatch.adapters.store import dialects, outbox, rerouting
-from gemwatch.adapters.store.database import reading, relaxed
+from gemwatch.adapters.store.audience import Audience, read_audience, write_audience
+from gemwatch.adapters.store.claims import MEMORY, claim_watches, standing
+from gemwatch.adapters.store.database import leading, reading, relaxed
+from gemwatch.adapters.store.databases.replicas import Member
 from gemwatch.adapters.store.details import replace_details
 from gemwatch.adapters.store.groups import changing, close_groups
+from gemwatch.adapters.store.notes import write_notes
 from gemwatch.adapters.store.runs import add_news
-from gemwatch.adapters.store.tables import microseconds, service, transitions, watches
+from gemwatch.adapters.store.tables import microseconds, transitions, watches
 from gemwatch.core.events import Event, Target
-from gemwatch.core.gate import Gate
-from gemwatch.core.limits import Limits
 from gemwatch.core.lists.groups import Terms
-from gemwatch.core.polls.tracked import Memory, Tracked
 from gemwatch.core.runs import Run
+from gemwatch.core.sharing.watch_lists import merged
 from gemwatch.core.target_health import Aftermath, TargetHealth
 from gemwatch.core.work import Bundle, Recorded, RecordedEvent, Report, Settled, WatchClaim
 
-_MEMORY = tuple(field.name for field in fields(Memory))
 _bind, _INT = sa.bindparam, sa.BigInteger()
 
-_DUE_WATCHES = (
-    sa.select(
-        watches.c.job_id,
-        watches.c.every,
-        watches.c.due_at,
-        watches.c.fingerprint,
-        watches.c.limits,
-        watches.c.gate,
-        *(watches.c[name] for name in _MEMORY),
-    )
-    .where(watches.c.due_at <= _bind("now"))
-    .order_by(watches.c.due_at)
-    .limit(_bind("most"))
-    .with_for_update(skip_locked=True)
-)
 _NEXT_DUE = sa.select(sa.func.min(watches.c.due_at)).where(watches.c.due_at.is_not(None))
-_CLAIM_WATCHES = (
-    sa.update(watches)
-    .where(watches.c.job_id.in_(_bind("ids", expanding=True)))
-    .values(claim=_bind("ticket"), due_at=_bind("until"))
-)
 _REPORT = (
     sa.update(watches)
-    .where(watches.c.job_id == _bind("_job_id"), watches.c.claim == _bind("_claim"))
+    .where(
+        watches.c.job_id == _bind("_job_id"),
+        watches.c.claim == _bind("_claim"),
+        watches.c.claimed_by == _bind("_me"),
+    )
     .values(
         {
-            **{name: _bind(name) for name in _MEMORY},
+            **{name: _bind(name) for name in MEMORY},
             "fingerprint": sa.func.coalesce(_bind("_fingerprint"), watches.c.fingerprint),
             "polled_at": _bind("polled_at"),
             "due_at": _bind("due_at"),
@@ -63,10 +47,13 @@ _REPORT = (
 _POLLS = dialects.rows("polls", job_id=_INT, claim=_INT, polled_at=_INT, seen_at=_INT, due_at=_INT)
 _REPORT_QUIET = (
     sa.update(watches)
-    .where(watches.c.job_id == _POLLS.c.job_id, sa.type_coerce(watches.c.claim, _INT) == _POLLS.c.claim)
+    .where(
+        watches.c.job_id == _POLLS.c.job_id,
+        sa.type_coerce(watches.c.claim, _INT) == _POLLS.c.claim,
+        watches.c.claimed_by == _bind("me"),
+    )
     .values(polled_at=_POLLS.c.polled_at, seen_at=_POLLS.c.seen_at, due_at=_POLLS.c.due_at, claim=None)
 )
-_CLAIMS = sa.select(watches.c.job_id, watches.c.claim).where(watches.c.job_id.in_(_bind("ids", expanding=True)))
 _WITNESS = (
     sa.select(watches.c.job_id, watches.c.claim, watches.c.due_at)
     .where(
@@ -80,29 +67,40 @@ _WITNESS = (
 
 
 class Store:
-    """The only writer. Every method is one transaction and safe to retry."""
+    """Every method is one transaction and safe to retry."""
 
-    def __init__(self, engine: sa.Engine, targets: Sequence[Target] = ()) -> None:
+    def __init__(self, engine: sa.Engine, targets: Sequence[Target] = (), member: Member | None = None) -> None:
+        """`member`: this daemon among several; None: it is the only writer."""
         self._engine = engine
+        self._member, self._me = member, "" if member is None else member.id
         self._relaxed, self._reading = relaxed(engine), reading(engine)  # what is relaxed can be repeated
-        self.address(targets)
+        self._terms: Mapping[str, Terms] = {}
+        self._audience = Audience(targets=tuple(targets))
 
-    def address(self, targets: Sequence[Target], groups: Mapping[str, Terms] | None = None) -> None:
-        """Deliver future events to these targets. `groups`: their terms. Call this together with the watch list."""
-        self._targets, self._terms = tuple(targets), groups or {}
-        self._quiet = frozenset(name for name, terms in self._terms.items() if terms.quiet)
+    def address(
+        self, targets: Sequence[Target], groups: Mapping[str, Terms] | None = None, *, only_add: bool = False
+    ) -> None:
+        """Deliver future events to these targets. `groups`: their terms. Call this together with the watch list.
+
+        Of several replicas, the leader does this for all. `only_add`: no target receives less than before.
+        """
+        self._terms = groups or {}
+        quiet = frozenset(name for name, terms in self._terms.items() if terms.quiet)
+        self._audience = Audience(targets=tuple(targets), quiet=quiet)
+        if self._member is not None:
+            with leading(self._engine).begin() as connection:
+                before = read_audience(connection) if only_add else None
+                if before is not None:
+                    both = merged(self._audience.targets, before.targets)
+                    self._audience = Audience(targets=both, quiet=quiet & before.quiet)
+                write_audience(connection, self._audience)
 
     def claim_watches(self, now: datetime, most: int, lease: timedelta) -> list[WatchClaim]:
         """Claim up to `most` due watches, the longest due first. They stay claimed until the lease ends."""
         with self._relaxed.begin() as connection:
-            rows = connection.execute(_DUE_WATCHES, {"now": now, "most": most}).all()
-            if rows:
-                claim = {"ids": [row.job_id for row in rows], "ticket": now, "until": now + lease}
-                connection.execute(_CLAIM_WATCHES, claim)
-        return [
-            WatchClaim(tracked=_tracked(row), claim=now, due_at=row.due_at, fingerprint=row.fingerprint)
-            for row in rows
-        ]
+            if self._member is not None and not self._member.may_claim(connection):
+                return []
+            return claim_watches(connection, self._me, now, most, lease)
 
     def next_due(self) -> datetime | None:
         """When the next watch is due, including the end of leases; None if nothing is polled."""
@@ -122,36 +120,45 @@ class Store:
         return row is not None
 
     def record(
-        self, reports: Sequence[Report], happened: Sequence[Event] = (), notes: Mapping[str, Any] | None = None
+        self,
+        reports: Sequence[Report],
+        happened: Sequence[Event] = (),
+        notes: Mapping[str, Any] | None = None,
+        *,
+        as_leader: bool = False,
     ) -> Recorded:
         """Record polls with their transitions, events and deliveries, and changes of the service itself.
 
         Ignores a report without a valid claim (the job was unwatched in the meantime). The current watch list and
-        targets determine the job's name and which targets receive an event.
+        targets determine the job's name and which targets receive an event. `as_leader`: raise NotLeaderError, and
+        record nothing, if another replica leads.
         """
         quiet = [report for report in reports if report.quiet]
         more = [report for report in reports if _says_more(report)]
         plain = [report for report in reports if not (report.quiet or _says_more(report))]
         durable = happened or notes or any(map(_is_news, more))
-        with (self._engine if durable else self._relaxed).begin() as connection:
+        engine = self._engine if durable else self._relaxed
+        with (leading(engine) if as_leader else engine).begin() as connection:
             dialects.lock(connection, watches.c.job_id, [report.verdict.job_id for report in reports])
-            events = outbox.add_events(connection, happened, self._targets)
+            events = self._add(connection, happened)
             write_notes(connection, notes or {})
             if quiet:
-                connection.execute(_REPORT_QUIET, {"polls": json.dumps([_quiet_row(report) for report in quiet])})
+                polls = json.dumps([_quiet_row(report) for report in quiet])
+                connection.execute(_REPORT_QUIET, {"polls": polls, "me": self._me})
             if plain:
-                connection.execute(_REPORT, [_row(report) for report in plain])
-            standing = _standing(connection, more) if more else []
-            of_jobs, runs = self._record_more(connection, standing) if standing else ([], [])
-        return Recorded(reports=tuple(filter(_is_news, standing)), events=(*events, *of_jobs), runs=tuple(runs))
+                connection.execute(_REPORT, [self._row(report) for report in plain])
+            valid = standing(connection, self._me, more) if more else []
+            of_jobs, runs = self._record_more(connection, valid) if valid else ([], [])
+        return Recorded(reports=tuple(filter(_is_news, valid)), events=(*events, *of_jobs), runs=tuple(runs))
 
     def close_groups(self, now: datetime) -> list[RecordedEvent]:
         """Close and report the groups that are done."""
         with self._reading.begin() as connection:
             if not changing(connection, self._terms, now):
                 return []
-        with self._engine.begin() as connection:
-            return outbox.add_events(connection, close_groups(connection, self._terms, now), self._targets)
+        with leading(self._engine).begin() as connection:
+            done = close_groups(connection, self._terms, now)
+            return self._add(connection, done)
 
     def claim_deliveries(
         self, now: datetime, targets: Iterable[str], lease: timedelta, fallbacks: Mapping[str, str] | None = None
@@ -165,9 +172,13 @@ class Store:
         if not due and not fallbacks:
             return []
         with (self._engine if fallbacks else self._relaxed).begin() as connection:
+            if self._member is not None:
+                if not self._member.may_claim(connection):
+                    return []
+                due = self._member.sendable(connection, due)
             for down, fallback in (fallbacks or {}).items():
                 rerouting.reroute(connection, down, fallback, now)
-            bundles = [outbox.claim(connection, target, now, lease) for target in due]
+            bundles = [outbox.claim(connection, target, self._me, now, lease) for target in due]
         return [bundle for bundle in bundles if bundle is not None]
 
     def settle(
@@ -180,10 +191,12 @@ class Store:
     ) -> list[RecordedEvent]:
         """Record the results of attempts and the target's new health. Returns the resulting events.
 
-        `pull_forward` names a recovered target, whose waiting deliveries become due.
+        `pull_forward` names a recovered target, whose waiting deliveries become due. Records nothing if no claim is
+        valid: another replica has taken over.
         """
         with self._engine.begin() as connection:
-            outbox.settle(connection, settled)
+            if not outbox.settle(connection, self._me, settled):
+                return []
             events = [] if aftermath is None else self._record_aftermath(connection, aftermath, now)
             if pull_forward is not None:
                 outbox.pull_forward(connection, pull_forward, now)
@@ -206,26 +219,46 @@ class Store:
             rerouting.give_back(connection, target, aftermath.missed, aftermath.recovered_from, now)
         if aftermath.fallback is not None:
             rerouting.reroute(connection, target, aftermath.fallback, now)
-        return outbox.add_events(connection, aftermath.events, self._targets)
+        return self._add(connection, aftermath.events)
 
     def pull_forward(self, target: str, now: datetime) -> None:
         """Make a target's waiting deliveries due now, because it has probably recovered."""
         with self._engine.begin() as connection:
             outbox.pull_forward(connection, target, now)
 
+    def _row(self, report: Report) -> dict[str, Any]:
+        verdict = report.verdict
+        return {
+            **{name: getattr(verdict.memory, name) for name in MEMORY},
+            "_job_id": verdict.job_id,
+            "_claim": report.claim,
+            "_me": self._me,
+            "_fingerprint": report.fingerprint,
+            "polled_at": report.at,
+            "due_at": verdict.due_at,
+        }
+
     def _record_more(
-        self, connection: sa.Connection, standing: Sequence[Report]
+        self, connection: sa.Connection, valid: Sequence[Report]
     ) -> tuple[list[RecordedEvent], list[Run]]:
         """Record polls with a changed answer or news, and their events."""
-        connection.execute(_REPORT, [_row(report) for report in standing])
-        answers = [seen for report in standing if report.fingerprint is not None and (seen := report.verdict.seen)]
+        connection.execute(_REPORT, [self._row(report) for report in valid])
+        answers = [seen for report in valid if report.fingerprint is not None and (seen := report.verdict.seen)]
         if answers:
             replace_details(connection, answers)
-        moves = [row for report in standing if (row := _transition(report)) is not None]
+        moves = [row for report in valid if (row := _transition(report)) is not None]
         if moves:
             connection.execute(sa.insert(transitions), moves)
-        happened, runs = add_news(connection, [report.verdict for report in standing if _is_news(report)])
-        return outbox.add_events(connection, happened, self._targets, self._quiet), runs
+        happened, runs = add_news(connection, [report.verdict for report in valid if _is_news(report)])
+        return self._add(connection, happened), runs
+
+    def _add(self, connection: sa.Connection, happened: Sequence[Event]) -> list[RecordedEvent]:
+        """Record events for those who receive them: of several replicas, as the leader has written it."""
+        if not happened:
+            return []
+        shared = None if self._member is None else read_audience(connection)
+        audience = shared or self._audience
+        return outbox.add_events(connection, happened, audience.targets, audience.quiet)
 
 
 def _is_news(report: Report) -> bool:
@@ -237,52 +270,10 @@ def _says_more(report: Report) -> bool:
     return report.fingerprint is not None or _is_news(report)
 
 
-def write_notes(connection: sa.Connection, notes: Mapping[str, Any]) -> None:
-    """Record the service's notes, for commands and the next start."""
-    for name, value in notes.items():
-        changed = connection.execute(sa.update(service).where(service.c.name == name).values(value=value)).rowcount
-        if not changed:
-            connection.execute(sa.insert(service), {"name": name, "value": value})
-
-
-def _standing(connection: sa.Connection, reports: Sequence[Report]) -> list[Report]:
-    """The reports with valid claims; of two with the same claim, the first."""
-    rows = connection.execute(_CLAIMS, {"ids": [report.verdict.job_id for report in reports]})
-    claims = {row.job_id: row.claim for row in rows}
-    standing = []
-    for report in reports:
-        if claims.get(report.verdict.job_id) == report.claim:
-            del claims[report.verdict.job_id]
-            standing.append(report)
-    return standing
-
-
-def _tracked(row: Any) -> Tracked:
-    return Tracked(
-        job_id=row.job_id,
-        every=row.every,
-        memory=Memory(**{name: getattr(row, name) for name in _MEMORY}),
-        limits=row.limits and Limits.from_json(row.limits),
-        gate=row.gate and Gate.from_json(row.gate),
-    )
-
-
 def _quiet_row(report: Report) -> list[int | None]:
     verdict = report.verdict
     times = (report.claim, report.at, verdict.memory.seen_at, verdict.due_at)
     return [verdict.job_id, *(None if time is None else microseconds(time) for time in times)]
-
-
-def _row(report: Report) -> dict[str, Any]:
-    verdict = report.verdict
-    return {
-        **{name: getattr(verdict.memory, name) for name in _MEMORY},
-        "_job_id": verdict.job_id,
-        "_claim": report.claim,
-        "_fingerprint": report.fingerprint,
-        "polled_at": report.at,
-        "due_at": verdict.due_at,
-    }
 
 
 def _transition(report: Report) -> dict[str, Any] | None:

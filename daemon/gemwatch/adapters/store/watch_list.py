@@ -8,13 +8,17 @@ from typing import Any
 import sqlalchemy as sa
 
 from gemwatch.adapters.store import dialects
+from gemwatch.adapters.store.database import leading
 from gemwatch.adapters.store.discovery.rules import apply_rules, found_jobs
 from gemwatch.adapters.store.groups import join_groups
+from gemwatch.adapters.store.notes import read_note, write_notes
 from gemwatch.adapters.store.tables import microseconds, watches
 from gemwatch.core.job import is_end
 from gemwatch.core.lists.rules import rules_by_key, watch_of
 from gemwatch.core.settings import Applied, Rule, Watch
+from gemwatch.core.sharing.watch_lists import WatchListMark
 
+_MARK = "watch_list"  # the note about the applied watch list
 _SLICE = 1000  # rows at a time: the process would keep the memory for a whole list
 _bind = sa.bindparam
 
@@ -75,31 +79,43 @@ class WatchList:
     """The configured part of the watches."""
 
     def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
+        self._engine = leading(engine)
 
-    def apply(self, wanted: Sequence[Watch], every: timedelta, now: datetime, rules: Sequence[Rule] = ()) -> Applied:
+    def mark(self) -> WatchListMark | None:
+        """Which watch list is applied, if several replicas share the store."""
+        with self._engine.begin() as connection:
+            return WatchListMark.from_json(read_note(connection, _MARK))
+
+    def apply(
+        self,
+        wanted: Sequence[Watch],
+        every: timedelta,
+        now: datetime,
+        rules: Sequence[Rule] = (),
+        *,
+        mark: WatchListMark | None = None,
+        only_add: bool = False,
+    ) -> Applied:
         """Make the watch list equal to the configuration. `every`: the interval of watches without their own.
 
         Does not touch unchanged watches, so that their polls do not move. A job that is watched again keeps its
         history and memory, and is polled once more even if it has ended. Watches that rules made follow their rule;
         without it they stay until their jobs end.
+
+        `mark` is kept for other replicas. `only_add`: watches that exist stay as they are, and so does the mark.
         """
         with self._engine.begin() as connection:
+            if mark is not None and not only_add:
+                write_notes(connection, {_MARK: mark.as_json()})
             apply_rules(connection, rules, now)
             known = {row.job_id: row for row in connection.execute(_KNOWN)}
             edit = _Edit(every=every, now=now)
             for watch in wanted:
-                edit.want(watch, known.pop(watch.job_id, None))
-            found, by_key = found_jobs(connection), rules_by_key(rules)
-            for job_id, row in known.items():
-                key, job = found.get(job_id, (None, None))
-                rule = by_key.get(key) if key is not None else None
-                if not row.watched:
-                    continue
-                if rule is not None and job is not None:
-                    edit.change(row, {**configured(watch_of(rule, job), every), "rule": key})
-                elif row.rule is None:
-                    edit.removed.append({"_job_id": job_id, "_now": now})
+                row = known.pop(watch.job_id, None)
+                if row is None or not (only_add and row.watched):
+                    edit.want(watch, row)
+            if not only_add:
+                _follow_rules(connection, edit, known, rules)
             for start in range(0, len(edit.added), _SLICE):
                 connection.execute(sa.insert(watches), edit.added[start : start + _SLICE])
             if edit.again or edit.changed:
@@ -144,6 +160,20 @@ class _Edit:
             self.changed.append({"_job_id": row.job_id, **_schedule(row, values, self.now), **values})
             if values["group_name"] != row.group_name:
                 self.joined.add(values["group_name"])
+
+
+def _follow_rules(connection: sa.Connection, edit: _Edit, known: Mapping[int, Any], rules: Sequence[Rule]) -> None:
+    """What happens to known watches that are not in the list: they follow the rule that made them, or are removed."""
+    found, by_key = found_jobs(connection), rules_by_key(rules)
+    for job_id, row in known.items():
+        key, job = found.get(job_id, (None, None))
+        rule = by_key.get(key) if key is not None else None
+        if not row.watched:
+            continue
+        if rule is not None and job is not None:
+            edit.change(row, {**configured(watch_of(rule, job), edit.every), "rule": key})
+        elif row.rule is None:
+            edit.removed.append({"_job_id": job_id, "_now": edit.now})
 
 
 def configured(watch: Watch, every: timedelta) -> dict[str, Any]:

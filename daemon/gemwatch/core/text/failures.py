@@ -1,4 +1,4 @@
-"""The words for failures of the service, for messages, pages and commands: what happened, meaning, what to do."""
+"""The words for failures of the service, which make a long file: for messages, pages and commands."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -23,6 +23,7 @@ class Failure(StrEnum):
     API_FORM = "api-form"
     DISCOVERY = "discovery"
     RULES_FULL = "rules-full"
+    LISTS_DIFFER = "lists-differ"
     STORE = "store"
     TARGET = "target"
     TARGET_WITH_FALLBACK = "target-with-fallback"
@@ -58,6 +59,8 @@ class Words:
 
 
 _RESUMED = "All jobs are polled again. Jobs that finished in the meantime are reported now."
+_REPLICA_RESUMED = "This replica polls again."
+_OTHERS_POLL = "This replica polls no job until its login works. The others poll its jobs, so nothing is missed."
 _BLIND = "gemwatch cannot see jobs finish. It keeps trying, and reports jobs that finish in the meantime afterwards."
 _FIX_FILE = "Correct the file and save it. gemwatch reads it again automatically. To check it first, run:"
 _FIX_TARGET = "Fix the target, then try it:"
@@ -125,6 +128,12 @@ FAILING: Mapping[Failure, Words] = {
         to_do="Check that your account may list its jobs. If it may not use a job type, name the other one with "
         "job_type in the rule. To try now, run:",
         commands=("{gemwatch} discover",),
+    ),
+    Failure.LISTS_DIFFER: Words(
+        title="watch lists differ",
+        happened="Several daemons share the store, and some have another watch list than the applied one.",
+        meaning="The applied one stays in force. If one of these daemons leads, it adds jobs and removes none.",
+        to_do="Give all daemons the same watch list, rules, groups and targets.",
     ),
     Failure.RULES_FULL: Words(
         title="a rule finds too many jobs",
@@ -213,6 +222,12 @@ RECOVERED: Mapping[Failure, Words] = {
         meaning="The rules under discover find jobs again, also those that were requested in the meantime.",
         to_do="Nothing.",
     ),
+    Failure.LISTS_DIFFER: Words(
+        title="watch lists agree again",
+        happened="All daemons on the store have the applied watch list.",
+        meaning="Whichever of them leads, the same jobs are watched.",
+        to_do="Nothing.",
+    ),
     Failure.RULES_FULL: Words(
         title="all rules can watch more jobs again",
         happened="No rule under discover watches as many unfinished jobs as its max allows.",
@@ -246,6 +261,8 @@ def _failure_of(event: Event, facts: FailureFacts) -> Failure:  # noqa: PLR0911 
             return Failure.DISCOVERY
         case ConfigFacts(rules=True):
             return Failure.RULES_FULL
+        case ConfigFacts(lists=True):
+            return Failure.LISTS_DIFFER
         case ApiFacts(bad_answer=bad):
             return Failure.API_FORM if bad else Failure.API
         case StoreFacts():
@@ -261,9 +278,12 @@ def _failure_of(event: Event, facts: FailureFacts) -> Failure:  # noqa: PLR0911 
 def words_for(event: Event, facts: FailureFacts) -> Words:
     """The words for a failure or its recovery, with its numbers."""
     failure = _failure_of(event, facts)
+    of_replica = failure is Failure.LOGIN and isinstance(facts, LoginFacts) and facts.replica is not None
     if facts.over:
-        return RECOVERED[failure]
+        return replace(RECOVERED[failure], meaning=_REPLICA_RESUMED) if of_replica else RECOVERED[failure]
     words = FAILING[failure]
+    if of_replica and isinstance(facts, LoginFacts):
+        return replace(words, meaning=_OTHERS_POLL if facts.others_poll else f"No replica polls. {words.meaning}")
     if isinstance(facts, ConfigFacts) and failure is Failure.CONFIG_ENTRIES and facts.problems:
         number = formatting.counted(len(facts.problems), "watch entry", "watch entries")
         return replace(words, title=f"{number} skipped")

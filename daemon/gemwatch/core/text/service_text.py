@@ -38,6 +38,8 @@ def blocks(event: Event, facts: FailureFacts, context: Context) -> Iterator[Bloc
         yield Fact(label="Reason", line=(reason,))
     if isinstance(facts, LoginFacts) and not facts.over and not facts.some_jobs and event.job_id is None:
         yield Fact(label="Likely cause", line=(likely_cause(facts.culprit, facts.http_status),))
+    if isinstance(facts, LoginFacts) and facts.replica is not None:
+        yield Fact(label="Replica", line=(foreign(facts.replica, formatting.LONGEST_NAME),))
     if isinstance(facts, TargetFacts) and not facts.over and facts.fallback:
         yield Fact(label="Fallback", line=(foreign(facts.fallback, formatting.LONGEST_NAME),))
     yield Paragraph(label="Meaning", line=(words.meaning,))
@@ -79,6 +81,8 @@ def unknown(event: Event) -> Iterator[Block]:
 def _problems(facts: ConfigFacts, context: Context) -> Iterator[Block]:
     for rule in facts.full_rules[:_MOST_PROBLEMS]:
         yield Item(line=(foreign(rule, 300),))
+    if facts.hosts:
+        yield Fact(label="Hosts", line=(foreign(formatting.listed(facts.hosts), 300),))
     for problem in facts.problems[:_MOST_PROBLEMS]:
         yield Item(line=(foreign(problem, 300),))
     if len(facts.problems) > _MOST_PROBLEMS:

@@ -1,13 +1,13 @@
 """Moves a store with all that is in it into another, empty one, between any two kinds of database."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import sqlalchemy as sa
 
 from gemwatch.adapters.store import dialects
-from gemwatch.adapters.store.database import Lock, Writer, WriterLock, open_to_read, open_to_write
-from gemwatch.adapters.store.databases.leases import Lease
+from gemwatch.adapters.store.database import Lock, WriterLock, open_to_read, open_to_write
+from gemwatch.adapters.store.databases.leases import Exclusive
 from gemwatch.adapters.store.files import StoreError
 from gemwatch.adapters.store.schema import check, revision_of, upgrade
 from gemwatch.adapters.store.tables import leases, metadata, replicas, service
@@ -42,8 +42,8 @@ def copy(source: Place, target: Place) -> dict[str, int]:
 
 
 @contextmanager
-def held(place: Place, on_wait: Callable[[Writer], None] = lambda _: None) -> Iterator[Lock]:
-    """The store with current tables, locked. Raises AlreadyRunningError while a daemon uses it."""
+def held(place: Place) -> Iterator[Lock]:
+    """The store with current tables, for this process alone. Raises AlreadyRunningError while a daemon uses it."""
     if not isinstance(place, Postgresql):
         with WriterLock(place) as lock:
             upgrade(place)
@@ -51,7 +51,7 @@ def held(place: Place, on_wait: Callable[[Writer], None] = lambda _: None) -> It
         return
     if is_empty(place):
         upgrade(place)
-    with Lease(place, on_wait) as lease:
+    with Exclusive(place) as lease:
         upgrade(place)
         yield lease
 

@@ -1,68 +1,102 @@
-"""The lease of a PostgreSQL store: one daemon holds it and renews it, and others stay away until it ends.
+"""Leases on a PostgreSQL store: who leads, who sends to a target, and the commands that need it for themselves.
 
-It is a row, not a lock of a session: a pooler may share sessions, and a failover ends them.
+They are rows, not locks of a session: a pooler may share sessions, and a failover ends them.
 """
 
 import os
 import secrets
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Collection
+from datetime import timedelta
 from typing import Any, Self
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 
 from gemwatch import __version__
 from gemwatch.adapters.store import dialects
 from gemwatch.adapters.store.database import AlreadyRunningError, Writer
 from gemwatch.adapters.store.databases import postgresql
 from gemwatch.adapters.store.files import StoreError
-from gemwatch.adapters.store.tables import leases
+from gemwatch.adapters.store.tables import leases, replicas
 from gemwatch.core.settings import Postgresql
+from gemwatch.core.sharing.replicas import DEAD_AFTER, LEASE
 
-LENGTH, RENEWED_EVERY = 20.0, 5.0  # seconds
 LEADER = "leader"
-_PAUSE = 0.5  # seconds between two reads of a lease that another daemon may have left behind
-_MICROSECONDS = 1_000_000
+_COMMAND = "command"  # the lease of a command that daemons must stay away from
+_PAUSE = 0.5  # seconds between two reads of the row of a daemon that may have been killed
+_MICROSECOND = timedelta(microseconds=1)
+_INT = sa.BigInteger()
 # The database's clock, because the clocks of two machines may differ.
-NOW = sa.cast(sa.func.extract("epoch", sa.func.clock_timestamp()) * _MICROSECONDS, sa.BigInteger)
-_UNTIL = NOW + int(LENGTH * _MICROSECONDS)
-_MINE = (leases.c.name == LEADER) & (leases.c.holder == sa.bindparam("me"))
-_RENEW = sa.update(leases).where(_MINE).values(expires_at=_UNTIL)
-_HELD = sa.select(leases.c.holder).where(_MINE)
-_READ = sa.select(leases, (sa.type_coerce(leases.c.expires_at, sa.BigInteger) > NOW).label("valid")).where(
-    leases.c.name == LEADER
-)
+NOW = sa.cast(sa.func.extract("epoch", sa.func.clock_timestamp()) * 1_000_000, _INT)
+_UNTIL = NOW + LEASE // _MICROSECOND
+VALID = sa.type_coerce(leases.c.expires_at, _INT) > NOW
+IS_LIVE = sa.type_coerce(replicas.c.seen_at, _INT) > NOW - DEAD_AFTER // _MICROSECOND
+_bind = sa.bindparam
+_names: sa.BindParameter[list[str]] = _bind("names", expanding=True)
+_HELD = sa.select(leases.c.name, leases.c.holder, VALID.label("valid")).where(leases.c.name.in_(_names))
+_RENEW = sa.update(leases).where(leases.c.holder == _bind("me"), leases.c.name.in_(_names)).values(expires_at=_UNTIL)
+_GIVE_UP = sa.delete(leases).where(leases.c.holder == _bind("me"), leases.c.name.not_in(_names))
+# Waits for nobody: the holder may be in the middle of a transaction, and then its lease is in use.
+_ENDED = sa.select(leases.c.name).where(leases.c.name.in_(_names), ~VALID).with_for_update(skip_locked=True)
+_READ_COMMAND = sa.select(leases).where(leases.c.name == _COMMAND, VALID)
+# A start of a daemon and of a command exclude each other.
+_NO_STARTS = "LOCK TABLE leases IN SHARE ROW EXCLUSIVE MODE"
 
 
-class Lease:
-    """The daemon holds the lease while it runs. Each of its transactions makes sure of that.
+def hold(connection: sa.Connection, me: str, wanted: Collection[str]) -> tuple[set[str], set[str]]:
+    """Renew the leases that are ours, take those that are free, and give up those that are no longer wanted.
 
-    A daemon that was frozen for longer than the lease writes nothing when it continues.
+    Returns those that we hold now, and those of them that we have taken.
     """
+    rows = {row.name: row for row in connection.execute(_HELD, {"names": list(wanted)})}
+    mine = {name for name, row in rows.items() if row.holder == me}
+    if mine and connection.execute(_RENEW, {"me": me, "names": list(mine)}).rowcount != len(mine):
+        mine &= {row.name for row in connection.execute(_HELD, {"names": list(mine)}) if row.holder == me}
+    connection.execute(_GIVE_UP, {"me": me, "names": list(wanted)})
+    taken = set[str]()
+    values = {**_own(), "holder": me, "expires_at": _UNTIL}
+    if ended := sorted(name for name, row in rows.items() if row.holder != me and not row.valid):
+        free = connection.execute(_ENDED, {"names": ended}).scalars().all()
+        if free:
+            connection.execute(sa.update(leases).where(leases.c.name.in_(free)).values(values))
+        taken |= set(free)
+    for name in sorted({*wanted} - {*rows}):
+        new = insert(leases).values(name=name, **values).on_conflict_do_nothing().returning(leases.c.name)
+        taken |= set(connection.execute(new).scalars())
+    return mine | taken, taken
 
-    def __init__(self, place: Postgresql, on_wait: Callable[[Writer], None] = lambda _: None) -> None:
-        """`on_wait` is called once if the lease of another daemon has not ended yet."""
-        self._place, self._on_wait = place, on_wait
-        self.holder = secrets.token_hex(8)
-        self._renewed = 0.0
+
+def refuse_during_command(connection: sa.Connection) -> None:
+    """At the start of a daemon. Raises AlreadyRunningError while a command needs the store for itself."""
+    connection.exec_driver_sql(_NO_STARTS)
+    if (row := connection.execute(_READ_COMMAND).first()) is not None:
+        raise AlreadyRunningError(
+            f"a command such as `gemwatch db copy` uses the store, as {_holder(row)}: try again when it has ended"
+        )
+
+
+class Exclusive:
+    """A command has the store for itself: no daemon uses it or starts on it."""
+
+    def __init__(self, place: Postgresql) -> None:
+        self._place = place
+        self._me = secrets.token_hex(8)
 
     def __enter__(self) -> Self:
-        """Take the lease, whose tables exist. Waits for the end of one that a killed daemon has left behind.
+        """Raises AlreadyRunningError if a daemon or a command uses the store. The tables exist.
 
-        Raises AlreadyRunningError if another daemon renews its own.
+        Waits until the rows of killed daemons are too old.
         """
         engine = postgresql.open_to_migrate(self._place)
         try:
-            deadline, first = time.monotonic() + LENGTH + RENEWED_EVERY, None
+            deadline, first = time.monotonic() + DEAD_AFTER.total_seconds() + 5, None
             while (row := self._try(engine)) is not None:
-                if first is None:
-                    first = row.expires_at
-                    self._on_wait(_holder(row))
-                if row.expires_at != first or time.monotonic() > deadline:
+                first = first or row.seen_at
+                if row.seen_at != first or time.monotonic() > deadline:
                     raise AlreadyRunningError(
-                        f"gemwatch already runs on this store, as {_holder(row)}: two would send everything twice. "
-                        "Stop that one first, or give this one a store.url of its own"
+                        f"gemwatch already runs on this store, as {_holder(row)}. Stop it first"
                     )
                 time.sleep(_PAUSE)
         except sa.exc.DatabaseError as error:
@@ -72,63 +106,49 @@ class Lease:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Give the lease up, so that the next daemon starts at once."""
         engine = postgresql.open_to_write(self._place)
         try:
             with engine.begin() as connection:
-                connection.execute(sa.delete(leases).where(_MINE), {"me": self.holder})
+                connection.execute(_GIVE_UP, {"me": self._me, "names": []})
         except sa.exc.DatabaseError:
             pass  # it ends by itself
         finally:
             engine.dispose()
 
     def keep(self, connection: sa.Connection) -> None:
-        """At the beginning of a transaction: make sure that the lease is ours until its end, and renew it in time.
-
-        What need not be durable is not locked, since it can be repeated, and since a lock is a write: every read
-        would wake the pages.
-        """
-        now = time.monotonic()
-        if now - self._renewed >= RENEWED_EVERY:
-            held = bool(connection.execute(_RENEW, {"me": self.holder}).rowcount)
-            self._renewed = now
-        else:
-            relaxed = connection.get_execution_options().get(dialects.RELAXED)
-            query = _HELD if relaxed else _HELD.with_for_update(read=True)
-            held = connection.execute(query, {"me": self.holder}).first() is not None
-        if not held:
-            self._renewed = 0.0
-            other = connection.execute(_READ).first()
-            name = "another daemon" if other is None else str(_holder(other))
-            raise AlreadyRunningError(
-                f"this process did not renew its lease on the store for {LENGTH:.0f} s, and {name} has taken over"
-            )
+        """At the beginning of a transaction: renew the lease, which nobody can take until the transaction ends."""
+        if not connection.execute(_RENEW, {"me": self._me, "names": [_COMMAND]}).rowcount:
+            raise AlreadyRunningError("this command was stopped for too long, and another one uses the store now")
 
     def _try(self, engine: sa.Engine) -> Any:
-        """Take the lease and return None, or return the row of the daemon that has it."""
-        values = {
-            "name": LEADER,
-            "holder": self.holder,
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "version": __version__,
-            "expires_at": _UNTIL,
-        }
+        """Take the lease and return None, or return the row of a daemon that lives."""
         with engine.begin() as connection:
-            connection.exec_driver_sql("LOCK TABLE leases IN SHARE ROW EXCLUSIVE MODE")  # two may start at once
-            row = connection.execute(_READ).first()
-            if row is not None and row.valid:
-                return row
-            connection.execute(sa.delete(leases).where(leases.c.name == LEADER))
-            connection.execute(sa.insert(leases).values(values))
-        return None
+            refuse_during_command(connection)
+            row = connection.execute(_ANY_LIVE).first()
+            if row is None:
+                connection.execute(sa.delete(leases).where(leases.c.name == _COMMAND))
+                values = {**_own(), "name": _COMMAND, "holder": self._me, "expires_at": _UNTIL}
+                connection.execute(sa.insert(leases).values(values))
+        return row
+
+
+_ANY_LIVE = sa.select(replicas).where(IS_LIVE).order_by(replicas.c.seen_at.desc()).limit(1)
+_LEADING = (
+    sa.select(leases.c.host, leases.c.pid)
+    .join(replicas, replicas.c.id == leases.c.holder)
+    .where(leases.c.name == LEADER, IS_LIVE)
+)
 
 
 def holder_of(engine: sa.Engine) -> Writer | None:
-    """The daemon that uses this PostgreSQL store; None if there is none."""
+    """The daemon that leads on this PostgreSQL store, else any that lives; None if there is none."""
     with engine.begin() as connection:
-        row = connection.execute(_READ).first()
-    return None if row is None or not row.valid else _holder(row)
+        row = connection.execute(_LEADING).first() or connection.execute(_ANY_LIVE).first()
+    return None if row is None else _holder(row)
+
+
+def _own() -> dict[str, Any]:
+    return {"host": socket.gethostname(), "pid": os.getpid(), "version": __version__}
 
 
 def _holder(row: Any) -> Writer:

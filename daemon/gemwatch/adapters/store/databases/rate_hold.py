@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from gemwatch.adapters.store.databases.leases import NOW
-from gemwatch.adapters.store.recording import write_notes
+from gemwatch.adapters.store.notes import write_notes
 from gemwatch.adapters.store.tables import EPOCH, service
 from gemwatch.core.sharing.rate import Hold, after_report, wait_for
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gemwatch.adapters.store.database import leading
 from gemwatch.adapters.store.groups import join_groups
 from gemwatch.adapters.store.tables import discovered, rules, watches
 from gemwatch.adapters.store.watch_list import CONFIGURE, configured
@@ -49,7 +50,7 @@ class Discoveries:
     """Every method is one transaction and safe to retry."""
 
     def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
+        self._engine = leading(engine)
 
     def add(
         self, found: Sequence[tuple[Rule, JobDetails]], listed: Collection[int], every: timedelta, now: datetime

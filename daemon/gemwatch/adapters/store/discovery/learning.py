@@ -6,6 +6,7 @@ from operator import attrgetter
 
 import sqlalchemy as sa
 
+from gemwatch.adapters.store.database import leading
 from gemwatch.adapters.store.runs import Learner, learned_marker
 from gemwatch.adapters.store.tables import learned_runs, runs, watches
 from gemwatch.core.estimates.estimate import Experience
@@ -20,7 +21,7 @@ class Learning:
     """Every method is one transaction and safe to retry."""
 
     def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
+        self._engine = leading(engine)
 
     def is_new(self) -> bool:
         """Whether the store has no runs yet."""

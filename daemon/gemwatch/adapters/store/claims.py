@@ -1,0 +1,97 @@
+"""Claims of watches for polls: takes them, checks them, and releases those of dead replicas. Used in a transaction.
+
+A claim has a time and a replica. What is recorded without the same claim in the row is void. Outbox does the same for
+deliveries.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import fields
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from gemwatch.adapters.store.tables import deliveries, replicas, watches
+from gemwatch.core.gate import Gate
+from gemwatch.core.limits import Limits
+from gemwatch.core.polls.tracked import Memory, Tracked
+from gemwatch.core.work import Report, WatchClaim
+
+MEMORY = tuple(field.name for field in fields(Memory))
+_bind = sa.bindparam
+_DUE_WATCHES = (
+    sa.select(
+        watches.c.job_id,
+        watches.c.every,
+        watches.c.due_at,
+        watches.c.fingerprint,
+        watches.c.limits,
+        watches.c.gate,
+        *(watches.c[name] for name in MEMORY),
+    )
+    .where(watches.c.due_at <= _bind("now"))
+    .order_by(watches.c.due_at)
+    .limit(_bind("most"))
+    .with_for_update(skip_locked=True)
+)
+_CLAIM_WATCHES = (
+    sa.update(watches)
+    .where(watches.c.job_id.in_(_bind("ids", expanding=True)))
+    .values(claim=_bind("ticket"), claimed_by=_bind("me"), due_at=_bind("until"))
+)
+_CLAIMS = sa.select(watches.c.job_id, watches.c.claim).where(
+    watches.c.job_id.in_(_bind("ids", expanding=True)), watches.c.claimed_by == _bind("me")
+)
+
+
+def claim_watches(connection: sa.Connection, me: str, now: datetime, most: int, lease: timedelta) -> list[WatchClaim]:
+    """Claim up to `most` due watches, the longest due first."""
+    rows = connection.execute(_DUE_WATCHES, {"now": now, "most": most}).all()
+    if rows:
+        ids = [row.job_id for row in rows]
+        connection.execute(_CLAIM_WATCHES, {"ids": ids, "ticket": now, "me": me, "until": now + lease})
+    return [
+        WatchClaim(tracked=_tracked(row), claim=now, due_at=row.due_at, fingerprint=row.fingerprint) for row in rows
+    ]
+
+
+def standing(connection: sa.Connection, me: str, reports: Sequence[Report]) -> list[Report]:
+    """The reports with valid claims; of two with the same claim, the first."""
+    ids = [report.verdict.job_id for report in reports]
+    claims = {row.job_id: row.claim for row in connection.execute(_CLAIMS, {"ids": ids, "me": me})}
+    valid = []
+    for report in reports:
+        if claims.get(report.verdict.job_id) == report.claim:
+            del claims[report.verdict.job_id]
+            valid.append(report)
+    return valid
+
+
+def release(connection: sa.Connection, holders: Collection[str]) -> None:
+    """Make due what these replicas had claimed."""
+    if holders:
+        for table in (watches, deliveries):
+            _release(connection, table, table.c.claimed_by.in_(holders))
+
+
+def release_orphans(connection: sa.Connection) -> None:
+    """Make due what was claimed by nobody who has a row. On SQLite that is every claim."""
+    live = sa.select(replicas.c.id)
+    for table in (watches, deliveries):
+        _release(connection, table, sa.or_(table.c.claimed_by.is_(None), table.c.claimed_by.not_in(live)))
+
+
+def _release(connection: sa.Connection, table: sa.Table, whose: sa.ColumnElement[bool]) -> None:
+    held, (key,) = sa.and_(table.c.claim.is_not(None), whose), table.primary_key
+    ids = sa.select(key).where(held).order_by(key).with_for_update()
+    connection.execute(sa.update(table).where(key.in_(ids)).values(due_at=table.c.claim, claim=None))
+
+
+def _tracked(row: Any) -> Tracked:
+    return Tracked(
+        job_id=row.job_id,
+        every=row.every,
+        memory=Memory(**{name: getattr(row, name) for name in MEMORY}),
+        limits=row.limits and Limits.from_json(row.limits),
+        gate=row.gate and Gate.from_json(row.gate),
+    )

@@ -178,6 +178,22 @@ EVENTS: Mapping[str, Event] = {
     ),
     "discovery-recovered": service(EventKind.API, over=True, discovery=True, since="2026-02-18T10:00:00+00:00"),
     "lists-differ": service(EventKind.CONFIG, over=False, lists=True, hosts=["gem-1.example.com", "gem-2"]),
+    "lists-agree": service(EventKind.CONFIG, over=True, lists=True),
+    "login-refused-on-a-replica": service(
+        EventKind.LOGIN,
+        over=False,
+        reason="HTTP 401",
+        since="2026-02-18T13:21:00+00:00",
+        http_status=401,
+        replica="gem-2.example.com",
+        others_poll=True,
+    ),
+    "login-refused-on-all-replicas": service(
+        EventKind.LOGIN, over=False, reason="HTTP 401", since="2026-02-18T13:21:00+00:00", replica="gem-2.example.com"
+    ),
+    "login-recovered-on-a-replica": service(
+        EventKind.LOGIN, over=True, since="2026-02-18T10:00:00+00:00", replica="gem-2.example.com"
+    ),
     "rules-full": service(EventKind.CONFIG, over=False, rules=True, full_rules=['input "*"', 'storage "a_*"']),
     "rules-not-full": service(EventKind.CONFIG, over=True, rules=True),
     "config-refused": service(EventKind.CONFIG, over=False, refused=True, problems=[PROBLEM]),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gemwatch import client as api
+from gemwatch.adapters.store.tables import groups, watches
 from gemwatch.client import (
     AddressError,
     Client,
@@ -23,6 +24,8 @@ from gemwatch.client import (
 )
 from gemwatch.core.settings import WebSettings
 from gemwatch.web.api.openapi import document
+from support import filled
+from support.clock import START
 from support.daemon import free_port
 from support.filled import fill
 from support.http import Handler, Server
@@ -48,7 +51,17 @@ def client(url: str) -> Iterator[Client]:
 
 @pytest.mark.parametrize(
     "shape",
-    [api.Job, api.Delivery, api.Estimate, api.Range, api.Run, api.Service, api.TargetDown, api.JobWithHistory],
+    [
+        api.Job,
+        api.Group,
+        api.Delivery,
+        api.Estimate,
+        api.Range,
+        api.Run,
+        api.Service,
+        api.TargetDown,
+        api.JobWithHistory,
+    ],
 )
 def test_client_knows_every_field_of_the_api(shape: Any) -> None:
     described = document()["components"]["schemas"][shape.__name__]["properties"]
@@ -73,6 +86,19 @@ def test_jobs_can_be_filtered(client: Client) -> None:
     assert sorted(client.jobs([5, 2, 5, 99])) == [2, 5]
     assert sorted(client.jobs(range(3, 400))) == [3, 4, 5]
     assert client.jobs([]) == {}
+
+
+def test_groups_have_the_values_that_the_api_answers(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    members = [{**filled.seen(job_id, "SUCCESS"), "group_name": "release"} for job_id in (1, 2)]
+    filled.add(store, (watches, [*members, filled.seen(3, "FAILED")]))
+    filled.add(store, (groups, [{"name": "release", "member_added_at": START}]))
+    with served_in_a_thread(store) as url, Client(url) as client:
+        (group,) = client.groups().values()
+        assert sorted(client.jobs(group="release")) == [1, 2]
+        assert client.jobs(group="other") == {}
+    assert (group.name, group.members, group.finished, group.jobs) == ("release", 2, 2, {"SUCCESS": 2})
+    assert (group.member_added_at, group.done_at, group.incomplete) == (START, None, False)
 
 
 def test_one_job_has_its_history(client: Client) -> None:

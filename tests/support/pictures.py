@@ -26,6 +26,7 @@ def main(folder: Path) -> None:
             take(browser, f"{base}/", folder / "page.png")
             take(browser, f"{base}/", folder / "page-dark.png", light="dark")
             take(browser, f"{base}/jobs/{scene.job_id('Spain weekly')}", folder / "job.png")
+            take(browser, f"{base}/?group={scene.RELEASE}", folder / "group.png")
             take(browser, f"{base}/", folder / "page-phone.png", size=PHONE)
             for service, page in pages.items():
                 take_message(browser, page, folder / f"message-{service}.png")

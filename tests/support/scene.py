@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from gemwatch.adapters.store.database import open_to_write
 from gemwatch.adapters.store.details import replace_details
 from gemwatch.adapters.store.schema import upgrade
-from gemwatch.adapters.store.tables import deliveries, events, messages, runs, service, transitions, watches
+from gemwatch.adapters.store.tables import deliveries, events, groups, messages, runs, service, transitions, watches
 from gemwatch.core.events import Event
 from gemwatch.core.job import JobDetails, Seen
 from gemwatch.core.kinds import FailedFacts
@@ -28,6 +28,7 @@ from support.inbox import Inbox
 
 EVERY = timedelta(minutes=1)
 LOOK = timedelta(seconds=58)  # between two looks, so that the gaps are not all the same to the second
+RELEASE = "release-2026-11"
 _SHOWN, _EARLIER = 482_917_300, 482_904_100  # ids: of the watched jobs, of those before
 
 
@@ -47,6 +48,7 @@ class Life:
     limits: str | None = None
     error: str | None = None
     delivery: str = "sent"
+    group: str | None = None
 
     @property
     def stem(self) -> str:
@@ -87,12 +89,12 @@ def _hours(number: float) -> timedelta:
 
 
 WATCHED = (
-    Life(name="Netherlands weekly", ago=_hours(1.9), ran=_hours(2.7)),
+    Life(name="Netherlands weekly", ago=_hours(1.9), ran=_hours(2.7), group=RELEASE),
     Life(name="Germany lanes", ago=_hours(6.4), waited=_hours(1.1), ran=_hours(9.5), lanes=True),
-    Life(name="Belgium weekly", ago=_hours(2.1), ran=_hours(4)),
+    Life(name="Belgium weekly", ago=_hours(2.1), ran=_hours(4), group=RELEASE),
     Life(name="Portugal pilot", ago=_hours(0.7), ran=_hours(2)),
-    Life(name="Italy weekly", ago=_hours(0.1), waited=_hours(0.5), error="HTTP 503 from the API"),
-    Life(name="Denmark weekly", ago=_hours(3.2), ran=_hours(2.6), roads=212_408, matched=0.8713),
+    Life(name="Italy weekly", ago=_hours(0.1), waited=_hours(0.5), error="HTTP 503 from the API", group=RELEASE),
+    Life(name="Denmark weekly", ago=_hours(3.2), ran=_hours(2.6), roads=212_408, matched=0.8713, group=RELEASE),
     Life(
         name="Spain weekly",
         ago=_hours(5.4),
@@ -100,9 +102,18 @@ WATCHED = (
         roads=588_112,
         matched=0.7421,
         needs_review=("matched 74.2 %, 10.1 points less than the 84.3 % before",),
+        group=RELEASE,
     ),
-    Life(name="Poland lanes", ago=_hours(9.2), ran=_hours(5.8), end="FAILED", lanes=True, delivery="failed"),
-    Life(name="Austria weekly", ago=_hours(21), ran=_hours(2.2), roads=198_332, matched=0.8568),
+    Life(
+        name="Poland lanes",
+        ago=_hours(9.2),
+        ran=_hours(5.8),
+        end="FAILED",
+        lanes=True,
+        delivery="failed",
+        group=RELEASE,
+    ),
+    Life(name="Austria weekly", ago=_hours(21), ran=_hours(2.2), roads=198_332, matched=0.8568, group=RELEASE),
     Life(name=None, ago=_hours(29), ran=_hours(1.3), roads=74_201, matched=0.9012),
 )
 _SERIES = {
@@ -138,10 +149,15 @@ def seed(place: Path, now: datetime) -> list[dict[str, Any]]:
                 scene.add(_EARLIER + 97 * number + 11 * week, life, watched=False)
         for number, life in enumerate(WATCHED):
             scene.add(_SHOWN + 7 * number, life, watched=True)
+        connection.execute(sa.insert(groups), {"name": RELEASE, "member_added_at": now - _hours(0.1)})
         connection.execute(sa.insert(service), [{"name": "login", "value": "ok"}, {"name": "api", "value": "ok"}])
     engine.dispose()
     return [
-        {"job": _SHOWN + 7 * number, **({"name": life.name} if life.name else {})}
+        {
+            "job": _SHOWN + 7 * number,
+            **({"name": life.name} if life.name else {}),
+            **({"group": life.group} if life.group else {}),
+        }
         for number, life in enumerate(WATCHED)
     ]
 
@@ -181,6 +197,7 @@ class _Scene:
             "job_id": job_id,
             "watched": watched,
             "name": life.name,
+            "group_name": life.group,
             "every": EVERY,
             "status": status,
             "status_since": seen[-1][1],

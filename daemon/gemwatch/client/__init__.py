@@ -21,6 +21,7 @@ Every method raises a `ClientError`; its kind says what the caller can do:
 from gemwatch.client.answers import (
     Delivery,
     Estimate,
+    Group,
     Job,
     JobWithHistory,
     Range,
@@ -48,6 +49,7 @@ __all__ = [
     "ClientError",
     "Delivery",
     "Estimate",
+    "Group",
     "IncompatibleError",
     "Job",
     "JobWithHistory",

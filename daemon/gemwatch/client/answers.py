@@ -70,6 +70,26 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Jobs that belong together. `jobs`: how many have each status. `done_at` None: open. `ends_at`: the expected
+    end of the last job. `incomplete`: done, but jobs that were expected did not come or did not end."""
+
+    name: str
+    done_at: datetime | None
+    incomplete: bool
+    member_added_at: datetime
+    members: int
+    finished: int
+    jobs: Mapping[str, int]
+    ends_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Groups:
+    groups: tuple[Group, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
     """A change of status. `before` None: the first sight."""
 

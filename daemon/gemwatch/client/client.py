@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from gemwatch import __version__
 from gemwatch.client.address import address_of, is_loopback
-from gemwatch.client.answers import Job, JobPage, JobWithHistory, Service
+from gemwatch.client.answers import Group, Groups, Job, JobPage, JobWithHistory, Service
 from gemwatch.client.errors import (
     AddressError,
     ClientError,
@@ -89,13 +89,17 @@ class Client:
     def jobs(self, job_ids: Collection[int] | None = None, **filters: str | bool | list[str]) -> dict[int, Job]:
         """The jobs that the daemon knows, by id: all, or those of these ids.
 
-        `filters` are parameters of /api/jobs, such as `finished=False` or `status=["FAILED"]`.
+        `filters` are parameters of /api/jobs, such as `finished=False`, `group="release"` or `status=["FAILED"]`.
         """
         if job_ids is None:
             return {job.job_id: job for job in self._pages(filters)}
         ids = list(dict.fromkeys(job_ids))
         parts = [ids[start : start + _AT_ONCE] for start in range(0, len(ids), _AT_ONCE)]
         return {job.job_id: job for part in parts for job in self._pages({**filters, "job_id": part})}
+
+    def groups(self) -> dict[str, Group]:
+        """The groups of jobs that the daemon knows, by name."""
+        return {group.name: group for group in self._get(Groups, "/api/groups").groups}
 
     def wait(
         self, job_ids: Collection[int], *, any_one: bool = False, timeout: timedelta | None = None

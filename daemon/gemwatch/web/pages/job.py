@@ -13,6 +13,7 @@ from gemwatch.web.pages import jobs as present
 from gemwatch.web.pages import plots, words
 from gemwatch.web.pages.deliveries import ShownDelivery, delivery
 from gemwatch.web.pages.plots import Plot, Point
+from gemwatch.web.pages.query import group_url
 from gemwatch.web.pages.timeline import Timeline, timeline
 from gemwatch.web.pages.words import MISSING, Badge, Remark
 
@@ -29,6 +30,7 @@ class Fact:
     at: datetime | None = None
     how: str = "moment"
     copied: bool = False  # there is a button to copy the text
+    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +124,8 @@ def _facts(job: JobRow) -> Iterator[Fact]:
         yield Fact(label="Last poll", at=job.polled_at, how="ago")
     if job.next_poll_at is not None and not job.finished:
         yield Fact(label="Next poll", at=job.next_poll_at, how="until")
+    if job.group is not None:
+        yield Fact(label="Group", text=single_line(job.group, 200), url=group_url(job.group))
     if not job.watched:
         yield Fact(label="Watched", text="no longer")
     elif job.rule is not None:

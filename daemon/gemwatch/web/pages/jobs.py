@@ -10,6 +10,7 @@ from gemwatch.core.job import Statistics, Status
 from gemwatch.core.text import formatting
 from gemwatch.core.text.sanitize import single_line
 from gemwatch.web.pages import words
+from gemwatch.web.pages.query import group_url
 from gemwatch.web.pages.words import Badge, Remark, percent
 
 _BASIS = {
@@ -62,6 +63,8 @@ class Row:
     job_id: int
     title: str
     under: tuple[str, ...]
+    group: str | None
+    group_url: str | None
     badge: Badge
     since: datetime | None
     ended: str  # "true" or "false", for the script
@@ -80,6 +83,8 @@ def row(job: JobRow, now: datetime) -> Row:
         job_id=job.job_id,
         title=words.title(job.job_id, job.name),
         under=_under(job),
+        group=single_line(job.group, formatting.LONGEST_NAME) if job.group else None,
+        group_url=group_url(job.group) if job.group else None,
         badge=badge(job),
         since=job.status_since,
         ended="true" if job.finished else "false",

@@ -10,7 +10,7 @@ from gemwatch.web.pages import words
 from gemwatch.web.pages.words import Badge
 
 ROWS = 100  # on one page
-_LONGEST_SEARCH, _LONGEST_STATUS, _LAST_PAGE = 200, 64, 1_000_000
+_LONGEST_GROUP, _LONGEST_SEARCH, _LONGEST_STATUS, _LAST_PAGE = 200, 200, 64, 1_000_000
 PROBLEMS_FIRST = "problems"
 _DESCENDING_FIRST = ("status_since", "last_polled_at", "duration")  # the latest and the longest first
 _COLUMNS = (
@@ -37,8 +37,12 @@ _ORDERS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListQuery:
-    """What the list of jobs shows. `state` is a status, or a word in place of one: see `Views.states`."""
+    """What the list of jobs shows. `state` is a status, or a word in place of one: see `Views.states`.
 
+    `group`: only its members, also those that are no longer watched.
+    """
+
+    group: str | None = None
     search: str = ""
     state: str | None = None
     sort: str = PROBLEMS_FIRST
@@ -48,6 +52,11 @@ class ListQuery:
     @property
     def offset(self) -> int:
         return (self.page - 1) * ROWS
+
+    @property
+    def watched(self) -> bool | None:
+        """What a job has to be; None: either."""
+        return None if self.group else True
 
     def url(self) -> str:
         return _address("/", self._parameters())
@@ -59,6 +68,7 @@ class ListQuery:
 
     def _parameters(self) -> list[tuple[str, str]]:
         found = [
+            ("group", self.group or ""),
             ("q", self.search),
             ("status", self.state or ""),
         ]
@@ -121,6 +131,7 @@ def query(asked: Mapping[str, str]) -> ListQuery:
     known = sort in _ORDERS
     state = asked.get("status", "")[:_LONGEST_STATUS] or None
     return ListQuery(
+        group=asked.get("group", "")[:_LONGEST_GROUP] or None,
         search=" ".join(asked.get("q", "")[:_LONGEST_SEARCH].split()),
         state=NEEDS_REVIEW if asked.get("needs_review") == "true" else state,
         sort=sort if known else usual.sort,
@@ -216,6 +227,14 @@ def delivery_pager(state: str | None, number: int, total: int) -> Pager:
         return _address("/deliveries", [(name, value) for name, value in parameters if value])
 
     return _pager(number, total, address(number - 1), address(number + 1))
+
+
+def group_pager(number: int, total: int) -> Pager:
+    return _pager(number, total, *(f"/groups?page={page}" for page in (number - 1, number + 1)))
+
+
+def group_url(name: str) -> str:
+    return ListQuery(group=name).url()
 
 
 def _pager(number: int, total: int, before: str, after: str) -> Pager:

@@ -1,6 +1,5 @@
-"""The pages: the list of jobs, one job, the deliveries. They only show, and work without a script."""
+"""The pages: the list of jobs, one job, groups, the deliveries. They only show, and work without a script."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -10,24 +9,24 @@ from starlette.routing import Route
 
 from gemwatch import __version__
 from gemwatch.adapters.store.files import StoreError
-from gemwatch.adapters.store.reads.rows import DeliveryRow, JobRow, ServiceState
+from gemwatch.adapters.store.reads.rows import DeliveryRow, JobRow, Page, ServiceState
 from gemwatch.adapters.store.reads.views import MOST, Views
 from gemwatch.core.clock import Clock
 from gemwatch.core.job import Status
-from gemwatch.core.text import formatting
 from gemwatch.core.text.context import Context
 from gemwatch.web.http import parameters
 from gemwatch.web.http.health import State
 from gemwatch.web.http.parameters import ParameterError
 from gemwatch.web.http.shared import Handler, SharedAnswers
+from gemwatch.web.pages import headings
 from gemwatch.web.pages import query as asking
-from gemwatch.web.pages import words
 from gemwatch.web.pages.banners import banners, store_banner
 from gemwatch.web.pages.deliveries import FAILED_FIRST, delivery
 from gemwatch.web.pages.exports import badge_svg, jobs_csv
+from gemwatch.web.pages.groups import shown_group
 from gemwatch.web.pages.job import job_page
 from gemwatch.web.pages.jobs import row
-from gemwatch.web.pages.query import ROWS, Chip, ListQuery, Pager
+from gemwatch.web.pages.query import ROWS, ListQuery
 from gemwatch.web.pages.rendering import Renderer, static_files
 
 
@@ -56,6 +55,7 @@ class Pages:
         return [
             Route("/", shared(self._safely(self._jobs))),
             Route("/jobs/{job_id}", shared(self._safely(self._job))),
+            Route("/groups", shared(self._safely(self._groups))),
             Route("/deliveries", shared(self._safely(self._deliveries))),
             Route("/jobs.csv", shared(self._safely(self._csv))),
             Route("/badge.svg", shared(self._badge)),
@@ -63,37 +63,57 @@ class Pages:
         ]
 
     async def _jobs(self, request: Request) -> Response:
+        """The watched jobs, or all members of a group."""
         asked = asking.query(request.query_params)
         service = await self._views.service()
-        counts = await self._views.states(search=asked.search or None)
-        found = await self._views.jobs(
-            search=asked.search or None,
-            state=asked.state,
-            watched=True,
-            sort=asked.sort,
-            descending=asked.descending,
-            limit=ROWS,
-            offset=asked.offset,
-        )
+        found = await self._find(asked, ROWS, asked.offset)
+        counts = await self._views.states(search=asked.search or None, watched=asked.watched, group=asked.group)
+        of_group = await self._views.groups(asked.group) if asked.group else ()
         now, pages = self._clock.now(), asking.pager(asked, found.total)
+        if asked.group and not of_group:
+            return self._page(
+                "problem.html",
+                service,
+                now,
+                status=404,
+                here="groups",
+                heading="gemwatch does not know this group",
+                words="A group is known while gemwatch knows at least one of its jobs.",
+                command=None,
+            )
+        group = shown_group(of_group[0]) if of_group else None
         watched = asking.counts_of(service.jobs)
+        states = of_group[0].jobs if of_group else watched
         return self._page(
             "jobs.html",
             service,
             now,
             status=404 if pages.missing else 200,
-            here="jobs",
-            heading=_heading(watched),
-            summary=_summary(watched),
-            watched=sum(watched.values()),
+            here="groups" if group else "jobs",
+            heading=f"{group.name}: {group.words}" if group else headings.heading(watched),
+            summary="" if group else headings.summary(watched),
+            group=group,
+            jobs=sum(states.values()),
             query=asked,
             chips=asking.chips(asked, counts),
             orders=asking.orders(asked),
             columns=asking.columns(asked),
             order_words=asking.order_words(asked),
             rows=[row(job, now) for job in found.rows],
-            nothing=_nothing(asked, pages, watched),
+            nothing=headings.nothing(asked, pages, states),
             pages=pages,
+        )
+
+    async def _find(self, asked: ListQuery, limit: int, offset: int) -> Page[JobRow]:
+        return await self._views.jobs(
+            search=asked.search or None,
+            state=asked.state,
+            watched=asked.watched,
+            group=asked.group,
+            sort=asked.sort,
+            descending=asked.descending,
+            limit=limit,
+            offset=offset,
         )
 
     async def _csv(self, request: Request) -> Response:
@@ -101,20 +121,29 @@ class Pages:
         asked = asking.query(request.query_params)
         jobs: list[JobRow] = []
         while True:
-            found = await self._views.jobs(
-                search=asked.search or None,
-                state=asked.state,
-                watched=True,
-                sort=asked.sort,
-                descending=asked.descending,
-                limit=MOST,
-                offset=len(jobs),
-            )
+            found = await self._find(asked, MOST, len(jobs))
             jobs += found.rows
             if not found.rows or len(jobs) >= found.total:
                 break
         name = {"Content-Disposition": 'attachment; filename="gemwatch-jobs.csv"'}
         return Response(jobs_csv(jobs), media_type="text/csv", headers=name)
+
+    async def _groups(self, request: Request) -> Response:
+        number = asking.page_number(request.query_params)
+        service = await self._views.service()
+        groups = await self._views.groups()
+        pages = asking.group_pager(number, len(groups))
+        return self._page(
+            "groups.html",
+            service,
+            self._clock.now(),
+            status=404 if pages.missing else 200,
+            here="groups",
+            groups=[shown_group(one) for one in groups[(number - 1) * ROWS : number * ROWS]],
+            known=len(groups),
+            nothing=headings.no_page(pages) if pages.missing else "No job is in a group yet",
+            pages=pages,
+        )
 
     async def _badge(self, _: Request) -> Response:
         try:
@@ -161,9 +190,9 @@ class Pages:
             status=404 if pages.missing else 200,
             here="deliveries",
             heading="Deliveries",
-            chips=_state_chips(state, counts),
+            chips=headings.state_chips(state, counts),
             deliveries=[delivery(one, names.get(one.job_id or 0)) for one in shown],
-            nothing=_no_page(pages) if pages.missing else nothing,
+            nothing=headings.no_page(pages) if pages.missing else nothing,
             pages=pages,
         )
 
@@ -226,48 +255,3 @@ def _job_id(text: str) -> int | None:
         return parameters.job_id("job_id", text)
     except ParameterError:
         return None
-
-
-def _no_page(pages: Pager) -> str:
-    there = "there is only one page" if pages.last == 1 else f"the last page is {pages.last:,}"
-    return f"There is no page {pages.number:,}: {there}"
-
-
-def _nothing(asked: ListQuery, pages: Pager, counts: Mapping[str, int]) -> str:
-    """Why no job is shown."""
-    if pages.missing:
-        return _no_page(pages)
-    if asked.state is not None and not asked.search and asked.state not in counts:
-        return f"No watched job has the status {asking.badge_of(asked.state).word}"
-    return "No job matches"
-
-
-def _heading(counts: Mapping[str, int]) -> str:
-    """For the browser's tab: what readers want to see there."""
-    running = counts.get(Status.IN_PROGRESS, 0)
-    return f"{running:,} running" if running else "Jobs"
-
-
-def _summary(counts: Mapping[str, int]) -> str:
-    if not counts:
-        return ""
-    return f"{formatting.counted(sum(counts.values()), 'job', 'jobs')} watched"
-
-
-def _state_chips(state: str | None, counts: Mapping[str, int]) -> list[Chip]:
-    first = Chip(word="All", count=sum(counts.values()), url="/deliveries", current=state is None)
-    badges = [(one, words.of_state(one)) for one in FAILED_FIRST]
-    return [
-        first,
-        *(
-            Chip(
-                word=badge.word,
-                count=counts[one],
-                url=f"/deliveries?state={one}",
-                current=one == state,
-                tone=badge.tone,
-                icon=badge.icon,
-            )
-            for one, badge in badges
-        ),
-    ]

@@ -1,6 +1,6 @@
 """Groups of jobs: how far each is."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,11 +15,15 @@ from gemwatch.adapters.store.tables import details, groups, watches
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupRow:
-    """A group with members. `jobs` counts them as the page does. `ends_at`: the expected end of the last one."""
+    """A group with members. `jobs` counts them as the page does. `ends_at`: the expected end of the last one.
+
+    `incomplete`: it was given up, because jobs that were expected did not come or did not end.
+    """
 
     name: str
     member_added_at: datetime
     done_at: datetime | None
+    incomplete: bool = False
     finished: int
     jobs: Mapping[str, int]
     ends_at: datetime | None = None
@@ -30,22 +34,28 @@ _COUNTS = (
         groups.c.name,
         groups.c.member_added_at,
         groups.c.done_at,
+        groups.c.idle_since,
         job_state.label("state"),
         sa.func.count().label("jobs"),
         sa.func.sum(sa.case((has_ended, 1), else_=0)).label("finished"),
     )
     .join(watches, watches.c.group_name == groups.c.name)
     .outerjoin(details, details.c.job_id == watches.c.job_id)
-    .group_by(groups.c.name, groups.c.member_added_at, groups.c.done_at, job_state)
+    .group_by(groups.c.name, groups.c.member_added_at, groups.c.done_at, groups.c.idle_since, job_state)
     .order_by(groups.c.done_at.is_not(None), groups.c.member_added_at.desc(), groups.c.name, job_state)
 )
-_UNFINISHED = WITH_DETAILS.where(watches.c.group_name.is_not(None), watches.c.watched, ~has_ended)
+_UNFINISHED = WITH_DETAILS.where(watches.c.watched, ~has_ended)
 
 
-def all_groups(connection: sa.Connection, *, learner: Learner, now: datetime) -> tuple[GroupRow, ...]:
-    """Every group that has members: open ones first, then the latest."""
-    counts = connection.execute(_COUNTS).all()
-    ends = _expected_ends(connection, learner, now) if any(row.done_at is None for row in counts) else {}
+def all_groups(
+    connection: sa.Connection, name: str | None = None, *, learner: Learner, now: datetime
+) -> tuple[GroupRow, ...]:
+    """Every group that has members, or the one with this name: open ones first, then the latest."""
+    if name is not None and "\0" in name:
+        return ()  # no text in the store has one, and PostgreSQL refuses it
+    counts = connection.execute(_COUNTS if name is None else _COUNTS.where(groups.c.name == name)).all()
+    still_open = [row.name for row in counts if row.done_at is None]
+    ends = _expected_ends(connection, still_open, learner, now) if still_open else {}
     found: dict[str, GroupRow] = {}
     for row in counts:
         before = found.get(row.name)
@@ -53,9 +63,10 @@ def all_groups(connection: sa.Connection, *, learner: Learner, now: datetime) ->
             name=row.name,
             member_added_at=row.member_added_at,
             done_at=row.done_at,
+            incomplete=row.done_at is not None and row.idle_since is not None,
             finished=row.finished + (before.finished if before else 0),
             jobs={**(before.jobs if before else {}), row.state: row.jobs},
-            ends_at=ends.get(row.name) if row.done_at is None else None,
+            ends_at=ends.get(row.name),
         )
     return tuple(found.values())
 
@@ -77,9 +88,11 @@ def open_counts(connection: sa.Connection) -> dict[tuple[str, str | None], int]:
     return {(row[0], row[1]): row[2] for row in connection.execute(query)}
 
 
-def _expected_ends(connection: sa.Connection, learner: Learner, now: datetime) -> dict[str, datetime]:
+def _expected_ends(
+    connection: sa.Connection, names: Collection[str], learner: Learner, now: datetime
+) -> dict[str, datetime]:
     """When the last member of a group is expected to end, if each unfinished one has an estimate."""
-    rows = connection.execute(_UNFINISHED).all()
+    rows = connection.execute(_UNFINISHED.where(watches.c.group_name.in_(names))).all()
     past = learner.past(connection, now, [row.job_id for row in rows])
     ends: dict[str, list[datetime | None]] = {}
     for row in rows:

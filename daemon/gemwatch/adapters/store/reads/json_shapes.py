@@ -73,6 +73,7 @@ def groups_json(groups: Iterable[GroupRow]) -> shapes.Groups:
             {
                 "name": group.name,
                 "done_at": as_text(group.done_at),
+                "incomplete": group.incomplete,
                 "member_added_at": _text(group.member_added_at),
                 "members": sum(group.jobs.values()),
                 "finished": group.finished,

@@ -128,6 +128,7 @@ class JobPage(TypedDict):
 class Group(TypedDict):
     name: str
     done_at: Annotated[Time | None, Field(description="null: the group is open")]
+    incomplete: Annotated[bool, Field(description="Done, but jobs that were expected did not come or did not end")]
     member_added_at: Time
     members: Count
     finished: Annotated[Count, Field(description="Members that have ended")]

@@ -80,9 +80,11 @@ class Views:
             queries.jobs, where, sort, span, descending=descending, learner=self._learner, now=now
         )
 
-    async def states(self, *, search: str | None = None) -> dict[str, int]:
-        """How many watched jobs that fit the search count as what: a status, UNSEEN, NOT_FOUND or NEEDS_REVIEW."""
-        return await self._read(queries.states, queries.Wanted(search=search, watched=True))
+    async def states(
+        self, *, search: str | None = None, watched: bool | None = True, group: str | None = None
+    ) -> dict[str, int]:
+        """How many of these jobs count as what: a status, UNSEEN, NOT_FOUND or NEEDS_REVIEW."""
+        return await self._read(queries.states, queries.Wanted(search=search, watched=watched, group=group))
 
     async def job(self, job_id: int) -> JobHistory | None:
         return await self._read(queries.job, job_id, learner=self._learner, now=self._clock.now())
@@ -100,9 +102,9 @@ class Views:
         span = queries.Span(limit=limit, offset=offset)
         return await self._read(queries.deliveries_page, state, target, job_id, span)
 
-    async def groups(self) -> tuple[GroupRow, ...]:
-        """Every group that has members."""
-        return await self._read(all_groups, learner=self._learner, now=self._clock.now())
+    async def groups(self, name: str | None = None) -> tuple[GroupRow, ...]:
+        """Every group that has members, or the one with this name."""
+        return await self._read(all_groups, name, learner=self._learner, now=self._clock.now())
 
     async def names(self, job_ids: Collection[int]) -> dict[int, str]:
         """What those of these jobs are called that have a name."""

@@ -1,6 +1,8 @@
 """Rules end to end: `discover`, `check --online`, `status`, and jobs that `unwatch` keeps away."""
 
+import fcntl
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -71,6 +73,23 @@ def test_unwatched_job_stays_away_from_rules_over_a_restart(finding: Installatio
         wait_until(lambda: gem.listed() > lists + 4, "lists to be read")
         assert finding.job(7)["watched"] is False
         assert daemon.stop() == 0
+
+
+def test_unwatch_that_cannot_edit_excludes_nothing(finding: Installation) -> None:
+    with finding.daemon():
+        wait_until(lambda: [job["job_id"] for job in finding.json("status")["jobs"]] == [7], "the job to be found")
+        finding.configure(watch=[8])
+        wait_until(lambda: finding.job(8)["watched"], "the entry to be applied")
+        folder = os.open(finding.folder, os.O_RDONLY)
+        fcntl.flock(folder, fcntl.LOCK_EX)  # as another edit does
+        done = finding.run("unwatch", "7", "8")
+        os.close(folder)
+        assert done.returncode == 2, done.stdout
+        assert finding.job(7)["watched"] is True
+        assert finding.job(7)["rule"] == RULE
+        done = finding.run("unwatch", "7", "8")
+        assert done.returncode == 0, done.stderr
+        assert finding.job(7)["watched"] is False
 
 
 def test_learn_keeps_past_runs_once(finding: Installation, gem: ScriptedGem) -> None:

@@ -98,6 +98,27 @@ def test_remote_wait_waits_out_a_missing_daemon(installation: Installation, gem:
     assert [line.split("\t")[2] for line in out.read_text().splitlines()] == ["Status", "IN_PROGRESS", "SUCCESS"]
 
 
+def test_remote_wait_for_a_group_ends_like_a_local_one(installation: Installation, gem: ScriptedGem) -> None:
+    gem.answers(1, "SUCCESS")
+    gem.answers(2, "FAILED")
+    gem.answers(3, "SUCCESS")
+    group = {"group": "release"}
+    installation.configure(watch=[{"job": 1, **group}, {"job": 2, **group}, 3], web=with_token(installation))
+    with installation.daemon():
+        wait_until(lambda: all(job["finished"] for job in installation.records.status()["jobs"]), "the ends")
+        code, document, _ = waited(installation, "--group", "release")
+        assert (code, [job["job_id"] for job in document["jobs"]]) == (1, [1, 2])
+        code, document, _ = waited(installation, "3", "--group", "release", "--any")
+        assert [job["job_id"] for job in document["jobs"]] == [3, 1, 2]
+        code, document, stderr = waited(installation, "--group", "other")
+        assert (code, document, stderr) == (2, {}, "gemwatch: no job is in the group 'other'\n")
+        code, document, stderr = waited(installation, "--group", "release", token="another-token-of-16")
+        assert (code, document["outcome"], "refuses the token" in stderr) == (4, "login-refused", True)
+    code, document, stderr = waited(installation, "--group", "release", "--timeout", "1s")
+    assert (code, document["outcome"], document["jobs"]) == (124, "timed-out", [])
+    assert "The jobs of the group are not known yet; gemwatch keeps trying" in stderr
+
+
 def test_signal_ends_a_remote_wait(installation: Installation, gem: ScriptedGem) -> None:
     wait = subprocess.Popen(arguments(installation, "1"), stderr=subprocess.PIPE, text=True, env=environment())
     try:

@@ -203,7 +203,8 @@ async def test_excluded_job_stays_away_until_it_is_let_back(
     account.has(7, "IN_PROGRESS", clock.now())
     async with discovering(gem, inbox, tmp_path, clock) as rig:
         await rounds(rig)
-        rig.discoveries.exclude([7], clock.now())
+        with rig.discoveries.excluding([7], clock.now()):
+            pass
         account.has(7, "SUCCESS", clock.now() + timedelta(minutes=1))
         await rounds(rig, 2)
     async with discovering(gem, inbox, tmp_path, clock) as rig:

@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from gemwatch.adapters.store.reads.groups import GroupRow, all_groups, members_of, open_counts
 from gemwatch.adapters.store.runs import Learner
 from gemwatch.core.events import Target
@@ -160,6 +162,48 @@ async def test_group_that_closed_before_a_restart_is_sent_once(
     async with grouped(gem, inbox, place, clock, member(1)) as rig:
         await rounds(rig, 3)
     assert inbox.titles("team") == [DONE]
+
+
+@pytest.mark.parametrize("jump", [-86_400, 86_400])
+async def test_clock_jump_does_not_change_when_a_group_is_done(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, place: Place, jump: int
+) -> None:
+    gem.answers(1, "SUCCESS")
+    rule = Rule(input="nl_*", watch=Watch(job_id=0, group="release"))
+    async with grouped(gem, inbox, place, clock, member(1), rules=(rule,)) as rig:
+        await rounds(rig)
+        clock.jump(jump)
+        await rounds(rig)  # the settle time of ten minutes is not over, and not a day longer either
+        assert inbox.titles("team") == []
+        clock.advance(timedelta(minutes=9).total_seconds())
+        await rounds(rig)
+    assert inbox.titles("team") == [DONE]
+
+
+async def test_clock_jump_does_not_make_a_group_incomplete(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, place: Place
+) -> None:
+    gem.answers(1, "SUCCESS")
+    async with grouped(gem, inbox, place, clock, member(1), group=replace(QUIET, expect=2)) as rig:
+        await rounds(rig)
+        for jump in (90_000, -180_000):
+            clock.jump(jump)
+            await rounds(rig)
+        assert inbox.titles("team") == []
+        clock.advance(timedelta(hours=24).total_seconds())
+        await rounds(rig)
+    assert inbox.titles("team") == [INCOMPLETE]
+
+
+async def test_quiet_group_of_hundreds_is_one_message(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, place: Place
+) -> None:
+    for job_id in (jobs := range(1, 301)):
+        gem.answers(job_id, "SUCCESS")
+    async with grouped(gem, inbox, place, clock, *map(member, jobs)) as rig:
+        await rounds(rig)
+    assert inbox.titles("team") == [DONE]
+    assert "300: 300 SUCCESS" in next(one.body for one in inbox.messages if one.title == DONE)
 
 
 async def test_groups_are_counted_with_the_expected_end(

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from gemwatch.adapters.store.discovery.learning import Learning
 from gemwatch.core.events import Target
+from gemwatch.core.limits import Limits, Word
 from gemwatch.core.lists.learning import learned_runs
-from gemwatch.core.settings import Settings
+from gemwatch.core.settings import Settings, Watch
 from support.clock import FakeClock
 from support.events import details
 from support.gem import STATISTICS, Answer, ScriptedGem, document
@@ -49,6 +50,21 @@ async def test_estimate_is_shown_at_the_first_status(
         assert rig.records.status()["jobs"][0]["previous"]["job_id"] == 101  # the latest before it
         assert [move["job_id"] for move in rig.records.history()] == [7, 7]
     assert inbox.titles() == ["SUCCESS: job 7"]
+
+
+async def test_auto_limit_uses_learned_runs(gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path) -> None:
+    has_past(gem, clock)
+    gem.answers(7, *(document(7, status) for status in ("REQUESTED", "IN_PROGRESS")))
+    watch = Watch(job_id=7, limits=Limits(running=Word.AUTO))
+    settings = replace(settings_of(gem, inbox, tmp_path), watches=(watch,))
+    async with running(settings, clock, learns=True) as rig:
+        await rig.sweep()
+        await rig.poll(2)
+        await rig.deliver()
+        assert inbox.titles() == []
+        await rig.poll(after=timedelta(hours=5))
+        await rig.deliver()
+    assert inbox.titles() == ["RUNNING TOO LONG: job 7"]
 
 
 async def test_lists_are_learned_from_once(gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def unwatch(
     """
     from gemwatch.adapters.config.edit import EditRefusedError, remove_watches, watched
     from gemwatch.adapters.notify.urls import url_problem
-    from gemwatch.cli.discovery.rules import has_store, keep_away, ruled, rules_in
+    from gemwatch.cli.discovery.rules import has_store, keeping_away, ruled, rules_in
 
     if finished and jobs:
         raise typer.BadParameter("name jobs or use --finished, not both", param_hint="--finished")
@@ -109,9 +109,8 @@ def unwatch(
         in_files = [one for one in ids if one not in of_rules or one in listed]
         if unknown := [one for one in in_files if one not in listed]:
             remove_watches(path, unknown, os.environ, url_problem)  # refuses them
-        if away:
-            keep_away(path, away)  # before the edit, so that no rule finds them in between
-        removed = remove_watches(path, in_files, os.environ, url_problem) if in_files else ()
+        with keeping_away(path, away):  # around the edit: both or neither, and no rule finds them in between
+            removed = remove_watches(path, in_files, os.environ, url_problem) if in_files else ()
     except EditRefusedError as error:
         fail(str(error), MISUSED)
     for entry in removed:

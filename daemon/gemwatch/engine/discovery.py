@@ -83,6 +83,9 @@ class Discovery:
             log.info("discovered_watches_ended", watches=ended)
         types = types_of(self._rules)
         self._failing = {job_type: one for job_type, one in self._failing.items() if job_type in types}
+        if not types:  # without a list, nothing else would report that these are over
+            self._report(failed=False)
+            self._report_full((), None)
         return types
 
     async def take(self, reading: Reading) -> None:
@@ -147,11 +150,12 @@ class Discovery:
         notes = {"discovery_failing_since": since and since.isoformat()}
         self._take(Change(events=[Event(at=self._clock.now(), facts=facts)], notes=notes))
 
-    def _report_full(self, full: Sequence[str], job_type: str) -> None:
+    def _report_full(self, full: Sequence[str], job_type: str | None) -> None:
         """Report once which rules watch as many jobs as they may, and once that none does."""
         before = {key for keys in self._full.values() for key in keys}
         needed = types_of(self._rules)
-        self._full = {kind: keys for kind, keys in self._full.items() if kind in needed} | {job_type: [*full]}
+        listed = {} if job_type is None else {job_type: [*full]}
+        self._full = {kind: keys for kind, keys in self._full.items() if kind in needed} | listed
         now = {key for keys in self._full.values() for key in keys}
         if now == before:
             return

@@ -56,11 +56,16 @@ class Housekeeping:
             (deliveries.c.due_at, deliveries.c.due_at <= written_by),
             (deliveries.c.expires_at, deliveries.c.expires_at <= written_by + KEEP_TRYING),
         )
+        since = (groups.c.member_added_at, groups.c.idle_since)
         with self._leading.begin() as connection:
             for column, old in moved:
                 waiting = sa.and_(column.table.c.due_at.is_not(None), old)
                 shifted = {column: sa.type_coerce(column, sa.BigInteger) + microseconds}
                 connection.execute(sa.update(column.table).where(waiting).values(shifted))
+            for column in since:
+                old = sa.and_(groups.c.done_at.is_(None), column <= written_by)
+                shifted = {column: sa.type_coerce(column, sa.BigInteger) + microseconds}
+                connection.execute(sa.update(groups).where(old).values(shifted))
             for target, health in read_health(connection).items():
                 later = health.moved(by, written_by)
                 write_health(connection, target, later)

@@ -87,10 +87,14 @@ def ruled(path: Path) -> set[int]:
         engine.dispose()
 
 
-def keep_away(path: Path, job_ids: Sequence[int]) -> None:
-    """Keep these jobs away from all rules, until they are let back."""
-    with _discoveries(path) as discoveries:
-        discoveries.exclude(job_ids, datetime.now(UTC))
+@contextmanager
+def keeping_away(path: Path, job_ids: Sequence[int]) -> Iterator[None]:
+    """Keep these jobs away from all rules, until they are let back, unless the block raises."""
+    if not job_ids:
+        yield
+        return
+    with _discoveries(path) as discoveries, discoveries.excluding(job_ids, datetime.now(UTC)):
+        yield
 
 
 def let_back(path: Path, job_ids: Sequence[int]) -> None:

@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -140,10 +140,11 @@ def wait(
         fail("name at least one job id, or a group with --group", MISUSED)
     if url is None:
         settings, store = _settings(context, config)
-        jobs = _with_members(jobs, group, lambda name: _members(store, name))
+        if group is not None:
+            jobs = list(dict.fromkeys([*jobs, *_members(store, group)]))
         standings, outcome = _waited(settings, store, jobs, terms, timeout, as_json=as_json)
     else:
-        standings, outcome = _waited_remotely(url, token_file, (jobs, group), terms, timeout, as_json=as_json)
+        standings, outcome = _waited_remotely(url, token_file, jobs, terms, timeout, group=group, as_json=as_json)
     from gemwatch.cli.wait.output import document, explain, put
 
     if as_json:
@@ -214,10 +215,11 @@ def _waited(
 def _waited_remotely(
     url: str,
     token_file: Path | None,
-    wanted: "tuple[list[int], str | None]",
+    jobs: list[int],
     terms: Terms,
     limit: timedelta | None,
     *,
+    group: str | None,
     as_json: bool,
 ) -> "tuple[Sequence[Standing], Outcome]":
     from gemwatch.cli.wait.remote import waited
@@ -228,25 +230,15 @@ def _waited_remotely(
         with Client(
             url, token=read_token(os.environ, token_file), timeout=min(_REQUEST, limit or _REQUEST)
         ) as client:
-            jobs = _with_members(*wanted, lambda name: sorted(client.jobs(group=name)))
-            return waited(client, jobs, terms, limit, shown=shown, signals=_SIGNALS)
+            return waited(client, jobs, terms, limit, group=group, shown=shown, signals=_SIGNALS)
     except ClientError as error:
         fail(str(error), MISUSED)
     finally:
         shown.finish()
 
 
-def _with_members(jobs: list[int], group: str | None, members: "Callable[[str], list[int]]") -> list[int]:
-    """These jobs and those of the group."""
-    if group is None:
-        return jobs
-    found = members(group)
-    if not found:
-        fail(f"no job is in the group {group!r}", MISUSED)
-    return list(dict.fromkeys([*jobs, *found]))
-
-
 def _members(store: "Place | None", group: str) -> list[int]:
+    """The jobs of the group, by the store. Ends the command if it has none."""
     from gemwatch.adapters.store.database import open_to_read
     from gemwatch.adapters.store.files import StoreError
     from gemwatch.adapters.store.reads.groups import members_of
@@ -261,9 +253,10 @@ def _members(store: "Place | None", group: str) -> list[int]:
         engine = open_to_read(store)
         check(engine)
         with engine.begin() as connection:
-            return members_of(connection, group)
+            members = members_of(connection, group)
     except StoreError as error:
         fail(f"the members of the group cannot be read: {error}", MISUSED)
+    return members or fail(f"no job is in the group {group!r}", MISUSED)
 
 
 def _shown(*, as_json: bool) -> "Shown":

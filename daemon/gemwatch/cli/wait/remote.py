@@ -11,6 +11,7 @@ from types import FrameType
 from typing import NoReturn
 
 from gemwatch.adapters.gem.wire import read_details
+from gemwatch.cli.common import MISUSED, fail
 from gemwatch.cli.wait.output import Failures, Shown
 from gemwatch.client import Client, ClientError, Job, TokenError, UnavailableError
 from gemwatch.client import answers as api
@@ -40,10 +41,11 @@ def waited(
     terms: Terms,
     limit: timedelta | None,
     *,
+    group: str | None = None,
     shown: Shown,
     signals: Mapping[Signals, Outcome],
 ) -> tuple[Sequence[Standing], Outcome]:
-    """How the jobs stand at the end, and the outcome: for a signal, what `signals` says.
+    """How these jobs and those of the group stand at the end, and the outcome: for a signal, what `signals` says.
 
     Raises AddressError or IncompatibleError if the first answer is not one of a gemwatch that can be followed.
     """
@@ -51,7 +53,7 @@ def waited(
     def stop(number: int, _: FrameType | None) -> NoReturn:
         raise _StoppedError(signals[Signals(number)])
 
-    wait = _RemoteWait(client, job_ids, terms, limit, shown)
+    wait = _RemoteWait(client, job_ids, terms, limit, shown, group=group)
     try:
         for one in signals:
             signal.signal(one, stop)
@@ -65,10 +67,18 @@ class _RemoteWait:
     """One wait. `standings` stay readable when a signal ends it."""
 
     def __init__(
-        self, client: Client, job_ids: Sequence[int], terms: Terms, limit: timedelta | None, shown: Shown
+        self,
+        client: Client,
+        job_ids: Sequence[int],
+        terms: Terms,
+        limit: timedelta | None,
+        shown: Shown,
+        *,
+        group: str | None,
     ) -> None:
         self._client, self._terms, self._shown = client, terms, shown
         self._failures = Failures(shown)
+        self._group = group
         self._found = {job_id: Standing(job_id=job_id) for job_id in job_ids}
         self._deadline = None if limit is None else time.monotonic() + limit.total_seconds()
         self._answered = False
@@ -78,6 +88,8 @@ class _RemoteWait:
         return list(self._found.values())
 
     def run(self) -> Outcome:
+        if self._group is not None and (outcome := self._join(self._group)) is not None:
+            return outcome
         while True:
             self._ask()
             self._shown.show(self.standings)
@@ -85,10 +97,37 @@ class _RemoteWait:
             outcomes = [standing.outcome for standing in self.standings]
             if (outcome := over(outcomes, self._terms)) is not None:
                 return outcome
-            left = PAUSE if self._deadline is None else self._deadline - time.monotonic()
-            if left <= 0:
+            if not self._pause():
                 return out_of_time(outcomes, self._terms)
+
+    def _join(self, group: str) -> Outcome | None:
+        """Add the jobs of the group, once the daemon answers. Returns the outcome of a wait that ends before."""
+        failing = False
+        while True:
+            try:
+                self._client.service()
+                members = sorted(self._client.jobs(group=group))
+            except TokenError as error:
+                self._shown.say(f"login: {error}. {_OTHER_ACCESS}")
+                return Outcome.LOGIN_REFUSED
+            except UnavailableError as error:
+                if not failing:
+                    self._shown.say(f"{error}. The jobs of the group are not known yet; gemwatch keeps trying")
+                failing = True
+                if not self._pause():
+                    return Outcome.TIMED_OUT
+            else:
+                if not members:
+                    fail(f"no job is in the group {group!r}", MISUSED)
+                self._found |= {job_id: Standing(job_id=job_id) for job_id in members if job_id not in self._found}
+                return None
+
+    def _pause(self) -> bool:
+        """Wait until the next request. False: the time of the wait is over."""
+        left = PAUSE if self._deadline is None else self._deadline - time.monotonic()
+        if left > 0:
             time.sleep(min(left, PAUSE))
+        return left > 0
 
     def _ask(self) -> None:
         """Update the jobs that have not ended from one answer of the daemon."""

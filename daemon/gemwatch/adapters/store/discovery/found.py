@@ -1,6 +1,7 @@
 """The jobs that rules found: which watches a list adds, which end, and which jobs stay away."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -102,8 +103,9 @@ class Discoveries:
                 connection.execute(_UNWATCH, {"ids": part, "now": now})
         return len(over)
 
-    def exclude(self, job_ids: Sequence[int], now: datetime) -> None:
-        """Keep these jobs away from every rule, and end the watches that rules made."""
+    @contextmanager
+    def excluding(self, job_ids: Sequence[int], now: datetime) -> Iterator[None]:
+        """Keep these jobs away from every rule, and end the watches that rules made, unless the block raises."""
         with self._engine.begin() as connection:
             mine = sa.select(watches.c.job_id).where(watches.c.rule.is_not(None), watches.c.watched)
             for part in _sliced(job_ids):
@@ -115,6 +117,7 @@ class Discoveries:
                     connection.execute(sa.insert(discovered), rows)
                 ruled = connection.execute(mine.where(watches.c.job_id.in_(part))).scalars().all()
                 connection.execute(_UNWATCH, {"ids": list(ruled), "now": now})
+            yield
 
     def readmit(self, job_ids: Sequence[int]) -> None:
         """Let rules find these jobs again."""

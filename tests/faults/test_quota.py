@@ -167,10 +167,10 @@ def test_a_gateway_that_refuses_most_requests_is_one_event(
         await life.go_on(6 * 60)
         world.api = "normal"
         await life.go_on(36 * 60)
-        await life.stop()
         query = sa.select(events.c.job_id, events.c.facts).order_by(events.c.id)
         with life.engine.connect() as connection:
             rows = connection.execute(query).all()
+        await life.stop()
         return [(row.job_id, row.facts.get("some_jobs", False), row.facts["over"]) for row in rows]
 
     reported = loop.run_until_complete(story())

@@ -44,6 +44,7 @@ from gemwatch.engine.membership import Membership
 from gemwatch.engine.pace import Pace
 from gemwatch.engine.reloader import Reloader
 from support.clock import FakeClock
+from support.engines import close_for_good
 from support.gem import KEY, TOKEN, ScriptedGem
 from support.json_records import JsonRecords
 from support.waiting import until
@@ -209,7 +210,7 @@ async def running(
         rig.active.targets.close()
         await rig.active.api.close()
         rig.database.close()
-        rig.engine.dispose()
+        close_for_good(rig.engine)
 
 
 def reloader(rig: Rig, configuration: Configuration, read: Callable[..., Any] | None = None) -> Reloader:

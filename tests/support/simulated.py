@@ -25,6 +25,7 @@ from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.health_monitor import HealthMonitor
 from gemwatch.engine.loops import build_loops
 from gemwatch.engine.pace import Pace
+from support.engines import close_for_good
 from support.json_records import JsonRecords
 from support.world import AT_ONCE, RATE, Api, Credentials, Database, Targets, World
 
@@ -134,7 +135,7 @@ class Life:
         for task in self._tasks:
             with suppress(asyncio.CancelledError):
                 await task
-        self.engine.dispose()
+        close_for_good(self.engine)
 
     async def _read(self) -> Loaded:
         return self._edited

@@ -6,7 +6,9 @@ from urllib.parse import quote
 
 import pytest
 
+from gemwatch.adapters.notify.reasons import answered
 from gemwatch.adapters.notify.redaction import WITHHELD
+from gemwatch.adapters.notify.urls import load
 from gemwatch.core.work import Failure, NotSent, Sent
 from support.http import Handler, Server
 from support.inbox import Inbox
@@ -114,6 +116,15 @@ async def test_slack_words_appear_without_secrets(
     said = reason(await build(chat=SLACK).send("chat", HELLO))
     assert words is None or said == words
     assert "SECRET" not in said.upper()
+
+
+@pytest.mark.parametrize(
+    ("code", "hinted"), [("401", True), ("403", True), ("404", True), ("410", True), ("429", False), ("502", False)]
+)
+def test_refusal_of_a_teams_workflow_has_a_remedy(code: str, *, hinted: bool) -> None:
+    plugin = load("workflows://host.example.com/workflow/s1gn4ture")
+    said = answered(str(plugin.service_name), code, '{"error": {"code": "WorkflowTriggerIsNotEnabled"}}').hint
+    assert ("Open it in Teams, check that it is on" in (said or "")) is hinted
 
 
 def encodings(secret: str) -> dict[str, str]:

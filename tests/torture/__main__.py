@@ -13,6 +13,7 @@ from pathlib import Path
 from torture import inputs, long_kills, long_reloads
 
 _MODEL = Path(__file__).parents[1] / "model"
+_PIECE = 20  # runs of the model in one process: two minutes, and on a busy machine ten
 
 
 def main() -> int:
@@ -40,20 +41,27 @@ def main() -> int:
     return 1 if broken else 0
 
 
-def _model(seed: int, examples: int) -> bool:
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        f"--hypothesis-seed={seed}",
-        str(_MODEL),
-    ]
-    done = subprocess.run(command, env={**os.environ, "MODEL_EXAMPLES": str(examples)}, check=False)
-    print(f"model: {examples} runs with seed {seed}: {'kept' if done.returncode == 0 else 'BROKEN'}", flush=True)
-    return done.returncode == 0
+def _model(seed: int, runs: int) -> bool:
+    """In pieces with a seed of their own: each shows its result when it ends, and can be repeated alone."""
+    broken = []
+    for piece, start in enumerate(range(0, runs, _PIECE)):
+        examples = min(_PIECE, runs - start)
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            f"--hypothesis-seed={seed + piece}",
+            str(_MODEL),
+        ]
+        done = subprocess.run(command, env={**os.environ, "MODEL_EXAMPLES": str(examples)}, check=False)
+        fine = done.returncode == 0
+        print(f"model --seed {seed + piece} --model {examples}: {'kept' if fine else 'BROKEN'}", flush=True)
+        broken += [] if fine else [seed + piece]
+    print(f"model: {runs} runs: {f'BROKEN with the seeds {broken}' if broken else 'kept'}", flush=True)
+    return not broken
 
 
 if __name__ == "__main__":

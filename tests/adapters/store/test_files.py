@@ -3,8 +3,7 @@
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from gemwatch.adapters.store import backup, schema
 from gemwatch.adapters.store.database import AlreadyRunningError, WriterLock, open_to_read, open_to_write
 from gemwatch.adapters.store.files import StoreError, cannot_use, prepare, remote_filesystem
 from support.json_records import JsonRecords
+from support.users import NOBODY, acting_as, reachable
 
 ODD = [
     "job_feature%2Fx",
@@ -30,7 +30,6 @@ ODD = [
     "~",
     "&=+",
 ]
-NOBODY = 65534
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
 
 
@@ -38,23 +37,10 @@ def place_in(folder: Path) -> Path:
     return folder / "gemwatch.db"
 
 
-@contextmanager
-def acting_as(user: int) -> Iterator[None]:
-    """Gives this process the file access of another user."""
-    os.setegid(user)
-    os.seteuid(user)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(0)
-
-
 @pytest.fixture
 def shared(tmp_path: Path) -> Path:
     """A folder that every user can write to."""
-    for place in (tmp_path, *tmp_path.parents[:3]):
-        place.chmod(0o755)
+    reachable(tmp_path)
     folder = tmp_path / "shared"
     folder.mkdir()
     folder.chmod(0o777)

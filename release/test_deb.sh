@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # test_deb.sh DIST [12|13]...: each Debian package for this machine's architecture in a clean root of its own: installed
 # (with a test message that arrives), upgraded (edits of the configuration stay), removed and purged. Then the commands of
-# systemd/README.md install the program from the sources in the same root, with a test message too. Needs root,
-# debootstrap, Debian's archive and a package index. Roots are kept in $ROOTS for the next time.
+# systemd/README.md install the program from the sources in the same root, and then the wheel, each with a test message.
+# Needs root, debootstrap, Debian's archive and a package index. Roots are kept in $ROOTS for the next time.
 set -euo pipefail
 dist=$(realpath "$1")
 shift
@@ -99,7 +99,15 @@ for debian in "${@:-12 13}"; do for debian in $debian; do
     awk '/^```sh/ {inside = 1; next} /^```/ && inside {exit} inside' "$here/../systemd/README.md" >"$root/src/install.sh"
     expect "the commands of systemd/README.md" in_root bash -euc 'cd /src && . ./install.sh'
     configure "$name-from-the-sources"
+
+    cp "$dist"/gemwatch-*.whl "$root/"
+    expect "the wheel" in_root bash -euc 'python3 -m venv /wheel && /wheel/bin/pip install --quiet /gemwatch-*.whl'
+    in_wheel() { in_root env TOMTOM_API_KEY=a-key INBOX_URL="json://127.0.0.1:$port/$name-wheel" /wheel/bin/gemwatch "$@"; }
+    expect "gemwatch init" in_wheel init --config /wheel/config.yaml --target inbox=INBOX_URL
+    expect "gemwatch check" in_wheel check --config /wheel/config.yaml
+    expect "a test message is sent" in_wheel test-notify --config /wheel/config.yaml
+    expect "and arrives" grep -q "^/$name-wheel " "$work/messages"
     umount "$root/proc" 2>/dev/null || true
     rm -rf "$root"
 done; done
-echo "All Debian packages install, upgrade, remove and purge; the commands of systemd/README.md work."
+echo "All Debian packages install, upgrade, remove and purge; the commands of systemd/README.md and the wheel work."

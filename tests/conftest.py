@@ -1,6 +1,7 @@
 """Fixtures for all tests: settings, real servers and stores, an installation, and a clock that a test moves."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -24,11 +25,24 @@ settings.load_profile("gemwatch")
 TIMEOUT = 300  # seconds: a test that hangs ends with the stacks of all threads, on a busy machine too
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Three workers for two processors: tests wait for timers, servers and other processes half of their time."""
+    return max(1, len(os.sched_getaffinity(0)) * 3 // 2)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        if _shares_what_its_module_sets_up(item):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(TIMEOUT))
         skip_where_missing(item)
+
+
+def _shares_what_its_module_sets_up(item: pytest.Item) -> bool:
+    """Whether its module has a fixture of its own for all its tests, so that one worker should run them all."""
+    fixtures: dict[str, Sequence[pytest.FixtureDef[object]]] = item._fixtureinfo.name2fixturedefs  # type: ignore[attr-defined]
+    return any(one.scope == "module" and one.baseid for found in fixtures.values() for one in found)
 
 
 @pytest.fixture

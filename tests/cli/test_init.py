@@ -9,16 +9,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from support.daemon import GEMWATCH, environment
+from support.daemon import GEMWATCH, environment, run_gemwatch
 from support.terminal import Terminal, plain
 
 SECRETS = {"TOMTOM_API_KEY": "a-key-that-is-secret", "SLACK_URL": "json://127.0.0.1/secret-token"}
 
 
 def run(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*GEMWATCH, *arguments], cwd=folder, capture_output=True, text=True, check=False, env=environment(**more)
-    )
+    return run_gemwatch(*arguments, folder=folder, **more)
 
 
 def test_flags_write_a_file_that_check_accepts(tmp_path: Path) -> None:

@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 
 from gemwatch.core.outcome import EXIT_CODES, Outcome
-from support.daemon import GEMWATCH, Installation, environment, free_port
+from support.daemon import GEMWATCH, Installation, environment, free_port, run_gemwatch
 from support.gem import KEY, STATISTICS, TOKEN, Answer, ScriptedGem, document
 from support.inbox import Inbox
 from support.waiting import PATIENCE, wait_until
+from support.warm import Call, WarmProcess
 
 ROOT = Path(__file__).parents[2]
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\t(\d+)\t(\S+)\t(.*)")
@@ -30,14 +31,16 @@ class Waiting:
 
     def __init__(self, installation: Installation, arguments: tuple[str, ...]) -> None:
         self._out, self._err = installation.folder / "wait.out", installation.folder / "wait.err"
-        with self._out.open("wb") as out, self._err.open("wb") as err:
-            self.process = subprocess.Popen(
-                [*GEMWATCH, "wait", *arguments, "--config", str(installation.config)],
-                stdout=out,
-                stderr=err,
-                stdin=subprocess.DEVNULL,
-                env=environment(),
+        for stream in (self._out, self._err):
+            stream.write_bytes(b"")
+        self.process = WarmProcess(
+            Call(
+                arguments=("wait", *arguments, "--config", str(installation.config)),
+                environment=environment(),
+                folder=Path.cwd(),
+                streams=(Path(os.devnull), self._out, self._err),
             )
+        )
 
     @property
     def stdout(self) -> str:
@@ -397,9 +400,7 @@ def test_wait_needs_no_configuration_file(tmp_path: Path, gem: ScriptedGem) -> N
     there = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "GEMWATCH_BASE_URL": gem.url}
 
     def wait(**more: str) -> subprocess.CompletedProcess[str]:
-        command = [*GEMWATCH, "wait", "1"]
-        env = environment(**there, **more)
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=env)
+        return run_gemwatch("wait", "1", folder=tmp_path, **there, **more)
 
     done = wait(TOMTOM_API_KEY=KEY)
     assert (done.returncode, done.stderr) == (0, "")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from support.daemon import GEMWATCH, Installation, environment
+from support.daemon import GEMWATCH, Installation, environment, run_gemwatch
 from support.gem import ScriptedGem
 from support.http import Handler, Server
 from support.waiting import PATIENCE, wait_until
@@ -16,7 +16,7 @@ TOKEN = "a-token-for-the-web-9f31"
 
 
 def arguments(installation: Installation, *more: str) -> list[str]:
-    return [*GEMWATCH, "wait", *more, "--url", f"http://127.0.0.1:{installation.port}"]
+    return ["wait", *more, "--url", f"http://127.0.0.1:{installation.port}"]
 
 
 def waited(
@@ -24,14 +24,12 @@ def waited(
 ) -> tuple[int, Mapping[str, Any], str]:
     """Exit code, JSON document and standard error, in a folder without a configuration."""
     variables = {} if token is None else {"GEMWATCH_WEB_TOKEN": token}
-    done = subprocess.run(
-        [*arguments(installation, *more), "--json"],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-        cwd=folder or "/",
-        env=environment(HTTP_PROXY="http://127.0.0.1:9", **variables),
+    done = run_gemwatch(
+        *arguments(installation, *more),
+        "--json",
+        folder=folder or Path("/"),
+        HTTP_PROXY="http://127.0.0.1:9",
+        **variables,
     )
     return done.returncode, json.loads(done.stdout) if done.stdout else {}, done.stderr
 
@@ -82,7 +80,11 @@ def test_remote_wait_waits_out_a_missing_daemon(installation: Installation, gem:
     out = installation.folder / "wait.out"
     with out.open("wb") as stdout:
         wait = subprocess.Popen(
-            arguments(installation, "1"), stdout=stdout, stderr=subprocess.PIPE, text=True, env=environment()
+            [*GEMWATCH, *arguments(installation, "1")],
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(),
         )
         try:
             assert wait.stderr is not None
@@ -120,7 +122,9 @@ def test_remote_wait_for_a_group_ends_like_a_local_one(installation: Installatio
 
 
 def test_signal_ends_a_remote_wait(installation: Installation, gem: ScriptedGem) -> None:
-    wait = subprocess.Popen(arguments(installation, "1"), stderr=subprocess.PIPE, text=True, env=environment())
+    wait = subprocess.Popen(
+        [*GEMWATCH, *arguments(installation, "1")], stderr=subprocess.PIPE, text=True, env=environment()
+    )
     try:
         assert wait.stderr is not None
         assert "keeps trying" in wait.stderr.readline()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from support.daemon import GEMWATCH, Installation
+from support.daemon import Installation, run_gemwatch
 from support.gem import ScriptedGem
 from support.inbox import Inbox
 from support.waiting import wait_until
@@ -14,9 +14,7 @@ MAIN = "api: {key: k}\n# my jobs\nwatch:\n  - 1 # one\n"
 
 
 def gemwatch(config: Path, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*GEMWATCH, *words, "--config", str(config)], input=given, capture_output=True, text=True, check=False
-    )
+    return run_gemwatch(*words, "--config", str(config), given=given)
 
 
 @pytest.fixture

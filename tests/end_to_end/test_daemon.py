@@ -20,7 +20,7 @@ def test_each_end_of_a_job_is_reported_once(installation: Installation, gem: Scr
     gem.answers(2, "REQUESTED", "IN_PROGRESS", "FAILED")
     gem.answers(3, "REQUESTED")
     installation.configure(watch=[1, {"job": 2, "name": "Netherlands weekly"}, 3])
-    with installation.daemon() as daemon:
+    with installation.daemon(cold=True) as daemon:
         wait_until(lambda: len(inbox.messages) == 2, "both ends")
         assert daemon.get("/healthz") == (200, '{"status":"ok"}')
         assert 'gemwatch_transitions_total{to="SUCCESS"} 1.0' in daemon.get("/metrics")[1]

@@ -151,7 +151,6 @@ def pages_of(daemon: Daemon, *, when: str) -> dict[str, str]:
 def texts_of(prepared: Installation, daemon: Daemon, *, when: str) -> dict[str, str]:
     """Everything that anybody can read while the daemon runs."""
     texts = pages_of(daemon, when=when)
-    texts[f"arguments {when}"] = Path(f"/proc/{daemon.process.pid}/cmdline").read_text()
     for command in COMMANDS:
         done = prepared.run(*command, **ENVIRONMENT)
         texts[f"{' '.join(command)} {when}"] = done.stdout + done.stderr
@@ -171,7 +170,7 @@ def test_no_secret_leaks_while_api_and_targets_fail(prepared: Installation, gem:
     gem.answers(1, "SUCCESS")
     for job_id, answer in ANSWERS.items():
         gem.answers(job_id, answer())
-    with prepared.daemon(**ENVIRONMENT) as daemon:
+    with prepared.daemon(cold=True, **ENVIRONMENT) as daemon:
         wait_until(lambda: all(gem.asked(job_id) >= 2 for job_id in ANSWERS), "every odd answer")
         wait_until(lambda: {row["target"] for row in daemon.logged("delivery_failed")} >= REFUSING)
         texts = pages_of(daemon, when="with odd answers")
@@ -184,6 +183,7 @@ def test_no_secret_leaks_while_api_and_targets_fail(prepared: Installation, gem:
             wait_until(lambda: len(gem.requests) > seen, f"answers with {status}")  # noqa: B023
         wait_until(lambda: daemon.logged("component_failed"), "the login to be refused")
         texts |= texts_of(prepared, daemon, when="with 401")
+        texts["arguments"] = Path(f"/proc/{daemon.process.pid}/cmdline").read_text()
         files = files_of(prepared)
         assert daemon.stop() == 0
     assert "redirect" in reasons(daemon)

@@ -10,7 +10,6 @@ from support.disk import held
 from support.gem import ScriptedGem
 from support.inbox import Inbox
 from support.waiting import wait_until
-from support.warm import WarmDaemon
 
 SEED = 20260301
 WELL = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -50,7 +49,7 @@ def test_strange_requests_and_silent_clients_disturb_nothing(
     print(f"seed {SEED}")  # noqa: T201 (shown with a failure)
     gem.answers(1, "IN_PROGRESS")
     installation.configure(watch=[1])
-    with WarmDaemon(installation) as daemon, contextlib.ExitStack() as silent:
+    with installation.daemon() as daemon, contextlib.ExitStack() as silent:
         wait_until(lambda: gem.asked(1) >= 1, "the first poll")
         for begun in (b"", b"GET /hea", WELL[:-2]) * 5:
             sock = silent.enter_context(socket.create_connection(("127.0.0.1", installation.port)))
@@ -71,7 +70,7 @@ def test_scrapes_during_a_locked_store_do_not_hide_health(
     installation: Installation, gem: ScriptedGem, inbox: Inbox
 ) -> None:
     installation.configure(watch=[1])
-    with WarmDaemon(installation) as daemon, contextlib.ExitStack() as scrapers:
+    with installation.daemon() as daemon, contextlib.ExitStack() as scrapers:
         with held(installation.folder / "gemwatch.db"):
             for _ in range(70):
                 sock = scrapers.enter_context(socket.create_connection(("127.0.0.1", installation.port)))

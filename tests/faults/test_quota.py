@@ -27,7 +27,6 @@ from support.inbox import Inbox
 from support.simulated import Life, new_store, settings_of
 from support.virtual import VirtualClock, VirtualLoop
 from support.waiting import wait_until
-from support.warm import WarmDaemon
 from support.world import Job, World
 
 JOBS, QUOTA, NOTHING = range(1, 61), 5, -1
@@ -211,7 +210,7 @@ def test_daemon_over_its_quota_delivers_and_stays_logged_in(
     script.chmod(0o755)
     api = {**installation.document["api"], "token": {"command": [str(script)]}}
     installation.configure(watch=list(jobs), api=api, poll={"every": "2s"})
-    with WarmDaemon(installation) as daemon:
+    with installation.daemon() as daemon:
         wait_until(lambda: len(installation.records.history()) == len(jobs) and gateway.forbidden, "the first polls")
         gateway.status = "SUCCESS"
         wait_until(lambda: len(installation.records.deliveries("sent")) == len(jobs), "every end")

@@ -8,20 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from support.daemon import Installation
+from support.daemon import Daemon, Installation
 from support.disk import fill, held, immutable, mounted
 from support.gem import Answer, ScriptedGem, document
 from support.inbox import Inbox
 from support.waiting import wait_until
-from support.warm import WarmDaemon
 
 
-def unhealthy(daemon: WarmDaemon, why: str) -> bool:
+def unhealthy(daemon: Daemon, why: str) -> bool:
     status, text = daemon.get("/healthz")
     return status == 503 and why in text
 
 
-def healthy(daemon: WarmDaemon) -> bool:
+def healthy(daemon: Daemon) -> bool:
     return daemon.get("/healthz")[0] == 200
 
 
@@ -31,7 +30,7 @@ def test_locked_store_pauses_everything_and_loses_nothing(
     gem.answers(1, "IN_PROGRESS")
     gem.answers(2, "IN_PROGRESS", "IN_PROGRESS", "SUCCESS")
     installation.configure(watch=[1, 2])
-    with WarmDaemon(installation) as daemon:
+    with installation.daemon() as daemon:
         wait_until(lambda: len(installation.records.history()) == 2, "the first looks")
         with held(installation.folder / "gemwatch.db"):
             asked = len(gem.requests)
@@ -52,12 +51,12 @@ def test_stop_while_the_store_is_locked_is_a_clean_stop(
     answered = threading.Event()
     gem.answers(1, "IN_PROGRESS", Answer(body=json.dumps(document(1, "SUCCESS")).encode(), hold=answered))
     installation.configure(watch=[1])
-    with WarmDaemon(installation) as daemon:
+    with installation.daemon() as daemon:
         wait_until(lambda: gem.asked(1) >= 2, "a request in hand")
         with held(installation.folder / "gemwatch.db"):
             answered.set()
             assert daemon.stop() == 0
-    with WarmDaemon(installation) as daemon:
+    with installation.daemon() as daemon:
         wait_until(lambda: inbox.titles() == ["SUCCESS: job 1"], "the end, seen again")
 
 
@@ -69,7 +68,7 @@ def test_full_disk_stops_nothing_for_good(
         for job_id in jobs:
             gem.answers(job_id, "REQUESTED")
         installation.configure(watch=list(jobs), store={"url": f"sqlite:///{small / 'gemwatch.db'}"})
-        with WarmDaemon(installation) as daemon:
+        with installation.daemon() as daemon:
             wait_until(lambda: all(gem.asked(job_id) for job_id in jobs), "the first looks")
             filler = fill(small)
             for job_id in jobs:
@@ -93,7 +92,7 @@ def test_read_only_store_pauses_everything_until_writable(
 ) -> None:
     gem.answers(1, "IN_PROGRESS")
     installation.configure(watch=[1])
-    with WarmDaemon(installation) as daemon:
+    with installation.daemon() as daemon:
         wait_until(installation.records.history, "the first look")
         with immutable(installation.folder / "gemwatch.db"):
             wait_until(lambda: unhealthy(daemon, "the store does not work: disk I/O error"), "health to say so")
@@ -119,7 +118,7 @@ def test_missing_store_is_used_again_when_it_is_back(
     store, aside = installation.folder / "gemwatch.db", installation.folder / "aside.db"
     gem.answers(1, "IN_PROGRESS")
     installation.configure(watch=[1])
-    with WarmDaemon(installation) as daemon:
+    with installation.daemon() as daemon:
         wait_until(installation.records.history, "the first look")
         store.rename(aside)
         if replaced:
@@ -137,7 +136,7 @@ def test_damaged_store_ends_the_start_with_a_clear_error(
 ) -> None:
     gem.answers(1, "IN_PROGRESS")
     installation.configure(watch=list(range(1, 200)))
-    with WarmDaemon(installation) as daemon:
+    with installation.daemon() as daemon:
         wait_until(installation.records.history, "the first look")
         assert daemon.stop() == 0
     store = installation.folder / "gemwatch.db"
@@ -152,7 +151,7 @@ def test_damaged_store_ends_the_start_with_a_clear_error(
 
 def test_store_of_a_newer_version_is_left_alone(installation: Installation, gem: ScriptedGem, inbox: Inbox) -> None:
     installation.configure(watch=[1])
-    with WarmDaemon(installation) as daemon:
+    with installation.daemon() as daemon:
         assert daemon.stop() == 0
     with contextlib.closing(sqlite3.connect(installation.folder / "gemwatch.db")) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
@@ -168,7 +167,7 @@ def test_unwritable_store_ends_the_start_with_a_clear_error(
     kept = tmp_path / "kept"
     kept.mkdir()
     installation.configure(watch=[1], store={"url": f"sqlite:///{kept / 'gemwatch.db'}"})
-    with WarmDaemon(installation) as daemon:
+    with installation.daemon() as daemon:
         assert daemon.stop() == 0
     with mounted(kept, "--bind", "-o", "ro", str(kept)):
         done = installation.run("run")
@@ -183,9 +182,9 @@ def test_crash_during_a_migration_leaves_a_store_that_starts(
     installation.configure(watch=[1])
     died = 0
     for count in (2, 5, 9, 14, 20):
-        with WarmDaemon(installation, ("statement", "any", count)) as daemon:
+        with installation.daemon(("statement", "any", count)) as daemon:
             died += daemon.process.poll() == -9
-    with WarmDaemon(installation) as daemon:
+    with installation.daemon() as daemon:
         wait_until(lambda: inbox.titles() == ["SUCCESS: job 1"], "the end")
         assert daemon.stop() == 0
     assert died == 5

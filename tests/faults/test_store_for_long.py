@@ -10,7 +10,6 @@ from support.disk import held_elsewhere, unwritable
 from support.gem import ScriptedGem
 from support.inbox import Inbox
 from support.waiting import wait_until
-from support.warm import WarmDaemon
 
 DOWN, UP = "gemwatch: the store is failing", "gemwatch: the store has recovered"
 Failure = Callable[[Path, int], AbstractContextManager[None]]
@@ -27,7 +26,7 @@ class House:
         for job_id in (1, 2):
             self.gem.answers(job_id, "IN_PROGRESS")
         self.installation.configure(watch=[1, 2])
-        self.daemon = stack.enter_context(WarmDaemon(self.installation))
+        self.daemon = stack.enter_context(self.installation.daemon())
         self.records = self.installation.records
         wait_until(lambda: len(self.records.history()) == 2, "the first looks")
 

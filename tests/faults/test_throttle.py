@@ -22,7 +22,6 @@ from support.inbox import Inbox
 from support.simulated import Life, new_store, settings_of
 from support.virtual import VirtualClock, VirtualLoop
 from support.waiting import wait_until
-from support.warm import WarmDaemon
 from support.world import AT_ONCE, Job, World
 
 JOBS = range(1, 9)
@@ -71,7 +70,7 @@ def test_no_request_before_the_time_that_a_429_names(
     # One request at a time: each that arrives was sent after the answer to the one before it had been read.
     installation.configure(watch=list(JOBS), api={**installation.document["api"], "max_in_flight": 1})
     storm, health = Storm(ask), set()
-    with WarmDaemon(installation) as daemon:
+    with installation.daemon() as daemon:
         wait_until(lambda: len(installation.records.history()) == len(JOBS), "the first looks")
         gem.for_all = Answer(write=storm.write)
         wait_until(lambda: health.add(daemon.get("/healthz")) or len(storm.asked) >= 2, "a storm")  # type: ignore[func-returns-value]
@@ -96,7 +95,7 @@ def test_one_429_among_many_requests_stops_all_of_them(
     for job_id in JOBS:
         gem.answers(job_id, "IN_PROGRESS")
     installation.configure(watch=list(JOBS), api={**installation.document["api"], "max_in_flight": at_once})
-    with WarmDaemon(installation) as daemon:
+    with installation.daemon() as daemon:
         wait_until(lambda: len(installation.records.history()) == len(JOBS), "the first looks")
         together, begun = threading.Event(), len(gem.requests)
         gem.for_all = Answer(status=429, headers={"Retry-After": "3"}, hold=together)

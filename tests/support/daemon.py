@@ -8,7 +8,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,6 +20,7 @@ from support.gem import KEY, TOKEN, ScriptedGem
 from support.inbox import Inbox
 from support.json_records import JsonRecords
 from support.waiting import PATIENCE, wait_until
+from support.warm import Call, Dooming, WarmProcess, run
 
 GEMWATCH = (sys.executable, "-m", "gemwatch")
 
@@ -35,6 +36,26 @@ def environment(**more: str) -> dict[str, str]:
     """Ours without what a developer's shell may hold."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("GEMWATCH", "TOMTOM"))}
     return {**kept, "NO_PROXY": "127.0.0.1", "COLUMNS": "200", **more}
+
+
+def run_gemwatch(
+    *arguments: str,
+    folder: Path | None = None,
+    given: str = "",
+    closed: Collection[int] = (),
+    user: str | None = None,
+    **more: str,
+) -> subprocess.CompletedProcess[str]:
+    """The program with these arguments, to its end."""
+    return run(
+        arguments,
+        folder=folder or Path.cwd(),
+        environment=environment(**more),
+        given=given,
+        closed=closed,
+        user=user,
+        patience=PATIENCE * 2,
+    )
 
 
 class Installation:
@@ -61,14 +82,7 @@ class Installation:
 
     def run(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         """One command, to its end."""
-        return subprocess.run(
-            [*GEMWATCH, *arguments, "--config", str(self.config)],
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE * 2,
-            check=False,
-            env=environment(**more),
-        )
+        return run_gemwatch(*arguments, "--config", str(self.config), **more)
 
     def json(self, *arguments: str) -> Any:
         done = self.run(*arguments, "--json")
@@ -87,33 +101,51 @@ class Installation:
     def history(self, job_id: int) -> list[str]:
         return [row["to"] for row in self.json("history", str(job_id))]
 
-    def daemon(self, **more: str) -> "Daemon":
-        return Daemon(self, more)
+    def daemon(self, doom: Dooming = None, *, cold: bool = False, **more: str) -> "Daemon":
+        return Daemon(self, more, doom=doom, cold=cold)
 
 
 class Daemon:
     """`gemwatch run` for the length of a `with`; its log goes to a file."""
 
-    _may_be_dead = False  # before it is ready
-
-    def __init__(self, installation: Installation, more: Mapping[str, str]) -> None:
-        self._installation, self._more = installation, more
+    def __init__(
+        self,
+        installation: Installation,
+        more: Mapping[str, str],
+        *,
+        doom: Dooming = None,
+        cold: bool = False,
+    ) -> None:
+        self._installation, self._more, self._doom, self._cold = installation, more, doom, cold
         self.log_file = installation.folder / "daemon.log"
 
     def start(self) -> None:
-        """Start the process, and wait for nothing."""
-        with self.log_file.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*GEMWATCH, "run", "--config", str(self._installation.config)],
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-                env=environment(**self._more),
+        """Start the process, and wait for nothing. A cold one is an interpreter of its own."""
+        arguments = ("run", "--config", str(self._installation.config))
+        if self._cold:
+            with self.log_file.open("ab") as log:
+                self.process: WarmProcess | subprocess.Popen[bytes] = subprocess.Popen(
+                    [*GEMWATCH, *arguments],
+                    stdout=log,
+                    stderr=log,
+                    stdin=subprocess.DEVNULL,
+                    env=environment(**self._more),
+                )
+            return
+        self.log_file.touch()  # for those that read it at once
+        self.process = WarmProcess(
+            Call(
+                arguments=arguments,
+                environment=environment(**self._more),
+                folder=Path.cwd(),
+                streams=(Path(os.devnull), self.log_file, self.log_file),
+                doom=self._doom,
             )
+        )
 
     def await_ready(self) -> None:
         wait_until(lambda: self.process.poll() is not None or self.get("/readyz")[0] == 200, "the daemon to be ready")
-        assert self._may_be_dead or self.process.poll() is None, self.log_file.read_text()
+        assert self._doom or self.process.poll() is None, self.log_file.read_text()
 
     def __enter__(self) -> Self:
         self.start()

@@ -17,7 +17,6 @@ from support.inbox import Inbox
 from support.json_records import JsonRecords
 from support.postgresql import url_of
 from support.waiting import wait_until
-from support.warm import WarmDaemon
 
 TAKEN_OVER = 90.0  # seconds of patience: a dead replica's leases and claims end after 30
 
@@ -53,9 +52,9 @@ class Replica(Installation):
         if hours:
             (library,) = Path("/usr/lib").glob("*/faketime/libfaketime.so.1")
             faked = {"LD_PRELOAD": str(library), "FAKETIME": f"+{hours}h", "DONT_FAKE_MONOTONIC": "1"}
-            self.running = self.daemon(**faked)
+            self.running = self.daemon(cold=True, **faked)
         else:
-            self.running = WarmDaemon(self, doom)
+            self.running = self.daemon(doom)
         self.running.start()
 
     def await_ready(self) -> None:

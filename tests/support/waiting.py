@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-PATIENCE = 30.0  # seconds: when a test gives up, not how long anything should take
+PATIENCE = 60.0  # seconds: when a test gives up, not how long anything should take
 
 
 def wait_until(condition: Callable[[], Any], what: str = "the condition", *, patience: float = PATIENCE) -> None:

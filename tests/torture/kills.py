@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import random
 import sqlite3
 import subprocess
@@ -25,7 +26,7 @@ from support.inbox import Inbox
 from support.json_records import JsonRecords
 from support.sink import Receipt, Sink
 from support.waiting import wait_until
-from support.warm import WarmProcess
+from support.warm import Call, WarmProcess
 from torture.audit import Findings, audit
 from torture.lives import Life, lives
 
@@ -126,7 +127,14 @@ class Killing:
     def _started(self, doom: tuple[str, str, int] | None) -> "subprocess.Popen[bytes] | WarmProcess":
         config = self._installation.config
         if self._warm:
-            return WarmProcess(config, self._log, doom)
+            call = Call(
+                arguments=("run", "--config", str(config)),
+                environment=environment(),
+                folder=Path.cwd(),
+                streams=(Path(os.devnull), self._log, self._log),
+                doom=doom,
+            )
+            return WarmProcess(call)
         program = [*GEMWATCH] if doom is None else [sys.executable, "-P", doomed.__file__, *map(str, doom)]
         with self._log.open("ab") as log:
             return subprocess.Popen(

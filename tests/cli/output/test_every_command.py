@@ -1,7 +1,7 @@
 """Every command of the program, also those to come, with streams and ids that are not what it expects."""
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import pytest
@@ -9,7 +9,7 @@ import typer
 
 from gemwatch.adapters.store.schema import upgrade
 from gemwatch.cli.commands import app
-from support.daemon import GEMWATCH, Installation, environment
+from support.daemon import Installation, run_gemwatch
 from support.filled import fill
 
 # What each command needs besides the configuration. `run` and `demo` do not end by themselves.
@@ -73,13 +73,12 @@ def filled(installation: Installation) -> Installation:
     return installation
 
 
-def ended(installation: Installation, command: str, redirect: str, **more: str) -> subprocess.CompletedProcess[str]:
-    config = "" if command in WITHOUT_CONFIGURATION else f"--config {installation.config}"
-    line = " ".join([*GEMWATCH, command, *ARGUMENTS[command], config, redirect])
-    return subprocess.run(
-        ["bash", "-c", line], capture_output=True, text=True, check=False, timeout=120, errors="replace",
-        env=environment(**more), cwd=installation.folder, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+def ended(
+    installation: Installation, command: str, closed: Collection[int] = (), **more: str
+) -> subprocess.CompletedProcess[str]:
+    config = () if command in WITHOUT_CONFIGURATION else ("--config", str(installation.config))
+    words = (*command.split(), *ARGUMENTS[command], *config)
+    return run_gemwatch(*words, folder=installation.folder, closed=closed, **more)
 
 
 def assert_no_traceback(done: subprocess.CompletedProcess[str]) -> None:
@@ -94,12 +93,12 @@ def test_every_command_is_tried_here() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command_with_closed_streams_has_no_traceback(filled: Installation, command: str) -> None:
-    assert_no_traceback(ended(filled, command, "0<&- >&-"))
+    assert_no_traceback(ended(filled, command, closed=(0, 1)))
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command_writes_ascii_to_an_ascii_stream(filled: Installation, command: str) -> None:
-    done = ended(filled, command, "", PYTHONIOENCODING="ascii:strict", LC_ALL="C")
+    done = ended(filled, command, PYTHONIOENCODING="ascii:strict")
     assert_no_traceback(done)
     assert done.stdout.isascii()
 
@@ -108,8 +107,7 @@ def test_command_writes_ascii_to_an_ascii_stream(filled: Installation, command: 
 def test_bad_ids_are_refused_and_change_nothing(filled: Installation, command: list[str]) -> None:
     before = filled.config.read_bytes()
     for bad in BAD_IDS:
-        arguments = [*GEMWATCH, *command, bad, "--config", str(filled.config)]
-        done = subprocess.run(arguments, capture_output=True, text=True, check=False, env=environment())
+        done = filled.run(*command, bad)
         assert done.returncode == 2, (bad, done.stdout, done.stderr)
         assert_no_traceback(done)
     assert filled.config.read_bytes() == before
@@ -118,9 +116,8 @@ def test_bad_ids_are_refused_and_change_nothing(filled: Installation, command: l
 def test_bad_ids_on_standard_input_change_nothing(filled: Installation) -> None:
     before = filled.config.read_bytes()
     for command in ("watch", "unwatch"):
-        for text in (b"5\nseven\n", b"5\n\xff\n", b"5\n" + b"9" * 5000, b"0\n"):
-            arguments = [*GEMWATCH, command, "-", "--config", str(filled.config)]
-            done = subprocess.run(arguments, input=text, capture_output=True, check=False, env=environment())
+        for text in ("5\nseven\n", "5\n\udcff\n", "5\n" + "9" * 5000, "0\n"):
+            done = run_gemwatch(command, "-", "--config", str(filled.config), given=text)
             assert done.returncode == 2, (command, text, done.stderr)
-            assert b"Traceback" not in done.stderr
+            assert "Traceback" not in done.stderr
     assert filled.config.read_bytes() == before

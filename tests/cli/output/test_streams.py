@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gemwatch.adapters.store.schema import upgrade
-from support.daemon import GEMWATCH, Installation, environment, free_port
+from support.daemon import GEMWATCH, Installation, environment, free_port, run_gemwatch
 from support.filled import fill
 from support.waiting import wait_until
 
@@ -53,8 +53,7 @@ def assert_sentence(done: subprocess.CompletedProcess[str], *codes: int) -> None
 def test_bad_ids_are_refused_with_one_sentence(filled: Installation, command: list[str]) -> None:
     before = filled.config.read_bytes()
     for bad in BAD_IDS:
-        arguments = [*GEMWATCH, *command, "--config", str(filled.config), "--", bad]
-        done = subprocess.run(arguments, capture_output=True, text=True, check=False, env=environment())
+        done = run_gemwatch(*command, "--config", str(filled.config), "--", bad)
         assert_sentence(done, 2)
         assert SENTENCE in done.stderr, (bad, done.stderr)
     assert filled.config.read_bytes() == before
@@ -74,7 +73,7 @@ def test_bad_delivery_ids_are_refused(filled: Installation, bad: str) -> None:
 
 
 @pytest.mark.parametrize("stream", ["0<&-", ">&-", "2>&-", "0<&- >&- 2>&-"])
-@pytest.mark.parametrize("command", [*READERS, ["check"]], ids=" ".join)
+@pytest.mark.parametrize("command", [["status"], ["check"]], ids=" ".join)
 def test_closed_streams_cause_no_traceback(filled: Installation, command: list[str], stream: str) -> None:
     assert_sentence(shell(filled, f"$G {' '.join(command)} $C {stream}"), 0)
 
@@ -122,9 +121,8 @@ def test_broken_pipe_is_silent(filled: Installation, command: list[str]) -> None
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "ascii:strict"])
-@pytest.mark.parametrize("command", READERS, ids=" ".join)
-def test_ascii_output_replaces_other_characters(filled: Installation, command: list[str], encoding: str) -> None:
-    done = shell(filled, f"$G {' '.join(command)} $C", PYTHONIOENCODING=encoding, LC_ALL="C")
+def test_ascii_output_replaces_other_characters(filled: Installation, encoding: str) -> None:
+    done = shell(filled, "$G status $C", PYTHONIOENCODING=encoding, LC_ALL="C")
     assert_sentence(done, 0)
 
 
@@ -150,10 +148,7 @@ def test_store_works_in_folders_with_odd_names(filled: Installation, name: str) 
     for file in ("config.yaml", "gemwatch.db"):
         shutil.copy(filled.folder / file, folder / file)
     for command in (["check"], *READERS, ["healthcheck"], ["doctor", "--offline"]):
-        done = subprocess.run(
-            [*GEMWATCH, *command, "--config", "config.yaml"],
-            cwd=folder, capture_output=True, text=True, errors="replace", check=False, env=environment(),
-        )  # fmt: skip
+        done = run_gemwatch(*command, "--config", "config.yaml", folder=folder)
         assert_sentence(done, 1 if command == ["healthcheck"] else 0)
     assert {file.name for file in filled.folder.iterdir()} >= {"config.yaml", "gemwatch.db", name}
     assert not list(filled.folder.glob("*.db-*"))
@@ -171,14 +166,7 @@ def public(filled: Installation) -> Iterator[Installation]:
 
 
 def as_nobody(installation: Installation, *command: str) -> subprocess.CompletedProcess[str]:
-    user = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--")
-    done = subprocess.run(
-        [*user, *GEMWATCH, *command, "--config", str(installation.config)],
-        capture_output=True, text=True, check=False, cwd="/", env=environment(PYTHONDONTWRITEBYTECODE="1"),
-    )  # fmt: skip
-    if "No module named" in done.stderr or done.returncode in (126, 127):
-        pytest.skip("other users cannot run this installation of gemwatch")
-    return done
+    return run_gemwatch(*command, "--config", str(installation.config), folder=Path("/"), user="nobody")
 
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")

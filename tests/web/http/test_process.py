@@ -13,7 +13,6 @@ import pytest
 from support.daemon import Installation
 from support.gem import ScriptedGem
 from support.waiting import wait_until
-from support.warm import WarmDaemon
 
 TOKEN = "web-token-7d2b9e41c0"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -78,7 +77,7 @@ def test_web_token_appears_nowhere(installation: Installation, gem: ScriptedGem)
 
 def test_edit_to_an_open_address_needs_a_token(installation: Installation) -> None:
     installation.configure()
-    with WarmDaemon(installation) as daemon:
+    with installation.daemon() as daemon:
         installation.configure(web={"listen": f"0.0.0.0:{installation.port}"})
         wait_until(lambda: daemon.logged("config_refused"), "the refusal")
         assert daemon.get("/healthz")[0] == 200
@@ -87,7 +86,7 @@ def test_edit_to_an_open_address_needs_a_token(installation: Installation) -> No
 
 def test_refused_requests_do_not_fill_the_log(installation: Installation) -> None:
     installation.configure()
-    with WarmDaemon(installation) as daemon:
+    with installation.daemon() as daemon:
         for _ in range(5):
             with socket.create_connection(("127.0.0.1", installation.port), timeout=10) as sock:
                 sock.sendall(b"no such protocol\r\n\r\n")
@@ -99,7 +98,7 @@ def test_refused_requests_do_not_fill_the_log(installation: Installation) -> Non
 def test_livez_outlasts_a_store_that_fails(installation: Installation, gem: ScriptedGem) -> None:
     gem.answers(1, "IN_PROGRESS")
     installation.configure(watch=[1])
-    with WarmDaemon(installation) as daemon:
+    with installation.daemon() as daemon:
         with contextlib.closing(sqlite3.connect(installation.folder / "gemwatch.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             wait_until(lambda: daemon.get("/healthz")[0] == 503, "the failure")
@@ -127,7 +126,7 @@ def knock(port: int, source: str, token: str, **headers: str) -> int:
 
 def test_wrong_tokens_leave_one_log_line_and_a_count(installation: Installation) -> None:
     installation.configure(web={"listen": f"127.0.0.1:{installation.port}", "token": TOKEN})
-    with WarmDaemon(installation) as daemon:
+    with installation.daemon() as daemon:
         port = installation.port
         answers = [
             knock(port, "127.0.0.2", f"{TOKEN}-wrong", **{"X-Forwarded-For": f"192.0.2.{n}"}) for n in range(40)
@@ -143,7 +142,7 @@ def test_wrong_tokens_leave_one_log_line_and_a_count(installation: Installation)
 def test_forwarded_addresses_of_a_proxy_count_one_by_one(installation: Installation) -> None:
     web = {"listen": f"127.0.0.1:{installation.port}", "token": TOKEN, "proxies": ["127.0.0.2/32"]}
     installation.configure(web=web)
-    with WarmDaemon(installation) as daemon:
+    with installation.daemon() as daemon:
         port = installation.port
         for _ in range(11):
             last = knock(port, "127.0.0.2", f"{TOKEN}-wrong", **{"X-Forwarded-For": "192.0.2.1"})
@@ -155,14 +154,14 @@ def test_forwarded_addresses_of_a_proxy_count_one_by_one(installation: Installat
 def test_logout_outlives_a_restart(installation: Installation) -> None:
     installation.configure(web={"listen": f"127.0.0.1:{installation.port}", "token": TOKEN})
     form = {"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin"}
-    with WarmDaemon(installation) as daemon:
+    with installation.daemon() as daemon:
         _, headers, _ = ask(installation.port, "/login", "POST", f"token={TOKEN}", **form)
         cookie = {"Cookie": headers.partition("set-cookie: ")[2].partition(";")[0]}
         assert ask(installation.port, "/api/jobs", **cookie)[0] == 200
         assert ask(installation.port, "/logout", "POST", "x=", **form, **cookie)[0] == 303
         assert ask(installation.port, "/api/jobs", **cookie)[0] == 401
         assert daemon.stop() == 0
-    with WarmDaemon(installation) as daemon:
+    with installation.daemon() as daemon:
         assert ask(installation.port, "/api/jobs", **cookie)[0] == 401
         assert daemon.stop() == 0
 

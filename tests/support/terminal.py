@@ -83,12 +83,13 @@ class Terminal:
         while self.process.poll() is None:
             assert time.monotonic() < deadline, f"no end after {plain(self.output)[-3000:]!r}"
             self.keys(INTERRUPT)
-            while self._readable() and self._read():
+            # A second one would end by the signal a program that is about to end by itself.
+            while self._readable(patience=10) and self._read():
                 pass
         return self.end()
 
-    def _readable(self) -> bool:
-        return bool(select.select([self._ours], [], [], 1)[0])
+    def _readable(self, *, patience: float = 1) -> bool:
+        return bool(select.select([self._ours], [], [], patience)[0])
 
     def _read(self) -> bool:
         if not self._readable():

@@ -67,6 +67,17 @@ async def test_auto_limit_uses_learned_runs(gem: ScriptedGem, inbox: Inbox, cloc
     assert inbox.titles() == ["RUNNING TOO LONG: job 7"]
 
 
+async def test_end_before_the_first_list_keeps_a_store_new(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    has_past(gem, clock)
+    gem.answers(7, "FAILED")
+    async with running(settings_of(gem, inbox, tmp_path, 7), clock, learns=True) as rig:
+        await rig.poll()
+        await rig.sweep()
+        assert Learning(rig.engine).marker()[0] == 5
+
+
 async def test_lists_are_learned_from_once(gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path) -> None:
     has_past(gem, clock)
     for _ in range(2):

@@ -38,6 +38,7 @@ class Learner:
         self._database = database
         self._clock = clock
         self._experience = experience
+        self._began = clock.now()
         self._next_at = 0.0
         self._left: dict[str, int] | None = (
             {} if notes.get("learned") else None
@@ -51,7 +52,7 @@ class Learner:
             return ()
         self._next_at = now + self._active.settings.poll.list_every.total_seconds()
         if self._left is None:
-            new = await self._database(self._learning.is_new)
+            new = await self._database(self._learning.is_new, self._began)
             self._left = dict.fromkeys(DOCUMENTED_TYPES, TRIES) if new else {}
         await self._follow()
         return tuple(self._left)

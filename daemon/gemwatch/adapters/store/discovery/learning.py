@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import fields
+from datetime import datetime
 from operator import attrgetter
 
 import sqlalchemy as sa
@@ -23,10 +24,11 @@ class Learning:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = leading(engine)
 
-    def is_new(self) -> bool:
-        """Whether the store has no runs yet."""
+    def is_new(self, began: datetime) -> bool:
+        """Whether the store had no runs when this program began: by now, jobs that had ended may have been polled."""
         with self._engine.begin() as connection:
-            return not connection.execute(sa.select(sa.exists().select_from(runs))).scalar_one()
+            earlier = sa.exists().select_from(runs).where(runs.c.ended_at < began)
+            return not connection.execute(sa.select(earlier)).scalar_one()
 
     def add(self, found: Sequence[Run]) -> int:
         """Keep these runs, except of jobs that are or were watched. Returns how many are new."""

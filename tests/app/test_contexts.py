@@ -1,13 +1,15 @@
 """What messages know about the instance that sends them."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from socket import gethostname
 
 import pytest
 
 from gemwatch.app.contexts import contexts
 from gemwatch.core.events import Target
-from gemwatch.core.settings import ApiSettings, Settings, StoreSettings, TokenSource, WebSettings
+from gemwatch.core.settings import ApiSettings, Postgresql, Settings, StoreSettings, TokenSource, WebSettings
 
 AT = datetime(2026, 2, 18, 13, 21, 7, tzinfo=UTC)
 
@@ -38,6 +40,14 @@ def settings(command: tuple[str, ...] | None) -> Settings:
 )
 def test_context_has_the_command_to_log_in(command: tuple[str, ...] | None, login: str | None) -> None:
     assert contexts(settings(command), None)["mail"].login_command == login
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("gis-prod", f"gis-prod ({gethostname()})"), (gethostname(), gethostname())]
+)
+def test_instance_on_postgresql_names_the_host(name: str, shown: str) -> None:
+    store = StoreSettings(place=Postgresql(database="gemwatch"))
+    assert contexts(replace(settings(None), name=name, store=store), None)["mail"].name == shown
 
 
 def test_context_has_instance_pages_zone_and_configuration() -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from gemwatch.adapters.store.databases.postgresql import Upkeep
 from gemwatch.app.metrics import Gauges, Metrics
 
 AT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -18,6 +19,7 @@ CONTRACT = {
     "gemwatch_transitions_total",
     "gemwatch_deliveries_total",
     "gemwatch_deliveries_pending",
+    "gemwatch_replicas",
     "gemwatch_target_up",
     "gemwatch_delivery_oldest_pending_seconds",
     "gemwatch_last_good_answer_timestamp_seconds",
@@ -60,6 +62,37 @@ def test_every_metric_is_there_from_the_start(metrics: Metrics) -> None:
     ours = {n for n in Scrape(metrics).names() if n.startswith("gemwatch_")}
     histograms = {"gemwatch_poll_seconds", "gemwatch_poll_lateness_seconds"}
     assert ours == CONTRACT | BEYOND | {f"{name}_{part}" for name in histograms for part in ("count", "sum")}
+
+
+def test_follower_shows_only_what_describes_itself(metrics: Metrics) -> None:
+    metrics.targets(["team"])
+    groups = {("release", None): 1}
+    leader = Scrape(metrics, Gauges(replicas=2, groups=groups))
+    follower = Scrape(metrics, Gauges(replicas=2, groups=groups, leads=False))
+    assert leader.names() - follower.names() == {
+        "gemwatch_jobs",
+        "gemwatch_group_jobs",
+        "gemwatch_deliveries_pending",
+        "gemwatch_delivery_oldest_pending_seconds",
+        "gemwatch_target_up",
+    }
+    assert leader.value("gemwatch_replicas") == follower.value("gemwatch_replicas") == 2
+
+
+def test_upkeep_of_postgresql_is_shown_by_the_leader(metrics: Metrics) -> None:
+    upkeep = Upkeep(oldest_transaction=0.5, dead_rows=7, live_rows=9)
+    leader, follower = (Scrape(metrics, Gauges(upkeep=upkeep, leads=leads)) for leads in (True, False))
+    assert leader.value("gemwatch_store_oldest_transaction_seconds") == 0.5
+    assert leader.value("gemwatch_store_dead_rows") == 7
+    assert "gemwatch_store_dead_rows" not in follower.names()
+
+
+def test_targets_of_the_configuration_are_up_or_down(metrics: Metrics) -> None:
+    metrics.targets(["team", "mail"])
+    down = Scrape(metrics, Gauges(targets_down={"mail", "gone"}))
+    assert down.by("target", "gemwatch_target_up") == {"mail": 0, "team": 1}
+    metrics.targets(["team"])
+    assert Scrape(metrics).by("target", "gemwatch_target_up") == {"team": 1}
 
 
 def test_memory_and_open_files_are_shown(metrics: Metrics) -> None:

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from gemwatch.adapters.store.databases.postgresql import Upkeep
 from gemwatch.app.metrics import Gauges, Metrics
 from gemwatch.core.kinds import EventKind
 
@@ -30,7 +31,8 @@ def test_log_events_are_short_names_for_filters() -> None:
 
 
 def test_guide_lists_every_metric() -> None:
-    text = Metrics("test").render(Gauges()).decode()
+    upkeep = Upkeep(oldest_transaction=0.5, dead_rows=7, live_rows=9)
+    text = Metrics("test").render(Gauges(upkeep=upkeep)).decode()
     names = set(re.findall(r"^# TYPE (gemwatch_\w+)", text, re.MULTILINE))
     assert len(names) > 10
     assert sorted(name for name in names if name not in GUIDE) == []

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from gemwatch.adapters.store.databases.postgresql import Upkeep
 from gemwatch.app.metrics import Gauges, Metrics
 from support.tools import needs
 
@@ -28,7 +29,8 @@ needs_promtool = needs("prometheus")
 def scrape() -> str:
     metrics = Metrics("1.2.3")
     metrics.targets(["team"])
-    return metrics.render(Gauges()).decode()
+    upkeep = Upkeep(oldest_transaction=0.5, dead_rows=7, live_rows=9)
+    return metrics.render(Gauges(upkeep=upkeep)).decode()
 
 
 def labels_of_samples() -> dict[str, set[str]]:

@@ -161,6 +161,7 @@ async def reporting(rig: Rig, systemd: Systemd, progress: Progress) -> AsyncIter
         database=rig.database,
         reads=rig.database,
         health_monitor=rig.health_monitor,
+        membership=rig.membership,
         active=rig.active,
         progress=progress,
         metrics=Metrics("test"),
@@ -256,3 +257,8 @@ OK = Health(login=Login.OK, api=ApiState.OK)
 )
 def test_status_line_shows_failures_first(snapshot: Snapshot, health: Health, line: str) -> None:
     assert describe(snapshot, health, START) == line
+
+
+def test_status_line_ends_with_the_part_among_replicas() -> None:
+    line = "0 jobs watched; 0 deliveries pending; login ok; leader of 2 replicas"
+    assert describe(Snapshot(), OK, START, "leader of 2 replicas") == line

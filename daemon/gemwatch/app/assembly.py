@@ -122,6 +122,7 @@ async def build(
         database=database,
         reads=reads,
         health_monitor=health_monitor,
+        membership=membership,
         active=active,
         progress=progress,
         metrics=metrics,

@@ -1,13 +1,14 @@
 """What Prometheus sees of the program, with a fixed set of labels: never a job id."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
 
+from gemwatch.adapters.store.databases.postgresql import Upkeep
 from gemwatch.core.job import Status
 from gemwatch.core.kinds import JOB_EVENTS, EventKind, Kind
 
@@ -23,7 +24,8 @@ _LATENESS_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900)
 class Gauges:
     """The state at a scrape.
 
-    `jobs` counts the watched jobs by status, `groups` those of open groups; None: not observed yet.
+    `jobs` counts the watched jobs by status, `groups` those of open groups; None: not observed yet. `leads`: also
+    show what describes the whole store, so that sums over all replicas are right.
     """
 
     jobs: Mapping[str | None, int] = field(default_factory=dict)
@@ -32,6 +34,10 @@ class Gauges:
     oldest_pending_seconds: float = 0.0
     last_good_at: datetime | None = None
     token_expires_at: datetime | None = None
+    targets_down: Collection[str] = ()
+    upkeep: Upkeep | None = None
+    replicas: int = 1
+    leads: bool = True
 
 
 class Metrics:
@@ -75,9 +81,6 @@ class Metrics:
             registry=registry,
         )
         self._delivery: dict[str, dict[str, Counter]] = {}
-        self._target_up = Gauge(
-            "gemwatch_target_up", "1: the target accepts messages. 0: it is down.", ["target"], registry=registry
-        )
         self._shown: set[str] = set()  # targets of the configuration
         self._reload_ok = Gauge(
             "gemwatch_config_last_reload_successful", "1: the last configuration was applied.", registry=registry
@@ -97,7 +100,20 @@ class Metrics:
             "Transactions that were repeated because another one was in their way; on PostgreSQL only.",
             registry=registry,
         )
-        self._gauges = _GaugeSet(registry)
+        self._replicas = Gauge(
+            "gemwatch_replicas", "Daemons that share the store, as this one sees them.", registry=registry
+        )
+        self._last_good = Gauge(
+            "gemwatch_last_good_answer_timestamp_seconds",
+            "Time of the last good answer of the API; 0 before the first.",
+            registry=registry,
+        )
+        self._token_expiry = Gauge(
+            "gemwatch_token_expiry_timestamp_seconds",
+            "When the API token expires; NaN if that is unknown.",
+            registry=registry,
+        )
+        self._store = _StoreGauges()
 
     def login_failure(self) -> None:
         self._login_failures.inc()
@@ -125,20 +141,12 @@ class Metrics:
 
     def targets(self, names: Iterable[str]) -> None:
         """Show these targets from now on, even before the first delivery, and no longer whether others are up."""
-        wanted = set(names)
-        for name in wanted:
+        self._shown = set(names)
+        for name in self._shown:
             self._outcomes(name)
-        for name in wanted - self._shown:
-            self._target_up.labels(name).set(1)
-        for name in self._shown - wanted:
-            self._target_up.remove(name)
-        self._shown = wanted
 
     def delivery(self, target: str, outcome: str) -> None:
         self._outcomes(target)[outcome].inc()
-
-    def target_up(self, target: str, *, up: bool) -> None:
-        self._target_up.labels(target).set(up)
 
     def reload(self, ok: bool, at: datetime) -> None:  # noqa: FBT001 (called once, with a named result)
         self._reload_ok.set(ok)
@@ -147,8 +155,11 @@ class Metrics:
 
     def render(self, gauges: Gauges) -> bytes:
         """The Prometheus text (format 0.0.4)."""
-        self._gauges.take(gauges)
-        return generate_latest(self._registry)
+        self._replicas.set(gauges.replicas)
+        self._last_good.set(_seconds(gauges.last_good_at, unknown=0.0))
+        self._token_expiry.set(_seconds(gauges.token_expires_at, unknown=math.nan))
+        own = generate_latest(self._registry)
+        return own + self._store.render(gauges, self._shown) if gauges.leads else own
 
     def _outcomes(self, target: str) -> dict[str, Counter]:
         known = self._delivery.get(target)
@@ -158,10 +169,11 @@ class Metrics:
         return known
 
 
-class _GaugeSet:
-    """What is read from the state at each scrape."""
+class _StoreGauges:
+    """What describes the whole store at a scrape, apart from what describes the process."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self) -> None:
+        self._registry = registry = CollectorRegistry()
         jobs = Gauge("gemwatch_jobs", "Watched jobs, by last seen status.", ["status"], registry=registry)
         self._jobs = {status: jobs.labels(status) for status in (*Status, NO_STATUS, OTHER)}
         self._groups = Gauge(
@@ -173,18 +185,23 @@ class _GaugeSet:
             "Age of the oldest pending delivery; 0 if there is none.",
             registry=registry,
         )
-        self._last_good = Gauge(
-            "gemwatch_last_good_answer_timestamp_seconds",
-            "Time of the last good answer of the API; 0 before the first.",
-            registry=registry,
-        )
-        self._token_expiry = Gauge(
-            "gemwatch_token_expiry_timestamp_seconds",
-            "When the API token expires; NaN if that is unknown.",
-            registry=registry,
+        self._target_up = Gauge(
+            "gemwatch_target_up", "1: the target accepts messages. 0: it is down.", ["target"], registry=registry
         )
 
-    def take(self, gauges: Gauges) -> None:
+        self._postgresql = CollectorRegistry()
+        self._transaction = Gauge(
+            "gemwatch_store_oldest_transaction_seconds",
+            "Age of the oldest open transaction in the database, of any program; on PostgreSQL only.",
+            registry=self._postgresql,
+        )
+        self._dead_rows = Gauge(
+            "gemwatch_store_dead_rows",
+            "Rows that PostgreSQL has not cleaned up yet; on PostgreSQL only.",
+            registry=self._postgresql,
+        )
+
+    def render(self, gauges: Gauges, targets: Collection[str]) -> bytes:
         counts = dict.fromkeys(self._jobs, 0)
         for status, count in gauges.jobs.items():
             counts[_label(status)] += count
@@ -198,8 +215,14 @@ class _GaugeSet:
             self._groups.labels(group, _label(status)).inc(count)
         self._pending.set(gauges.deliveries_pending)
         self._oldest.set(gauges.oldest_pending_seconds)
-        self._last_good.set(_seconds(gauges.last_good_at, unknown=0.0))
-        self._token_expiry.set(_seconds(gauges.token_expires_at, unknown=math.nan))
+        self._target_up.clear()
+        for name in sorted(targets):
+            self._target_up.labels(name).set(name not in gauges.targets_down)
+        if gauges.upkeep is None:
+            return generate_latest(self._registry)
+        self._transaction.set(gauges.upkeep.oldest_transaction)
+        self._dead_rows.set(gauges.upkeep.dead_rows)
+        return generate_latest(self._registry) + generate_latest(self._postgresql)
 
 
 def _label(status: str | None) -> str:

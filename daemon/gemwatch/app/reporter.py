@@ -15,8 +15,10 @@ from gemwatch.core.health import ApiState, Health, Login
 from gemwatch.core.job import Status, is_end
 from gemwatch.core.text.failures import FAILING, Failure
 from gemwatch.core.text.formatting import counted
+from gemwatch.core.text.replicas import part_of
 from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.health_monitor import HealthMonitor
+from gemwatch.engine.membership import Membership
 from gemwatch.engine.wake_up import WakeUp
 
 EVERY = 10.0  # seconds between two status lines
@@ -36,6 +38,7 @@ class Reporter:
         database: DatabaseThread,
         reads: DatabaseThread,
         health_monitor: HealthMonitor,
+        membership: Membership,
         active: ActiveConfig,
         progress: Progress,
         metrics: Metrics,
@@ -46,6 +49,7 @@ class Reporter:
         self._database = database
         self._reads = reads
         self._health_monitor = health_monitor
+        self._membership = membership
         self._active = active
         self._progress = progress
         self._metrics = metrics
@@ -101,6 +105,10 @@ class Reporter:
             oldest_pending_seconds=0 if oldest is None else max(0.0, (self._clock.now() - oldest).total_seconds()),
             last_good_at=self._health_monitor.last_good_at,
             token_expires_at=self._active.credentials.expires_at,
+            targets_down=snapshot.targets_down,
+            upkeep=snapshot.upkeep,
+            replicas=max(1, len(self._membership.replicas)),
+            leads=self._membership.leads,
         )
         return self._metrics.render(gauges)
 
@@ -133,14 +141,18 @@ class Reporter:
                 snapshot = await self._reads(self._records.snapshot)
         except TimeoutError:
             return f"STALLED: {self.stalled() or 'the store does not answer'}"
-        return describe(snapshot, self._health_monitor.health, self._clock.now())
+        sharing = self._membership
+        part = None if sharing.id is None else part_of(sharing.replicas, sharing.id)
+        return describe(snapshot, self._health_monitor.health, self._clock.now(), part)
 
 
-def describe(snapshot: Snapshot, health: Health, now: datetime) -> str:
-    """One line for `systemctl status`, failures first."""
+def describe(snapshot: Snapshot, health: Health, now: datetime, part: str | None = None) -> str:
+    """One line for `systemctl status`, failures first. `part`: of this daemon among several replicas."""
     words = [*_failures(snapshot, health), _jobs(snapshot, health, now), _deliveries(snapshot)]
     if health.login is Login.OK:
         words.append("login ok")
+    if part is not None:
+        words.append(part)
     return "; ".join(words)
 
 

@@ -164,6 +164,8 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("SQLite", facts["sqlite"]) if "sqlite" in facts else ("PostgreSQL", facts["postgresql"]),
         ("Daemon", "none uses it" if facts["daemon"] is None else f"process {facts['daemon'] or 'unknown'}{host}"),
     ]
+    if followers := [one["host"] for one in facts["replicas"] if not one["leader"]]:
+        lines.append(("Followers", ", ".join(followers)))
     counts = facts["counts"]
     if counts is None:
         return lines

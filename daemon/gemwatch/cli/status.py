@@ -114,7 +114,7 @@ def _refuse_unknown(ids: set[int], jobs: "Sequence[JobRow]") -> None:
 def _show(
     found: "Overview", select: "Callable[[Sequence[JobRow]], list[JobRow]]", context: Context, ids: set[int]
 ) -> None:
-    from gemwatch.cli.output.service import complain_of_failures, failure_lines, service_line
+    from gemwatch.cli.output.service import complain_of_failures, failure_lines, replica_lines, service_line
     from gemwatch.cli.output.tables import on_terminal, print_details, print_table, terminal_size, zone
 
     jobs, service = select(found.jobs), found.service
@@ -132,4 +132,4 @@ def _show(
         print_table(COLUMNS, map(row_of, jobs), footer=f"{zone()} One job in full: gemwatch status JOB_ID")
     else:
         print("No job matches." if any(job.watched for job in found.jobs) else "No job is watched.")
-    print(service_line(service))
+    print("\n".join([service_line(service), *replica_lines(service, terminal_size().columns)]))

@@ -79,6 +79,7 @@ def watch(
         typer.echo(f"{path}: job {one} is on the watch list")
     if new:
         typer.echo("A running daemon applies the change within 5 s.")
+        _hint_at_leader(path)
 
 
 def unwatch(
@@ -118,6 +119,27 @@ def unwatch(
     for one in away:
         typer.echo(f"job {one} is kept away from the rules. To undo this, run: gemwatch watch {one}")
     typer.echo("A running daemon applies the change within 5 s. The history is kept.")
+    _hint_at_leader(path)
+
+
+def _hint_at_leader(path: Path) -> None:
+    """On a host whose daemon follows another one: the edit has no effect before the leader's file has it too."""
+    from socket import gethostname
+
+    from gemwatch.adapters.config.file import load_sections
+    from gemwatch.adapters.store.info import replicas_in
+    from gemwatch.cli.output.streams import complain
+    from gemwatch.core.text.replicas import leader_of
+
+    settings = load_sections(path, os.environ, ("store.url",)).settings
+    replicas = () if settings is None else replicas_in(settings.store.place)
+    here = [one for one in replicas if one.host == gethostname()]
+    leader = leader_of(replicas)
+    if here and leader is not None and not any(one.leader for one in here):
+        complain(
+            f"The daemon on this host follows {leader}, which applies its own files. Make the same change there, or "
+            "copy the file."
+        )
 
 
 def _ids(words: Sequence[str]) -> list[int]:

@@ -137,8 +137,23 @@ class TargetDown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Replica:
+    """One of the daemons that share a store in PostgreSQL. `id` is random for each start."""
+
+    id: str
+    host: str
+    version: str
+    seen_at: datetime
+    leader: bool
+    login: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """The state of the daemon. `jobs` and `deliveries` are numbers by status and by state."""
+    """The state of the daemon. `jobs` and `deliveries` are numbers by status and by state.
+
+    `replicas`: empty with a store in SQLite, and from an older daemon.
+    """
 
     version: str
     config: str
@@ -153,6 +168,7 @@ class Service:
     deliveries: Mapping[str, int]
     jobs: Mapping[str, int]
     needs_review: int
+    replicas: tuple[Replica, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -210,6 +210,11 @@ class Settings:
     log: LogSettings = LogSettings()
     name: str = "gemwatch"
 
+    @property
+    def sender(self) -> str:
+        """For ids of messages: the same for all daemons that share a store, since one may repeat another's send."""
+        return self.store.place.database if isinstance(self.store.place, Postgresql) else self.name
+
 
 class Severity(StrEnum):
     """The effect of a problem: an error refuses the configuration or one entry, a warning is only shown."""

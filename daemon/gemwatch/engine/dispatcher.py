@@ -51,7 +51,7 @@ class Dispatcher:
         self._progress = progress
         self.wake_up = WakeUp()
         self._busy: dict[str, asyncio.Task[None]] = {}
-        self._states = TargetStates(active=active, clock=clock, metrics=metrics)
+        self._states = TargetStates(active=active, clock=clock)
         self._proven: set[str] = set()  # targets that accepted the last message
         self._mine: frozenset[str] = frozenset()  # targets that no other replica sends to
         self._stopping = False
@@ -149,7 +149,7 @@ class Dispatcher:
         else:
             message = summarise(_letters(part), now=now, context=context, missed=missed)
         rendered = targets.render(target, message)
-        outcome = await targets.send(target, rendered, message_ids(target, part, self._active.settings.name))
+        outcome = await targets.send(target, rendered, message_ids(target, part, self._active.settings.sender))
         settled = [settle(one, outcome, clock.now()) for one in part]
         for delivery, one in zip(part, settled, strict=True):
             self._log(target, delivery, one, outcome)

@@ -197,8 +197,6 @@ class Metrics(Protocol):
 
     def delivery(self, target: str, outcome: str) -> None: ...
 
-    def target_up(self, target: str, *, up: bool) -> None: ...
-
     def reload(self, ok: bool, at: datetime) -> None: ...  # noqa: FBT001 (called with its name)
 
 

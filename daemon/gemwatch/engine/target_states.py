@@ -10,7 +10,6 @@ from gemwatch.core.events import Missed, Target
 from gemwatch.core.target_health import HEALTHY, Aftermath, SentText, TargetHealth, after, others_fail
 from gemwatch.core.work import NotSent, Outcome, Sent
 from gemwatch.engine.active_config import ActiveConfig
-from gemwatch.engine.ports import Metrics
 
 log = structlog.get_logger()
 
@@ -18,10 +17,9 @@ log = structlog.get_logger()
 class TargetStates:
     """Loaded from the store at the start. Each attempt that changes a state also records it."""
 
-    def __init__(self, *, active: ActiveConfig, clock: Clock, metrics: Metrics) -> None:
+    def __init__(self, *, active: ActiveConfig, clock: Clock) -> None:
         self._active = active
         self._clock = clock
-        self._metrics = metrics
         self._health: dict[str, TargetHealth] = {}
         self._targets: dict[str, Target] = {}
 
@@ -39,7 +37,6 @@ class TargetStates:
             before = self._targets.get(name)
             if before is not None and before.url != target.url and name in self._health:
                 self._health[name] = self._health[name].retried()
-            self._metrics.target_up(name, up=not self._of(name).down)
         self._targets = targets
 
     def clock_jumped(self, by: timedelta, written_by: datetime) -> None:
@@ -89,11 +86,9 @@ class TargetStates:
         target, before = aftermath.target, self._of(aftermath.target)
         self._health[target] = aftermath.health
         if aftermath.health.down and not before.down:
-            self._metrics.target_up(target, up=False)
             reason = outcome.reason if isinstance(outcome, NotSent) else None
             log.error("target_down", target=target, reason=reason, fallback=aftermath.fallback)
         elif before.down and not aftermath.health.down:
-            self._metrics.target_up(target, up=True)
             log.info("target_recovered", target=target, missed=aftermath.missed.value)
 
     def _of(self, target: str) -> TargetHealth:

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import sqlite3
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,24 +12,25 @@ import sqlalchemy as sa
 
 from gemwatch.adapters.store.database import Writer, open_to_read
 from gemwatch.adapters.store.databases.leases import holder_of
-from gemwatch.adapters.store.reads.json_shapes import as_text
+from gemwatch.adapters.store.databases.replicas import live_replicas
+from gemwatch.adapters.store.files import StoreError
+from gemwatch.adapters.store.reads.json_shapes import as_text, replicas_json
 from gemwatch.adapters.store.schema import REVISION, revision_of
 from gemwatch.adapters.store.tables import deliveries, events, transitions, watches
 from gemwatch.core.job import UNSEEN
 from gemwatch.core.settings import Place, Postgresql
+from gemwatch.core.sharing.replicas import Replica
 from gemwatch.core.work import DeliveryState
 
 
 def writer_of(place: Place) -> Writer | None:
-    """The daemon that uses the store, by its lock or lease; None if there is none."""
+    """The daemon that uses the store, by its lock or lease; None if there is none. Of several, the one that leads."""
     if isinstance(place, Postgresql):
-        engine = open_to_read(place)
         try:
-            return holder_of(engine)
-        except sa.exc.DatabaseError:
+            engine = open_to_read(place)
+            return holder_of(engine) or next((_writer(one) for one in replicas_in(place)), None)
+        except (StoreError, sa.exc.DatabaseError):
             return None  # what is wrong shows when the store is read
-        finally:
-            engine.dispose()
     path = Path(f"{place.resolve()}.lock")
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -47,6 +49,21 @@ def writer_of(place: Place) -> Writer | None:
         os.close(handle)
 
 
+def replicas_in(place: Place) -> Sequence[Replica]:
+    """The daemons that share the store; none with SQLite, and none if the database does not answer."""
+    if not isinstance(place, Postgresql):
+        return ()
+    try:
+        with open_to_read(place).begin() as connection:
+            return live_replicas(connection)
+    except (StoreError, sa.exc.DatabaseError):
+        return ()
+
+
+def _writer(replica: Replica) -> Writer:
+    return Writer(pid=replica.pid, host=replica.host)
+
+
 def facts_of(place: Place) -> dict[str, Any]:
     """The output of `gemwatch db info`. Counts nothing in a store with another schema: its tables may differ.
 
@@ -62,6 +79,7 @@ def facts_of(place: Place) -> dict[str, Any]:
             "schema_read": REVISION,
             "daemon": writer and writer.pid,
             "daemon_host": writer and writer.host,
+            "replicas": replicas_json(replicas_in(place)),
             "counts": _counts(engine) if schema == REVISION else None,
         }
     finally:

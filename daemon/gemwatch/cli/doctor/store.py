@@ -16,19 +16,21 @@ from gemwatch.adapters.store.files import MOUNTS, SIDE_FILES, StoreError, remote
 from gemwatch.adapters.store.info import writer_of
 from gemwatch.adapters.store.schema import REVISION, alembic_config, revision_of
 from gemwatch.cli.access import denied
+from gemwatch.cli.doctor import postgresql
 from gemwatch.cli.doctor.finding import Finding, ok, problem, to_run, warning
 from gemwatch.core.settings import Place, Postgresql
 from gemwatch.core.text.context import Context
 from gemwatch.core.text.steps import text_of
 
 _LITTLE = 200 << 20  # bytes; a busy store with its log and one copy of it
-_LONG_TRANSACTION = 3600  # seconds
 _WAL_RESET_FIXED = (3, 51, 3)
 
 
 def findings(path: Place, context: Context, mounts: Path = MOUNTS) -> Iterator[Finding]:
     if isinstance(path, Postgresql):
-        yield from _database(path, context)
+        yield from postgresql.findings(path, context)
+        if writer_of(path) is not None:
+            yield from _service(path, context)
         return
     if (sentence := denied(path, needed=os.R_OK | os.W_OK)) is not None:
         found, _, remedy = sentence.rpartition(". ")
@@ -44,42 +46,6 @@ def findings(path: Place, context: Context, mounts: Path = MOUNTS) -> Iterator[F
     writer = writer_of(path)
     if writer is not None:
         yield from _service(path, context)
-    yield ok("daemon", "none uses this store" if writer is None else f"runs as {writer}")
-
-
-def _database(place: Postgresql, context: Context) -> Iterator[Finding]:
-    from gemwatch.adapters.store.databases import postgresql
-
-    try:
-        engine = open_to_read(place)
-        found = revision_of(engine)
-        with engine.begin() as connection:
-            postgresql.check_server(connection)
-            server = connection.exec_driver_sql("SHOW server_version").scalar_one()
-            age = connection.exec_driver_sql(postgresql.OLDEST_TRANSACTION).scalar_one()
-    except StoreError as error:
-        yield problem("store", str(error), "Check store.url, the server, and that this machine may connect to it")
-        return
-    if found == REVISION:
-        yield ok("store", f"{place} is OK, schema {found}")
-    else:
-        remedy = to_run(
-            "The start of the daemon of this version upgrades it. Or stop the daemon and run:",
-            "{gemwatch} db upgrade",
-            context,
-        )
-        state = f"has schema {found}, this gemwatch reads {REVISION}" if found else "has no tables yet"
-        yield ok("store", f"{place} {state}") if found is None else warning("store", f"{place} {state}", remedy)
-    yield ok("PostgreSQL", str(server))
-    if age > _LONG_TRANSACTION:
-        yield warning(
-            "PostgreSQL",
-            f"a transaction has been open for {age / 60:.0f} min, so deleted rows cannot be cleaned up",
-            "Find it in pg_stat_activity by xact_start, and end it",
-        )
-    writer = writer_of(place)
-    if writer is not None:
-        yield from _service(place, context)
     yield ok("daemon", "none uses this store" if writer is None else f"runs as {writer}")
 
 

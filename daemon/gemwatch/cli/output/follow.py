@@ -10,7 +10,7 @@ from gemwatch.adapters.store.files import StoreError
 from gemwatch.adapters.store.reads.rows import JobRow, Overview, ServiceState
 from gemwatch.cli.output.jobs import COLUMNS, Sort, ordered, remarks, row_of, word_of
 from gemwatch.cli.output.screen import cut, full_screen, paint, pause
-from gemwatch.cli.output.service import failure_lines, failures, service_line
+from gemwatch.cli.output.service import failure_lines, failures, replica_lines, service_line
 from gemwatch.cli.output.tables import Column, fitted, record, shortened, terminal_size, zone
 from gemwatch.core.text.context import Context
 from gemwatch.core.text.formatting import counted
@@ -54,7 +54,7 @@ def screen(
         *([f"The store cannot be read: {failure}", ""] if failure else []),
         *failure_lines(service, width, context),
     ]
-    bottom = ["", shortened(f"{service_line(service)}   {zone()}", width)]
+    bottom = ["", *replica_lines(service, width), shortened(f"{service_line(service)}   {zone()}", width)]
     room = max(1, height - len(top) - len(bottom))
     # Only what can be seen is laid out: a watch list may have thousands of jobs.
     table = fitted(COLUMNS, map(row_of, jobs[:height]), width=width) if jobs else ["No job is watched."]

@@ -8,6 +8,7 @@ from gemwatch.adapters.store.reads.failing import Failing, failing
 from gemwatch.cli.output import streams
 from gemwatch.cli.output.tables import in_colour, local
 from gemwatch.core.text.context import Context
+from gemwatch.core.text.replicas import described
 from gemwatch.core.text.steps import text_of
 
 if TYPE_CHECKING:
@@ -49,3 +50,9 @@ def service_line(service: "ServiceState") -> str:
     expiry = service.token_expires_at
     token = f"valid until {local(expiry)}" if expiry else "-"
     return f"Login: {service.login}   API: {service.api}   Token: {token}"
+
+
+def replica_lines(service: "ServiceState", width: int) -> list[str]:
+    """The daemons that share the store; no line with SQLite."""
+    words = "; ".join(described(service.replicas))
+    return textwrap.wrap(f"Replicas: {words}", max(20, width), subsequent_indent="  ") if words else []

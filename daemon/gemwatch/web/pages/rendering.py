@@ -58,6 +58,7 @@ class Renderer:
             "mood": "calm",
             "nav": True,
             "now": None,
+            "replicas": (),
             "version": None,
         }
         return _environment().get_template(template).render({**usual, **shown})

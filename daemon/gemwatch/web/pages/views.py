@@ -14,6 +14,7 @@ from gemwatch.adapters.store.reads.views import MOST, Views
 from gemwatch.core.clock import Clock
 from gemwatch.core.job import Status
 from gemwatch.core.text.context import Context
+from gemwatch.core.text.replicas import described
 from gemwatch.web.http import parameters
 from gemwatch.web.http.health import State
 from gemwatch.web.http.parameters import ParameterError
@@ -222,6 +223,7 @@ class Pages:
             log_out=self._log_out,
             mood="failing" if problems else mood,
             now=now,
+            replicas=described(service.replicas),
             version=__version__,
             **shown,
         )

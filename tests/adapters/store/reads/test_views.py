@@ -173,6 +173,7 @@ async def test_service_view_has_health_and_counts(store: Place) -> None:
         "deliveries": {"pending": 1, "failed": 1},
         "jobs": {UNSEEN: 1, "REQUESTED": 1, "IN_PROGRESS": 1, "PAUSED?": 1, "FAILED": 1},
         "needs_review": 0,
+        "replicas": [],
     }
 
 

@@ -5,6 +5,7 @@ A pooler may give each transaction another connection of the server, so nothing 
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,11 +17,11 @@ from gemwatch.core.settings import Postgresql
 OLDEST = 14
 WRITE_LIMIT, READ_LIMIT = 10, 5  # seconds for one statement
 _LOCK_LIMIT, _IDLE_LIMIT, _CONNECT_LIMIT = 5, 10, 5  # seconds
-# Seconds since the oldest transaction of this database began, of those that this user may see.
-OLDEST_TRANSACTION = (
+_OLDEST_TRANSACTION = (
     "SELECT coalesce(extract(epoch FROM max(now() - xact_start)), 0)::float8 FROM pg_stat_activity "
     "WHERE datname = current_database() AND pid <> pg_backend_pid()"
 )
+_ROWS = "SELECT coalesce(sum(n_dead_tup), 0)::bigint, coalesce(sum(n_live_tup), 0)::bigint FROM pg_stat_user_tables"
 # libpq notices within seconds that the server is gone: without an answer, its own defaults wait for minutes or hours.
 _CONNECTION: dict[str, Any] = {
     "prepare_threshold": None,
@@ -94,6 +95,27 @@ def _opened(
         on_begin(connection)
 
     return engine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upkeep:
+    """How the server keeps up with cleaning, which the oldest transaction of anyone on this database can hold up.
+
+    `oldest_transaction`: in seconds, of those that this user may see.
+    """
+
+    oldest_transaction: float
+    dead_rows: int
+    live_rows: int
+
+
+def upkeep_of(connection: sa.Connection) -> Upkeep | None:
+    """None on SQLite, which cleans up as it writes."""
+    if connection.dialect.name != "postgresql":
+        return None
+    age = connection.exec_driver_sql(_OLDEST_TRANSACTION).scalar_one()
+    dead, live = connection.exec_driver_sql(_ROWS).one()
+    return Upkeep(oldest_transaction=age, dead_rows=dead, live_rows=live)
 
 
 def check_server(connection: sa.Connection) -> None:

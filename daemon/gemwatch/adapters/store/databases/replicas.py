@@ -116,7 +116,9 @@ class Member:
 
 
 def live_replicas(connection: sa.Connection) -> Sequence[Replica]:
-    """The daemons on this PostgreSQL store that refreshed their rows within 30 s, the oldest first."""
+    """The daemons that refreshed their rows within 30 s, the oldest first; none on SQLite."""
+    if connection.dialect.name != "postgresql":
+        return ()
     return [_replica(row) for row in connection.execute(_LIVE)]
 
 

@@ -12,6 +12,7 @@ from gemwatch.adapters.store.reads.rows import DeliveryRow, JobHistory, JobRow, 
 from gemwatch.core.estimates.estimate import Estimate, Range
 from gemwatch.core.job import UNSEEN
 from gemwatch.core.runs import Run
+from gemwatch.core.sharing.replicas import Replica
 from gemwatch.core.work import DeliveryState
 
 
@@ -108,6 +109,7 @@ def status_json(jobs: Iterable[JobRow], service: ServiceState) -> dict[str, Any]
             "config": "refused" if service.config_refused else "ok",
             "config_since": as_text(service.config_since),
             "targets_down": targets_down_json(service),
+            "replicas": replicas_json(service.replicas),
         },
     }
 
@@ -130,7 +132,23 @@ def service_json(service: ServiceState, *, version: str) -> shapes.Service:
         "deliveries": {DeliveryState.PENDING.value: service.pending, DeliveryState.FAILED.value: service.failed},
         "jobs": {status or UNSEEN: number for status, number in service.jobs.items()},
         "needs_review": service.needs_review,
+        "replicas": replicas_json(service.replicas),
     }
+
+
+def replicas_json(replicas: Iterable[Replica]) -> list[shapes.Replica]:
+    """The daemons that share the store."""
+    return [
+        {
+            "id": one.id,
+            "host": one.host,
+            "version": one.version,
+            "seen_at": _text(one.seen_at),
+            "leader": one.leader,
+            "login": one.login.value,
+        }
+        for one in replicas
+    ]
 
 
 def targets_down_json(service: ServiceState) -> list[shapes.TargetDown]:

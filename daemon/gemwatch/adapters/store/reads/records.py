@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
+from gemwatch.adapters.store.databases.postgresql import Upkeep, upkeep_of
+from gemwatch.adapters.store.databases.replicas import live_replicas
 from gemwatch.adapters.store.details import WITH_DETAILS
 from gemwatch.adapters.store.reads.groups import open_counts
 from gemwatch.adapters.store.reads.rows import (
@@ -39,6 +41,7 @@ class Snapshot:
     many_refused_since: datetime | None = None
     targets_down: Mapping[str, datetime] = field(default_factory=dict)  # since when, by name
     groups: Mapping[tuple[str, str | None], int] = field(default_factory=dict)  # members of open ones, by status
+    upkeep: Upkeep | None = None  # of a PostgreSQL server
 
 
 # During a poll `due_at` is the end of its lease, and the claim is when the poll was due.
@@ -61,8 +64,8 @@ class Records:
             past = self._learner.past(connection, now or datetime.now(UTC))
             jobs = tuple(job_row(row, past) for row in connection.execute(query))
             notes = {row.name: row.value for row in connection.execute(sa.select(service))}
-            health = read_health(connection)
-        return Overview(jobs=jobs, service=service_state(notes, targets=health))
+            state = service_state(notes, targets=read_health(connection), replicas=live_replicas(connection))
+        return Overview(jobs=jobs, service=state)
 
     def history(self, job_id: int | None = None) -> list[TransitionRow]:
         """Transitions, oldest first."""
@@ -145,5 +148,6 @@ class Records:
                 config_since=state.config_since,
                 many_refused_since=state.many_refused_since,
                 groups=open_counts(connection),
+                upkeep=upkeep_of(connection),
                 targets_down={name: since for name, since in sorted(down.items()) if since is not None},
             )

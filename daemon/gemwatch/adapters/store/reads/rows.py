@@ -1,6 +1,6 @@
 """What reads return: one value per row of a list that a command or a page shows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -13,6 +13,7 @@ from gemwatch.core.health import ApiState, Login
 from gemwatch.core.job import JobDetails, Status, is_end
 from gemwatch.core.kinds import Kind, kind_of
 from gemwatch.core.runs import Run
+from gemwatch.core.sharing.replicas import Replica
 from gemwatch.core.target_health import TargetHealth
 from gemwatch.core.work import DeliveryState
 
@@ -149,6 +150,7 @@ class ServiceState:
     targets: Mapping[str, TargetHealth] = field(default_factory=dict)
     fallbacks: Mapping[str, str] = field(default_factory=dict)  # of the targets that have one
     store_failure: str | None = None
+    replicas: tuple[Replica, ...] = ()  # those that live, the oldest first; none on SQLite
 
     @property
     def targets_down(self) -> tuple[tuple[str, TargetHealth], ...]:
@@ -244,6 +246,7 @@ def service_state(
     needs_review: int = 0,
     deliveries: Mapping[str, int] | None = None,
     targets: Mapping[str, TargetHealth] | None = None,
+    replicas: Iterable[Replica] = (),
 ) -> ServiceState:
     by_state = deliveries or {}
     return ServiceState(
@@ -265,6 +268,7 @@ def service_state(
         failed=by_state.get(DeliveryState.FAILED.value, 0),
         targets=targets or {},
         fallbacks=notes.get("fallbacks") or {},
+        replicas=tuple(replicas),
     )
 
 

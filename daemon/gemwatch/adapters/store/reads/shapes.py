@@ -166,6 +166,16 @@ class TargetDown(TypedDict):
 
 
 @_closed
+class Replica(TypedDict):
+    id: Annotated[str, Field(description="Random for each start")]
+    host: str
+    version: str
+    seen_at: Annotated[Time, Field(description="When it last showed that it runs")]
+    leader: Annotated[bool, Field(description="Whether it applies the watch list")]
+    login: Annotated[str, _word(Login)]
+
+
+@_closed
 class Service(TypedDict):
     version: str
     config: Annotated[str, _word(CONFIG_STATES), Field(description="Whether the last edit was applied")]
@@ -182,3 +192,4 @@ class Service(TypedDict):
     deliveries: DeliveryCounts
     jobs: Annotated[dict[str, Count], Field(description=f'Watched jobs by status, "{UNSEEN}" among them')]
     needs_review: Annotated[Count, Field(description="Watched jobs whose success needs review")]
+    replicas: Annotated[list[Replica], Field(description="The daemons on this store; empty with SQLite")]

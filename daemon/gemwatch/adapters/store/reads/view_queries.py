@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gemwatch.adapters.store import tables
+from gemwatch.adapters.store.databases.replicas import live_replicas
 from gemwatch.adapters.store.details import WITH_DETAILS, details_of
 from gemwatch.adapters.store.reads.rows import (
     TRANSITION,
@@ -245,6 +246,7 @@ def service_now(connection: sa.Connection) -> ServiceState:
         needs_review=connection.execute(doubtful).scalar_one(),
         deliveries={row[0]: row[1] for row in connection.execute(by_state)},
         targets=read_health(connection),
+        replicas=live_replicas(connection),
     )
 
 

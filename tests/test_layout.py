@@ -46,6 +46,18 @@ def test_architecture_names_only_files_that_exist() -> None:
         assert (SOURCE / "gemwatch" / name).is_dir(), name
 
 
+def test_class_names_have_one_meaning() -> None:
+    """The same name again is the shape that another layer sees of the same thing: a protocol or its JSON."""
+    shapes = {"engine/ports.py", "web/http/sessions.py", "adapters/store/reads/shapes.py", "client/answers.py"}
+    places: dict[str, list[str]] = {}
+    for path in MODULES:
+        module = str(path.relative_to(SOURCE / "gemwatch"))
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and module not in shapes and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(module)
+    assert {name: modules for name, modules in places.items() if len(modules) > 1} == {}
+
+
 def test_architecture_prints_the_exceptions_of_the_code() -> None:
     bases = {}
     for path in MODULES:

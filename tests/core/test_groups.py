@@ -12,10 +12,10 @@ from gemwatch.core.job import Status
 from gemwatch.core.lists.groups import (
     GIVE_UP,
     SETTLE,
+    GroupCheck,
+    GroupTerms,
     Member,
     Opening,
-    Standing,
-    Terms,
     facts_of,
     standing,
     terms_by_group,
@@ -33,26 +33,26 @@ from gemwatch.core.settings import (
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 OPENING = Opening(name="release", member_added_at=NOW)
-DONE, OPEN = Standing(done=True), Standing()
+DONE, OPEN = GroupCheck(done=True), GroupCheck()
 
 
 @pytest.mark.parametrize(
     ("counts", "terms", "later", "found"),
     [
-        ((0, 0, 0), Terms(), 2 * GIVE_UP, OPEN),
-        ((1, 1, 0), Terms(), 0 * MINUTE, DONE),
-        ((3, 2, 1), Terms(), 2 * GIVE_UP, OPEN),
-        ((3, 3, 0), Terms(settle=SETTLE), 9 * MINUTE, OPEN),
-        ((3, 3, 0), Terms(settle=SETTLE), 10 * MINUTE, DONE),
-        ((3, 3, 0), Terms(expect=3, settle=SETTLE), 0 * MINUTE, DONE),
-        ((4, 4, 0), Terms(expect=3), 0 * MINUTE, DONE),
-        ((4, 3, 1), Terms(expect=3), 0 * MINUTE, OPEN),
-        ((3, 3, 0), Terms(expect=4), 0 * MINUTE, Standing(idle_since=NOW)),
-        ((3, 2, 0), Terms(), 0 * MINUTE, Standing(idle_since=NOW)),
+        ((0, 0, 0), GroupTerms(), 2 * GIVE_UP, OPEN),
+        ((1, 1, 0), GroupTerms(), 0 * MINUTE, DONE),
+        ((3, 2, 1), GroupTerms(), 2 * GIVE_UP, OPEN),
+        ((3, 3, 0), GroupTerms(settle=SETTLE), 9 * MINUTE, OPEN),
+        ((3, 3, 0), GroupTerms(settle=SETTLE), 10 * MINUTE, DONE),
+        ((3, 3, 0), GroupTerms(expect=3, settle=SETTLE), 0 * MINUTE, DONE),
+        ((4, 4, 0), GroupTerms(expect=3), 0 * MINUTE, DONE),
+        ((4, 3, 1), GroupTerms(expect=3), 0 * MINUTE, OPEN),
+        ((3, 3, 0), GroupTerms(expect=4), 0 * MINUTE, GroupCheck(idle_since=NOW)),
+        ((3, 2, 0), GroupTerms(), 0 * MINUTE, GroupCheck(idle_since=NOW)),
     ],
 )
 def test_group_is_done_when_all_ended_and_enough(
-    counts: tuple[int, int, int], terms: Terms, later: timedelta, found: Standing
+    counts: tuple[int, int, int], terms: GroupTerms, later: timedelta, found: GroupCheck
 ) -> None:
     (members, ended, running), now = counts, NOW + later
     assert standing(OPENING, members=members, ended=ended, running=running, terms=terms, now=now) == found
@@ -61,12 +61,12 @@ def test_group_is_done_when_all_ended_and_enough(
 def test_group_without_running_jobs_is_incomplete_after_a_day() -> None:
     idle = replace(OPENING, idle_since=NOW)
 
-    def check(later: timedelta, running: int = 0) -> Standing:
+    def check(later: timedelta, running: int = 0) -> GroupCheck:
         counts = {"members": 11, "ended": 11 - running, "running": running}
-        return standing(idle, **counts, terms=Terms(expect=12), now=NOW + later)
+        return standing(idle, **counts, terms=GroupTerms(expect=12), now=NOW + later)
 
-    assert check(GIVE_UP - MINUTE) == Standing(idle_since=NOW)
-    assert check(GIVE_UP) == Standing(done=True, incomplete=True, idle_since=NOW)
+    assert check(GIVE_UP - MINUTE) == GroupCheck(idle_since=NOW)
+    assert check(GIVE_UP) == GroupCheck(done=True, incomplete=True, idle_since=NOW)
     assert check(GIVE_UP, running=1) == OPEN
 
 
@@ -86,7 +86,7 @@ def test_group_is_never_done_while_a_job_runs_or_too_early(
     ended, running, lost = counts
     members, now = sum(counts), NOW + later
     opening = replace(OPENING, idle_since=None if idle is None else NOW + idle)
-    terms = Terms(expect=expect, settle=settle)
+    terms = GroupTerms(expect=expect, settle=settle)
     found = standing(opening, members=members, ended=ended, running=running, terms=terms, now=now)
     if found.done:
         assert members
@@ -108,7 +108,7 @@ def test_facts_count_each_member_once_by_its_outcome() -> None:
         Member(job_id=1, status="PAUSED", requested_at=NOW),
         Member(job_id=5),
     ]
-    facts = facts_of("release", members, Terms(expect=6), incomplete=True)
+    facts = facts_of("release", members, GroupTerms(expect=6), incomplete=True)
     assert (facts.members, facts.succeeded, facts.expect, facts.incomplete) == (5, 1, 6, True)
     assert (facts.failed, facts.needs_review, facts.unfinished) == ((2,), (3,), (1, 5))
     assert (facts.first_requested_at, facts.last_ended_at) == (NOW - 2 * MINUTE, NOW + MINUTE)
@@ -125,7 +125,7 @@ def test_groups_of_rules_settle_for_ten_minutes_unless_set() -> None:
         ),
     )
     assert terms_by_group(settings) == {
-        "a": Terms(settle=SETTLE),
-        "b": Terms(settle=MINUTE, expect=12),
-        "c": Terms(quiet=True),
+        "a": GroupTerms(settle=SETTLE),
+        "b": GroupTerms(settle=MINUTE, expect=12),
+        "c": GroupTerms(quiet=True),
     }

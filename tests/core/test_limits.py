@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gemwatch.core.estimates.estimate import Basis, Experience
 from gemwatch.core.job import Failed, Seen
 from gemwatch.core.kinds import QueuedTooLongFacts, RunningTooLongFacts, StartedFacts
-from gemwatch.core.limits import GRACE, Bound, Limits, Word
+from gemwatch.core.limits import GRACE, Bound, Limits, LimitWord
 from gemwatch.core.polls.decide import decide
 from gemwatch.core.polls.tracked import Memory, Policy, Tracked, Verdict
 from gemwatch.core.work import WatchClaim, fingerprint, report_on
@@ -122,8 +122,8 @@ def test_finished_too_fast_is_reported_with_the_success(status: str, seconds: in
 
 
 def test_own_limits_replace_the_general_ones_by_key() -> None:
-    own = Limits(running=HOUR, queued=Word.OFF)
-    assert own.over(LIMITS) == Limits(queued=Word.OFF, running=HOUR, min_running=5 * MINUTE)
+    own = Limits(running=HOUR, queued=LimitWord.OFF)
+    assert own.over(LIMITS) == Limits(queued=LimitWord.OFF, running=HOUR, min_running=5 * MINUTE)
     assert Limits.from_json(own.as_json() or {}) == own
     assert Limits().as_json() is None
     assert kinds(poll_once(RUNNING, "IN_PROGRESS", NOW + HOUR, own=own)) == ["running-too-long"]
@@ -150,7 +150,7 @@ def test_without_limits_nothing_changes() -> None:
     [(RUNNING, "IN_PROGRESS", 2.3 * HOUR), (WAITING, "REQUESTED", 1.2 * HOUR)],
 )
 def test_automatic_limit_is_twice_the_upper_bound(memory: Memory, status: str, after: timedelta) -> None:
-    limits = Limits(queued=Word.AUTO, running=Word.AUTO, min_running=Word.AUTO)
+    limits = Limits(queued=LimitWord.AUTO, running=LimitWord.AUTO, min_running=LimitWord.AUTO)
     experience = Experience(past(HOUR, HOUR, HOUR, queued=HOUR / 2))
     assert kinds(poll_once(memory, status, NOW + 99 * HOUR, Policy(limits=limits, experience=Experience()))) == []
     policy = Policy(limits=limits, experience=experience)
@@ -165,7 +165,7 @@ def test_automatic_limit_is_twice_the_upper_bound(memory: Memory, status: str, a
 
 
 def test_automatic_least_time_is_half_the_lower_bound() -> None:
-    policy = Policy(limits=Limits(min_running=Word.AUTO), experience=Experience(past(HOUR, HOUR, HOUR)))
+    policy = Policy(limits=Limits(min_running=LimitWord.AUTO), experience=Experience(past(HOUR, HOUR, HOUR)))
     for seconds, told in ((20 * 60, 2), (40 * 60, 1)):
         verdict = poll_once(RUNNING, "SUCCESS", NOW + HOUR, policy, statistics={"execution_time_sec": seconds})
         assert len(kinds(verdict)) == told

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemwatch.core.outcome import EXIT_CODES, Outcome, Terms, out_of_time, over
+from gemwatch.core.outcome import EXIT_CODES, Outcome, WaitTerms, out_of_time, over
 
 S, L, F, N, R = Outcome.SUCCESS, Outcome.NEEDS_REVIEW, Outcome.FAILED, Outcome.NOT_FOUND, Outcome.LOGIN_REFUSED
-ALL, ANY, FAST = Terms(), Terms(any_one=True), Terms(fail_fast=True)
+ALL, ANY, FAST = WaitTerms(), WaitTerms(any_one=True), WaitTerms(fail_fast=True)
 outcomes = st.lists(st.sampled_from([S, L, F, N, R, None]), min_size=1, max_size=6)
 
 
@@ -39,11 +39,13 @@ outcomes = st.lists(st.sampled_from([S, L, F, N, R, None]), min_size=1, max_size
         ([N, None], FAST, N),
         ([R, S, None], FAST, R),
         ([S, S], FAST, S),
-        ([N, None], Terms(any_one=True, fail_fast=True), N),
-        ([S, None], Terms(any_one=True, fail_fast=True), S),
+        ([N, None], WaitTerms(any_one=True, fail_fast=True), N),
+        ([S, None], WaitTerms(any_one=True, fail_fast=True), S),
     ],
 )
-def test_wait_ends_with_its_outcome(known: Sequence[Outcome | None], terms: Terms, expected: Outcome | None) -> None:
+def test_wait_ends_with_its_outcome(
+    known: Sequence[Outcome | None], terms: WaitTerms, expected: Outcome | None
+) -> None:
     assert over(known, terms) is expected
 
 
@@ -58,7 +60,9 @@ def test_wait_ends_with_its_outcome(known: Sequence[Outcome | None], terms: Term
         ([N, None], ANY, Outcome.TIMED_OUT),
     ],
 )
-def test_timeout_still_reports_a_failure(known: Sequence[Outcome | None], terms: Terms, expected: Outcome) -> None:
+def test_timeout_still_reports_a_failure(
+    known: Sequence[Outcome | None], terms: WaitTerms, expected: Outcome
+) -> None:
     assert out_of_time(known, terms) is expected
 
 
@@ -69,8 +73,8 @@ def test_each_outcome_has_its_own_exit_code() -> None:
     assert [outcome for outcome in Outcome if EXIT_CODES[outcome] == 0] == [S]
 
 
-@given(outcomes, st.builds(Terms, any_one=st.booleans(), fail_fast=st.booleans()))
-def test_order_of_the_jobs_does_not_matter(known: list[Outcome | None], terms: Terms) -> None:
+@given(outcomes, st.builds(WaitTerms, any_one=st.booleans(), fail_fast=st.booleans()))
+def test_order_of_the_jobs_does_not_matter(known: list[Outcome | None], terms: WaitTerms) -> None:
     assert over(known, terms) is over(known[::-1], terms)
     assert out_of_time(known, terms) is out_of_time(known[::-1], terms)
 
@@ -85,7 +89,7 @@ def test_exit_code_0_needs_success_of_all(known: list[Outcome | None]) -> None:
 def test_unknown_status_ranks_between_failure_and_success() -> None:
     unknown = Outcome.UNKNOWN_STATUS
     assert EXIT_CODES[unknown] == 6
-    assert over([unknown, Outcome.SUCCESS, Outcome.NEEDS_REVIEW], Terms()) is unknown
-    assert over([unknown, Outcome.NOT_FOUND], Terms()) is Outcome.NOT_FOUND
-    assert over([unknown, None], Terms()) is None
-    assert over([unknown, None], Terms(any_one=True)) is unknown
+    assert over([unknown, Outcome.SUCCESS, Outcome.NEEDS_REVIEW], WaitTerms()) is unknown
+    assert over([unknown, Outcome.NOT_FOUND], WaitTerms()) is Outcome.NOT_FOUND
+    assert over([unknown, None], WaitTerms()) is None
+    assert over([unknown, None], WaitTerms(any_one=True)) is unknown

@@ -17,10 +17,10 @@ from gemwatch.core.target_health import (
     after,
     others_fail,
 )
-from gemwatch.core.work import Failure, NotSent, Outcome, Sent
+from gemwatch.core.work import AttemptFailure, NotSent, Outcome, Sent
 
 START = datetime(2026, 2, 18, 12, tzinfo=UTC)
-REFUSED = NotSent(reason="404", failure=Failure.REFUSED)
+REFUSED = NotSent(reason="404", failure=AttemptFailure.REFUSED)
 FAILED = NotSent(reason="503")
 
 
@@ -83,7 +83,7 @@ def test_nothing_is_declared_while_every_target_fails(outcome: NotSent) -> None:
 
 
 def test_removed_target_is_neither_down_nor_failing() -> None:
-    removed = NotSent(reason="removed", failure=Failure.REMOVED)
+    removed = NotSent(reason="removed", failure=AttemptFailure.REMOVED)
     assert Timeline().attempt(0, removed).attempt(3600, removed).health == HEALTHY
 
 
@@ -134,7 +134,7 @@ def test_changed_url_is_tried_at_once() -> None:
 
 @pytest.mark.parametrize(("retry_after", "held"), [(None, 60), (timedelta(minutes=10), 600)])
 def test_throttled_target_is_held(retry_after: timedelta | None, held: float) -> None:
-    outcome = NotSent(reason="429", failure=Failure.THROTTLED, retry_after=retry_after)
+    outcome = NotSent(reason="429", failure=AttemptFailure.THROTTLED, retry_after=retry_after)
     health = Timeline().attempt(0, outcome).health
     assert health.held(START + timedelta(seconds=held - 1))
     assert not health.held(START + timedelta(seconds=held))

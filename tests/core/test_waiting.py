@@ -12,8 +12,8 @@ from gemwatch.core.outcome import Outcome
 from gemwatch.core.waiting import (
     SILENT,
     DaemonJobStatus,
+    JobStanding,
     Source,
-    Standing,
     after_daemon_status,
     after_poll,
     next_pause,
@@ -28,8 +28,8 @@ def seen(status: str, at: datetime = NOW) -> Seen:
     return Seen(at=at, job=JobDetails(job_id=7, status=status), raw="{}")
 
 
-def polls(*observations: Observation, standing: Standing | None = None) -> Standing:
-    standing = standing or Standing(job_id=7)
+def polls(*observations: Observation, standing: JobStanding | None = None) -> JobStanding:
+    standing = standing or JobStanding(job_id=7)
     for observation in observations:
         standing = after_poll(standing, observation, not_found_after=3)
     return standing
@@ -63,7 +63,7 @@ def test_outcome_follows_the_polls(observations: list[Observation], outcome: Out
 
 def test_success_that_needs_review_has_its_own_outcome() -> None:
     standing = after_poll(
-        Standing(job_id=7), seen("SUCCESS"), not_found_after=3, needs_review=("Half is unmatched.",)
+        JobStanding(job_id=7), seen("SUCCESS"), not_found_after=3, needs_review=("Half is unmatched.",)
     )
     assert (standing.outcome, standing.needs_review) == (Outcome.NEEDS_REVIEW, ("Half is unmatched.",))
 
@@ -132,14 +132,14 @@ def test_polls_start_fast_and_slow_down_to_the_interval(waited: float, pause: fl
     st.floats(0, 1, exclude_max=True),
 )
 def test_pauses_are_bounded_on_both_sides(observation: Observation, times: int, waited: int, roll: float) -> None:
-    standing = Standing(job_id=7, failures=times)
+    standing = JobStanding(job_id=7, failures=times)
     pause = next_pause(standing, observation, waited=timedelta(seconds=waited), every=MINUTE, roll=roll)
     assert timedelta(seconds=0.5) <= pause <= timedelta(minutes=5)
 
 
 def test_end_of_an_earlier_run_does_not_end_the_wait() -> None:
     reported = DaemonJobStatus(job_id=7, status="SUCCESS", status_since=NOW, seen_at=NOW, next_poll_at=NOW + MINUTE)
-    standing = after_daemon_status(Standing(job_id=7), reported)
+    standing = after_daemon_status(JobStanding(job_id=7), reported)
     assert (standing.status, standing.outcome, standing.source) == (None, None, Source.DAEMON)
     looked = after_daemon_status(standing, replace(reported, seen_at=NOW + MINUTE, next_poll_at=None))
     assert (looked.status, looked.outcome) == ("SUCCESS", Outcome.SUCCESS)

@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from gemwatch.core.delivery_state import DeliveryState
 from gemwatch.core.events import Target, audience
 from gemwatch.core.kinds import EventKind
-from gemwatch.core.work import KEEP_TRYING, Delivery, DeliveryState, Failure, NotSent, Sent, postpone, settle
+from gemwatch.core.work import KEEP_TRYING, AttemptFailure, Delivery, NotSent, Sent, postpone, settle
 from support.events import event_of
 
 START = datetime(2026, 2, 18, 12, tzinfo=UTC)
@@ -44,7 +45,7 @@ def test_pauses_grow_from_5_seconds_to_15_minutes() -> None:
     ],
 )
 def test_throttled_deliveries_wait_as_asked(attempts: int, retry_after: timedelta | None, pause: float) -> None:
-    outcome = NotSent(reason="429", failure=Failure.THROTTLED, retry_after=retry_after)
+    outcome = NotSent(reason="429", failure=AttemptFailure.THROTTLED, retry_after=retry_after)
     settled = settle(delivery(attempts), outcome, START)
     assert settled.due_at == START + timedelta(seconds=pause)
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from gemwatch.adapters.store.reads.groups import GroupRow, all_groups, members_of, open_counts
-from gemwatch.adapters.store.runs import Learner
+from gemwatch.adapters.store.runs import ExperienceReader
 from gemwatch.core.events import Target
 from gemwatch.core.kinds import EventKind
 from gemwatch.core.lists.groups import terms_by_group
@@ -216,14 +216,14 @@ async def test_groups_are_counted_with_the_expected_end(
         opened = clock.now()
         await rounds(rig, 8)
         with rig.engine.begin() as connection:
-            (group,) = all_groups(connection, learner=Learner(), now=clock.now())
+            (group,) = all_groups(connection, learner=ExperienceReader(), now=clock.now())
             assert members_of(connection, "release") == [1, 2, 3]
             assert open_counts(connection) == {("release", "IN_PROGRESS"): 1, ("release", "SUCCESS"): 2}
         assert (group.finished, group.jobs, group.done_at) == (2, {"IN_PROGRESS": 1, "SUCCESS": 2}, None)
         gem.answers(3, "SUCCESS")
         await rounds(rig)
         with rig.engine.begin() as connection:
-            (group,) = all_groups(connection, learner=Learner(), now=clock.now())
+            (group,) = all_groups(connection, learner=ExperienceReader(), now=clock.now())
             assert open_counts(connection) == {}
         done = GroupRow(name="release", member_added_at=opened, done_at=clock.now(), finished=3, jobs={"SUCCESS": 3})
         assert group == done

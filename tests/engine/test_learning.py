@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gemwatch.adapters.store.discovery.learning import Learning
 from gemwatch.core.events import Target
-from gemwatch.core.limits import Limits, Word
+from gemwatch.core.limits import Limits, LimitWord
 from gemwatch.core.lists.learning import learned_runs
 from gemwatch.core.settings import Settings, Watch
 from support.clock import FakeClock
@@ -55,7 +55,7 @@ async def test_estimate_is_shown_at_the_first_status(
 async def test_auto_limit_uses_learned_runs(gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path) -> None:
     has_past(gem, clock)
     gem.answers(7, *(document(7, status) for status in ("REQUESTED", "IN_PROGRESS")))
-    watch = Watch(job_id=7, limits=Limits(running=Word.AUTO))
+    watch = Watch(job_id=7, limits=Limits(running=LimitWord.AUTO))
     settings = replace(settings_of(gem, inbox, tmp_path), watches=(watch,))
     async with running(settings, clock, learns=True) as rig:
         await rig.sweep()

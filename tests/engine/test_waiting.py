@@ -9,9 +9,9 @@ import pytest
 
 from gemwatch.core.job import Failed, JobDetails, NotFound, Observation, Refused, Seen
 from gemwatch.core.login import LoginError, Token
-from gemwatch.core.outcome import Outcome, Terms
+from gemwatch.core.outcome import Outcome, WaitTerms
 from gemwatch.core.settings import PollSettings
-from gemwatch.core.waiting import DaemonJobStatus, Source, Standing
+from gemwatch.core.waiting import DaemonJobStatus, JobStanding, Source
 from gemwatch.engine.pace import Pace
 from gemwatch.engine.waiting import Asking, Waiting
 from support.virtual import VirtualClock, VirtualLoop
@@ -30,7 +30,7 @@ class World:
         self.network: Callable[[float], bool] = lambda _: True
         self.daemon: Callable[[float], bool] = lambda _: False
         self.asked: list[tuple[float, int]] = []
-        self.shown: list[Sequence[Standing]] = []
+        self.shown: list[Sequence[JobStanding]] = []
         self.last_error: LoginError | None = None
         self.failed_at = float("-inf")  # when there was no token: remembered for 30 s, as the real ones do
         self.remedy = "Log in again"
@@ -86,11 +86,11 @@ class World:
         return ()
 
     def waits(
-        self, *job_ids: int, terms: Terms | None = None, hours: float | None = None, rate: float = 0
+        self, *job_ids: int, terms: WaitTerms | None = None, hours: float | None = None, rate: float = 0
     ) -> Waiting:
         return Waiting(
             jobs=dict.fromkeys(job_ids),
-            terms=terms or Terms(),
+            terms=terms or WaitTerms(),
             limit=None if hours is None else timedelta(hours=hours),
             asking=Asking(api=self, credentials=self, pace=Pace(self.clock, at_once=16, rate=rate)),
             poll=PollSettings(),

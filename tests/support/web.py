@@ -15,7 +15,7 @@ from gemwatch.core.settings import WebSettings
 from gemwatch.core.text.context import Context
 from gemwatch.web.http.access import Access
 from gemwatch.web.http.connections import Caps
-from gemwatch.web.http.place import Place
+from gemwatch.web.http.place import Mount
 from gemwatch.web.http.server import Web, bind
 from gemwatch.web.http.streams import Streams
 from gemwatch.web.pages.rendering import Renderer
@@ -96,7 +96,7 @@ class Site:
             web.stop()
 
     def server(self, sock: socket.socket, caps: Caps | None = None) -> Web:
-        renderer = Renderer(Place.of(self.web.public_url))
+        renderer = Renderer(Mount.of(self.web.public_url))
         access = Access(
             self.web,
             self.clock,

@@ -43,8 +43,8 @@ from gemwatch.engine.loops import Loops, build_loops
 from gemwatch.engine.membership import Membership
 from gemwatch.engine.pace import SharedPace
 from gemwatch.web.http.access import Access
-from gemwatch.web.http.health import State
-from gemwatch.web.http.place import Place
+from gemwatch.web.http.health import ProgramState
+from gemwatch.web.http.place import Mount
 from gemwatch.web.http.server import Web
 from gemwatch.web.http.streams import Streams
 from gemwatch.web.pages.rendering import Renderer
@@ -175,7 +175,7 @@ def _web(
     settings: WebSettings,
     listening: socket,
     *,
-    state: State,
+    state: ProgramState,
     views: Views,
     ended: EndedSessions,
     metrics: Metrics,
@@ -188,7 +188,7 @@ def _web(
             log.warning("web_token_refused", address=address, detail="If these are not yours, restrict web.listen.")
 
     streams = Streams()
-    access = Access(settings, clock, Renderer(Place.of(settings.public_url)), ended, on_wrong_token=on_wrong_token)
+    access = Access(settings, clock, Renderer(Mount.of(settings.public_url)), ended, on_wrong_token=on_wrong_token)
     return Web(
         site(state=state, views=views, access=access, streams=streams, clock=clock, context=context),
         listening,

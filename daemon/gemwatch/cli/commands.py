@@ -23,18 +23,18 @@ from gemwatch.cli import (
     version,
     watch,
 )
-from gemwatch.cli.common import Chosen, Config, config_option
+from gemwatch.cli.common import ChosenConfig, Config, config_option
 from gemwatch.cli.discovery.discover import discover
 from gemwatch.cli.discovery.learn import learn
 from gemwatch.cli.doctor.command import doctor
-from gemwatch.cli.help import Command, Group, examples, show_version
+from gemwatch.cli.help import Command, CommandGroup, examples, show_version
 from gemwatch.cli.wait.command import wait
 
 _SETUP, _JOBS, _MESSAGES, _DAEMON = "Set up", "Jobs", "Messages", "The daemon and its store"
 
 app = typer.Typer(
     name="gemwatch",
-    cls=Group,
+    cls=CommandGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -62,7 +62,7 @@ def top(context: typer.Context, config: Config = None, *, version: Version = Fal
     `gemwatch wait --help` lists further ones of that command.
     """  # noqa: D301 (click keeps the lines that follow a real backspace)
     del version  # its callback has ended the program
-    context.obj = Chosen(config)
+    context.obj = ChosenConfig(config)
 
 
 def _add(panel: str, name: str, command: Callable[..., Any], *lines: str) -> None:
@@ -71,7 +71,7 @@ def _add(panel: str, name: str, command: Callable[..., Any], *lines: str) -> Non
 
 
 def _add_group(panel: str, name: str, group: typer.Typer, *lines: str) -> None:
-    app.add_typer(group, name=name, cls=Group, rich_help_panel=panel, epilog=examples(*lines))
+    app.add_typer(group, name=name, cls=CommandGroup, rich_help_panel=panel, epilog=examples(*lines))
 
 
 Url = Annotated[

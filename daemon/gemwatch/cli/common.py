@@ -104,7 +104,7 @@ Since = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ChosenConfig:
     """The configuration named before the command; one named behind it wins."""
 
     config: Path | None
@@ -112,7 +112,7 @@ class Chosen:
 
 def config_option(context: typer.Context, config: Path | None) -> Path | None:
     """The configuration that the options name, if any."""
-    chosen: Chosen = context.find_object(Chosen) or Chosen(None)
+    chosen: ChosenConfig = context.find_object(ChosenConfig) or ChosenConfig(None)
     return config or chosen.config
 
 

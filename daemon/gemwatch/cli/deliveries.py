@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,38 +22,32 @@ from gemwatch.cli.common import (
     store_of,
 )
 from gemwatch.cli.help import Command
-from gemwatch.cli.output.tables import Cell, Column, Kind
+from gemwatch.cli.output.tables import Cell, Column, ColumnKind
+from gemwatch.core.delivery_state import DeliveryState
 
 if TYPE_CHECKING:
     from gemwatch.adapters.store.reads.rows import DeliveryRow
     from gemwatch.core.target_health import SentText
 
 _COLUMNS = (
-    Column(title="#", kind=Kind.NUMBER),
+    Column(title="#", kind=ColumnKind.NUMBER),
     Column(title="Event"),
     Column(title="Kind"),
-    Column(title="Job", kind=Kind.NUMBER, rank=1),
-    Column(title="Target", kind=Kind.TEXT),
-    Column(title="State", kind=Kind.WORD),
-    Column(title="Attempts", kind=Kind.NUMBER, rank=4),
-    Column(title="Sent", kind=Kind.TIME, rank=2),
-    Column(title="Next attempt", kind=Kind.TIME, rank=3),
-    Column(title="Last error", kind=Kind.TEXT, least=12),
+    Column(title="Job", kind=ColumnKind.NUMBER, rank=1),
+    Column(title="Target", kind=ColumnKind.TEXT),
+    Column(title="State", kind=ColumnKind.WORD),
+    Column(title="Attempts", kind=ColumnKind.NUMBER, rank=4),
+    Column(title="Sent", kind=ColumnKind.TIME, rank=2),
+    Column(title="Next attempt", kind=ColumnKind.TIME, rank=3),
+    Column(title="Last error", kind=ColumnKind.TEXT, least=12),
 )
 
 app = typer.Typer(invoke_without_command=True, help="Show deliveries and their texts, or retry failed ones.")
 
 
-class State(StrEnum):
-    pending = "pending"
-    sent = "sent"
-    failed = "failed"
-    rerouted = "rerouted"
-
-
 Only = Annotated[
-    State | None,
-    typer.Option("--state", metavar="STATE", help=f"Only these: {', '.join(State)}.", show_default=False),
+    DeliveryState | None,
+    typer.Option("--state", metavar="STATE", help=f"Only these: {', '.join(DeliveryState)}.", show_default=False),
 ]
 Job = Annotated[
     int | None,
@@ -84,20 +77,20 @@ Ids = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class DeliveryOrEvent:
     """`12` is a delivery, `gw-12` an event."""
 
     number: int
     event: bool
 
 
-def _chosen(word: str) -> Chosen:
+def _chosen(word: str) -> DeliveryOrEvent:
     """What `show` is asked for. Others end the command with code 2."""
-    return Chosen(delivery_id(word.removeprefix("gw-")), event=word.startswith("gw-"))
+    return DeliveryOrEvent(delivery_id(word.removeprefix("gw-")), event=word.startswith("gw-"))
 
 
 Which = Annotated[
-    Chosen,
+    DeliveryOrEvent,
     typer.Argument(
         parser=_chosen,
         metavar="ID|gw-N",
@@ -127,7 +120,7 @@ def deliveries(
     from gemwatch.cli import common
 
     if config is not None:
-        context.obj = common.Chosen(config)
+        context.obj = common.ChosenConfig(config)
     if context.invoked_subcommand is not None:
         return
     after = None if since is None else datetime.now(UTC) - since
@@ -177,10 +170,10 @@ def _with_text(row: "DeliveryRow", text: "SentText | None") -> Mapping[str, Any]
 
 def _shown(row: "DeliveryRow", text: "SentText | None") -> str:
     head = f"Delivery {row.id} of {row.event} ({row.kind.value}) to {row.target}: {row.state}"
-    if row.state != State.sent and row.last_error:
+    if row.state != DeliveryState.SENT and row.last_error:
         head = f"{head}\nLast error: {row.last_error}"
     if text is None:
-        why = "texts are kept for 30 days" if row.state == State.sent else "it has not been sent"
+        why = "texts are kept for 30 days" if row.state == DeliveryState.SENT else "it has not been sent"
         return f"{head}\nNo text is kept: {why}."
     from gemwatch.cli.output.html_text import text_of
     from gemwatch.cli.output.tables import on_terminal
@@ -234,5 +227,5 @@ def _row(row: "DeliveryRow") -> list[Cell]:
         row.attempts,
         row.sent_at,
         row.next_attempt_at,
-        row.last_error if row.state != State.sent else None,
+        row.last_error if row.state != DeliveryState.SENT else None,
     ]

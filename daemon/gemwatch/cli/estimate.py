@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gemwatch.cli.common import MISUSED, Config, Json, SomeJobs, config_path, fail, open_store, print_json
-from gemwatch.cli.output.tables import Cell, Column, Kind
+from gemwatch.cli.output.tables import Cell, Column, ColumnKind
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 Backtest = Annotated[bool, typer.Option("--backtest", help="Show how often the ranges held for the runs so far.")]
 _BASES = {"input": "same input", "release": "same type and release", "type": "same type"}
 _COLUMNS = (
-    Column(title="Job", kind=Kind.NUMBER),
-    Column(title="Name", kind=Kind.TEXT),
-    Column(title="Status", kind=Kind.WORD),
-    Column(title="Expected end", kind=Kind.TIME, rank=1),
-    Column(title="Earliest", kind=Kind.TIME, rank=2),
-    Column(title="Latest", kind=Kind.TIME, rank=2),
+    Column(title="Job", kind=ColumnKind.NUMBER),
+    Column(title="Name", kind=ColumnKind.TEXT),
+    Column(title="Status", kind=ColumnKind.WORD),
+    Column(title="Expected end", kind=ColumnKind.TIME, rank=1),
+    Column(title="Earliest", kind=ColumnKind.TIME, rank=2),
+    Column(title="Latest", kind=ColumnKind.TIME, rank=2),
     Column(title="Waits for", rank=4),
     Column(title="Runs for", rank=3),
-    Column(title="Remark", kind=Kind.TEXT, least=26),
+    Column(title="Remark", kind=ColumnKind.TEXT, least=26),
 )
 _SCORE_COLUMNS = (
-    Column(title="Predicted", kind=Kind.TEXT),
-    Column(title="From runs of the", kind=Kind.TEXT),
-    Column(title="Predictions", kind=Kind.NUMBER),
-    Column(title="In range", kind=Kind.NUMBER),
+    Column(title="Predicted", kind=ColumnKind.TEXT),
+    Column(title="From runs of the", kind=ColumnKind.TEXT),
+    Column(title="Predictions", kind=ColumnKind.NUMBER),
+    Column(title="In range", kind=ColumnKind.NUMBER),
     Column(title="Median error"),
 )
 

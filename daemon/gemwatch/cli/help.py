@@ -46,7 +46,7 @@ class Command(TyperCommand):
         _format_parameters(self, ctx, formatter)
 
 
-class Group(TyperGroup):
+class CommandGroup(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         with _plainly(self, ctx, args):
             return super().parse_args(ctx, args)

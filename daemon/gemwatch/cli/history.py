@@ -18,18 +18,18 @@ from gemwatch.cli.common import (
     open_store,
     print_json,
 )
-from gemwatch.cli.output.tables import Cell, Column, Kind
+from gemwatch.cli.output.tables import Cell, Column, ColumnKind
 
 if TYPE_CHECKING:
     from gemwatch.adapters.store.reads.rows import TransitionRow
 
 _COLUMNS = (
-    Column(title="Job", kind=Kind.NUMBER),
-    Column(title="From", kind=Kind.WORD),
-    Column(title="To", kind=Kind.WORD),
-    Column(title="Last seen before", kind=Kind.TIME, rank=1),
-    Column(title="Seen", kind=Kind.TIME),
-    Column(title="Remark", kind=Kind.TEXT, least=28),
+    Column(title="Job", kind=ColumnKind.NUMBER),
+    Column(title="From", kind=ColumnKind.WORD),
+    Column(title="To", kind=ColumnKind.WORD),
+    Column(title="Last seen before", kind=ColumnKind.TIME, rank=1),
+    Column(title="Seen", kind=ColumnKind.TIME),
+    Column(title="Remark", kind=ColumnKind.TEXT, least=28),
 )
 
 Jobs = Annotated[

@@ -47,7 +47,7 @@ Example = Annotated[bool, typer.Option("--example", help="Print the example with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class SecretPlace:
     """Where a secret is: in a variable, or in a file if there is a `/` in it."""
 
     text: str
@@ -71,9 +71,9 @@ class Place:
 class Answers:
     """What the file is made of. `token_file` None: the Azure CLI."""
 
-    key: Place
+    key: SecretPlace
     token_file: str | None
-    targets: Sequence[tuple[str, Place]]
+    targets: Sequence[tuple[str, SecretPlace]]
     jobs: Sequence[int]
 
 
@@ -159,7 +159,7 @@ def next_steps(answers: Answers, path: Path, *, system: bool) -> list[str]:
     for place in (answers.key, *(place for _, place in answers.targets)):
         credential = place.text.removeprefix(_CREDENTIALS)
         if credential != place.text:  # systemd makes it of the file that root keeps
-            place = Place(text=str(_SYSTEM / "secrets" / credential))  # noqa: PLW2901 (the same secret)
+            place = SecretPlace(text=str(_SYSTEM / "secrets" / credential))  # noqa: PLW2901 (the same secret)
         lines.append(f"  {place.command()}")
     if answers.token_file is None:
         login = "sudo -Hu gemwatch az login --use-device-code" if system else "az login"
@@ -204,7 +204,7 @@ def _asked(*, system: bool) -> Answers:
         "Variable or file with the TomTom API key", _default("tomtom-api-key", "TOMTOM_API_KEY", system=system)
     )
     token = typer.prompt("GEM token: az, or the path of a file", default="az", err=True)
-    found: list[tuple[str, Place]] = []
+    found: list[tuple[str, SecretPlace]] = []
     while True:
         which = "Another target" if found else "Target for messages, such as team-slack"
         name = typer.prompt(f"{which} (Enter for none)", default="", show_default=False, err=True).strip()
@@ -218,11 +218,11 @@ def _asked(*, system: bool) -> Answers:
     return Answers(key=key, token_file=token if "/" in token else None, targets=found, jobs=_ask_jobs())
 
 
-def _ask(question: str, default: str) -> Place:
+def _ask(question: str, default: str) -> SecretPlace:
     while True:
         text = typer.prompt(question, default=default, err=True).strip()
         if "/" in text or _NAME.fullmatch(text):
-            return Place(text=text)
+            return SecretPlace(text=text)
         print("Write the name of a variable, or a path with a / in it, and not the secret itself.")
 
 
@@ -235,10 +235,10 @@ def _ask_jobs() -> list[int]:
             print(error.message)
 
 
-def _place(text: str, option: str) -> Place:
+def _place(text: str, option: str) -> SecretPlace:
     if "/" not in text and not _NAME.fullmatch(text):
         _not_a_place(option)
-    return Place(text=text)
+    return SecretPlace(text=text)
 
 
 def _not_a_place(option: str) -> NoReturn:

@@ -14,14 +14,14 @@ MARGIN = 2  # `auto`: twice the time of nine in ten runs, or half the time of on
 GRACE = timedelta(seconds=1)  # polls this long after a limit, to find it passed
 
 
-class Word(StrEnum):
+class LimitWord(StrEnum):
     """Words that a configuration may have in place of a duration."""
 
     AUTO = "auto"  # from earlier runs, if there are enough
     OFF = "off"  # no limit, despite the general one
 
 
-Limit = timedelta | Word | None  # None: not set
+Limit = timedelta | LimitWord | None  # None: not set
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class Limits:
 
     @classmethod
     def from_json(cls, said: Mapping[str, Any]) -> "Limits":
-        return cls(**{n: Word(v) if isinstance(v, str) else timedelta(seconds=v) for n, v in said.items()})
+        return cls(**{n: LimitWord(v) if isinstance(v, str) else timedelta(seconds=v) for n, v in said.items()})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +111,7 @@ def too_fast(limits: Limits, job: JobDetails, experience: Experience | None) -> 
 def _bound(limit: Limit, p: float, job: JobDetails, experience: Experience | None) -> Bound | None:
     if isinstance(limit, timedelta):
         return Bound(length=limit)
-    if limit is not Word.AUTO or experience is None:
+    if limit is not LimitWord.AUTO or experience is None:
         return None
     outlook = experience.outlook(job)
     if outlook is None:

@@ -46,7 +46,7 @@ _WENT_WRONG = frozenset({Outcome.FAILED, Outcome.NOT_FOUND, Outcome.LOGIN_REFUSE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class WaitTerms:
     """When a wait is over. `any_one`: when a job has ended. `fail_fast`: when anything has failed for good.
 
     `unknown_ends`: an unknown status ends the wait for its job.
@@ -57,7 +57,7 @@ class Terms:
     unknown_ends: bool = False
 
 
-def over(outcomes: Sequence[Outcome | None], terms: Terms) -> Outcome | None:
+def over(outcomes: Sequence[Outcome | None], terms: WaitTerms) -> Outcome | None:
     """The outcome of a wait, or None while it continues. Jobs with the outcome None have not ended.
 
     With `any_one`, only ended jobs count while another one may still end: a job that is not found has not ended.
@@ -70,7 +70,7 @@ def over(outcomes: Sequence[Outcome | None], terms: Terms) -> Outcome | None:
     return _worst(known) if len(known) == len(outcomes) else None
 
 
-def out_of_time(outcomes: Sequence[Outcome | None], terms: Terms) -> Outcome:
+def out_of_time(outcomes: Sequence[Outcome | None], terms: WaitTerms) -> Outcome:
     """The outcome of a wait that ran out of time. A failure that was seen takes precedence."""
     known = [one for one in outcomes if one is not None and not terms.any_one]
     return _worst([*known, Outcome.TIMED_OUT])

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from gemwatch.core.events import Event, Missed
 from gemwatch.core.kinds import TargetFacts
-from gemwatch.core.work import Failure, NotSent, Outcome, Sent, retry_pause
+from gemwatch.core.work import AttemptFailure, NotSent, Outcome, Sent, retry_pause
 
 REFUSALS_APART = timedelta(minutes=1)  # after two permanent refusals this far apart, the target is down
 FAILS_FOR = timedelta(minutes=10)  # after attempts without an accepted message for this long, the target is down
@@ -106,7 +106,7 @@ def after(
     """
     if isinstance(outcome, Sent):
         return _accepted(health, target, now)
-    if outcome.failure is Failure.REMOVED:
+    if outcome.failure is AttemptFailure.REMOVED:
         return HealthStep(health=health)
     failing = _failing(health, outcome, now)
     if not failing.down:
@@ -139,9 +139,9 @@ def _accepted(health: TargetHealth, target: str, now: datetime) -> HealthStep:
 
 def _failing(health: TargetHealth, outcome: NotSent, now: datetime) -> TargetHealth:
     """The health after a failure. Times in the future stem from a clock that was set back: they count from now."""
-    refused = outcome.failure is Failure.REFUSED
+    refused = outcome.failure is AttemptFailure.REFUSED
     first_refusal = min(health.refused_at or now, now) if refused or health.refused_at else None
-    hold = now + retry_pause(1, outcome) if outcome.failure is Failure.THROTTLED else None
+    hold = now + retry_pause(1, outcome) if outcome.failure is AttemptFailure.THROTTLED else None
     return replace(
         health,
         failing_since=min(health.failing_since or now, now),
@@ -152,7 +152,7 @@ def _failing(health: TargetHealth, outcome: NotSent, now: datetime) -> TargetHea
 
 
 def _is_down(failing: TargetHealth, outcome: NotSent, now: datetime) -> bool:
-    refused = outcome.failure is Failure.REFUSED and failing.refused_at is not None
+    refused = outcome.failure is AttemptFailure.REFUSED and failing.refused_at is not None
     if refused and failing.refused_at is not None and now - failing.refused_at >= REFUSALS_APART:
         return True
     return failing.failing_since is not None and now - failing.failing_since >= FAILS_FOR

@@ -43,7 +43,7 @@ class DaemonJobStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class JobStanding:
     """How a job stands. `outcome` None: it is still waited for. `last_error`: why the last poll showed nothing."""
 
     job_id: int
@@ -74,7 +74,9 @@ def reliable(reported: DaemonJobStatus, now: datetime) -> bool:
     return not (reported.refused or reported.misses or late)
 
 
-def after_daemon_status(standing: Standing, reported: DaemonJobStatus, *, unknown_ends: bool = False) -> Standing:
+def after_daemon_status(
+    standing: JobStanding, reported: DaemonJobStatus, *, unknown_ends: bool = False
+) -> JobStanding:
     """The standing after a status from the daemon. A later observation by `wait` itself stays."""
     wait = replace(
         standing,
@@ -103,13 +105,13 @@ def after_daemon_status(standing: Standing, reported: DaemonJobStatus, *, unknow
 
 
 def after_poll(
-    standing: Standing,
+    standing: JobStanding,
     seen: Observation,
     *,
     not_found_after: int,
     needs_review: tuple[str, ...] = (),
     unknown_ends: bool = False,
-) -> Standing:
+) -> JobStanding:
     """The standing after a poll by `wait` itself. `needs_review`: why the SUCCESS that it saw needs review."""
     asked = replace(standing, source=Source.API)
     match seen:
@@ -147,7 +149,7 @@ def after_poll(
 
 
 def next_pause(
-    standing: Standing, seen: Observation, *, waited: timedelta, every: timedelta, roll: float
+    standing: JobStanding, seen: Observation, *, waited: timedelta, every: timedelta, roll: float
 ) -> timedelta:
     """The pause before the next own poll.
 

@@ -7,6 +7,7 @@ from hashlib import blake2b
 from operator import attrgetter
 
 from gemwatch.core.backoff import THROTTLED_LEAST, THROTTLED_MOST, delivery_pause
+from gemwatch.core.delivery_state import DeliveryState
 from gemwatch.core.events import Event
 from gemwatch.core.polls.tracked import Memory, Tracked, Verdict
 from gemwatch.core.runs import Run
@@ -116,19 +117,12 @@ class Bundle:
     missed: bool = False
 
 
-class DeliveryState(StrEnum):
-    PENDING = "pending"
-    SENT = "sent"
-    FAILED = "failed"
-    REROUTED = "rerouted"  # the fallback has the event instead
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
     """The service accepted the message."""
 
 
-class Failure(StrEnum):
+class AttemptFailure(StrEnum):
     """The kind of a failed attempt, which determines what gemwatch does next."""
 
     TEMPORARY = "temporary"  # or unknown: retry after a growing pause
@@ -146,7 +140,7 @@ class NotSent:
 
     reason: str
     unknown: bool = False
-    failure: Failure = Failure.TEMPORARY
+    failure: AttemptFailure = AttemptFailure.TEMPORARY
     retry_after: timedelta | None = None
 
 
@@ -188,7 +182,7 @@ def settle(delivery: Delivery, outcome: Outcome, now: datetime) -> Settled:
 def retry_pause(attempts: int, outcome: NotSent) -> timedelta:
     """The pause after the failed attempt number `attempts`. A service may ask for a longer one, within limits."""
     pause = delivery_pause(attempts)
-    if outcome.failure is not Failure.THROTTLED and outcome.retry_after is None:
+    if outcome.failure is not AttemptFailure.THROTTLED and outcome.retry_after is None:
         return pause
     return max(pause, THROTTLED_LEAST, min(outcome.retry_after or THROTTLED_LEAST, THROTTLED_MOST))
 

@@ -22,7 +22,7 @@ from gemwatch.demo.inbox import Inbox, Letter
 from gemwatch.demo.lives import ADDED, LATE, SPARE, WATCHED, Life
 from gemwatch.demo.past import remember
 from gemwatch.demo.server import LOOPBACK, free_port, serving
-from gemwatch.demo.show import Row, Screen, Show
+from gemwatch.demo.show import JobLine, Screen, Show
 
 EDIT_AFTER, CUT_OFF_AFTER = 8.0, 9.0  # seconds until the watch list is edited, and from then until logins are cut off
 LIMIT = 150.0  # seconds: it takes less than 50, but a busy machine is not a failure
@@ -163,7 +163,7 @@ class Play:
         for move in records.history():
             seen[move.job_id].append(move.after)
         rows = [
-            Row(
+            JobLine(
                 job_id=job.job_id,
                 name=job.name,
                 on_the_way=seen[job.job_id][:-1],

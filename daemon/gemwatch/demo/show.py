@@ -38,7 +38,7 @@ class Screen(Console):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class JobLine:
     """A job in the table at the end."""
 
     job_id: int
@@ -116,7 +116,7 @@ class Show:
         )
         self._console.print(frame)
 
-    def closing(self, rows: Iterable[Row], remarks: Iterable[str]) -> None:
+    def closing(self, rows: Iterable[JobLine], remarks: Iterable[str]) -> None:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
         table.add_column("Job", justify="right")
         for name in ("Name", "On the way", "At the end"):

@@ -10,7 +10,7 @@ from gemwatch.core.health import Login
 from gemwatch.core.job import JobDetails, Observation
 from gemwatch.core.kinds import Kind
 from gemwatch.core.listing import Listed, Listing, Swept
-from gemwatch.core.lists.groups import Terms
+from gemwatch.core.lists.groups import GroupTerms
 from gemwatch.core.login import LoginError, Token
 from gemwatch.core.message_ids import MessageIds
 from gemwatch.core.runs import Run
@@ -50,7 +50,9 @@ class Store(Protocol):
         as_leader: bool = False,
     ) -> Recorded: ...
 
-    def address(self, targets: Sequence[Target], groups: Mapping[str, Terms], *, only_add: bool = False) -> None: ...
+    def address(
+        self, targets: Sequence[Target], groups: Mapping[str, GroupTerms], *, only_add: bool = False
+    ) -> None: ...
 
     def close_groups(self, now: datetime) -> Sequence[RecordedEvent]: ...
 

@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from gemwatch.core.clock import Clock
 from gemwatch.core.health import DOUBTED_AFTER
 from gemwatch.core.job import Failed, JobDetails, NotFound, Observation, Refused, Seen, Status
-from gemwatch.core.outcome import Outcome, Terms, out_of_time, over
+from gemwatch.core.outcome import Outcome, WaitTerms, out_of_time, over
 from gemwatch.core.settings import PollSettings
-from gemwatch.core.waiting import DaemonJobStatus, Standing, after_daemon_status, after_poll, next_pause
+from gemwatch.core.waiting import DaemonJobStatus, JobStanding, after_daemon_status, after_poll, next_pause
 from gemwatch.engine.pace import Pace
 from gemwatch.engine.poll_once import PollOnce
 from gemwatch.engine.ports import Api, Credentials
@@ -38,7 +38,7 @@ class Waiting:
         self,
         *,
         jobs: Mapping[int, str | None],
-        terms: Terms,
+        terms: WaitTerms,
         limit: timedelta | None,
         asking: Asking,
         poll: PollSettings,
@@ -46,7 +46,7 @@ class Waiting:
         daemon: Callable[[Collection[int]], Awaitable[Mapping[int, DaemonJobStatus]]],
         unreachable: Callable[[], Awaitable[str | None]],
         needs_review: Callable[[JobDetails, datetime], Awaitable[tuple[str, ...]]],
-        show: Callable[[Sequence[Standing]], None],
+        show: Callable[[Sequence[JobStanding]], None],
         roll: Callable[[], float] = random.random,
     ) -> None:
         """`jobs` with their names. `limit` None: no limit.
@@ -58,7 +58,7 @@ class Waiting:
         self._terms, self._asking, self._poll_settings, self._clock = terms, asking, poll, clock
         self._daemon, self._unreachable, self._needs_review = daemon, unreachable, needs_review
         self._show, self._roll = show, roll
-        self._standings = {job_id: Standing(job_id=job_id, name=name) for job_id, name in jobs.items()}
+        self._standings = {job_id: JobStanding(job_id=job_id, name=name) for job_id, name in jobs.items()}
         self._began = clock.monotonic()
         self._deadline = None if limit is None else self._began + limit.total_seconds()
         self._no_token: Refused | None = None  # why there was no token, while the API was unreachable too
@@ -73,7 +73,7 @@ class Waiting:
         self._wake_up = WakeUp()
 
     @property
-    def standings(self) -> Sequence[Standing]:
+    def standings(self) -> Sequence[JobStanding]:
         return tuple(self._standings.values())
 
     async def run(self) -> Outcome:

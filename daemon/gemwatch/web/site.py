@@ -18,7 +18,7 @@ from gemwatch.web.api import routes as api
 from gemwatch.web.http import health
 from gemwatch.web.http.access import Access
 from gemwatch.web.http.answers import problem
-from gemwatch.web.http.health import State
+from gemwatch.web.http.health import ProgramState
 from gemwatch.web.http.shared import SharedAnswers
 from gemwatch.web.http.streams import Streams
 from gemwatch.web.pages import live_updates as live
@@ -44,7 +44,7 @@ _HEADERS = {
 
 
 def site(
-    *, state: State, views: Views, access: Access, streams: Streams, clock: Clock, context: Context = NOWHERE
+    *, state: ProgramState, views: Views, access: Access, streams: Streams, clock: Clock, context: Context = NOWHERE
 ) -> ASGIApp:
     """Every page, behind the checks of `access`. `context`: for the commands that pages show."""
     renderer = Renderer(access.place)
@@ -79,7 +79,7 @@ def site(
 
 def _routes(
     *,
-    state: State,
+    state: ProgramState,
     views: Views,
     access: Access,
     streams: Streams,

@@ -15,7 +15,7 @@ from gemwatch.adapters.config.file import LoadedFile, load
 from gemwatch.core.events import Missed, Target, TargetFormat
 from gemwatch.core.gate import OFF, Gate
 from gemwatch.core.kinds import DEFAULT_EVENTS, EventKind
-from gemwatch.core.limits import Limits, Word
+from gemwatch.core.limits import Limits, LimitWord
 from gemwatch.core.settings import (
     ApiSettings,
     HeartbeatSettings,
@@ -831,10 +831,10 @@ def test_limits_and_gates_apply_to_all_or_one_watch(folder: Folder) -> None:
         "  - {job: 6, gate: {}}\n",
         MIN="0.8",
     )
-    assert settings.limits == Limits(queued=timedelta(hours=2), running=Word.AUTO)
+    assert settings.limits == Limits(queued=timedelta(hours=2), running=LimitWord.AUTO)
     assert settings.gate == Gate(matched_min=0.8, roads_change_max=1.0)
     own, bare = settings.watches
-    assert own.limits == Limits(queued=Word.OFF, running=timedelta(seconds=90))
+    assert own.limits == Limits(queued=LimitWord.OFF, running=timedelta(seconds=90))
     assert own.gate == Gate(matched_min=OFF)
     assert (bare.limits, bare.gate) == (None, None)
 

@@ -4,11 +4,11 @@ from getpass import getuser
 
 import pytest
 
-from gemwatch.adapters.login.az import PASSING, UNKNOWN, Login, read_failure, retry_for
+from gemwatch.adapters.login.az import PASSING, UNKNOWN, TokenCommand, read_failure, retry_for
 from gemwatch.core.settings import DEFAULT_TOKEN_COMMAND
 
 SCOPE = "https://gem.core.orbis.tomtom.com/user_impersonation"
-LOGIN = Login(command=DEFAULT_TOKEN_COMMAND, environ={})
+LOGIN = TokenCommand(command=DEFAULT_TOKEN_COMMAND, environ={})
 IDS = "Trace ID: 0c1d-1 Correlation ID: 7a2b-2 Timestamp: 2026-11-20 08:00:00Z"
 SIGN_IN_FREQUENCY = f"""\
 ERROR: AADSTS70043: The refresh token has expired or is invalid due to sign-in frequency checks \
@@ -53,12 +53,14 @@ def test_remedy_is_the_whole_command() -> None:
         f"  az login --scope {SCOPE} --allow-no-subscriptions",
         "Without a browser, add --use-device-code.",
     ]
-    of_tenant = Login(command=(*DEFAULT_TOKEN_COMMAND, "--tenant", "T"), environ={"AZURE_CONFIG_DIR": "/var/lib/a b"})
+    of_tenant = TokenCommand(
+        command=(*DEFAULT_TOKEN_COMMAND, "--tenant", "T"), environ={"AZURE_CONFIG_DIR": "/var/lib/a b"}
+    )
     assert f"AZURE_CONFIG_DIR='/var/lib/a b' az login --scope {SCOPE} --tenant T " in of_tenant.remedy()
-    assert "--tenant U" in Login(command=DEFAULT_TOKEN_COMMAND, environ={}, tenant="U").remedy()
-    older = Login(command=("/usr/bin/az", "account", "get-access-token", "--resource=https://gem"), environ={})
+    assert "--tenant U" in TokenCommand(command=DEFAULT_TOKEN_COMMAND, environ={}, tenant="U").remedy()
+    older = TokenCommand(command=("/usr/bin/az", "account", "get-access-token", "--resource=https://gem"), environ={})
     assert "--scope https://gem/.default" in older.remedy()
-    assert "az login" not in Login(command=("vault", "read"), environ={}).remedy()
+    assert "az login" not in TokenCommand(command=("vault", "read"), environ={}).remedy()
 
 
 def test_application_login_needs_its_own_folder() -> None:

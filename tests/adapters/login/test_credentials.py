@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gemwatch.adapters.login.az import Login
+from gemwatch.adapters.login.az import TokenCommand
 from gemwatch.adapters.login.command import command_output
 from gemwatch.adapters.login.credentials import Credentials
 from gemwatch.core.login import LoginError, Token
@@ -318,7 +318,7 @@ async def test_command_that_hangs_is_stopped_with_its_children(
 
 async def test_cancelled_command_is_stopped_with_its_children(az: Az, secrets: Secrets, tmp_path: Path) -> None:
     az.does(f"{FAMILY}; wait")
-    running = asyncio.create_task(command_output(Login(command=az.command, environ=os.environ), secrets))
+    running = asyncio.create_task(command_output(TokenCommand(command=az.command, environ=os.environ), secrets))
     await until(family_runs(tmp_path), "the command")
     running.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -14,7 +14,7 @@ import trustme
 from gemwatch.adapters.notify.targets import url_advice, url_problem
 from gemwatch.core.message_ids import MessageIds
 from gemwatch.core.text.rendering import Rendered
-from gemwatch.core.work import Failure, NotSent, Sent
+from gemwatch.core.work import AttemptFailure, NotSent, Sent
 from support.mail import MailServer
 from support.sending import HELLO, Build, reason
 
@@ -181,24 +181,30 @@ async def test_refused_sender_is_a_refused_target(build: Build) -> None:
         outcome = await build(mail=mail_url(server)).send("mail", HELLO)
     assert outcome == NotSent(
         reason=f"127.0.0.1:{server.port} answered 550: 5.7.1 not allowed to send as this user",
-        failure=Failure.REFUSED,
+        failure=AttemptFailure.REFUSED,
     )
 
 
 @pytest.mark.parametrize(
     ("reply", "failure", "words"),
     [
-        ("535 5.7.8 Authentication credentials invalid", Failure.REFUSED, "5.7.8 Authentication credentials invalid"),
-        ("454 4.7.0 come back later", Failure.TEMPORARY, "4.7.0 come back later"),
+        (
+            "535 5.7.8 Authentication credentials invalid",
+            AttemptFailure.REFUSED,
+            "5.7.8 Authentication credentials invalid",
+        ),
+        ("454 4.7.0 come back later", AttemptFailure.TEMPORARY, "4.7.0 come back later"),
         (
             "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled",
-            Failure.REFUSED,
+            AttemptFailure.REFUSED,
             "azure:// URL (Microsoft Graph) instead, see docs/targets.md",
         ),
-        ("534 5.7.9 Application-specific password required - gsmtp", Failure.REFUSED, "Make an app password"),
+        ("534 5.7.9 Application-specific password required - gsmtp", AttemptFailure.REFUSED, "Make an app password"),
     ],
 )
-async def test_refused_login_says_why_and_what_to_do(build: Build, reply: str, failure: Failure, words: str) -> None:
+async def test_refused_login_says_why_and_what_to_do(
+    build: Build, reply: str, failure: AttemptFailure, words: str
+) -> None:
     with MailServer(password=b"the right one", login_reply=reply) as server:
         outcome = await build(mail=mail_url(server, user="me:s3cret-Pa%24s@")).send("mail", HELLO)
     assert isinstance(outcome, NotSent)

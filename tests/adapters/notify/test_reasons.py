@@ -9,7 +9,7 @@ import pytest
 from gemwatch.adapters.notify.reasons import answered
 from gemwatch.adapters.notify.redaction import WITHHELD
 from gemwatch.adapters.notify.urls import load
-from gemwatch.core.work import Failure, NotSent, Sent
+from gemwatch.core.work import AttemptFailure, NotSent, Sent
 from support.http import Handler, Server
 from support.inbox import Inbox
 from support.mail import MailServer
@@ -22,17 +22,17 @@ MASKED_BASIC = "sorry: Authorization: Basic ***"
 @pytest.mark.parametrize(
     ("status", "words", "failure"),
     [
-        (400, "JSON answered 400 Bad Request: no", Failure.TEMPORARY),
-        (404, "JSON answered 404 Not Found: no", Failure.REFUSED),
-        (410, "JSON answered 410 Gone: no", Failure.REFUSED),
-        (429, "JSON answered 429 Too Many Requests: no", Failure.THROTTLED),
-        (500, "JSON answered 500 Internal Server Error: no", Failure.TEMPORARY),
-        (503, "JSON answered 503 Service Unavailable: no", Failure.TEMPORARY),
-        (302, "JSON answered 302 Found: no", Failure.TEMPORARY),
+        (400, "JSON answered 400 Bad Request: no", AttemptFailure.TEMPORARY),
+        (404, "JSON answered 404 Not Found: no", AttemptFailure.REFUSED),
+        (410, "JSON answered 410 Gone: no", AttemptFailure.REFUSED),
+        (429, "JSON answered 429 Too Many Requests: no", AttemptFailure.THROTTLED),
+        (500, "JSON answered 500 Internal Server Error: no", AttemptFailure.TEMPORARY),
+        (503, "JSON answered 503 Service Unavailable: no", AttemptFailure.TEMPORARY),
+        (302, "JSON answered 302 Found: no", AttemptFailure.TEMPORARY),
     ],
 )
 async def test_http_status_sets_reason_and_failure(
-    build: Build, inbox: Inbox, status: int, words: str, failure: Failure
+    build: Build, inbox: Inbox, status: int, words: str, failure: AttemptFailure
 ) -> None:
     inbox.fails_with = status
     outcome = await build(team=inbox.target_url()).send("team", HELLO)
@@ -55,7 +55,7 @@ async def test_429_body_names_the_retry_time(build: Build, body: bytes, seconds:
     with serving(Service(status=429, body=body)) as service:
         outcome = await build(team=f"json://127.0.0.1:{service.port}/hook").send("team", HELLO)
     assert isinstance(outcome, NotSent)
-    assert outcome.failure is Failure.THROTTLED
+    assert outcome.failure is AttemptFailure.THROTTLED
     assert outcome.retry_after == (None if seconds is None else timedelta(seconds=seconds))
 
 
@@ -64,7 +64,7 @@ async def test_ntfy_codes_with_more_digits_count_as_http(build: Build) -> None:
     with serving(Service(status=429, body=answer)) as service:
         outcome = await build(team=f"ntfy://127.0.0.1:{service.port}/topic").send("team", HELLO)
     assert isinstance(outcome, NotSent)
-    assert outcome.failure is Failure.THROTTLED
+    assert outcome.failure is AttemptFailure.THROTTLED
     assert outcome.reason.startswith("ntfy answered 429 Too Many Requests: ")
 
 
@@ -167,7 +167,9 @@ async def test_mail_login_hides_the_password(build: Build, password: str) -> Non
         url = f"mailto://{user}@127.0.0.1:{server.port}?from=gemwatch@example.com&to=data@example.com"
         outcome = await build(mail=url).send("mail", HELLO)
     assert isinstance(outcome, NotSent)
-    assert outcome == NotSent(reason=f"127.0.0.1:{server.port} answered 535: {WITHHELD}", failure=Failure.REFUSED)
+    assert outcome == NotSent(
+        reason=f"127.0.0.1:{server.port} answered 535: {WITHHELD}", failure=AttemptFailure.REFUSED
+    )
 
 
 async def test_harmless_words_are_shown_in_full(build: Build) -> None:

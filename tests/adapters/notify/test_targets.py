@@ -11,12 +11,12 @@ import pytest
 from gemwatch.core.events import Target
 from gemwatch.core.text.rendering import Rendered
 from gemwatch.core.traits import Tone
-from gemwatch.core.work import Failure, NotSent, Sent
+from gemwatch.core.work import AttemptFailure, NotSent, Sent
 from support.inbox import Inbox
 from support.sending import HELLO, SLACK, Build, Service, reason, serving
 from support.waiting import until
 
-REMOVED = NotSent(reason="the target was removed from the configuration", failure=Failure.REMOVED)
+REMOVED = NotSent(reason="the target was removed from the configuration", failure=AttemptFailure.REMOVED)
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ async def test_unchanged_targets_keep_their_thread_on_reload(build: Build, inbox
     assert await old.send("team", HELLO) == Sent()  # a message that was composed when the configuration changed
     assert await old.send("gone", HELLO) == REMOVED
     assert await new.send("gone", HELLO) == NotSent(
-        reason="the configuration has no target of this name", failure=Failure.REMOVED
+        reason="the configuration has no target of this name", failure=AttemptFailure.REMOVED
     )
     new.close()
     new.close()

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from gemwatch.adapters.store.housekeeping import Housekeeping
 from gemwatch.adapters.store.recording import Store
-from gemwatch.adapters.store.runs import Learner, latest_runs, load_experience, previous_runs
+from gemwatch.adapters.store.runs import ExperienceReader, latest_runs, load_experience, previous_runs
 from gemwatch.adapters.store.tables import watches
 from gemwatch.adapters.store.watch_list import WatchList
 from gemwatch.core.estimates.estimate import Experience
@@ -17,7 +17,7 @@ from gemwatch.core.events import Target
 from gemwatch.core.gate import Gate
 from gemwatch.core.job import Seen
 from gemwatch.core.kinds import EventKind, FailedFacts
-from gemwatch.core.limits import Limits, Word
+from gemwatch.core.limits import Limits, LimitWord
 from gemwatch.core.polls.decide import decide
 from gemwatch.core.polls.tracked import Policy
 from gemwatch.core.runs import Run
@@ -245,7 +245,7 @@ def test_own_gate_applies_at_once_and_own_limits_at_a_poll(
     due, gate = bench.row(7).due_at, Gate(matched_min=0.9)
     assert bench.watch(Watch(job_id=7, gate=gate)).changed == 1
     assert bench.row(7).due_at == due
-    own = Watch(job_id=7, gate=gate, limits=Limits(running=HOUR, queued=Word.AUTO))
+    own = Watch(job_id=7, gate=gate, limits=Limits(running=HOUR, queued=LimitWord.AUTO))
     assert bench.watch(own).changed == 1
     assert bench.row(7).due_at < due
     assert bench.watch(own).changed == 0
@@ -287,7 +287,7 @@ def test_unfinished_jobs_have_an_estimate_from_stored_runs(bench: Bench) -> None
 
 
 def test_experience_reads_each_run_once(bench: Bench) -> None:
-    learner = Learner()
+    learner = ExperienceReader()
     with bench.engine.begin() as connection:
         assert learner.experience(connection).outlook(job("IN_PROGRESS")) is None
     fill(bench.engine, past(HOUR, HOUR, HOUR))

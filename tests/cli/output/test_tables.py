@@ -4,15 +4,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gemwatch.cli.output.tables import Cell, Column, Kind, fitted, local, records, shortened, width_of
+from gemwatch.cli.output.tables import Cell, Column, ColumnKind, fitted, local, records, shortened, width_of
 
 COLUMNS = (
-    Column(title="Job", kind=Kind.NUMBER),
-    Column(title="Name", kind=Kind.TEXT),
-    Column(title="Status", kind=Kind.WORD),
-    Column(title="Since", kind=Kind.TIME, rank=1),
-    Column(title="Next poll", kind=Kind.TIME, rank=2),
-    Column(title="Remark", kind=Kind.TEXT),
+    Column(title="Job", kind=ColumnKind.NUMBER),
+    Column(title="Name", kind=ColumnKind.TEXT),
+    Column(title="Status", kind=ColumnKind.WORD),
+    Column(title="Since", kind=ColumnKind.TIME, rank=1),
+    Column(title="Next poll", kind=ColumnKind.TIME, rank=2),
+    Column(title="Remark", kind=ColumnKind.TEXT),
 )
 AT = datetime(2025, 2, 18, 12, 30, 7, tzinfo=UTC)
 LARGEST = 2**63 - 1
@@ -47,7 +47,7 @@ def test_narrow_table_leaves_out_columns_by_rank() -> None:
 
 
 def test_remark_gets_its_least_room_before_times() -> None:
-    columns = (*COLUMNS[:-1], Column(title="Remark", kind=Kind.TEXT, least=28))
+    columns = (*COLUMNS[:-1], Column(title="Remark", kind=ColumnKind.TEXT, least=28))
     line = fitted(
         columns, [[123456789, "Netherlands weekly", "FAILED", AT, AT, "GEM: column geometry is missing"]], width=64
     )[2]

@@ -11,7 +11,18 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from gemwatch.core.text.message import Block, Command, Fact, Foreign, Item, Link, Message, Paragraph, Row, foreign
+from gemwatch.core.text.message import (
+    Block,
+    CopyableCommand,
+    Fact,
+    Foreign,
+    Item,
+    Link,
+    Message,
+    Paragraph,
+    Row,
+    foreign,
+)
 from gemwatch.core.text.rendering import Format, render
 
 URL = "https://gemwatch.example.com/gem/jobs/7"
@@ -57,7 +68,7 @@ def message(words: Sequence[str]) -> tuple[Message, list[str]]:
         blocks += [Paragraph(line=(one,)), Row(cells=((one,), ("x",)))]
     whole = Message(
         title=("SUCCESS: ", *shown[:1]),
-        blocks=(*blocks, Command(text="az login"), Link(label="Job page", url=URL)),
+        blocks=(*blocks, CopyableCommand(text="az login"), Link(label="Job page", url=URL)),
         last="gw-7",
     )
     return whole, [one.text for one in shown for _ in range(5)]

@@ -16,7 +16,7 @@ from gemwatch.core.job import JobDetails, Statistics
 from gemwatch.core.kinds import EventKind
 from gemwatch.core.runs import Run
 from gemwatch.core.text.formatting import distance, moment
-from gemwatch.web.pages.job import JobPage, job_page
+from gemwatch.web.pages.job import JobContent, job_page
 from gemwatch.web.pages.jobs import match, row
 from gemwatch.web.pages.words import of_status
 from support.gem import document
@@ -54,7 +54,7 @@ def job(status: str | None = "IN_PROGRESS", **more: Any) -> JobRow:
     return replace(usual, **more)
 
 
-def page(shown: JobRow, *runs: Run) -> JobPage:
+def page(shown: JobRow, *runs: Run) -> JobContent:
     return job_page(JobHistory(job=shown, transitions=(), deliveries=(), runs=runs), NOW)
 
 

@@ -22,12 +22,12 @@ from gemwatch.adapters.config.sources import (
     read_text,
     stamp,
 )
-from gemwatch.adapters.config.strict_yaml import NOTHING, Flaw, Place, Plain, read
+from gemwatch.adapters.config.strict_yaml import NOTHING, Flaw, KeyPath, Plain, read
 from gemwatch.core.settings import Problem
 
-MAIN_LIST: Place = ("watch",)
+MAIN_LIST: KeyPath = ("watch",)
 """Where the watch list of the main file is; in a watch file it is the whole document, `()`."""
-RULES: Place = ("discover",)
+RULES: KeyPath = ("discover",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Misfit:
     `what` may quote the file. `bare` is the same text without a quotation.
     """
 
-    at: Place
+    at: KeyPath
     what: str
     bare: str | None = None
     key: bool = False
@@ -51,7 +51,7 @@ class Document:
     """
 
     file: Path
-    list_at: Place
+    list_at: KeyPath
     plain: Plain
     flawed: frozenset[int]
     flawed_rules: frozenset[int] = frozenset()
@@ -64,7 +64,7 @@ class Document:
     def is_watch_file(self) -> bool:
         return not self.list_at
 
-    def is_unresolved(self, at: Place) -> bool:
+    def is_unresolved(self, at: KeyPath) -> bool:
         """Whether the value at a place, or one that contains it, could not be read, so that it has no meaning."""
         unresolved = self.plain.unresolved
         return bool(unresolved) and any(at[:length] in unresolved for length in range(len(at) + 1))
@@ -81,26 +81,26 @@ class Document:
             at = at[:1] if self.entry(at) is not None else ()
         return self._problem(flaw, where or _where(self._full(at)))
 
-    def place(self, at: Place) -> str:
+    def place(self, at: KeyPath) -> str:
         line, column = self.plain.find(at)
         return f"{self.file}:{line}:{column}"
 
-    def entry(self, at: Place) -> int | None:
+    def entry(self, at: KeyPath) -> int | None:
         """The index of the watch list entry that contains a place."""
         size = len(self.list_at)
         index = at[size] if len(at) > size and at[:size] == self.list_at else None
         return index if isinstance(index, int) else None
 
-    def rule(self, at: Place) -> int | None:
+    def rule(self, at: KeyPath) -> int | None:
         """The index of the rule that contains a place."""
         index = at[1] if not self.is_watch_file and len(at) > 1 and at[:1] == RULES else None
         return index if isinstance(index, int) else None
 
-    def skips(self, at: Place) -> bool:
+    def skips(self, at: KeyPath) -> bool:
         """Whether a mistake at this place skips only a watch or a rule."""
         return self.entry(at) is not None or self.rule(at) is not None
 
-    def _full(self, at: Place) -> Place:
+    def _full(self, at: KeyPath) -> KeyPath:
         return (*MAIN_LIST, *at) if self.is_watch_file else at
 
     def _problem(self, flaw: Flaw, where: str) -> Problem:
@@ -201,7 +201,7 @@ class Reader:
         if file not in self._seen:
             self._seen[file] = stamp(file)
 
-    def document(self, file: Path, list_at: Place, names: Collection[str] | None = None) -> Document | None:
+    def document(self, file: Path, list_at: KeyPath, names: Collection[str] | None = None) -> Document | None:
         """The parsed file, or None where there is nothing to continue with.
 
         `names`: report only the flaws of these sections, or keys such as `store.url`. None: all.
@@ -257,10 +257,10 @@ def cut_short(previous: str, now: str) -> bool:
     return not now.endswith(("\n", "\r")) and previous[len(now)] not in "\r\n"
 
 
-def _is_asked_for(at: Place, names: Collection[str]) -> bool:
+def _is_asked_for(at: KeyPath, names: Collection[str]) -> bool:
     return at[:1] != () and (str(at[0]) in names or ".".join(map(str, at[:2])) in names)
 
 
-def _where(at: Place) -> str:
+def _where(at: KeyPath) -> str:
     steps = (f"[{step}]" if isinstance(step, int) else f".{step}" if quoted(step) else ".?" for step in at)
     return "".join(steps).removeprefix(".") or "top level"

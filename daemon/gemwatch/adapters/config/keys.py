@@ -24,7 +24,7 @@ from gemwatch.core.events import Missed, TargetFormat
 from gemwatch.core.gate import OFF, Bar
 from gemwatch.core.job_id import MAX_JOB_ID
 from gemwatch.core.kinds import EventKind
-from gemwatch.core.limits import Word
+from gemwatch.core.limits import LimitWord
 from gemwatch.core.settings import DEFAULT_TOKEN_COMMAND, AzureCredential, Members, Place, WebSettings
 
 Schema = dict[str, Any]
@@ -114,7 +114,7 @@ def _config(**schema: Any) -> ConfigDict:
 
 _DURATIONS = ({"type": "integer", "minimum": 1}, _pattern(r"^[1-9][0-9]{0,11}[smhd]?$"))
 _DURATION = Takes(values.duration, _or_reference(*_DURATIONS))
-_LIMIT = Takes(values.limit, _or_reference({"enum": list(Word)}, *_DURATIONS))
+_LIMIT = Takes(values.limit, _or_reference({"enum": list(LimitWord)}, *_DURATIONS))
 _JOB_ID = Takes(
     values.job_id,
     _or_reference({"type": "integer", "minimum": 1, "maximum": MAX_JOB_ID}, _pattern(r"^[1-9][0-9]{0,18}$")),
@@ -240,10 +240,12 @@ class TargetKeys(TypedDict, total=False):
 
 @with_config(_config())
 class LimitKeys(TypedDict, total=False):
-    queued: Annotated[timedelta | Word, _LIMIT, _about("Waiting for longer than this: queued-too-long is sent.")]
-    running: Annotated[timedelta | Word, _LIMIT, _about("Running for longer than this: running-too-long is sent.")]
+    queued: Annotated[timedelta | LimitWord, _LIMIT, _about("Waiting for longer than this: queued-too-long is sent.")]
+    running: Annotated[
+        timedelta | LimitWord, _LIMIT, _about("Running for longer than this: running-too-long is sent.")
+    ]
     min_running: Annotated[
-        timedelta | Word, _LIMIT, _about("SUCCESS in less time than this: finished-too-fast is sent.")
+        timedelta | LimitWord, _LIMIT, _about("SUCCESS in less time than this: finished-too-fast is sent.")
     ]
 
 

@@ -13,7 +13,7 @@ from gemwatch.adapters.config.bad_value import did_you_mean, quoted
 from gemwatch.adapters.config.document import Misfit
 from gemwatch.adapters.config.keys import TokenKeys
 from gemwatch.adapters.config.references import Substituted
-from gemwatch.adapters.config.strict_yaml import Place
+from gemwatch.adapters.config.strict_yaml import KeyPath
 from gemwatch.core.settings import AzureCredential, Postgresql, Settings
 
 _NOT_FOR: Mapping[str, frozenset[str]] = {  # the keys that a credential does not use
@@ -22,7 +22,7 @@ _NOT_FOR: Mapping[str, frozenset[str]] = {  # the keys that a credential does no
     AzureCredential.DEFAULT: frozenset({"tenant_id", "client_id", "client_secret"}),
 }
 _WITH_PASSWORD = re.compile(r"postgresql[^/]*://[^/@:]*:[^/@]+@")
-_SECRETS: tuple[Place, ...] = (
+_SECRETS: tuple[KeyPath, ...] = (
     ("api", "key"),
     ("api", "token", "value"),
     ("api", "token", "azure", "client_secret"),
@@ -99,7 +99,7 @@ def unknown_target(name: str, targets: Mapping[str, Any]) -> str:
     return f"no target is named{quoted(name)}{hint}"
 
 
-def _literal_secrets(document: Mapping[str, Any]) -> Iterator[Place]:
+def _literal_secrets(document: Mapping[str, Any]) -> Iterator[KeyPath]:
     targets = document.get("notify") or {}
     store = _at(document, ("store", "url"))
     if isinstance(store, str) and not isinstance(store, Substituted) and _WITH_PASSWORD.match(store):
@@ -150,7 +150,7 @@ def _is_verified(place: Postgresql) -> bool:
     return local or not host or options.get("sslmode") == "verify-full"
 
 
-def _at(document: Any, at: Place) -> Any:
+def _at(document: Any, at: KeyPath) -> Any:
     """The value at a place, or None."""
     value = document
     for step in at:

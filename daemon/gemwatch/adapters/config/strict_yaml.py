@@ -20,7 +20,7 @@ MOST_FLAWS = 100  # to keep; the rest is counted
 MOST_KEYS = 50  # in one mapping of a text that others write
 MOST_ITEMS = 200  # in a list inside an entry of such a text
 
-Place = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 """The path to a value: keys and indexes from the top of its document."""
 
 # The C parser if available. "Base": every scalar stays a string.
@@ -44,7 +44,7 @@ NOTHING: Any = object()
 class Flaw:
     """A mistake in a document. Line and column count from 1."""
 
-    at: Place
+    at: KeyPath
     line: int
     column: int
     what: str
@@ -85,12 +85,12 @@ class Plain:
     value: Any = NOTHING
     flaws: list[Flaw] = field(default_factory=list)
     more: int = 0
-    flawed: set[Place] = field(default_factory=set)
-    unresolved: set[Place] = field(default_factory=set)
+    flawed: set[KeyPath] = field(default_factory=set)
+    unresolved: set[KeyPath] = field(default_factory=set)
     broken: Flaw | None = None
     root: int = 0
 
-    def find(self, at: Place, *, key: bool = False) -> tuple[int, int]:
+    def find(self, at: KeyPath, *, key: bool = False) -> tuple[int, int]:
         """Line and column of a value or its key. If the place does not exist: of the nearest one that contains it."""
         value, mark = self.value, self.root
         for step, part in enumerate(at, 1):
@@ -149,7 +149,7 @@ class _Walk:
                 raise _TooMuchError(event, "a second document begins here; write only one per file")
         return value
 
-    def _value(self, event: Any, at: Place) -> Any:
+    def _value(self, event: Any, at: KeyPath) -> Any:
         self._nodes += 1
         if self._nodes > MOST_NODES:
             raise _TooMuchError(event, f"more than {MOST_NODES} values in one file")
@@ -163,7 +163,7 @@ class _Walk:
             raise _TooMuchError(event, f"nested deeper than {DEEPEST} levels")
         return self._sequence(event, at) if isinstance(event, yaml.SequenceStartEvent) else self._mapping(event, at)
 
-    def _scalar(self, event: Any, at: Place) -> object:
+    def _scalar(self, event: Any, at: KeyPath) -> object:
         value = _scalar_value(event)
         if not isinstance(value, str):
             return value
@@ -176,19 +176,19 @@ class _Walk:
             return self._refuse(event, "contains a control character", at)
         return value
 
-    def _flaw(self, event: yaml.Event, at: Place, what: Callable[[], str]) -> None:
+    def _flaw(self, event: yaml.Event, at: KeyPath, what: Callable[[], str]) -> None:
         self.found.flawed.add(at)
         if len(self.found.flaws) < MOST_FLAWS:
             self.found.flaws.append(Flaw(at, *_line_and_column(event), what()))
         else:
             self.found.more += 1
 
-    def _refuse(self, event: yaml.Event, what: str, at: Place) -> str:
+    def _refuse(self, event: yaml.Event, what: str, at: KeyPath) -> str:
         self._flaw(event, at, lambda: what)
         self.found.unresolved.add(at)
         return ""
 
-    def _sequence(self, start: Any, at: Place) -> Items:
+    def _sequence(self, start: Any, at: KeyPath) -> Items:
         items = Items()
         for event in self._events:
             if isinstance(event, yaml.SequenceEndEvent):
@@ -202,7 +202,7 @@ class _Walk:
                 self._flaw(start, at, lambda: f"has more than {MOST_ITEMS} items")
         return items
 
-    def _mapping(self, start: Any, at: Place) -> Fields:
+    def _mapping(self, start: Any, at: KeyPath) -> Fields:
         found = Fields()
         for event in self._events:
             if isinstance(event, yaml.MappingEndEvent):
@@ -224,7 +224,7 @@ class _Walk:
         line = (found.marks[2 * list(found).index(key)] >> 32) + 1
         return f"duplicate key{'' if self._bounded else quoted(key)}; first at line {line}"
 
-    def _key(self, event: Any, at: Place) -> str | None:
+    def _key(self, event: Any, at: KeyPath) -> str | None:
         key = _scalar_value(event) if isinstance(event, yaml.ScalarEvent) else self._value(event, (*at, ""))
         if isinstance(key, str) and event.anchor is None and event.tag is None:
             return key

@@ -12,7 +12,7 @@ from gemwatch.adapters.config import values
 from gemwatch.adapters.config.bad_value import BadValueError, did_you_mean, quoted, shown
 from gemwatch.adapters.config.document import Misfit
 from gemwatch.adapters.config.keys import Keys, RuleKeys, WatchKeys
-from gemwatch.adapters.config.strict_yaml import Place
+from gemwatch.adapters.config.strict_yaml import KeyPath
 
 UrlProblem = Callable[[str], str | None]
 """Returns what is wrong with an Apprise URL, without the URL, or None."""
@@ -86,7 +86,7 @@ def _misfit(detail: ErrorDetails, root: type) -> Misfit:
 
 
 @cache
-def _known_keys(root: Any, at: Place) -> tuple[str, ...]:
+def _known_keys(root: Any, at: KeyPath) -> tuple[str, ...]:
     """The keys that a mapping in the document accepts."""
     hint = root
     for step in at:

@@ -21,7 +21,7 @@ from gemwatch.adapters.config.references import Substituted
 from gemwatch.core.gate import OFF
 from gemwatch.core.job_id import NOT_A_JOB_ID, job_id_of
 from gemwatch.core.kinds import EventKind
-from gemwatch.core.limits import Word
+from gemwatch.core.limits import LimitWord
 
 LONGEST = timedelta(days=36_500)
 LONGEST_NAME = 200  # characters
@@ -85,10 +85,10 @@ def duration(value: Any) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-def limit(value: Any) -> timedelta | Word:
+def limit(value: Any) -> timedelta | LimitWord:
     """A duration, or a word in its place."""
-    if value in tuple(Word):
-        return Word(value)
+    if value in tuple(LimitWord):
+        return LimitWord(value)
     try:
         return duration(value)
     except BadValueError as error:

@@ -77,7 +77,7 @@ _MEANINGS: Mapping[str, tuple[str, _Remedy]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class CommandFailure:
     """A failure of the token command: its own `words` on a short single line, the `remedy`, and how long to retry."""
 
     words: str
@@ -87,8 +87,8 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Login:
-    """How to log in for this token command, on this machine, as this user."""
+class TokenCommand:
+    """The token command as it runs on this machine, as this user, and how to log in for it."""
 
     command: Sequence[str]
     environ: Mapping[str, str]
@@ -140,7 +140,7 @@ def as_user() -> str:
         return f"As the user with the id {os.getuid()}"
 
 
-def read_failure(text: str, login: Login) -> Failure:
+def read_failure(text: str, login: TokenCommand) -> CommandFailure:
     """The failure in the text of standard error. The text may contain secrets: the caller masks and cleans it."""
     lines = [line for raw in _COLOUR.sub("", text).splitlines() if (line := _BALLAST.sub("", raw).strip())]
     own = [command for line in lines if (command := _own_command(line)) is not None]
@@ -150,7 +150,7 @@ def read_failure(text: str, login: Login) -> Failure:
     meaning, kind = _MEANINGS.get(code, (None, _Remedy.LOGIN))
     if meaning is None and "no subscriptions found" in words.lower():
         meaning = "The login works, but has no Azure subscription, which GEM does not need"
-    return Failure(
+    return CommandFailure(
         words=cut_at_word(words.rstrip("."), _LONGEST_WORDS),
         meaning=meaning,
         remedy=_remedy(kind, login, own[-1] if own else None),
@@ -185,7 +185,7 @@ def _own_command(line: str) -> str | None:
     return match[1].strip() if match and "--" in match[1] else None
 
 
-def _remedy(kind: _Remedy, login: Login, own_command: str | None) -> str:
+def _remedy(kind: _Remedy, login: TokenCommand, own_command: str | None) -> str:
     match kind:
         case _Remedy.LOGIN:
             return login.remedy(own_command)

@@ -13,7 +13,7 @@ from pathlib import PurePath
 from subprocess import DEVNULL, PIPE
 from typing import cast
 
-from gemwatch.adapters.login.az import PASSING, UNKNOWN, Login, read_failure
+from gemwatch.adapters.login.az import PASSING, UNKNOWN, TokenCommand, read_failure
 from gemwatch.core.login import LoginError
 from gemwatch.core.secrets import MASK, Secrets
 from gemwatch.core.text.sanitize import single_line
@@ -33,7 +33,7 @@ def command_name(command: Sequence[str]) -> str:
     return single_line(PurePath(command[0]).name, 60)
 
 
-async def command_output(login: Login, secrets: Secrets, limit: timedelta = COMMAND_LIMIT) -> str:
+async def command_output(login: TokenCommand, secrets: Secrets, limit: timedelta = COMMAND_LIMIT) -> str:
     """The output of the token command. When this returns or is cancelled, all processes of its session have ended.
 
     Raises LoginError, also if the command takes longer than `limit`.
@@ -125,7 +125,7 @@ def _settle(future: "asyncio.Future[None]") -> None:
         future.set_result(None)
 
 
-def _not_started(login: Login, error: Exception) -> LoginError:
+def _not_started(login: TokenCommand, error: Exception) -> LoginError:
     name = command_name(login.command)
     if not isinstance(error, FileNotFoundError):
         number = error.errno if isinstance(error, OSError) else None
@@ -143,7 +143,7 @@ def _ended(code: int) -> str:
     return f"ended with {code}" if code > 0 else f"was killed by signal {-code}"
 
 
-def _failed(what: str, stderr: str, login: Login, secrets: Secrets) -> LoginError:
+def _failed(what: str, stderr: str, login: TokenCommand, secrets: Secrets) -> LoginError:
     """The failure in the command's own words, masked and cleaned."""
     failure = read_failure(_JWT.sub(MASK, secrets.mask(stderr)), login)
     if not failure.words:

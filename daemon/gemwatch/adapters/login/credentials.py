@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from gemwatch.adapters.login.az import PASSING, Login
+from gemwatch.adapters.login.az import PASSING, TokenCommand
 from gemwatch.adapters.login.azure import AZURE_LIMIT, REMEDIES, azure_text, cli_command
 from gemwatch.adapters.login.command import COMMAND_LIMIT, command_name, command_output
 from gemwatch.adapters.login.environment import child_environment
@@ -75,7 +75,7 @@ class Credentials:
                 return (
                     "Put a new token into api.token.value; from a command or a file, gemwatch renews it automatically"
                 )
-        login = self._login()
+        login = self._token_command()
         if login.is_az and self._token is not None and self._token.application:
             return login.own_folder_remedy()
         return login.remedy()
@@ -182,12 +182,12 @@ class Credentials:
             await asyncio.sleep(pause)
             waited, pause = waited + pause, min(2 * pause, _LONGEST_RETRY)
 
-    def _login(self) -> Login:
+    def _token_command(self) -> TokenCommand:
         command = self._source.command or cli_command(
             self._source.azure or AzureSource(credential=AzureCredential.CLI)
         )
         environ = child_environment(os.environ, referred=self._source.withheld, secrets=self._secrets)
-        return Login(command=command, environ=environ, tenant=self._tenant)
+        return TokenCommand(command=command, environ=environ, tenant=self._tenant)
 
     async def _from_source(self) -> Token:
         match self._source:
@@ -204,7 +204,7 @@ class Credentials:
                 return self._checked(
                     text, "api.token.value", "Use a command or a file instead: gemwatch renews such tokens"
                 )
-        login = self._login()
+        login = self._token_command()
         text = await command_output(login, self._secrets, self._command_limit)
         return self._checked(text, command_name(login.command), login.remedy())
 

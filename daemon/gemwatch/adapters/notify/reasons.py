@@ -12,7 +12,7 @@ from apprise.plugins.base import NotifyBase
 from gemwatch.adapters.notify.hints import hint
 from gemwatch.adapters.notify.redaction import WITHHELD, Redaction
 from gemwatch.core.text.sanitize import single_line
-from gemwatch.core.work import Failure, NotSent
+from gemwatch.core.work import AttemptFailure, NotSent
 
 UNENCODABLE = "a character in the target's URL or in the message cannot be encoded for this service"
 _MAYBE = "; it may have arrived"
@@ -43,7 +43,7 @@ class Diagnosis:
 
     what: str
     words: str = ""
-    failure: Failure = Failure.TEMPORARY
+    failure: AttemptFailure = AttemptFailure.TEMPORARY
     unknown: bool = False
     retry_after: timedelta | None = None
     hint: str | None = None
@@ -98,16 +98,16 @@ def answered(service: str, code: str, answer: str, *, refused: bool | None = Non
     page = answer.lstrip().startswith("<")  # an HTML error page adds nothing to the code
     words = "" if page else answer
     retry_after = _retry_after(answer)
-    failure = Failure.TEMPORARY
+    failure = AttemptFailure.TEMPORARY
     if refused or (refused is None and known in _GONE):
-        failure = Failure.REFUSED
+        failure = AttemptFailure.REFUSED
     elif known == "429":
-        failure = Failure.THROTTLED
+        failure = AttemptFailure.THROTTLED
     return Diagnosis(
         what=f"{service} answered {meaning}",
         words=words,
         failure=failure,
-        retry_after=retry_after if failure is Failure.THROTTLED else None,
+        retry_after=retry_after if failure is AttemptFailure.THROTTLED else None,
         hint=hint(service, known, answer),
     )
 

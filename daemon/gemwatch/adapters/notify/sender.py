@@ -15,7 +15,7 @@ from gemwatch.core.events import Target
 from gemwatch.core.message_ids import MessageIds
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.text.rendering import Rendered
-from gemwatch.core.work import Failure, NotSent, Outcome
+from gemwatch.core.work import AttemptFailure, NotSent, Outcome
 
 MOST_HANGING = 4  # abandoned threads of one target, which may never end
 
@@ -41,7 +41,7 @@ class Sender:
             loop = asyncio.get_running_loop()
             await asyncio.sleep(self._free_at - loop.time())
             if not self.users:
-                return NotSent(reason="the target was removed from the configuration", failure=Failure.REMOVED)
+                return NotSent(reason="the target was removed from the configuration", failure=AttemptFailure.REMOVED)
             self._hanging = [thread for thread in self._hanging if thread.alive]
             if len(self._hanging) >= MOST_HANGING:
                 return NotSent(reason=f"{len(self._hanging)} earlier messages still wait for an answer")

@@ -17,7 +17,7 @@ from gemwatch.core.message_ids import MessageIds
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.text.message import Message
 from gemwatch.core.text.rendering import Rendered
-from gemwatch.core.work import Failure, NotSent, Outcome
+from gemwatch.core.work import AttemptFailure, NotSent, Outcome
 
 __all__ = ["SEND_LIMIT", "Targets", "url_advice", "url_problem"]
 
@@ -62,7 +62,7 @@ class Targets:
         """
         sender = self._senders.get(name)
         if sender is None:
-            return NotSent(reason="the configuration has no target of this name", failure=Failure.REMOVED)
+            return NotSent(reason="the configuration has no target of this name", failure=AttemptFailure.REMOVED)
         return await sender.send(message, ids or _own_ids(), limit)
 
     def replaced(self, targets: Iterable[Target]) -> "Targets":

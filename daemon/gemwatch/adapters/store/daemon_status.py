@@ -11,7 +11,7 @@ from gemwatch.adapters.store.details import WITH_DETAILS
 from gemwatch.adapters.store.files import StoreError
 from gemwatch.adapters.store.info import writer_of
 from gemwatch.adapters.store.reads.rows import job_row
-from gemwatch.adapters.store.runs import Learner, Past
+from gemwatch.adapters.store.runs import ExperienceReader, Past
 from gemwatch.adapters.store.schema import check
 from gemwatch.adapters.store.tables import service, watches
 from gemwatch.core.health import Login
@@ -27,7 +27,7 @@ class DaemonStatus:
 
     def __init__(self, store: Place) -> None:
         self._store = store
-        self._learner = Learner()
+        self._learner = ExperienceReader()
 
     def about(self, job_ids: Collection[int], now: datetime) -> Mapping[int, DaemonJobStatus]:
         """What the daemon says of those of the jobs that it watches and can be relied on for.

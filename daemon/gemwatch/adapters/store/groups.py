@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from gemwatch.adapters.store.tables import details, groups, watches
 from gemwatch.core.events import Event
 from gemwatch.core.job import ENDS, is_end
-from gemwatch.core.lists.groups import USUAL, Member, Opening, Standing, Terms, facts_of, standing
+from gemwatch.core.lists.groups import USUAL, GroupCheck, GroupTerms, Member, Opening, facts_of, standing
 
 _HAS_ENDED = watches.c.status.in_(ENDS)
 _MAY_END = sa.and_(watches.c.watched, ~watches.c.reported_missing, sa.or_(watches.c.status.is_(None), ~_HAS_ENDED))
@@ -64,7 +64,7 @@ def receivers(connection: sa.Connection, group: str) -> list[str] | None:
     return None if None in found else sorted({name for names in found for name in names})
 
 
-def changing(connection: sa.Connection, terms: Mapping[str, Terms], now: datetime) -> dict[str, Standing]:
+def changing(connection: sa.Connection, terms: Mapping[str, GroupTerms], now: datetime) -> dict[str, GroupCheck]:
     """The open groups that are done or have become idle or busy, by name."""
     found = {}
     for row in connection.execute(_OPEN).all():
@@ -76,7 +76,7 @@ def changing(connection: sa.Connection, terms: Mapping[str, Terms], now: datetim
     return found
 
 
-def close_groups(connection: sa.Connection, terms: Mapping[str, Terms], now: datetime) -> list[Event]:
+def close_groups(connection: sa.Connection, terms: Mapping[str, GroupTerms], now: datetime) -> list[Event]:
     """Close the groups that are done. Returns an event for each, to be recorded in the same transaction."""
     happened = []
     for name, found in changing(connection, terms, now).items():

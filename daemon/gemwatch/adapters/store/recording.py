@@ -18,7 +18,7 @@ from gemwatch.adapters.store.notes import write_notes
 from gemwatch.adapters.store.runs import add_news
 from gemwatch.adapters.store.tables import microseconds, transitions, watches
 from gemwatch.core.events import Event, Target
-from gemwatch.core.lists.groups import Terms
+from gemwatch.core.lists.groups import GroupTerms
 from gemwatch.core.runs import Run
 from gemwatch.core.sharing.watch_lists import merged
 from gemwatch.core.target_health import Aftermath, TargetHealth
@@ -74,11 +74,11 @@ class Store:
         self._engine = engine
         self._member, self._me = member, "" if member is None else member.id
         self._relaxed, self._reading = relaxed(engine), reading(engine)  # what is relaxed can be repeated
-        self._terms: Mapping[str, Terms] = {}
+        self._terms: Mapping[str, GroupTerms] = {}
         self._audience = Audience(targets=tuple(targets))
 
     def address(
-        self, targets: Sequence[Target], groups: Mapping[str, Terms] | None = None, *, only_add: bool = False
+        self, targets: Sequence[Target], groups: Mapping[str, GroupTerms] | None = None, *, only_add: bool = False
     ) -> None:
         """Deliver future events to these targets. `groups`: their terms. Call this together with the watch list.
 

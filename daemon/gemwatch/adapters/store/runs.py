@@ -99,7 +99,7 @@ class Past:
     previous: Mapping[int, Run]
 
 
-class Learner:
+class ExperienceReader:
     """An `Experience` that follows the store: each read gets only the runs that were added since the last one."""
 
     def __init__(self) -> None:
@@ -183,7 +183,7 @@ def latest_runs(connection: sa.Connection, most: int = LATEST) -> list[Run]:
 
 def load_experience(engine: sa.Engine) -> Experience:
     with engine.begin() as connection:
-        return Learner().experience(connection)
+        return ExperienceReader().experience(connection)
 
 
 def previous_runs(connection: sa.Connection, jobs: Sequence[int] | None = None) -> dict[int, Run]:

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 import typer
 
 from gemwatch.cli.common import FAILED, MISUSED, Config, Json, config_path, fail, print_json, say_problems
-from gemwatch.cli.output.tables import Column, Kind, on_terminal, print_table
+from gemwatch.cli.output.tables import Column, ColumnKind, on_terminal, print_table
 
 if TYPE_CHECKING:
     from gemwatch.core.job import JobDetails
     from gemwatch.core.settings import Rule, Settings
 
 _COLUMNS = (
-    Column(title="Job", kind=Kind.NUMBER),
-    Column(title="Input", kind=Kind.TEXT),
-    Column(title="Status", kind=Kind.WORD),
-    Column(title="Requested", kind=Kind.TIME, rank=1),
+    Column(title="Job", kind=ColumnKind.NUMBER),
+    Column(title="Input", kind=ColumnKind.TEXT),
+    Column(title="Status", kind=ColumnKind.WORD),
+    Column(title="Requested", kind=ColumnKind.TIME, rank=1),
     Column(title="Watched"),
-    Column(title="Rule", kind=Kind.TEXT),
+    Column(title="Rule", kind=ColumnKind.TEXT),
 )
 
 

@@ -12,7 +12,7 @@ from gemwatch.core.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ApiCheck:
     """The result of one request. `good`: key and token were accepted. `seen` is the observation itself."""
 
     good: bool
@@ -28,7 +28,7 @@ async def token_of(settings: Settings, clock: Clock, secrets: Secrets) -> Token 
         return error
 
 
-async def ask_once(settings: Settings, clock: Clock, token: Token) -> Answer:
+async def ask_once(settings: Settings, clock: Clock, token: Token) -> ApiCheck:
     """Request the first watched job, or job 1 if the watch list is empty: any answer about a job is enough."""
     api = GemApi(settings.api, clock)
     job_id = settings.watches[0].job_id if settings.watches else 1
@@ -38,9 +38,9 @@ async def ask_once(settings: Settings, clock: Clock, token: Token) -> Answer:
         await api.close()
     match seen:
         case Seen():
-            return Answer(good=True, seen=seen, words=f"job {job_id} is {seen.job.status}")
+            return ApiCheck(good=True, seen=seen, words=f"job {job_id} is {seen.job.status}")
         case NotFound():
             missing = f", but there is no job {job_id}: check the id" if settings.watches else ""
-            return Answer(good=True, seen=seen, words=f"key and token are good{missing}")
+            return ApiCheck(good=True, seen=seen, words=f"key and token are good{missing}")
         case Refused() | Throttled() | Failed():
-            return Answer(good=False, seen=seen, words=seen.reason)
+            return ApiCheck(good=False, seen=seen, words=seen.reason)

@@ -34,7 +34,7 @@ def doctor(context: typer.Context, config: Config = None, *, offline: Offline = 
     """
     from gemwatch.adapters.config.file import load
     from gemwatch.adapters.notify.urls import url_problem
-    from gemwatch.cli.doctor.finding import State
+    from gemwatch.cli.doctor.finding import FindingState
     from gemwatch.core.secrets import Secrets
 
     path, secrets = config_path(context, config), Secrets()
@@ -53,15 +53,15 @@ def doctor(context: typer.Context, config: Config = None, *, offline: Offline = 
         print_json(
             {
                 "checks": [asdict(one) for one in found],
-                "problems": number[State.PROBLEM],
-                "warnings": number[State.WARNING],
+                "problems": number[FindingState.PROBLEM],
+                "warnings": number[FindingState.WARNING],
             }
         )
     elif on_terminal():
-        print(f"\nProblems: {number[State.PROBLEM]}, warnings: {number[State.WARNING]}")
+        print(f"\nProblems: {number[FindingState.PROBLEM]}, warnings: {number[FindingState.WARNING]}")
     if loaded.settings is None:
         raise typer.Exit(MISUSED)
-    if number[State.PROBLEM]:
+    if number[FindingState.PROBLEM]:
         raise typer.Exit(FAILED)
 
 

@@ -7,7 +7,7 @@ from gemwatch.core.text.context import Context
 from gemwatch.core.text.steps import run
 
 
-class State(StrEnum):
+class FindingState(StrEnum):
     """How bad it is. A problem keeps gemwatch from its work; a warning does not, or not yet."""
 
     OK = "ok"
@@ -20,7 +20,7 @@ class Finding:
     """`remedy`: what to do about it, where there is something to do."""
 
     name: str
-    state: State
+    state: FindingState
     found: str
     remedy: str | None = None
 
@@ -31,12 +31,12 @@ def to_run(words: str, command: str, context: Context) -> str:
 
 
 def ok(name: str, found: str) -> Finding:
-    return Finding(name=name, state=State.OK, found=found)
+    return Finding(name=name, state=FindingState.OK, found=found)
 
 
 def warning(name: str, found: str, remedy: str) -> Finding:
-    return Finding(name=name, state=State.WARNING, found=found, remedy=remedy)
+    return Finding(name=name, state=FindingState.WARNING, found=found, remedy=remedy)
 
 
 def problem(name: str, found: str, remedy: str) -> Finding:
-    return Finding(name=name, state=State.PROBLEM, found=found, remedy=remedy)
+    return Finding(name=name, state=FindingState.PROBLEM, found=found, remedy=remedy)

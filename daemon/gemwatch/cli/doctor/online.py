@@ -8,8 +8,8 @@ from gemwatch.adapters.gem.server_clock import ServerTime, server_time
 from gemwatch.adapters.login.command import command_name
 from gemwatch.adapters.login.credentials import Credentials
 from gemwatch.app.system_clock import SystemClock
-from gemwatch.cli.doctor.api_check import Answer, ask_once
-from gemwatch.cli.doctor.finding import Finding, State, ok, problem, to_run, warning
+from gemwatch.cli.doctor.api_check import ApiCheck, ask_once
+from gemwatch.cli.doctor.finding import Finding, FindingState, ok, problem, to_run, warning
 from gemwatch.cli.token import until
 from gemwatch.core.clock import Clock
 from gemwatch.core.job import Failed, Refused, Throttled
@@ -55,7 +55,7 @@ async def findings(settings: Settings, secrets: Secrets, context: Context) -> As
     if isinstance(there, ServerTime):
         yield _clock(there.ahead)
     program = command(settings.api.token)
-    if program is not None and program.state is State.PROBLEM:
+    if program is not None and program.state is FindingState.PROBLEM:
         yield _NO_TOKEN
         return
     credentials = Credentials(settings.api.token, clock, secrets, retry=False)
@@ -96,7 +96,7 @@ def _clock(ahead: timedelta | None) -> Finding:
     return warning("clock", found, _TIME)
 
 
-def _answer(answer: Answer, *, login: str) -> Finding:
+def _answer(answer: ApiCheck, *, login: str) -> Finding:
     seen = answer.seen
     match seen:
         case _ if answer.good:

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, assert_never
 
-from gemwatch.cli.output.tables import Cell, Column, Kind
+from gemwatch.cli.output.tables import Cell, Column, ColumnKind
 from gemwatch.core.job import UNSEEN, Status
 
 if TYPE_CHECKING:
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 NOT_FOUND = "not found"  # shown in place of UNSEEN
 COLUMNS = (
-    Column(title="Job", kind=Kind.NUMBER),
-    Column(title="Name", kind=Kind.TEXT),
-    Column(title="Status", kind=Kind.WORD),
-    Column(title="Since", kind=Kind.TIME, rank=2),
-    Column(title="Expected end", kind=Kind.TIME, rank=3),
-    Column(title="Earliest", kind=Kind.TIME, rank=6),
-    Column(title="Latest", kind=Kind.TIME, rank=6),
-    Column(title="Last poll", kind=Kind.TIME, rank=5),
-    Column(title="Next poll", kind=Kind.TIME, rank=4),
-    Column(title="Remark", kind=Kind.TEXT, least=28),
+    Column(title="Job", kind=ColumnKind.NUMBER),
+    Column(title="Name", kind=ColumnKind.TEXT),
+    Column(title="Status", kind=ColumnKind.WORD),
+    Column(title="Since", kind=ColumnKind.TIME, rank=2),
+    Column(title="Expected end", kind=ColumnKind.TIME, rank=3),
+    Column(title="Earliest", kind=ColumnKind.TIME, rank=6),
+    Column(title="Latest", kind=ColumnKind.TIME, rank=6),
+    Column(title="Last poll", kind=ColumnKind.TIME, rank=5),
+    Column(title="Next poll", kind=ColumnKind.TIME, rank=4),
+    Column(title="Remark", kind=ColumnKind.TEXT, least=28),
 )
 
 

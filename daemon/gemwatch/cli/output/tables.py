@@ -32,7 +32,7 @@ _COLOURS = {
 }
 
 
-class Kind(StrEnum):
+class ColumnKind(StrEnum):
     """How a column's values are shown. Only texts are ever shortened."""
 
     NUMBER = "number"
@@ -50,7 +50,7 @@ class Column:
     """
 
     title: str
-    kind: Kind = Kind.EXACT
+    kind: ColumnKind = ColumnKind.EXACT
     rank: int = 0
     least: int = 10
 
@@ -74,7 +74,7 @@ def print_details(columns: Sequence[Column], row: Sequence[Cell], *, footer: str
         text = _shown(cell, today)
         if text != "-":
             lines = textwrap.wrap(text, max(20, terminal_size().columns - room), break_on_hyphens=False)
-            shown = _coloured(text) if column.kind is Kind.WORD else f"\n{' ' * room}".join(lines)
+            shown = _coloured(text) if column.kind is ColumnKind.WORD else f"\n{' ' * room}".join(lines)
             print(f"{column.title:<{room}}{shown}")
     print(f"\n{footer}")
 
@@ -116,9 +116,9 @@ def _fit(columns: Sequence[Column], texts: Sequence[Sequence[str]], width: int) 
         for at, column in enumerate(columns)
         if column.rank == 0 or any(row[at] != "-" for row in texts)
     }
-    shown = [at for at in needs if columns[at].kind is not Kind.TEXT or not texts or _has_text(texts, at)]
+    shown = [at for at in needs if columns[at].kind is not ColumnKind.TEXT or not texts or _has_text(texts, at)]
     while True:
-        texts_of = [at for at in shown if columns[at].kind is Kind.TEXT]
+        texts_of = [at for at in shown if columns[at].kind is ColumnKind.TEXT]
         room = width - len(_GAP) * (len(shown) - 1) - sum(needs[at] for at in shown if at not in texts_of)
         wanted = {at: needs[at] for at in texts_of}
         least = sum(min(columns[at].least, need) for at, need in wanted.items())
@@ -151,15 +151,15 @@ def _shared(wanted: dict[int, int], room: int) -> dict[int, int]:
     return given
 
 
-def _line(cells: Sequence[tuple[str, int, Kind]], *, header: bool = False) -> str:
+def _line(cells: Sequence[tuple[str, int, ColumnKind]], *, header: bool = False) -> str:
     parts = []
     for text, room, kind in cells:
-        text = shortened(text, room) if kind is Kind.TEXT else text  # noqa: PLW2901 (the same text, shorter)
+        text = shortened(text, room) if kind is ColumnKind.TEXT else text  # noqa: PLW2901 (the same text, shorter)
         padding = " " * (room - width_of(text))
-        if kind is Kind.NUMBER:
+        if kind is ColumnKind.NUMBER:
             parts.append(padding + text)
         else:
-            parts.append((_coloured(text) if kind is Kind.WORD and not header else text) + padding)
+            parts.append((_coloured(text) if kind is ColumnKind.WORD and not header else text) + padding)
     return _GAP.join(parts).rstrip()
 
 

@@ -18,10 +18,10 @@ from gemwatch.app.system_clock import SystemClock
 from gemwatch.cli.wait.output import Failures, Shown
 from gemwatch.core.clock import Clock
 from gemwatch.core.job import JobDetails
-from gemwatch.core.outcome import Outcome, Terms
+from gemwatch.core.outcome import Outcome, WaitTerms
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import Place, Settings
-from gemwatch.core.waiting import DaemonJobStatus, Standing
+from gemwatch.core.waiting import DaemonJobStatus, JobStanding
 from gemwatch.engine.pace import Pace
 from gemwatch.engine.waiting import Asking, Waiting
 
@@ -34,12 +34,12 @@ async def waited(
     settings: Settings,
     store: Place | None,
     jobs: Mapping[int, str | None],
-    terms: Terms,
+    terms: WaitTerms,
     limit: timedelta | None,
     *,
     shown: Shown,
     signals: Mapping[Signals, Outcome],
-) -> tuple[Sequence[Standing], Outcome]:
+) -> tuple[Sequence[JobStanding], Outcome]:
     """How the jobs stand at the end, and the outcome: for a signal, what `signals` says.
 
     `store` None: there is no store.
@@ -66,7 +66,7 @@ def _build(
     shown: Shown,
     *,
     jobs: Mapping[int, str | None],
-    terms: Terms,
+    terms: WaitTerms,
     limit: timedelta | None,
 ) -> Waiting:
     clock, failures = SystemClock(), Failures(shown)
@@ -80,7 +80,7 @@ def _build(
         answer = await server_time(settings.api, clock)
         return None if isinstance(answer, ServerTime) else answer
 
-    def show(standings: Sequence[Standing]) -> None:
+    def show(standings: Sequence[JobStanding]) -> None:
         shown.show(standings)
         failures.show(standings)
 

@@ -14,12 +14,12 @@ import typer
 
 from gemwatch.cli import completion
 from gemwatch.cli.common import MISUSED, Config, Json, config_option, duration, fail, job_id, say_access, say_problems
-from gemwatch.core.outcome import EXIT_CODES, Outcome, Terms
+from gemwatch.core.outcome import EXIT_CODES, Outcome, WaitTerms
 
 if TYPE_CHECKING:
     from gemwatch.cli.wait.output import Shown
     from gemwatch.core.settings import Place, Settings
-    from gemwatch.core.waiting import Standing
+    from gemwatch.core.waiting import JobStanding
 
 _REQUEST = timedelta(seconds=30)  # for an answer of a daemon elsewhere
 _SIGNALS = {signal.SIGINT: Outcome.INTERRUPTED, signal.SIGTERM: Outcome.TERMINATED}
@@ -133,7 +133,7 @@ def wait(
     """  # noqa: D301 (click keeps the lines that follow a real backspace)
     _before_the_loop()
     jobs = list(dict.fromkeys(job_ids or []))
-    terms = Terms(any_one=any_one, fail_fast=fail_fast, unknown_ends=unknown_status is Unknown.end)
+    terms = WaitTerms(any_one=any_one, fail_fast=fail_fast, unknown_ends=unknown_status is Unknown.end)
     if token_file is not None and url is None:
         fail("--token-file is for --url, which names the daemon", MISUSED)
     if not jobs and group is None:
@@ -194,11 +194,11 @@ def _waited(
     settings: "Settings",
     store: "Place | None",
     jobs: list[int],
-    terms: Terms,
+    terms: WaitTerms,
     limit: timedelta | None,
     *,
     as_json: bool,
-) -> "tuple[Sequence[Standing], Outcome]":
+) -> "tuple[Sequence[JobStanding], Outcome]":
     import asyncio
 
     from gemwatch.cli.wait.collaborators import waited
@@ -216,12 +216,12 @@ def _waited_remotely(
     url: str,
     token_file: Path | None,
     jobs: list[int],
-    terms: Terms,
+    terms: WaitTerms,
     limit: timedelta | None,
     *,
     group: str | None,
     as_json: bool,
-) -> "tuple[Sequence[Standing], Outcome]":
+) -> "tuple[Sequence[JobStanding], Outcome]":
     from gemwatch.cli.wait.remote import waited
     from gemwatch.client import Client, ClientError, read_token
 

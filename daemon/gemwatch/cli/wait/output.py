@@ -9,24 +9,24 @@ from typing import Any, Protocol
 from gemwatch.adapters.store.reads.json_shapes import answer_json, as_text, estimate_json
 from gemwatch.cli.output import streams
 from gemwatch.cli.output.screen import Inline
-from gemwatch.cli.output.tables import Cell, Column, Kind, fitted, record, terminal_size, zone
+from gemwatch.cli.output.tables import Cell, Column, ColumnKind, fitted, record, terminal_size, zone
 from gemwatch.core.job import UNSEEN, is_end
 from gemwatch.core.outcome import EXIT_CODES, Outcome
 from gemwatch.core.text import formatting
 from gemwatch.core.text.failures import FAILING, Failure
 from gemwatch.core.text.sanitize import single_line
 from gemwatch.core.text.steps import text_of
-from gemwatch.core.waiting import Source, Standing
+from gemwatch.core.waiting import JobStanding, Source
 
 _MOST_IDS = 20  # in a sentence
 _COLUMNS = (
-    Column(title="Job", kind=Kind.NUMBER),
-    Column(title="Name", kind=Kind.TEXT, least=18),
-    Column(title="Status", kind=Kind.WORD),
+    Column(title="Job", kind=ColumnKind.NUMBER),
+    Column(title="Name", kind=ColumnKind.TEXT, least=18),
+    Column(title="Status", kind=ColumnKind.WORD),
     Column(title="For", rank=1),
-    Column(title="Expected end", kind=Kind.TIME, rank=2),
+    Column(title="Expected end", kind=ColumnKind.TIME, rank=2),
     Column(title="Source", rank=3),
-    Column(title="Remark", kind=Kind.TEXT, least=28),
+    Column(title="Remark", kind=ColumnKind.TEXT, least=28),
 )
 _CHANGES = ("Time", "Job", "Status", "Name", "Remark")
 _SOURCES = {Source.DAEMON: "daemon", Source.API: "API"}
@@ -42,7 +42,7 @@ _WELL = (Outcome.SUCCESS, Outcome.NEEDS_REVIEW)
 class Shown(Protocol):
     """Gets all standings every second or so, and whenever they may have changed."""
 
-    def show(self, standings: Sequence[Standing]) -> None: ...
+    def show(self, standings: Sequence[JobStanding]) -> None: ...
 
     def say(self, sentence: str) -> None:
         """A sentence on standard error."""
@@ -53,7 +53,7 @@ class Shown(Protocol):
 class Nothing:
     """For `--json`, whose document comes at the end."""
 
-    def show(self, standings: Sequence[Standing]) -> None:
+    def show(self, standings: Sequence[JobStanding]) -> None:
         pass
 
     def say(self, sentence: str) -> None:
@@ -69,7 +69,7 @@ class Lines(Nothing):
     def __init__(self) -> None:
         self._said: dict[int, str] = {}
 
-    def show(self, standings: Sequence[Standing]) -> None:
+    def show(self, standings: Sequence[JobStanding]) -> None:
         for standing in standings:
             word = _word(standing)
             if word is not None and word != self._said.get(standing.job_id):
@@ -85,7 +85,7 @@ class Table(Nothing):
     def __init__(self) -> None:
         self._lines = Inline()
 
-    def show(self, standings: Sequence[Standing]) -> None:
+    def show(self, standings: Sequence[JobStanding]) -> None:
         self._lines.paint(_table(standings, width=terminal_size().columns))
 
     def say(self, sentence: str) -> None:
@@ -102,7 +102,7 @@ class Failures:
         self._shown = shown
         self._said = False
 
-    def show(self, standings: Sequence[Standing]) -> None:
+    def show(self, standings: Sequence[JobStanding]) -> None:
         failing = next((one for one in standings if one.outcome is None and one.failures), None)
         if failing is not None and not self._said:
             why = single_line(failing.last_error or "no answer", 300)
@@ -112,7 +112,7 @@ class Failures:
         self._said = failing is not None
 
 
-def explain(standings: Sequence[Standing], outcome: Outcome) -> None:
+def explain(standings: Sequence[JobStanding], outcome: Outcome) -> None:
     """On standard error: what the exit code alone does not say, and what to do."""
     for standing in standings:
         if standing.outcome is Outcome.UNKNOWN_STATUS:
@@ -134,7 +134,7 @@ def explain(standings: Sequence[Standing], outcome: Outcome) -> None:
         streams.complain(f"no longer waited for: {_ids(left)}")
 
 
-def _ids(standings: Sequence[Standing]) -> str:
+def _ids(standings: Sequence[JobStanding]) -> str:
     ids = ", ".join(str(standing.job_id) for standing in standings[:_MOST_IDS])
     more = f" and {len(standings) - _MOST_IDS} more" if len(standings) > _MOST_IDS else ""
     return f"{'job' if len(standings) == 1 else 'jobs'} {ids}{more}"
@@ -152,7 +152,7 @@ def put(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def document(standings: Sequence[Standing], outcome: Outcome) -> dict[str, Any]:
+def document(standings: Sequence[JobStanding], outcome: Outcome) -> dict[str, Any]:
     """What `--json` prints."""
     return {
         "jobs": [_job(standing) for standing in standings],
@@ -161,7 +161,7 @@ def document(standings: Sequence[Standing], outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _job(standing: Standing) -> dict[str, Any]:
+def _job(standing: JobStanding) -> dict[str, Any]:
     return {
         "job_id": standing.job_id,
         "name": standing.name,
@@ -179,20 +179,20 @@ def _job(standing: Standing) -> dict[str, Any]:
     }
 
 
-def _word(standing: Standing) -> str | None:
+def _word(standing: JobStanding) -> str | None:
     """The status, or what took its place."""
     if standing.outcome in _GONE:
         return standing.outcome.value
     return standing.status and single_line(standing.status, 64)
 
 
-def _remark(standing: Standing) -> str:
+def _remark(standing: JobStanding) -> str:
     if standing.outcome in _GONE:
         return standing.last_error or ""
     return "; ".join(_result(standing))
 
 
-def _result(standing: Standing) -> Iterator[str]:
+def _result(standing: JobStanding) -> Iterator[str]:
     """What a person should know about a job that has ended."""
     job = standing.job
     if not is_end(standing.status) or job is None:
@@ -206,14 +206,14 @@ def _result(standing: Standing) -> Iterator[str]:
         yield f"needs review: {', '.join(standing.needs_review)}"
 
 
-def _table(standings: Sequence[Standing], *, width: int) -> list[str]:
+def _table(standings: Sequence[JobStanding], *, width: int) -> list[str]:
     now = datetime.now(UTC)
     open_jobs = sum(standing.outcome is None for standing in standings)
     line = f"Waiting for {open_jobs} of {formatting.counted(len(standings), 'job', 'jobs')}. " if open_jobs else ""
     return [*fitted(_COLUMNS, (_row(standing, now) for standing in standings), width=width), "", line + zone()]
 
 
-def _row(standing: Standing, now: datetime) -> list[Cell]:
+def _row(standing: JobStanding, now: datetime) -> list[Cell]:
     expected = None if standing.outcome else standing.estimate
     return [
         standing.job_id,
@@ -227,7 +227,7 @@ def _row(standing: Standing, now: datetime) -> list[Cell]:
     ]
 
 
-def _elapsed(standing: Standing, now: datetime) -> str | None:
+def _elapsed(standing: JobStanding, now: datetime) -> str | None:
     """Since it was requested; for a job that has ended, how long it ran."""
     job = standing.job
     if job is None:

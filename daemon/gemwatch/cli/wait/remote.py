@@ -18,8 +18,8 @@ from gemwatch.client import answers as api
 from gemwatch.core.estimates.estimate import Basis, Estimate, Range
 from gemwatch.core.health import Login
 from gemwatch.core.job import JobDetails, Status
-from gemwatch.core.outcome import Outcome, Terms, out_of_time, over
-from gemwatch.core.waiting import DaemonJobStatus, Standing, after_daemon_status
+from gemwatch.core.outcome import Outcome, WaitTerms, out_of_time, over
+from gemwatch.core.waiting import DaemonJobStatus, JobStanding, after_daemon_status
 
 PAUSE = 2.0  # seconds between two requests
 _UNKNOWN_AFTER = 3  # requests in a row: an entry of the watch list is applied within 5 seconds
@@ -38,13 +38,13 @@ class _StoppedError(Exception):
 def waited(
     client: Client,
     job_ids: Sequence[int],
-    terms: Terms,
+    terms: WaitTerms,
     limit: timedelta | None,
     *,
     group: str | None = None,
     shown: Shown,
     signals: Mapping[Signals, Outcome],
-) -> tuple[Sequence[Standing], Outcome]:
+) -> tuple[Sequence[JobStanding], Outcome]:
     """How these jobs and those of the group stand at the end, and the outcome: for a signal, what `signals` says.
 
     Raises AddressError or IncompatibleError if the first answer is not one of a gemwatch that can be followed.
@@ -70,7 +70,7 @@ class _RemoteWait:
         self,
         client: Client,
         job_ids: Sequence[int],
-        terms: Terms,
+        terms: WaitTerms,
         limit: timedelta | None,
         shown: Shown,
         *,
@@ -79,12 +79,12 @@ class _RemoteWait:
         self._client, self._terms, self._shown = client, terms, shown
         self._failures = Failures(shown)
         self._group = group
-        self._found = {job_id: Standing(job_id=job_id) for job_id in job_ids}
+        self._found = {job_id: JobStanding(job_id=job_id) for job_id in job_ids}
         self._deadline = None if limit is None else time.monotonic() + limit.total_seconds()
         self._answered = False
 
     @property
-    def standings(self) -> Sequence[Standing]:
+    def standings(self) -> Sequence[JobStanding]:
         return list(self._found.values())
 
     def run(self) -> Outcome:
@@ -119,7 +119,7 @@ class _RemoteWait:
             else:
                 if not members:
                     fail(f"no job is in the group {group!r}", MISUSED)
-                self._found |= {job_id: Standing(job_id=job_id) for job_id in members if job_id not in self._found}
+                self._found |= {job_id: JobStanding(job_id=job_id) for job_id in members if job_id not in self._found}
                 return None
 
     def _pause(self) -> bool:
@@ -150,12 +150,12 @@ class _RemoteWait:
                 why = f"the daemon at {self._client.url} cannot log in to the GEM API"
                 self._change(lambda one: _refused(one, why, _LOGIN_THERE))
 
-    def _change(self, update: Callable[[Standing], Standing]) -> None:
+    def _change(self, update: Callable[[JobStanding], JobStanding]) -> None:
         for standing in self.standings:
             if standing.outcome is None:
                 self._found[standing.job_id] = update(standing)
 
-    def _after(self, standing: Standing, job: Job | None) -> Standing:
+    def _after(self, standing: JobStanding, job: Job | None) -> JobStanding:
         if job is None or not (job.watched or job.finished):
             why = f"the daemon at {self._client.url} does not watch this job"
             misses = standing.misses + 1
@@ -167,7 +167,7 @@ class _RemoteWait:
         return now
 
 
-def _refused(standing: Standing, why: str, remedy: str) -> Standing:
+def _refused(standing: JobStanding, why: str, remedy: str) -> JobStanding:
     return replace(standing, failures=0, last_error=why, remedy=remedy, outcome=Outcome.LOGIN_REFUSED)
 
 

@@ -13,7 +13,7 @@ GIVE_UP = timedelta(hours=24)  # without a running member, the rest does not com
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class GroupTerms:
     """When a group is done. `quiet`: its members' successes are not sent to those who receive the group's event."""
 
     expect: int | None = None
@@ -21,7 +21,7 @@ class Terms:
     quiet: bool = False
 
 
-USUAL = Terms()
+USUAL = GroupTerms()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class GroupCheck:
     """What a check of an open group shows. `done`: to be reported, if `incomplete` with jobs missing."""
 
     done: bool = False
@@ -53,30 +53,32 @@ class Standing:
     idle_since: datetime | None = None
 
 
-def terms_by_group(settings: Settings) -> Mapping[str, Terms]:
+def terms_by_group(settings: Settings) -> Mapping[str, GroupTerms]:
     """The terms of the groups that have settings or a rule. The others have the usual ones."""
     own = {group.name: group for group in settings.groups}
     fed = _fed(settings.discover)
     return {name: _terms(own.get(name, GroupSettings(name=name)), fed=name in fed) for name in own.keys() | fed}
 
 
-def standing(opening: Opening, *, members: int, ended: int, running: int, terms: Terms, now: datetime) -> Standing:
+def standing(
+    opening: Opening, *, members: int, ended: int, running: int, terms: GroupTerms, now: datetime
+) -> GroupCheck:
     """Whether a group with this many members, ended and running ones is done."""
     if not members:
-        return Standing()
+        return GroupCheck()
     if ended == members and (terms.expect is None or ended >= terms.expect):
         if terms.expect is None and now - opening.member_added_at < terms.settle:
-            return Standing()
-        return Standing(done=True)
+            return GroupCheck()
+        return GroupCheck(done=True)
     if running:
-        return Standing()
+        return GroupCheck()
     since = opening.idle_since or now
     if now - since >= GIVE_UP:
-        return Standing(done=True, incomplete=True, idle_since=since)
-    return Standing(idle_since=since)
+        return GroupCheck(done=True, incomplete=True, idle_since=since)
+    return GroupCheck(idle_since=since)
 
 
-def facts_of(name: str, members: Sequence[Member], terms: Terms, *, incomplete: bool) -> GroupDoneFacts:
+def facts_of(name: str, members: Sequence[Member], terms: GroupTerms, *, incomplete: bool) -> GroupDoneFacts:
     """How the members ended."""
     ended = [one for one in members if is_end(one.status)]
     successes = [one for one in ended if one.status == Status.SUCCESS]
@@ -102,6 +104,6 @@ def _fed(rules: Iterable[Rule]) -> set[str]:
     return {rule.watch.group for rule in rules if rule.watch.group is not None}
 
 
-def _terms(group: GroupSettings, *, fed: bool) -> Terms:
+def _terms(group: GroupSettings, *, fed: bool) -> GroupTerms:
     settle = group.settle if group.settle is not None else SETTLE if fed else timedelta()
-    return Terms(expect=group.expect, settle=settle, quiet=group.members is Members.QUIET)
+    return GroupTerms(expect=group.expect, settle=settle, quiet=group.members is Members.QUIET)

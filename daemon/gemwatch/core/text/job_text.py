@@ -23,7 +23,7 @@ from gemwatch.core.limits import Bound
 from gemwatch.core.runs import PreviousRun
 from gemwatch.core.text import formatting, job_parts
 from gemwatch.core.text.context import Context
-from gemwatch.core.text.message import Block, Command, Fact, Item, Paragraph, foreign
+from gemwatch.core.text.message import Block, CopyableCommand, Fact, Item, Paragraph, foreign
 
 QUICKLY = timedelta(minutes=10)  # a job that fails this soon after its start has failed TomTom's checks of the input
 # TomTom's page on input data. The checks run when a job starts.
@@ -176,7 +176,7 @@ def _not_found(facts: NotFoundFacts, event: Event, context: Context) -> Iterator
     )
     yield _to_do("Check the job id and the account. If the job was deleted, stop watching it:")
     number = "JOB_ID" if event.job_id is None else event.job_id
-    yield Command(text=context.command(f"{{gemwatch}} unwatch {number}"))
+    yield CopyableCommand(text=context.command(f"{{gemwatch}} unwatch {number}"))
 
 
 def _meaning(text: str) -> Paragraph:

@@ -54,7 +54,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
+class CopyableCommand:
     """A command to copy, on a line of its own."""
 
     text: str
@@ -75,7 +75,7 @@ class Link:
     url: str
 
 
-Block = Paragraph | Fact | Item | Command | Row | Link
+Block = Paragraph | Fact | Item | CopyableCommand | Row | Link
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from gemwatch.core.text.message import (
     SIGNS,
     Block,
     Code,
-    Command,
+    CopyableCommand,
     Fact,
     Foreign,
     Item,
@@ -74,7 +74,7 @@ def _block(block: Block) -> str:
             return f"<li><b>{block.label}:</b> {_inline(block.line)}</li>"
         case Item():
             return f"<li>{_inline(block.line)}</li>"
-        case Command():
+        case CopyableCommand():
             return f'<pre style="white-space:pre-wrap">{escape(block.text, quote=False)}</pre>'
         case Row():
             return f"<tr>{''.join(f'<td>{cell}</td>' for cell in _three(block))}</tr>"

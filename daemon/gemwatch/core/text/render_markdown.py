@@ -9,7 +9,7 @@ from gemwatch.core.text.message import (
     SIGNS,
     Block,
     Code,
-    Command,
+    CopyableCommand,
     Fact,
     Foreign,
     Item,
@@ -113,7 +113,7 @@ def _block(block: Block, inline: _Inline, command: Callable[[str], str]) -> str:
             return f"- **{block.label}:** {inline(block.line)}"
         case Item():
             return f"* {inline(block.line)}"  # another sign begins another list, next to the facts
-        case Command():
+        case CopyableCommand():
             return command(block.text)
         case Row():
             return f"- {' · '.join(map(inline, block.cells))}"

@@ -3,7 +3,7 @@
 from itertools import zip_longest
 from typing import assert_never
 
-from gemwatch.core.text.message import Block, Command, Fact, Item, Link, Message, Paragraph, Row, plain
+from gemwatch.core.text.message import Block, CopyableCommand, Fact, Item, Link, Message, Paragraph, Row, plain
 
 
 def body(message: Message, *, headed: bool = False) -> str:
@@ -26,7 +26,7 @@ def block_text(block: Block) -> str:
             return f"{block.label}: {plain(block.line)}"
         case Item():
             return f"- {plain(block.line)}"
-        case Command():
+        case CopyableCommand():
             return block.text
         case Row():
             return " · ".join(map(plain, block.cells))

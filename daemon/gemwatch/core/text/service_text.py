@@ -7,7 +7,7 @@ from gemwatch.core.kinds import ConfigFacts, FailureFacts, GroupDoneFacts, Login
 from gemwatch.core.text import formatting, job_parts
 from gemwatch.core.text.context import Context
 from gemwatch.core.text.failures import Words, likely_cause, words_for
-from gemwatch.core.text.message import Block, Code, Command, Fact, Item, Line, Paragraph, foreign
+from gemwatch.core.text.message import Block, Code, CopyableCommand, Fact, Item, Line, Paragraph, foreign
 from gemwatch.core.text.sanitize import single_line
 
 _MOST_PROBLEMS = 10
@@ -93,7 +93,7 @@ def _problems(facts: ConfigFacts, context: Context) -> Iterator[Block]:
 def _to_do(event: Event, facts: FailureFacts, words: Words, context: Context) -> Iterator[Block]:
     for number, step in enumerate(words.steps(context, facts.remedy)):
         text = single_line(step.text.replace("JOB_ID", str(event.job_id)), _LONGEST_STEP)
-        yield Command(text=text) if step.command else Paragraph(label="" if number else "To do", line=(text,))
+        yield CopyableCommand(text=text) if step.command else Paragraph(label="" if number else "To do", line=(text,))
 
 
 def _when(event: Event, facts: ServiceFacts, context: Context) -> Block:

@@ -19,7 +19,7 @@ from gemwatch.core.settings import WebSettings
 from gemwatch.web.http.answers import PlainPages, problem, wants_page
 from gemwatch.web.http.guesses import Guesses, OnWrong
 from gemwatch.web.http.hosts import NOT_OURS, Hosts
-from gemwatch.web.http.place import Place
+from gemwatch.web.http.place import Mount
 from gemwatch.web.http.requests import PROBES
 from gemwatch.web.http.sessions import LASTS, EndedSessions, Sessions
 
@@ -46,7 +46,7 @@ class Access:
         on_wrong_token: OnWrong = lambda _address, _report: None,
     ) -> None:
         """`on_wrong_token` gets the address, and whether to log it: once a minute for each."""
-        self.place = Place.of(web.public_url)
+        self.place = Mount.of(web.public_url)
         self.badge = web.badge
         self._hosts = Hosts(web)
         self._token = web.token

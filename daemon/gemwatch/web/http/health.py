@@ -11,7 +11,7 @@ from gemwatch.web.http.shared import SharedAnswers
 _PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
-class State(Protocol):
+class ProgramState(Protocol):
     """What these pages need from the program."""
 
     def alive(self) -> bool:
@@ -27,7 +27,7 @@ class State(Protocol):
         """The Prometheus text."""
 
 
-def routes(state: State, shared: SharedAnswers) -> list[Route]:
+def routes(state: ProgramState, shared: SharedAnswers) -> list[Route]:
     """Handlers are coroutines throughout: Starlette runs plain functions in a thread pool."""
 
     async def livez(_: Request) -> Response:

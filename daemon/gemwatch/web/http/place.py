@@ -11,14 +11,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Mount:
     """`base` is in front of every link: empty, or a path such as `/gem`."""
 
     base: str = ""
     secure: bool = False
 
     @classmethod
-    def of(cls, public_url: str | None) -> "Place":
+    def of(cls, public_url: str | None) -> "Mount":
         parts = urlsplit(public_url or "")
         return cls(base=parts.path.rstrip("/"), secure=parts.scheme == "https")
 

@@ -22,7 +22,7 @@ PER_ADDRESS = 64  # requests of one forwarded address at a time
 _CROWDED = "there are too many connections: try again later"
 
 
-class Turns:
+class SteadyRate:
     """Hands out turns at a steady rate, in the order in which they are asked for."""
 
     def __init__(self, rate: float, burst: int) -> None:
@@ -42,7 +42,7 @@ class Requests:
 
     def __init__(self, app: ASGIApp, *, proxies: Collection[Network] = ()) -> None:
         self._app = app
-        self._turns = Turns(RATE, BURST)
+        self._turns = SteadyRate(RATE, BURST)
         self._forwarded: Counter[str] = Counter()
         inner: ASGIApp = self._serve
         if proxies:

@@ -11,7 +11,7 @@ from starlette.types import Receive
 
 from gemwatch.core.clock import Clock
 from gemwatch.web.http.answers import wants_page
-from gemwatch.web.http.requests import Turns
+from gemwatch.web.http.requests import SteadyRate
 
 Handler = Callable[[Request], Coroutine[None, None, Response]]
 
@@ -34,7 +34,7 @@ class SharedAnswers:
         self._clock = clock
         self._lasts = lasts
         self._answers: OrderedDict[Hashable, _Answer] = OrderedDict()
-        self._turns = Turns(RATE, BURST)
+        self._turns = SteadyRate(RATE, BURST)
 
     def __call__(self, handler: Handler) -> Handler:
         """The handler, called once for all requests with the same URL, and not for clients that have disconnected."""

@@ -21,7 +21,7 @@ _MOST_RUNS = 20  # in addition to this one: the latest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
+class JobFact:
     """A line of the list of facts: a text, or a time shown as `how` says."""
 
     label: str
@@ -55,7 +55,7 @@ class Runs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobPage:
+class JobContent:
     """Everything that the page of a job shows."""
 
     job_id: int
@@ -68,17 +68,17 @@ class JobPage:
     remarks: tuple[Remark, ...]
     headline: str | None
     match: present.Match | None
-    progress: present.Outlook | None
+    progress: present.ProgressBar | None
     outcome: str | None
     timeline: Timeline
-    facts: tuple[Fact, ...]
+    facts: tuple[JobFact, ...]
     runs: Runs
     deliveries: tuple[ShownDelivery, ...]
 
 
-def job_page(found: JobHistory, now: datetime) -> JobPage:
+def job_page(found: JobHistory, now: datetime) -> JobContent:
     job, details, row = found.job, found.job.job, present.row(found.job, now)
-    return JobPage(
+    return JobContent(
         job_id=row.job_id,
         title=row.title,
         subtitle=f"Job {row.job_id}" if job.name else "",
@@ -113,28 +113,28 @@ def _headline(details: JobDetails | None) -> str | None:
     return ", ".join(parts) or None
 
 
-def _facts(job: JobRow) -> Iterator[Fact]:
-    yield Fact(label="Job id", text=str(job.job_id), code=True, copied=True)
-    yield Fact(label="Status", text=single_line(job.status, 64) if job.status else "not seen yet", code=True)
+def _facts(job: JobRow) -> Iterator[JobFact]:
+    yield JobFact(label="Job id", text=str(job.job_id), code=True, copied=True)
+    yield JobFact(label="Status", text=single_line(job.status, 64) if job.status else "not seen yet", code=True)
     for reason in job.failure:
-        yield Fact(label="GEM", text=single_line(reason, 300))
+        yield JobFact(label="GEM", text=single_line(reason, 300))
     if job.job is not None:
         yield from _said(job.job)
     if job.polled_at is not None:
-        yield Fact(label="Last poll", at=job.polled_at, how="ago")
+        yield JobFact(label="Last poll", at=job.polled_at, how="ago")
     if job.next_poll_at is not None and not job.finished:
-        yield Fact(label="Next poll", at=job.next_poll_at, how="until")
+        yield JobFact(label="Next poll", at=job.next_poll_at, how="until")
     if job.group is not None:
-        yield Fact(label="Group", text=single_line(job.group, 200), url=group_url(job.group))
+        yield JobFact(label="Group", text=single_line(job.group, 200), url=group_url(job.group))
     if not job.watched:
-        yield Fact(label="Watched", text="no longer")
+        yield JobFact(label="Watched", text="no longer")
     elif job.rule is not None:
-        yield Fact(label="Watched by rule", text=single_line(job.rule, 300), code=True)
+        yield JobFact(label="Watched by rule", text=single_line(job.rule, 300), code=True)
     if job.last_error:
-        yield Fact(label="Last error", text=single_line(job.last_error, 300))
+        yield JobFact(label="Last error", text=single_line(job.last_error, 300))
 
 
-def _said(details: JobDetails) -> Iterator[Fact]:
+def _said(details: JobDetails) -> Iterator[JobFact]:
     """What the API says of the job."""
     texts = (
         ("Input", details.input_filename, True),
@@ -146,16 +146,16 @@ def _said(details: JobDetails) -> Iterator[Fact]:
     )
     for label, text, code in texts:
         if text:
-            yield Fact(label=label, text=single_line(text, 300), code=code, copied=code)
+            yield JobFact(label=label, text=single_line(text, 300), code=code, copied=code)
     if details.requested_at is not None:
-        yield Fact(label="Requested", at=details.requested_at)
+        yield JobFact(label="Requested", at=details.requested_at)
     statistics = details.statistics
     if statistics is None:
         return
     if statistics.execution_time is not None:
-        yield Fact(label="Execution time", text=formatting.span(statistics.execution_time))
+        yield JobFact(label="Execution time", text=formatting.span(statistics.execution_time))
     if statistics.confidence_threshold is not None:
-        yield Fact(label="Confidence threshold", text=str(statistics.confidence_threshold))
+        yield JobFact(label="Confidence threshold", text=str(statistics.confidence_threshold))
 
 
 def _runs(found: JobHistory) -> Runs:

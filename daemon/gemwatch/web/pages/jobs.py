@@ -40,7 +40,7 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
+class ProgressBar:
     """How far an unfinished job is. Places are per cent of the bar; without `scaled` there is none to draw."""
 
     words: str
@@ -57,7 +57,7 @@ class Outlook:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class ListedJob:
     """A job in the list."""
 
     job_id: int
@@ -70,16 +70,16 @@ class Row:
     ended: str  # "true" or "false", for the script
     remarks: tuple[Remark, ...]
     match: Match | None
-    progress: Outlook | None
+    progress: ProgressBar | None
     outcome: str | None
     polled: datetime | None
     next_poll: datetime | None
 
 
-def row(job: JobRow, now: datetime) -> Row:
+def row(job: JobRow, now: datetime) -> ListedJob:
     statistics = job.job.statistics if job.job else None
     polled = not job.finished and job.watched
-    return Row(
+    return ListedJob(
         job_id=job.job_id,
         title=words.title(job.job_id, job.name),
         under=_under(job),
@@ -153,13 +153,13 @@ def match(statistics: Statistics) -> Match | None:
     )
 
 
-def progress(job: JobRow, now: datetime) -> Outlook | None:
+def progress(job: JobRow, now: datetime) -> ProgressBar | None:
     """Elapsed time next to the expected one, with the span in which eight runs in ten finish."""
     if job.status is None:
         return None
     estimate = job.estimate
     if estimate is None:
-        return Outlook(words="No estimate", detail=_why_no_estimate(job))
+        return ProgressBar(words="No estimate", detail=_why_no_estimate(job))
     end, earliest, latest, overdue = estimate.ends_at, estimate.earliest, estimate.latest, estimate.overdue
     start = (job.job.requested_at if job.job else None) or job.status_since
     if start is None or start >= max(latest, now):
@@ -169,7 +169,7 @@ def progress(job: JobRow, now: datetime) -> Outlook | None:
     def place(at: datetime) -> float:
         return percent((at - start).total_seconds(), whole)
 
-    return Outlook(
+    return ProgressBar(
         words=_expectation(end, latest, now, overdue=overdue),
         detail=_ground(estimate, now),
         scaled=True,

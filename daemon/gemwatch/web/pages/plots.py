@@ -34,7 +34,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class Bar:
     x: float
     y: float
     width: float
@@ -58,7 +58,7 @@ class Plot:
     grid: tuple[Mark, ...]
     dots: tuple[Dot, ...] = ()
     lines: tuple[Line, ...] = ()
-    columns: tuple[Column, ...] = ()
+    columns: tuple[Bar, ...] = ()
 
 
 def path(heading: str, points: Sequence[Point], label: Callable[[float], str]) -> Plot:
@@ -87,10 +87,10 @@ def columns(heading: str, points: Sequence[Point], label: Callable[[float], str]
     slot = 92 / len(points)
     width = min(8.0, slot * 0.62)
 
-    def column(place: int, point: Point) -> Column:
+    def column(place: int, point: Point) -> Bar:
         height = round(max(1.0, point.value / high * (BOTTOM - TOP)), 1)
         middle = _middle(place, len(points))
-        return Column(
+        return Bar(
             x=round(middle - width / 2, 2),
             y=round(BOTTOM - height, 1),
             width=round(width, 2),

@@ -93,7 +93,7 @@ class Chip:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class Header:
     """A column's header; `order` is its current order, if the list is sorted by it."""
 
     word: str
@@ -180,17 +180,17 @@ def _chip(badge: Badge, count: int, leads_to: ListQuery, *, current: bool) -> Ch
     return Chip(word=badge.word, count=count, url=leads_to.url(), current=current, tone=badge.tone, icon=badge.icon)
 
 
-def columns(asked: ListQuery) -> tuple[Column, ...]:
+def columns(asked: ListQuery) -> tuple[Header, ...]:
     return tuple(_column(asked, word, kind, sort) for word, kind, sort in _COLUMNS)
 
 
-def _column(asked: ListQuery, word: str, kind: str, sort: str | None) -> Column:
+def _column(asked: ListQuery, word: str, kind: str, sort: str | None) -> Header:
     if sort is None:
-        return Column(word=word, kind=kind)
+        return Header(word=word, kind=kind)
     sorted_by = asked.sort == sort
     descending = not asked.descending if sorted_by else sort in _DESCENDING_FIRST
     order = ("descending" if asked.descending else "ascending") if sorted_by else None
-    return Column(
+    return Header(
         word=word, kind=kind, order=order, url=replace(asked, sort=sort, descending=descending, page=1).url()
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 import jinja2
 
 from gemwatch.core.text import formatting
-from gemwatch.web.http.place import Place
+from gemwatch.web.http.place import Mount
 from gemwatch.web.pages import words
 from gemwatch.web.pages.problems import problem_of
 from gemwatch.web.pages.static_files import StaticFiles
@@ -42,7 +42,7 @@ def _environment() -> jinja2.Environment:
 class Renderer:
     """Draws pages whose links begin with the path of `web.public_url`."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Mount) -> None:
         self.base = place.base
 
     def draw(self, template: str, **shown: Any) -> str:

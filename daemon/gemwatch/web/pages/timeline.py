@@ -21,7 +21,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class TimelineStep:
     """A change as it was seen: at, and not before, `after` where an earlier poll saw something else."""
 
     badge: Badge
@@ -41,7 +41,7 @@ class Timeline:
     end_word: str = ""
     parts: tuple[Part, ...] = ()
     gaps: tuple[Part, ...] = ()
-    steps: tuple[Step, ...] = ()
+    steps: tuple[TimelineStep, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +91,12 @@ def _gaps(transitions: Sequence[TransitionRow], axis: _Axis) -> Iterator[Part]:
             yield axis.part("gap", seen, move.observed_at, least=0.5)
 
 
-def _step(move: TransitionRow) -> Step:
+def _step(move: TransitionRow) -> TimelineStep:
     badge, at, seen = words.of_status(move.after), move.observed_at, move.last_seen_before
     if move.before is None:
         over = is_end(move.after)
-        return Step(badge=badge, at=at, words="first poll; it had already finished" if over else "first poll")
+        return TimelineStep(badge=badge, at=at, words="first poll; it had already finished" if over else "first poll")
     before = words.of_status(move.before).word.lower()
     if seen is None:
-        return Step(badge=badge, at=at, words=f"before that: {before}")
-    return Step(badge=badge, at=at, words=f"last seen {before}", after=seen, gap=formatting.span(at - seen))
+        return TimelineStep(badge=badge, at=at, words=f"before that: {before}")
+    return TimelineStep(badge=badge, at=at, words=f"last seen {before}", after=seen, gap=formatting.span(at - seen))

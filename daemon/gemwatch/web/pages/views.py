@@ -16,7 +16,7 @@ from gemwatch.core.job import Status
 from gemwatch.core.text.context import Context
 from gemwatch.core.text.replicas import described
 from gemwatch.web.http import parameters
-from gemwatch.web.http.health import State
+from gemwatch.web.http.health import ProgramState
 from gemwatch.web.http.parameters import ParameterError
 from gemwatch.web.http.shared import Handler, SharedAnswers
 from gemwatch.web.pages import headings
@@ -35,7 +35,7 @@ class Pages:
     def __init__(
         self,
         *,
-        state: State,
+        state: ProgramState,
         views: Views,
         renderer: Renderer,
         clock: Clock,

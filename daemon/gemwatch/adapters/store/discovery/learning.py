@@ -8,7 +8,7 @@ from operator import attrgetter
 import sqlalchemy as sa
 
 from gemwatch.adapters.store.database import leading
-from gemwatch.adapters.store.runs import Learner, learned_marker
+from gemwatch.adapters.store.runs import ExperienceReader, learned_marker
 from gemwatch.adapters.store.tables import learned_runs, runs, watches
 from gemwatch.core.estimates.estimate import Experience
 from gemwatch.core.runs import Run
@@ -48,4 +48,4 @@ class Learning:
     def experience(self) -> Experience:
         """The durations of all runs."""
         with self._engine.begin() as connection:
-            return Learner().experience(connection)
+            return ExperienceReader().experience(connection)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from gemwatch.adapters.store.details import WITH_DETAILS
 from gemwatch.adapters.store.reads.rows import job_row
 from gemwatch.adapters.store.reads.view_queries import has_ended, job_state
-from gemwatch.adapters.store.runs import Learner
+from gemwatch.adapters.store.runs import ExperienceReader
 from gemwatch.adapters.store.tables import details, groups, watches
 
 
@@ -48,7 +48,7 @@ _UNFINISHED = WITH_DETAILS.where(watches.c.watched, ~has_ended)
 
 
 def all_groups(
-    connection: sa.Connection, name: str | None = None, *, learner: Learner, now: datetime
+    connection: sa.Connection, name: str | None = None, *, learner: ExperienceReader, now: datetime
 ) -> tuple[GroupRow, ...]:
     """Every group that has members, or the one with this name: open ones first, then the latest."""
     if name is not None and "\0" in name:
@@ -89,7 +89,7 @@ def open_counts(connection: sa.Connection) -> dict[tuple[str, str | None], int]:
 
 
 def _expected_ends(
-    connection: sa.Connection, names: Collection[str], learner: Learner, now: datetime
+    connection: sa.Connection, names: Collection[str], learner: ExperienceReader, now: datetime
 ) -> dict[str, datetime]:
     """When the last member of a group is expected to end, if each unfinished one has an estimate."""
     rows = connection.execute(_UNFINISHED.where(watches.c.group_name.in_(names))).all()

@@ -21,10 +21,10 @@ from gemwatch.adapters.store.reads.rows import (
     transition_row,
 )
 from gemwatch.adapters.store.rerouting import read_health, text_of
-from gemwatch.adapters.store.runs import Learner
+from gemwatch.adapters.store.runs import ExperienceReader
 from gemwatch.adapters.store.tables import Time, deliveries, events, service, transitions, watches
+from gemwatch.core.delivery_state import DeliveryState
 from gemwatch.core.target_health import SentText
-from gemwatch.core.work import DeliveryState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ class Records:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        self._learner = Learner()
+        self._learner = ExperienceReader()
 
     def status(self, now: datetime | None = None) -> Overview:
         """Every job in the store, watched ones first, and how the service is, as things stand `now`."""

@@ -24,7 +24,7 @@ from gemwatch.adapters.store.reads.rows import (
 )
 from gemwatch.adapters.store.reads.shapes import NEEDS_REVIEW, NOT_FOUND
 from gemwatch.adapters.store.rerouting import read_health
-from gemwatch.adapters.store.runs import PAST, SUCCESSES, Learner, place_of, run_of
+from gemwatch.adapters.store.runs import PAST, SUCCESSES, ExperienceReader, place_of, run_of
 from gemwatch.adapters.store.tables import deliveries, details, events, messages, runs, service, transitions, watches
 from gemwatch.core.job import ENDS, UNSEEN, Status, is_end
 from gemwatch.core.runs import Run
@@ -70,7 +70,7 @@ JOB_ORDERS: Mapping[str, sa.ColumnElement[Any]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
+class Window:
     """The rows from `offset` on, `limit` at most."""
 
     limit: int
@@ -126,10 +126,10 @@ def jobs(
     connection: sa.Connection,
     wanted: Wanted,
     sort: str,
-    span: Span,
+    span: Window,
     *,
     descending: bool,
-    learner: Learner,
+    learner: ExperienceReader,
     now: datetime,
 ) -> Page[JobRow]:
     conditions = wanted.conditions()
@@ -158,10 +158,10 @@ def jobs(
 def _by_estimate(
     connection: sa.Connection,
     conditions: list[sa.ColumnElement[bool]],
-    span: Span,
+    span: Window,
     *,
     descending: bool,
-    learner: Learner,
+    learner: ExperienceReader,
     now: datetime,
 ) -> Page[JobRow]:
     """By expected end; jobs without an estimate come last."""
@@ -186,7 +186,7 @@ def states(connection: sa.Connection, wanted: Wanted) -> dict[str, int]:
     return {row[0]: row[1] for row in connection.execute(counts)}
 
 
-def job(connection: sa.Connection, job_id: int, *, learner: Learner, now: datetime) -> JobHistory | None:
+def job(connection: sa.Connection, job_id: int, *, learner: ExperienceReader, now: datetime) -> JobHistory | None:
     row = connection.execute(WITH_DETAILS.where(watches.c.job_id == job_id)).first()
     if row is None:
         return None
@@ -214,7 +214,7 @@ def _earlier_runs(connection: sa.Connection, row: Any) -> tuple[Run, ...]:
 
 
 def deliveries_page(
-    connection: sa.Connection, state: str | None, target: str | None, job_id: int | None, span: Span
+    connection: sa.Connection, state: str | None, target: str | None, job_id: int | None, span: Window
 ) -> Page[DeliveryRow]:
     columns = ((deliveries.c.state, state), (deliveries.c.target, target), (events.c.job_id, job_id))
     conditions = [column == value for column, value in columns if value is not None]

@@ -15,7 +15,7 @@ from gemwatch.adapters.store.files import StoreError
 from gemwatch.adapters.store.reads import view_queries as queries
 from gemwatch.adapters.store.reads.groups import GroupRow, all_groups
 from gemwatch.adapters.store.reads.rows import DeliveryRow, JobHistory, JobRow, Page, ServiceState
-from gemwatch.adapters.store.runs import Learner
+from gemwatch.adapters.store.runs import ExperienceReader
 from gemwatch.core.clock import Clock
 from gemwatch.core.settings import Place
 
@@ -38,7 +38,7 @@ class Views:
         self._clock = clock
         self._failure = failure
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="views")
-        self._learner = Learner()
+        self._learner = ExperienceReader()
         self._connection: sa.Connection | None = None
         self._opened = ""
 
@@ -74,7 +74,7 @@ class Views:
             state=state,
             group=group,
         )
-        span = queries.Span(limit=limit, offset=offset)
+        span = queries.Window(limit=limit, offset=offset)
         now = self._clock.now()
         return await self._read(
             queries.jobs, where, sort, span, descending=descending, learner=self._learner, now=now
@@ -99,7 +99,7 @@ class Views:
         offset: int = 0,
     ) -> Page[DeliveryRow]:
         """Some of the deliveries, newest first."""
-        span = queries.Span(limit=limit, offset=offset)
+        span = queries.Window(limit=limit, offset=offset)
         return await self._read(queries.deliveries_page, state, target, job_id, span)
 
     async def groups(self, name: str | None = None) -> tuple[GroupRow, ...]:

@@ -43,6 +43,18 @@ def test_targets_complete_from_the_configuration(filled: Installation) -> None:
     assert "team-mail" not in found
 
 
+def test_delivery_ids_complete_from_the_store(filled: Installation) -> None:
+    shown, retried = (completed(filled, f"deliveries {command} ") for command in ("show", "retry"))
+    rows = filled.json("deliveries")
+    assert {row["state"] for row in rows} > {"failed"}
+    for row in rows:
+        words = f'"{row["id"]}":"{row["kind"]} to {row["target"]}, {row["state"]}"'
+        assert words in shown
+        assert (words in retried) == (row["state"] == "failed")
+        assert f'"{row["event"]}":"{row["kind"]}"' in shown
+    assert "gw-" not in retried
+
+
 def test_names_and_statuses_complete(filled: Installation) -> None:
     assert "Weekly NL" in completed(filled, "status --name W")
     assert "SUCCESS" in completed(filled, "status --status S")

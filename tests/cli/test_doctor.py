@@ -378,6 +378,8 @@ def test_doctor_shows_proxies_and_certificates(well: Installation) -> None:
     assert words["proxies"] == "https by way of http://proxy.example:3128"
     assert "SECRET" not in str(found)
     assert words["time zone"].startswith("TZ=Europe/Nowhere names no zone")
+    (zone,) = (one["found"] for one in examined(well, code=0, TZ="Asia/Kolkata") if one["name"] == "time zone")
+    assert zone == "IST (UTC+05:30); for the daemon TZ=UTC is best"
 
 
 def test_credentials_of_a_stopped_unit_are_not_a_mistake(well: Installation) -> None:

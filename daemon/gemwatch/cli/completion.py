@@ -1,10 +1,14 @@
-"""What a shell completes: job ids, names and targets, from the configuration and the store. Never an error."""
+"""What a shell completes: ids, names and targets, from the configuration and the store. Never an error."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 _MOST = 200
 Completed = list[tuple[str, str]]
@@ -28,6 +32,15 @@ def names(context: typer.Context, incomplete: str) -> Completed:
 def groups(context: typer.Context, incomplete: str) -> Completed:
     """Names of groups."""
     return _matching(incomplete, _safely(lambda: ((name, "") for name in _groups(_config(context)))))
+
+
+def deliveries(context: typer.Context, incomplete: str) -> Completed:
+    """The latest deliveries and their events, each with what it is as its help."""
+    return _matching(incomplete, _safely(lambda: _deliveries(_config(context))))
+
+
+def failed_deliveries(context: typer.Context, incomplete: str) -> Completed:
+    return _matching(incomplete, _safely(lambda: _deliveries(_config(context), failed=True)))
 
 
 def statuses(incomplete: str) -> list[str]:
@@ -82,31 +95,46 @@ def _jobs(path: Path, *, unfinished: bool = False) -> Iterator[tuple[str, str]]:
 def _rows(path: Path) -> list[tuple[str, str | None, str | None]]:
     import sqlalchemy as sa
 
-    from gemwatch.adapters.config.file import load_sections
-    from gemwatch.adapters.store.database import open_to_read
     from gemwatch.adapters.store.tables import watches
 
-    settings = load_sections(path, os.environ, ("store.url",)).settings
-    if settings is None:
-        return []
     query = sa.select(watches.c.job_id, watches.c.name, watches.c.status).where(watches.c.watched)
-    with open_to_read(settings.store.place).begin() as connection:
-        rows = connection.execute(query.order_by(watches.c.job_id)).all()
-    return [(str(row.job_id), row.name, row.status) for row in rows]
+    return [(str(row.job_id), row.name, row.status) for row in _read(path, query.order_by(watches.c.job_id))]
 
 
 def _groups(path: Path) -> list[str]:
     import sqlalchemy as sa
 
+    from gemwatch.adapters.store.tables import groups
+
+    return [row.name for row in _read(path, sa.select(groups.c.name).order_by(groups.c.name))]
+
+
+def _deliveries(path: Path, *, failed: bool = False) -> Iterator[tuple[str, str]]:
+    import sqlalchemy as sa
+
+    from gemwatch.adapters.store.tables import deliveries, events
+    from gemwatch.core.delivery_state import DeliveryState
+
+    query = sa.select(deliveries.c.id, deliveries.c.event_id, deliveries.c.target, deliveries.c.state, events.c.kind)
+    query = query.join(events, events.c.id == deliveries.c.event_id).order_by(deliveries.c.id.desc()).limit(_MOST)
+    if failed:
+        query = query.where(deliveries.c.state == DeliveryState.FAILED)
+    rows = _read(path, query)
+    for row in rows:
+        yield str(row.id), f"{row.kind} to {row.target}, {row.state}"
+    if not failed:
+        yield from {f"gw-{row.event_id}": row.kind for row in rows}.items()
+
+
+def _read(path: Path, query: "sa.Select[Any]") -> "Sequence[sa.Row[Any]]":
     from gemwatch.adapters.config.file import load_sections
     from gemwatch.adapters.store.database import open_to_read
-    from gemwatch.adapters.store.tables import groups
 
     settings = load_sections(path, os.environ, ("store.url",)).settings
     if settings is None:
         return []
     with open_to_read(settings.store.place).begin() as connection:
-        return list(connection.execute(sa.select(groups.c.name).order_by(groups.c.name)).scalars())
+        return connection.execute(query).all()
 
 
 def _targets(path: Path) -> Iterator[tuple[str, str]]:

@@ -72,7 +72,13 @@ Target = Annotated[
 ]
 Ids = Annotated[
     list[int] | None,
-    typer.Argument(parser=delivery_id, metavar="ID", help="Which; by default all failed ones.", show_default=False),
+    typer.Argument(
+        parser=delivery_id,
+        metavar="ID",
+        help="Which; by default all failed ones.",
+        autocompletion=completion.failed_deliveries,
+        show_default=False,
+    ),
 ]
 
 
@@ -95,6 +101,7 @@ Which = Annotated[
         parser=_chosen,
         metavar="ID|gw-N",
         help="A delivery's number, or the event id that ends a message.",
+        autocompletion=completion.deliveries,
         show_default=False,
     ),
 ]

@@ -462,7 +462,7 @@ ENTRIES = [
     ("{job: 5, every: 5x}", '3:21: watch[0].every: "5x" is not a duration; write 90s, 10m, 2h or 7d'),
     ("{job: 5, limits: {runing: 5m}}", '3:23: watch[0].limits: unknown key "runing"; did you mean "running"?'),
     ("{job: 5, gate: 0.8}", "3:20: watch[0].gate: must be a mapping, KEY: VALUE"),
-    ("'${JOB}'", "3:5: watch[0]: variable JOB is not set; set it, or write ${JOB:-default}"),
+    ("'${JOB}'", "3:5: watch[0]: variable JOB is not set: set it, or read a file with ${file:PATH}"),
 ]
 
 
@@ -490,7 +490,7 @@ poll: {every: 0, alert_after: x}
 poll: {}
 """
     ) == [
-        "config.yaml:1:12: api.key: variable NONE is not set; set it, or write ${NONE:-default}",
+        "config.yaml:1:12: api.key: variable NONE is not set: set it, or read a file with ${file:PATH}",
         'config.yaml:1:23: api: unknown key "tokn"; did you mean "token"?',
         "config.yaml:1:39: api.token: give exactly one of command, file, value, azure",
         "config.yaml:1:47: api.token.value: must be text; put it in quotes",
@@ -613,7 +613,7 @@ def test_alias_bomb_is_refused(folder: Folder) -> None:
 
 
 def unset(name: str) -> str:
-    return f"variable {name} is not set; set it, or write ${{{name}:-default}}"
+    return f"variable {name} is not set: set it, or read a file with ${{file:PATH}}"
 
 
 REFERENCES = [
@@ -640,7 +640,7 @@ def test_references_work_inside_any_string(folder: Folder, written: str, meant: 
 @pytest.mark.parametrize(
     ("written", "what"),
     [
-        ("${NONE}", "variable NONE is not set; set it, or write ${NONE:-default}"),
+        ("${NONE}", "variable NONE is not set: set it, or read a file with ${file:PATH}"),
         (
             "${A}${B}",
             f"{unset('A')}; {unset('B')}",

@@ -21,4 +21,4 @@ def test_status_names_refused_configuration_and_targets_down(installation: Insta
     assert "saved configuration has mistakes" in refused
     said = "the target does not accept messages. Reason: no_service. Since 1 Mar 12:00."
     assert target.startswith(f"gemwatch: team-slack: {said}")
-    assert f"gemwatch --config {installation.config} test-notify" in done.stderr
+    assert f"gemwatch --config {installation.config} test-notify team-slack" in done.stderr

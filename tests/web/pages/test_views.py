@@ -90,6 +90,7 @@ async def test_banner_commands_can_be_copied(store: Path, client: httpx.AsyncCli
     assert "<pre><code>az login --scope &#39;&lt;S&gt;&#39;</code></pre>" in html
     assert "<pre><code>gemwatch --config /etc/gemwatch/config.yaml check --online</code></pre>" in html
     assert "refuses gemwatch&#39;s login: HTTP 401" in html
+    assert "<pre><code>gemwatch --config /etc/gemwatch/config.yaml test-notify team</code></pre>" in html
     assert "Its messages go to the fallback until it accepts messages again." in html
 
 
@@ -355,7 +356,7 @@ async def test_targets_that_are_down_have_a_banner(store: Path, client: httpx.As
     columns = {column.name for column in target_health.c}
     filled.add(store, (target_health, [{name: value for name, value in down.items() if name in columns}]))
     found = await page(client, "/")
-    assert "team-slack: the target does not accept messages" in found.text
+    assert "team-slack: the target does not accept messages: no_service. Since " in found.text
 
 
 async def test_deliveries_show_the_text_as_sent(store: Path, client: httpx.AsyncClient) -> None:

@@ -71,7 +71,7 @@ class References:
         if default is not None:
             return value or default.replace("$$", "$")
         if value is None:
-            raise BadReferenceError(f"variable {name} is not set; set it, or write ${{{name}:-default}}")
+            raise BadReferenceError(f"variable {name} is not set: set it, or read a file with ${{file:PATH}}")
         return value
 
     def _file(self, name: str) -> str:

@@ -64,7 +64,8 @@ def _zone(named: str) -> Finding:
         remedy = "Write UTC, or a name such as Europe/Amsterdam (the package tzdata has them)"
         return warning("time zone", f"TZ={named} names no zone that this system knows: UTC is taken", remedy)
     advice = "" if time.tzname[0] == "UTC" else "; for the daemon TZ=UTC is best"
-    return ok("time zone", f"{time.strftime('%Z (UTC%z)')}{advice}")
+    offset = time.strftime("%z")
+    return ok("time zone", f"{time.tzname[time.localtime().tm_isdst > 0]} (UTC{offset[:3]}:{offset[3:]}){advice}")
 
 
 def _is_known(zone: str) -> bool:

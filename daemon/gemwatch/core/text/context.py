@@ -16,14 +16,19 @@ class Context:
     config_path: str | None = None
     login_command: str | None = None
 
-    def command(self, template: str) -> str:
-        """A command to copy: `{gemwatch}` is the program with its configuration, `{login}` the command to log in."""
-        config = f" --config {shlex.quote(self.config_path)}" if self.config_path else ""
-        return template.format(gemwatch=f"gemwatch{config}", login=self.login_command or "")
+    def command(self, template: str, target: str | None = None) -> str:
+        """A command to copy.
 
-    def commands(self, templates: Iterable[str]) -> tuple[str, ...]:
+        `{gemwatch}` is the program with its configuration, `{login}` the command to log in, `{target}` a target.
+        """
+        config = f" --config {shlex.quote(self.config_path)}" if self.config_path else ""
+        return template.format(
+            gemwatch=f"gemwatch{config}", login=self.login_command or "", target=shlex.quote(target or "TARGET")
+        )
+
+    def commands(self, templates: Iterable[str], target: str | None = None) -> tuple[str, ...]:
         """Several commands, without those that are unknown: not every login is a command."""
-        return tuple(filter(None, map(self.command, templates)))
+        return tuple(filter(None, (self.command(template, target) for template in templates)))
 
 
 NOWHERE = Context()

@@ -47,12 +47,17 @@ class Words:
     commands: tuple[str, ...] = ()
     short: str = ""
 
-    def steps(self, context: Context = NOWHERE, remedy: str | None = None) -> tuple[Step, ...]:
-        """What to do. `remedy`: for the present cause; it replaces `to_do`, and the last command checks it."""
+    def steps(
+        self, context: Context = NOWHERE, remedy: str | None = None, target: str | None = None
+    ) -> tuple[Step, ...]:
+        """What to do. `remedy`: for the present cause; it replaces `to_do`, and the last command checks it.
+
+        `target`: the one that the commands concern.
+        """
         if not remedy:
-            commands = (Step(text=command, command=True) for command in context.commands(self.commands))
+            commands = (Step(text=command, command=True) for command in context.commands(self.commands, target))
             return (Step(text=self.to_do), *commands)
-        checks = context.commands(self.commands[-1:])
+        checks = context.commands(self.commands[-1:], target)
         return steps_of(
             "\n".join([ended(remedy), *(["Then check it:"] if checks else []), *map("  {}".format, checks)])
         )
@@ -156,14 +161,14 @@ FAILING: Mapping[Failure, Words] = {
         happened="The target does not accept messages.",
         meaning="Its messages wait. gemwatch retries each of them for 48 hours.",
         to_do=_FIX_TARGET,
-        commands=("{gemwatch} test-notify",),
+        commands=("{gemwatch} test-notify {target}",),
     ),
     Failure.TARGET_WITH_FALLBACK: Words(
         title="is down",
         happened="The target does not accept messages.",
         meaning="Its messages go to the fallback until it accepts messages again.",
         to_do=_FIX_TARGET,
-        commands=("{gemwatch} test-notify",),
+        commands=("{gemwatch} test-notify {target}",),
     ),
     Failure.CONFIG: Words(
         short="CONFIG REFUSED",

@@ -164,8 +164,8 @@ def _unknown_status(facts: UnknownStatusFacts) -> Iterator[Block]:
 
 
 def _not_found(facts: NotFoundFacts, event: Event, context: Context) -> Iterator[Block]:
-    times = formatting.counted(facts.misses, "time", "times in a row")
-    yield Paragraph(line=(f"The GEM API has answered {times} that there is no such job.",))
+    times = f" {facts.misses:,} times in a row" if facts.misses > 1 else ""
+    yield Paragraph(line=(f"The GEM API has answered{times} that there is no such job.",))
     if facts.status:
         seen = "" if facts.last_seen_before is None else f", {formatting.point(facts.last_seen_before, context.zone)}"
         yield Fact(label="Last seen", line=(foreign(facts.status, 64), seen))

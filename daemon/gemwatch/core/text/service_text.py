@@ -91,7 +91,8 @@ def _problems(facts: ConfigFacts, context: Context) -> Iterator[Block]:
 
 
 def _to_do(event: Event, facts: FailureFacts, words: Words, context: Context) -> Iterator[Block]:
-    for number, step in enumerate(words.steps(context, facts.remedy)):
+    target = facts.target if isinstance(facts, TargetFacts) else None
+    for number, step in enumerate(words.steps(context, facts.remedy, target)):
         text = single_line(step.text.replace("JOB_ID", str(event.job_id)), _LONGEST_STEP)
         yield CopyableCommand(text=text) if step.command else Paragraph(label="" if number else "To do", line=(text,))
 

@@ -76,7 +76,7 @@ def failing_now(
         failure=failure,
         happened=happened,
         meaning=words.meaning,
-        steps=words.steps(context, remedy),
+        steps=words.steps(context, remedy, target),
         reason=single_line(reason or "", _LONGEST_REASON).rstrip("."),
         since=since,
         target=target,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gemwatch.adapters.store.databases.postgresql import Upkeep
 from gemwatch.app.metrics import Gauges, Metrics
-from gemwatch.core.kinds import EventKind
+from gemwatch.core.kinds import DEFAULT_EVENTS, EventKind
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs/operations.md").read_text()
@@ -36,6 +36,20 @@ def test_guide_lists_every_metric() -> None:
     names = set(re.findall(r"^# TYPE (gemwatch_\w+)", text, re.MULTILINE))
     assert len(names) > 10
     assert sorted(name for name in names if name not in GUIDE) == []
+
+
+def test_readme_lists_every_event_and_its_default() -> None:
+    table = (ROOT / "README.md").read_text().split("## Notifications")[1].split("\n\n")[2]
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table.splitlines()[2:]]
+    default = {kind: row[2] for row in rows for kind in re.findall(r"`([a-z-]+)`", row[0])}
+    assert default == {kind.value: "yes" if kind in DEFAULT_EVENTS else "no" for kind in EventKind}
+
+
+def test_login_page_names_the_folder_of_the_unit() -> None:
+    unit = (ROOT / "systemd/gemwatch.service").read_text()
+    (folder,) = re.findall(r"^Environment=AZURE_CONFIG_DIR=(\S+)", unit, re.MULTILINE)
+    pages = "".join(page.read_text() for page in sorted((ROOT / "docs").glob("*.md")))
+    assert set(re.findall(r"/var/lib/gemwatch/\.?azure", pages)) == {folder}
 
 
 def test_guide_lists_every_event() -> None:

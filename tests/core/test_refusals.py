@@ -50,7 +50,6 @@ RATE = [
 )
 def test_request_to_wait_has_the_culprit_rate(answer: Answer) -> None:
     assert judge(answer) is Culprit.RATE
-    assert judge(answer, others_answered=True) is Culprit.RATE
 
 
 @pytest.mark.parametrize(
@@ -110,7 +109,6 @@ NAMED = [
 @pytest.mark.parametrize(("culprit", "body"), NAMED, ids=str)
 def test_refusal_has_the_culprit_that_it_names(status: int, culprit: Culprit, body: object) -> None:
     assert judge(said(status, body)) is culprit
-    assert judge(said(status, body), others_answered=True) is Culprit.JOB
 
 
 def test_headers_name_a_culprit_too() -> None:

@@ -65,16 +65,6 @@ def duration(text: str) -> timedelta:
         raise typer.BadParameter(str(error)) from None
 
 
-OneJob = Annotated[
-    int,
-    typer.Argument(
-        parser=job_id,
-        metavar="JOB_ID",
-        help="The GEM job's id.",
-        autocompletion=completion.job_ids,
-        show_default=False,
-    ),
-]
 SomeJobs = Annotated[
     list[int] | None,
     typer.Argument(

@@ -1,7 +1,10 @@
 """A bearer token, and the error if there is none."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
+
+FIT_FOR_A_HEADER = re.compile(r"[\x21-\x7e]+")  # what a key or token may consist of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,11 +42,8 @@ class Answer:
     body: str = ""
 
 
-def judge(answer: Answer, *, others_answered: bool = False) -> Culprit | None:
-    """The decision table. None: the answer is neither a refusal nor a request to wait.
-
-    `others_answered`: the API has answered about other jobs since, with the same key and token.
-    """
+def judge(answer: Answer) -> Culprit | None:
+    """The decision table. None: the answer is neither a refusal nor a request to wait."""
     match answer.status:
         case HTTPStatus.TOO_MANY_REQUESTS:
             return Culprit.RATE
@@ -55,7 +52,7 @@ def judge(answer: Answer, *, others_answered: bool = False) -> Culprit | None:
         case HTTPStatus.FORBIDDEN if _names_a_rate(answer):
             return Culprit.RATE
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
-            return Culprit.JOB if others_answered else _named_culprit(answer)
+            return _named_culprit(answer)
         case _:
             return None
 

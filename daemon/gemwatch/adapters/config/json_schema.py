@@ -8,12 +8,10 @@ from typing import Any, get_args, get_type_hints
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
-from gemwatch.adapters.config.keys import REFERENCE, Keys
+from gemwatch.adapters.config.keys import REFERENCE, Keys, Schema
 from gemwatch.core.events import Target
 from gemwatch.core.kinds import EventKind
 from gemwatch.core.settings import GroupSettings, Rule, Settings, Watch
-
-Schema = dict[str, Any]
 
 _AS_ABOVE = ("watch.limits", "watch.gate", "discover.limits", "discover.gate")  # the table already has their keys
 _LISTED = {"notify": Target, "watch": Watch, "discover": Rule, "groups": GroupSettings}

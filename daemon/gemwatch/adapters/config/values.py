@@ -22,9 +22,9 @@ from gemwatch.core.gate import OFF
 from gemwatch.core.job_id import NOT_A_JOB_ID, job_id_of
 from gemwatch.core.kinds import EventKind
 from gemwatch.core.limits import LimitWord
+from gemwatch.core.lists.rules import LONGEST_NAME
 
 LONGEST = timedelta(days=36_500)
-LONGEST_NAME = 200  # characters
 
 E = TypeVar("E", bound=StrEnum)
 

@@ -27,6 +27,7 @@ from gemwatch.adapters.http.transport import Stream, Transport
 from gemwatch.core.clock import Clock
 from gemwatch.core.job import Failed, NotFound, Observation, Refused, Seen, Throttled
 from gemwatch.core.listing import Listed, Listing
+from gemwatch.core.login import FIT_FOR_A_HEADER
 from gemwatch.core.refusals import Answer, Culprit, api_words, http_status, judge
 from gemwatch.core.secrets import MASK
 from gemwatch.core.settings import ApiSettings
@@ -42,7 +43,6 @@ LONGEST_PAUSE = timedelta(hours=1)  # the longest Retry-After to follow; a longe
 LONGEST_PAUSE_503 = timedelta(minutes=15)
 _LIFE = 15 * 60.0  # seconds; a busy connection never resolves its host name again
 _LIFE_IN_DOUBT = 10.0  # seconds; a new set of connections costs about 20 ms, too much for each request
-_FIT_FOR_A_HEADER = re.compile(r"[\x21-\x7e]+")
 _HOST = re.compile(r"[A-Za-z0-9.:-]{1,100}")
 _TELLING = 6  # characters of a secret that tell something of it
 
@@ -131,7 +131,7 @@ class GemApi:
     def _unfit(self, token: str) -> str | None:
         """Why a request with this key and token is impossible, or None."""
         for name, value in (("key", self._settings.key), ("token", token)):
-            if not _FIT_FOR_A_HEADER.fullmatch(value):
+            if not FIT_FOR_A_HEADER.fullmatch(value):
                 return f"the {name} is empty or has characters that no HTTP header can carry"
         return None
 

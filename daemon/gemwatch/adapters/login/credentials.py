@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import re
 import stat
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -14,12 +13,11 @@ from gemwatch.adapters.login.command import COMMAND_LIMIT, command_name, command
 from gemwatch.adapters.login.environment import child_environment
 from gemwatch.adapters.login.token_text import read_token
 from gemwatch.core.clock import Clock
-from gemwatch.core.login import LoginError, Token
+from gemwatch.core.login import FIT_FOR_A_HEADER, LoginError, Token
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import AzureCredential, AzureSource, TokenSource
 
 _MOST_BYTES = 64 * 1024  # of a token file
-_FIT_FOR_A_HEADER = re.compile(r"[\x21-\x7e]+")
 _AHEAD = timedelta(minutes=5)  # renew a token this long before it expires; earlier if its lifetime is long
 _QUIET_AFTER_FAILURE = 30.0  # seconds after a failure in which a poll does not run the command again
 _FIRST_PAUSE, _LONGEST_PAUSE = 15.0, 300.0  # seconds between failing refreshes
@@ -216,7 +214,7 @@ class Credentials:
             raise LoginError(f"{origin} gave no token: {error}", remedy=what_to_do, retry_for=retry_for) from None
         self._secrets.add(given.value)
         token = Token(value=given.value, fetched_at=now, expires_at=given.expires_at, application=given.application)
-        if not _FIT_FOR_A_HEADER.fullmatch(given.value):
+        if not FIT_FOR_A_HEADER.fullmatch(given.value):
             raise LoginError(
                 f"{origin} gave a token with characters that are not allowed in a header", remedy=what_to_do
             )

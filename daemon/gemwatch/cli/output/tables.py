@@ -11,14 +11,13 @@ from enum import StrEnum
 from functools import cache
 
 from gemwatch.cli.output import streams
-from gemwatch.core.text.formatting import zone_name
+from gemwatch.core.text.formatting import MONTHS, zone_name
 from gemwatch.core.text.sanitize import single_line
 
 Cell = str | int | datetime | None
 
 _GAP = "  "
 _LONGEST = 300  # characters of one value on a terminal
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")  # in any locale
 _GREEN, _RED, _YELLOW, _CYAN = 32, 31, 33, 36
 _COLOURS = {
     "SUCCESS": _GREEN,
@@ -210,7 +209,7 @@ def _local(time: datetime, today: datetime) -> str:
     if there.date() == today.date():
         return f"{there:%H:%M:%S}"
     year = "" if there.year == today.year else f" {there.year}"
-    return f"{there.day} {_MONTHS[there.month - 1]}{year} {there:%H:%M}"
+    return f"{there.day} {MONTHS[there.month - 1]}{year} {there:%H:%M}"
 
 
 def zone() -> str:

@@ -14,7 +14,7 @@ from gemwatch.core.settings import Rule, Watch
 
 NAME_FIELDS = ("input", "storage", "release", "job_id")
 _FIELD = re.compile(r"\{([^{}]*)\}")
-_LONGEST_NAME = 200  # characters, as in the configuration
+LONGEST_NAME = 200  # characters, here and in the configuration
 _WILD = re.compile(r"[*?\[]")
 
 
@@ -100,4 +100,4 @@ def _name(template: str | None, job: JobDetails) -> str | None:
     }
     text = _FIELD.sub(lambda found: fields.get(found[1]) or "", template)
     shown = " ".join("".join(one if one.isprintable() else " " for one in text).split())
-    return shown[:_LONGEST_NAME] or None
+    return shown[:LONGEST_NAME] or None

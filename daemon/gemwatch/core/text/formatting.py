@@ -6,7 +6,7 @@ Times are in the reader's zone, with its name, followed by UTC.
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, tzinfo
 
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")  # in any locale
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")  # in any locale
 LATE = timedelta(minutes=2)
 NARROW = timedelta(minutes=10)  # the width of a range; narrower ones show seconds, wider ones minutes
 LONGEST_NAME = 80
@@ -24,7 +24,7 @@ def near(time: datetime, other: datetime, zone: tzinfo = UTC) -> str:
 
 def day(time: datetime, zone: tzinfo = UTC) -> str:
     there = time.astimezone(zone)
-    return f"{there.day} {_MONTHS[there.month - 1]} {there.year}"
+    return f"{there.day} {MONTHS[there.month - 1]} {there.year}"
 
 
 def clock(time: datetime, zone: tzinfo = UTC) -> str:

@@ -5,13 +5,11 @@ import contextlib
 import resource
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network
 from typing import cast
 
-from gemwatch.web.http.addresses import client_of, is_within
+from gemwatch.web.http.addresses import Network, client_of, is_within
 
 STATE = "gemwatch.connection"  # where the scope of a request has its connection
-Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

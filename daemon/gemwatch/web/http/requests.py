@@ -13,8 +13,8 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from gemwatch.web.http.addresses import client_of
-from gemwatch.web.http.connections import STATE, Connection, Network
+from gemwatch.web.http.addresses import Network, client_of
+from gemwatch.web.http.connections import STATE, Connection
 
 PROBES = ("/livez", "/healthz", "/readyz")  # served whatever else happens, to any name and without a token
 RATE, BURST = 100.0, 50  # requests a second, and how many at once after a pause

@@ -19,7 +19,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from gemwatch.engine.wake_up import WakeUp
-from gemwatch.web.http.connections import STATE, Caps, Connections, Network
+from gemwatch.web.http.addresses import Network
+from gemwatch.web.http.connections import STATE, Caps, Connections
 from gemwatch.web.http.requests import Requests
 from gemwatch.web.http.streams import Streams
 

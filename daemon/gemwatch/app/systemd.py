@@ -21,30 +21,30 @@ class NotifySocket:
 
     def ready(self) -> None:
         """The program is ready; also sent at the end of a reload."""
-        self._tell("READY=1")
+        self._send("READY=1")
 
     def status(self, text: str) -> None:
         """One line for `systemctl status`."""
-        self._tell("STATUS=" + " ".join(text.split()))  # a line break would begin another message
+        self._send("STATUS=" + " ".join(text.split()))  # a line break would begin another message
 
     def watchdog(self) -> None:
-        self._tell("WATCHDOG=1")
+        self._send("WATCHDOG=1")
 
     def reloading(self) -> None:
-        self._tell(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
-        self._tell("STOPPING=1")
+        self._send("STOPPING=1")
 
     def extend(self, seconds: float) -> None:
         """Ask for this long, from now, to finish starting, reloading or stopping."""
-        self._tell(f"EXTEND_TIMEOUT_USEC={seconds * 1e6:.0f}")
+        self._send(f"EXTEND_TIMEOUT_USEC={seconds * 1e6:.0f}")
 
     def close(self) -> None:
         if self._socket:
             self._socket.close()
 
-    def _tell(self, message: str) -> None:
+    def _send(self, message: str) -> None:
         if not self._socket:
             return
         try:

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gemwatch.cli import credentials
-from gemwatch.cli.common import FAILED, MISUSED, Config, Json, config_path, fail, print_json, say_access, say_problems
+from gemwatch.cli.common import (
+    FAILED,
+    MISUSED,
+    Config,
+    Json,
+    config_path,
+    fail,
+    print_json,
+    report_access,
+    report_problems,
+)
 from gemwatch.cli.output import streams
 
 if TYPE_CHECKING:
@@ -36,18 +46,18 @@ def check(context: typer.Context, config: Config = None, *, online: Online = Fal
         if loaded.settings is None or loaded.problems:
             raise typer.Exit(MISUSED)
     else:
-        _say(path, loaded)
+        _print_words(path, loaded)
     if online and loaded.settings is not None and not asyncio.run(_reaches(loaded.settings, on_stderr=as_json)):
         raise typer.Exit(FAILED)
 
 
-def _say(path: "Path", loaded: "LoadedFile") -> None:
+def _print_words(path: "Path", loaded: "LoadedFile") -> None:
     """What was found, in words. Mistakes end the command with code 2."""
     from gemwatch.adapters.notify.urls import url_advice
     from gemwatch.core.text.formatting import counted
 
     problems, units = credentials.parted(loaded.problems)
-    say_problems((*problems, *loaded.warnings))
+    report_problems((*problems, *loaded.warnings))
     settings = loaded.settings
     mistakes = counted(len(problems), "mistake", "mistakes")
     for unit in units:
@@ -56,7 +66,7 @@ def _say(path: "Path", loaded: "LoadedFile") -> None:
         if not problems:
             fail(f"{path}: no mistake was found in what can be checked now")
         typer.echo(f"{path}: refused ({mistakes})", err=True)
-        say_access(path)
+        report_access(path)
         raise typer.Exit(MISUSED)
     for target in settings.targets:
         advice = url_advice(target.url)

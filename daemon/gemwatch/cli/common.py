@@ -121,9 +121,9 @@ def settings_of(path: Path) -> "Settings":
     from gemwatch.adapters.notify.urls import url_problem
 
     loaded = load(path, os.environ, url_problem=url_problem)
-    say_problems(loaded.problems)
+    report_problems(loaded.problems)
     if loaded.settings is None:
-        say_access(path)
+        report_access(path)
         raise typer.Exit(MISUSED)
     return loaded.settings
 
@@ -135,8 +135,8 @@ def store_of(path: Path) -> "Place":
     loaded = load_sections(path, os.environ, ("store.url",))
     if loaded.settings is not None:
         return loaded.settings.store.place
-    say_problems(loaded.problems)
-    say_access(path)
+    report_problems(loaded.problems)
+    report_access(path)
     raise typer.Exit(MISUSED)
 
 
@@ -164,7 +164,7 @@ def refuse_without_access(store: "Place") -> None:
         fail(sentence)
 
 
-def say_access(file: Path) -> None:
+def report_access(file: Path) -> None:
     """After a file could not be read: whose it is, and as whom to run, if that is why."""
     from gemwatch.cli.access import denied
 
@@ -172,7 +172,7 @@ def say_access(file: Path) -> None:
         streams.complain(sentence)
 
 
-def say_problems(problems: "Sequence[Problem]") -> None:
+def report_problems(problems: "Sequence[Problem]") -> None:
     """One line a mistake, on standard error, in the form that editors and terminals make a link of."""
     for problem in problems:
         typer.echo(str(problem), err=True)

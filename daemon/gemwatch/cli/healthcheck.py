@@ -53,26 +53,26 @@ def examine(options: Options) -> int:
     if (url := options.get("url")) is not None:
         address = _named(url)
         if address is None:
-            return _said(_URL_FORM, 2)
+            return _complain(_URL_FORM, 2)
     else:
         from gemwatch.adapters.config.places import NoConfigError, find
 
         try:
             path = find(Path(options["config"]) if "config" in options else None, os.environ)
         except NoConfigError as error:
-            return _said(str(error), 2)
+            return _complain(str(error), 2)
         configured = listen_address(path)
         if isinstance(configured, str):
-            return _said(configured, 1)  # not 2: to a container engine other codes mean nothing
+            return _complain(configured, 1)  # not 2: to a container engine other codes mean nothing
         address = configured
     failure = failure_of(*address)
     if failure is not None:
-        return _said(failure, 1)
+        return _complain(failure, 1)
     print("ok")
     return 0
 
 
-def _said(sentence: str, code: int) -> int:
+def _complain(sentence: str, code: int) -> int:
     from gemwatch.cli.output.streams import complain
 
     complain(sentence)

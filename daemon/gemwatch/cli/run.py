@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from gemwatch.cli.common import FAILED, MISUSED, Config, config_path, fail, say_problems
+from gemwatch.cli.common import FAILED, MISUSED, Config, config_path, fail, report_problems
 
 if TYPE_CHECKING:
     from gemwatch.adapters.store.database import Lock
@@ -37,7 +37,7 @@ def run(context: typer.Context, config: Config = None) -> None:
     configuration = Configuration(config_path(context, config), os.environ)
     settings = configuration.first.settings
     if settings is None:
-        say_problems(configuration.first.problems)
+        report_problems(configuration.first.problems)
         fail("the configuration is refused, nothing was started. Try it with: gemwatch check", MISUSED)
     secrets = Secrets.of(settings)
     logging = logs.configure(settings.log.level, settings.log.format, secrets)

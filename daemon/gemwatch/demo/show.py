@@ -62,8 +62,8 @@ class Show:
 
     def opening(self, config: Path, page: str, *, jobs: int, keep_running: bool) -> None:
         ends = "runs until Ctrl-C" if keep_running else "ends in less than a minute"
-        self._say("gemwatch demo: everything here is simulated, and nothing leaves this machine.", "bold")
-        self._say(
+        self._print("gemwatch demo: everything here is simulated, and nothing leaves this machine.", "bold")
+        self._print(
             "A simulated GEM API, its login and two inboxes listen on 127.0.0.1. The real daemon watches "
             f"{jobs} jobs there, every second. What takes a real job hours takes seconds here.\nThe demo {ends}.\n"
         )
@@ -75,10 +75,10 @@ class Show:
             "The API answers HTTP 500 now and then; mail and login fail once each.",
             "A further job is added while the daemon runs.",
         ):
-            self._say(f"- {point}")
-        self._say("\nSee it in a browser while it runs:", "bold")
-        self._say(f"  {page}", wrap=False)
-        self._say(f"\nConfiguration, for as long as this runs: {config}\n", wrap=False)
+            self._print(f"- {point}")
+        self._print("\nSee it in a browser while it runs:", "bold")
+        self._print(f"  {page}", wrap=False)
+        self._print(f"\nConfiguration, for as long as this runs: {config}\n", wrap=False)
 
     def line(self, text: str) -> None:
         """One thing that happened."""
@@ -129,28 +129,28 @@ class Show:
         self._console.print(table)
         self._console.print()
         for remark in remarks:
-            self._say(remark)
+            self._print(remark)
 
     def next_step(self) -> None:
-        self._say("\nNext, with your own jobs:", "bold")
-        self._say(f"  {self._program} init", wrap=False)
-        self._say(f"  {self._program} check --online && {self._program} run", wrap=False)
+        self._print("\nNext, with your own jobs:", "bold")
+        self._print(f"  {self._program} init", wrap=False)
+        self._print(f"  {self._program} check --online && {self._program} run", wrap=False)
 
     def goes_on(self, config: Path, page: str, spare: Sequence[int]) -> None:
-        self._say("\nThe daemon keeps running until Ctrl-C. In another terminal, in this folder, try:", "bold")
+        self._print("\nThe daemon keeps running until Ctrl-C. In another terminal, in this folder, try:", "bold")
         for words in (["status"], ["status", "--follow"], ["history"], ["watch", str(spare[0])]):
-            self._say(f"  {self._program} {shlex.join([*words, '--config', str(config)])}", wrap=False)
-        self._say(f"Jobs that exist and are not watched yet: {', '.join(map(str, spare))}. The page: {page}\n")
+            self._print(f"  {self._program} {shlex.join([*words, '--config', str(config)])}", wrap=False)
+        self._print(f"Jobs that exist and are not watched yet: {', '.join(map(str, spare))}. The page: {page}\n")
 
     def failure(self, reason: str, tail: Iterable[str], folder: Path) -> None:
-        self._say(f"\nThe demo failed: {reason}", "bold red")
-        self._say("The daemon's log, its last lines:")
+        self._print(f"\nThe demo failed: {reason}", "bold red")
+        self._print("The daemon's log, its last lines:")
         for line in tail:
             readable = line.replace(r"\n", "\n    ")  # a traceback is one line of JSON
-            self._say(f"  {readable}", "dim", wrap=False)
-        self._say(f"Configuration and store are kept in {folder}", wrap=False)
+            self._print(f"  {readable}", "dim", wrap=False)
+        self._print(f"Configuration and store are kept in {folder}", wrap=False)
 
-    def _say(self, text: str, style: str = "", *, wrap: bool = True) -> None:
+    def _print(self, text: str, style: str = "", *, wrap: bool = True) -> None:
         if wrap:
             text = "\n".join(textwrap.fill(line, self._console.width) for line in text.split("\n"))
         self._console.print(Text(text, style), soft_wrap=True)  # rich's own wrapping leaves spaces at the ends

@@ -64,7 +64,7 @@ class StoreMonitor:
             patience = PATIENCE if self._led_last() else FOLLOWERS_PATIENCE
             if not self._reported and clock.monotonic() - self._since[0] >= patience:
                 self._reported = True
-                self._tell(group, self._event(over=False, since=self._since[1], reason=failure))
+                self._start_sending(group, self._event(over=False, since=self._since[1], reason=failure))
             return
         since, self._since = self._since, None
         if self._reported and since is not None:
@@ -77,7 +77,7 @@ class StoreMonitor:
         facts = StoreFacts(over=over, since=since, reason=reason)
         return Event(at=self._clock.now(), facts=facts)
 
-    def _tell(self, group: asyncio.TaskGroup, event: Event) -> None:
+    def _start_sending(self, group: asyncio.TaskGroup, event: Event) -> None:
         for name in audience(event, self._active.settings.targets):
             task = group.create_task(self._send(name, event))
             self._sends.add(task)

@@ -27,10 +27,10 @@ class DaemonStatus:
 
     def __init__(self, store: Place) -> None:
         self._store = store
-        self._learner = ExperienceReader()
+        self._reader = ExperienceReader()
 
     def about(self, job_ids: Collection[int], now: datetime) -> Mapping[int, DaemonJobStatus]:
-        """What the daemon says of those of the jobs that it watches and can be relied on for.
+        """What the daemon's store shows of these jobs, where the daemon watches them and its information is reliable.
 
         Empty if no daemon runs or its store cannot be read: then the caller polls the API itself.
         """
@@ -55,7 +55,7 @@ class DaemonStatus:
                     rows += connection.execute(WITH_DETAILS.where(watches.c.watched, some)).all()
                 if not rows:
                     return []
-                past = Past(now=now, experience=self._learner.experience(connection), previous={})
+                past = Past(now=now, experience=self._reader.experience(connection), previous={})
                 return [_job_status(row, past, refused=refused) for row in rows]
         finally:
             engine.dispose()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from gemwatch.cli.common import FAILED, MISUSED, Config, Json, config_path, fail, print_json, say_problems
+from gemwatch.cli.common import FAILED, MISUSED, Config, Json, config_path, fail, print_json, report_problems
 from gemwatch.cli.output.tables import Column, ColumnKind, on_terminal, print_table
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def discover(context: typer.Context, config: Config = None, *, as_json: Json = F
 
     path = config_path(context, config)
     loaded = load(path, os.environ, url_problem=url_problem)
-    say_problems(loaded.problems)
+    report_problems(loaded.problems)
     settings = loaded.settings
     if settings is None:
         raise typer.Exit(MISUSED)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from gemwatch.cli.common import FAILED, MISUSED, Config, Json, config_path, fail, print_json, say_problems
+from gemwatch.cli.common import FAILED, MISUSED, Config, Json, config_path, fail, print_json, report_problems
 
 if TYPE_CHECKING:
     from gemwatch.core.job import JobDetails
@@ -29,7 +29,7 @@ def learn(context: typer.Context, config: Config = None, *, as_json: Json = Fals
     path = config_path(context, config)
     loaded = load(path, os.environ, url_problem=url_problem)
     if loaded.settings is None:
-        say_problems(loaded.problems)
+        report_problems(loaded.problems)
         raise typer.Exit(MISUSED)
     with learning_in(path) as learning:
         jobs, failures = asyncio.run(_listed(loaded.settings))

@@ -47,7 +47,7 @@ def doctor(context: typer.Context, config: Config = None, *, offline: Offline = 
     for one in _findings(path, loaded, secrets, online=not offline):
         found.append(_fit_to_show(one, secrets))
         if not as_json:
-            _say(found[-1])
+            _print_finding(found[-1])
     number = Counter(one.state for one in found)
     if as_json:
         print_json(
@@ -119,7 +119,7 @@ def _fit_to_show(finding: "Finding", secrets: "Secrets") -> "Finding":
     return replace(finding, found=secrets.mask(finding.found), remedy=remedy)
 
 
-def _say(finding: "Finding") -> None:
+def _print_finding(finding: "Finding") -> None:
     """In a pipe one record. On a terminal one line, wrapped, and the remedy below it.
 
     The word is next to the sign, for people who cannot see the sign and for terminals that cannot show it.

@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gemwatch.cli import completion
-from gemwatch.cli.common import MISUSED, Config, Json, config_option, duration, fail, job_id, say_access, say_problems
+from gemwatch.cli.common import (
+    MISUSED,
+    Config,
+    Json,
+    config_option,
+    duration,
+    fail,
+    job_id,
+    report_access,
+    report_problems,
+)
 from gemwatch.core.outcome import EXIT_CODES, Outcome, WaitTerms
 
 if TYPE_CHECKING:
@@ -181,8 +191,8 @@ def _settings(context: typer.Context, config: Path | None) -> "tuple[Settings, P
         loaded = load_sections(path, os.environ, ("api", "poll", "gate", "store", "watch"))
         if loaded.settings is not None:
             return loaded.settings, loaded.settings.store.place
-        say_problems(loaded.problems)
-        say_access(path)
+        report_problems(loaded.problems)
+        report_access(path)
         raise typer.Exit(MISUSED)
     try:
         return Settings(api=api_from_environment(os.environ), store=StoreSettings(place=Path())), None

@@ -67,15 +67,15 @@ class Lines(Nothing):
     """A header, then one line for each change, for logs and pipes. Values are separated by TABs."""
 
     def __init__(self) -> None:
-        self._said: dict[int, str] = {}
+        self._printed: dict[int, str] = {}
 
     def show(self, standings: Sequence[JobStanding]) -> None:
         for standing in standings:
             word = _word(standing)
-            if word is not None and word != self._said.get(standing.job_id):
-                if not self._said:
+            if word is not None and word != self._printed.get(standing.job_id):
+                if not self._printed:
                     put(record(_CHANGES))
-                self._said[standing.job_id] = word
+                self._printed[standing.job_id] = word
                 put(record([datetime.now(UTC), standing.job_id, word, standing.name, _remark(standing)]))
 
 
@@ -100,16 +100,16 @@ class Failures:
 
     def __init__(self, shown: Shown) -> None:
         self._shown = shown
-        self._said = False
+        self._reported = False
 
     def show(self, standings: Sequence[JobStanding]) -> None:
         failing = next((one for one in standings if one.outcome is None and one.failures), None)
-        if failing is not None and not self._said:
+        if failing is not None and not self._reported:
             why = single_line(failing.last_error or "no answer", 300)
             self._shown.say(f"job {failing.job_id}: {why}. Its end cannot be seen now; gemwatch keeps trying")
-        elif failing is None and self._said:
+        elif failing is None and self._reported:
             self._shown.say("the API answers again")
-        self._said = failing is not None
+        self._reported = failing is not None
 
 
 def explain(standings: Sequence[JobStanding], outcome: Outcome) -> None:

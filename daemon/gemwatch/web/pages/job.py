@@ -119,7 +119,7 @@ def _facts(job: JobRow) -> Iterator[JobFact]:
     for reason in job.failure:
         yield JobFact(label="GEM", text=single_line(reason, 300))
     if job.job is not None:
-        yield from _said(job.job)
+        yield from _api_facts(job.job)
     if job.polled_at is not None:
         yield JobFact(label="Last poll", at=job.polled_at, how="ago")
     if job.next_poll_at is not None and not job.finished:
@@ -134,8 +134,8 @@ def _facts(job: JobRow) -> Iterator[JobFact]:
         yield JobFact(label="Last error", text=single_line(job.last_error, 300))
 
 
-def _said(details: JobDetails) -> Iterator[JobFact]:
-    """What the API says of the job."""
+def _api_facts(details: JobDetails) -> Iterator[JobFact]:
+    """What the API reports about the job."""
     texts = (
         ("Input", details.input_filename, True),
         ("Result", details.result_filename, True),

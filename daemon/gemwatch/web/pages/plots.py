@@ -78,7 +78,7 @@ def path(heading: str, points: Sequence[Point], label: Callable[[float], str]) -
     )
     lines = tuple(Line(x1=one.x, y1=one.y, x2=other.x, y2=other.y) for one, other in pairwise(dots))
     marks = tuple(Mark(y=y(value), text=label(value)) for value in sorted({low, high}))
-    return Plot(heading=heading, alternative=_said(heading, points), grid=marks, dots=dots, lines=lines)
+    return Plot(heading=heading, alternative=_alternative(heading, points), grid=marks, dots=dots, lines=lines)
 
 
 def columns(heading: str, points: Sequence[Point], label: Callable[[float], str]) -> Plot:
@@ -101,7 +101,7 @@ def columns(heading: str, points: Sequence[Point], label: Callable[[float], str]
 
     return Plot(
         heading=heading,
-        alternative=_said(heading, points),
+        alternative=_alternative(heading, points),
         grid=(Mark(y=TOP, text=label(high)), Mark(y=BOTTOM, text="")),
         columns=tuple(column(place, point) for place, point in enumerate(points)),
     )
@@ -112,5 +112,5 @@ def _middle(place: int, count: int) -> float:
     return round(8 + (place + 0.5) * 92 / count, 2)
 
 
-def _said(heading: str, points: Sequence[Point]) -> str:
+def _alternative(heading: str, points: Sequence[Point]) -> str:
     return f"{heading}, oldest first: {'; '.join(point.text for point in points)}. The table below has the numbers."

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 
 from gemwatch.adapters.config.store_values import store_place
 from gemwatch.adapters.store.database import open_to_write
-from gemwatch.adapters.store.databases.replicas import Member
+from gemwatch.adapters.store.databases.replicas import ReplicaRow
 from gemwatch.adapters.store.schema import upgrade
 from gemwatch.core.health import Login
 from gemwatch.core.settings import Postgresql
@@ -39,11 +39,11 @@ def new_database(*, empty: bool = False) -> Iterator[Postgresql]:
 
 
 @contextmanager
-def daemon_on(place: Postgresql) -> Iterator[Member]:
+def daemon_on(place: Postgresql) -> Iterator[ReplicaRow]:
     """What a daemon does to be known: it refreshes its row and leases again and again."""
     done = threading.Event()
     engine = open_to_write(place)
-    member = Member(engine, time.monotonic)
+    member = ReplicaRow(engine, time.monotonic)
     member.refresh(Login.OK, None, ())
 
     def work() -> None:

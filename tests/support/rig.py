@@ -13,7 +13,7 @@ from gemwatch.adapters.http.heartbeat import call
 from gemwatch.adapters.login.credentials import Credentials
 from gemwatch.adapters.notify.targets import Targets
 from gemwatch.adapters.store.database import DatabaseThread, open_to_write
-from gemwatch.adapters.store.databases.replicas import Member
+from gemwatch.adapters.store.databases.replicas import ReplicaRow
 from gemwatch.adapters.store.discovery.found import Discoveries
 from gemwatch.adapters.store.discovery.learning import Learning
 from gemwatch.adapters.store.housekeeping import Housekeeping
@@ -94,7 +94,7 @@ class Rig:
         self.database = DatabaseThread()
         self.records, self.housekeeping = JsonRecords(self.engine), Housekeeping(self.engine)
         self.watch_list, self.discoveries = WatchList(self.engine), Discoveries(self.engine)
-        member = Member(self.engine, clock.monotonic) if shared else None
+        member = ReplicaRow(self.engine, clock.monotonic) if shared else None
         self.store, self.metrics, secrets = Store(self.engine, settings.targets, member), Metrics("test"), Secrets()
         self.beats: Counter[str] = Counter()
         self.active = ActiveConfig(

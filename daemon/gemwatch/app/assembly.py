@@ -14,7 +14,7 @@ from gemwatch import __version__
 from gemwatch.adapters.http.heartbeat import call
 from gemwatch.adapters.store.database import DatabaseThread, Lock, open_to_read, open_to_write
 from gemwatch.adapters.store.databases.rate_hold import RateHold
-from gemwatch.adapters.store.databases.replicas import Member
+from gemwatch.adapters.store.databases.replicas import ReplicaRow
 from gemwatch.adapters.store.discovery.found import Discoveries
 from gemwatch.adapters.store.discovery.learning import Learning
 from gemwatch.adapters.store.ended_sessions import EndedSessions
@@ -85,7 +85,7 @@ async def build(
     stack.callback(engine.dispose)
     database = DatabaseThread(on_failure=_log_store, on_repeat=metrics.store_repeat)
     stack.callback(database.close)
-    member = Member(engine, clock.monotonic) if shared else None
+    member = ReplicaRow(engine, clock.monotonic) if shared else None
     store, housekeeping = Store(engine, settings.targets, member), Housekeeping(engine)
     factory = ComponentFactory(clock, secrets, metrics, configuration.path, token_clock=SystemClock())
     active = factory.build(settings)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from gemwatch.adapters.store import dialects
 from gemwatch.adapters.store.database import AlreadyRunningError, leading, open_to_read, open_to_write
 from gemwatch.adapters.store.databases.leases import Exclusive
-from gemwatch.adapters.store.databases.replicas import Member, live_replicas
+from gemwatch.adapters.store.databases.replicas import ReplicaRow, live_replicas
 from gemwatch.adapters.store.housekeeping import Housekeeping
 from gemwatch.adapters.store.info import writer_of
 from gemwatch.adapters.store.recording import Store
@@ -43,7 +43,7 @@ class Daemon:
 
     def __init__(self, place: Postgresql) -> None:
         self.engine = open_to_write(place)
-        self.member = Member(self.engine, time.monotonic)
+        self.member = ReplicaRow(self.engine, time.monotonic)
         self.store = Store(self.engine, [TEAM], self.member)
         self.watch_list = WatchList(self.engine)
 

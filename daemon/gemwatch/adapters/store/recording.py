@@ -11,7 +11,7 @@ from gemwatch.adapters.store import dialects, outbox, rerouting
 from gemwatch.adapters.store.audience import Audience, read_audience, write_audience
 from gemwatch.adapters.store.claims import MEMORY, claim_watches, standing
 from gemwatch.adapters.store.database import leading, reading, relaxed
-from gemwatch.adapters.store.databases.replicas import Member
+from gemwatch.adapters.store.databases.replicas import ReplicaRow
 from gemwatch.adapters.store.details import replace_details
 from gemwatch.adapters.store.groups import changing, close_groups
 from gemwatch.adapters.store.notes import write_notes
@@ -69,7 +69,7 @@ _WITNESS = (
 class Store:
     """Every method is one transaction and safe to retry."""
 
-    def __init__(self, engine: sa.Engine, targets: Sequence[Target] = (), member: Member | None = None) -> None:
+    def __init__(self, engine: sa.Engine, targets: Sequence[Target] = (), member: ReplicaRow | None = None) -> None:
         """`member`: this daemon among several; None: it is the only writer."""
         self._engine = engine
         self._member, self._me = member, "" if member is None else member.id

@@ -18,7 +18,7 @@ _THINNEST = 1.5  # per cent of the bar: one job of thousands can still be seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class StatePart:
     """The members that count as one state. `x` and `width` are per cent of the bar."""
 
     badge: Badge
@@ -35,7 +35,7 @@ class ShownGroup:
     url: str
     badge: Badge
     words: str
-    parts: tuple[Part, ...]
+    parts: tuple[StatePart, ...]
     done_at: datetime | None
     ends_at: datetime | None
     note: str | None
@@ -80,12 +80,12 @@ def _note(group: GroupRow, unfinished: int) -> str | None:
     return "All its jobs have finished. It stays open in case more jobs are added"
 
 
-def _parts(jobs: Mapping[str, int], members: int) -> Iterator[Part]:
+def _parts(jobs: Mapping[str, int], members: int) -> Iterator[StatePart]:
     known = (*_ENDS_FIRST, *_BEGINNINGS_LAST)
     order = (*_ENDS_FIRST, *sorted(jobs.keys() - {*known}), *_BEGINNINGS_LAST)
     counts = [(state, jobs[state]) for state in order if jobs.get(state)]
     widths = [max(_THINNEST, 100 * count / members) for _, count in counts]
     scale, x = 100 / sum(widths), 0.0
     for (state, count), width in zip(counts, widths, strict=True):
-        yield Part(badge=badge_of(state), count=count, x=round(x, 2), width=round(width * scale, 2))
+        yield StatePart(badge=badge_of(state), count=count, x=round(x, 2), width=round(width * scale, 2))
         x += width * scale

@@ -21,7 +21,7 @@ _BASIS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
+class RoadsShare:
     """A part of the roads."""
 
     kind: str
@@ -36,7 +36,7 @@ class Match:
     partially: float
     words: str
     roads: str | None
-    shares: tuple[Share, ...]
+    shares: tuple[RoadsShare, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +148,9 @@ def match(statistics: Statistics) -> Match | None:
         words=f"{formatting.share(whole)} matched",
         roads=None if statistics.roads is None else formatting.counted(statistics.roads, "road", "roads"),
         shares=tuple(
-            Share(kind=kind, text=f"{formatting.share(ratio)} {kind}") for kind, ratio in parts if ratio is not None
+            RoadsShare(kind=kind, text=f"{formatting.share(ratio)} {kind}")
+            for kind, ratio in parts
+            if ratio is not None
         ),
     )
 

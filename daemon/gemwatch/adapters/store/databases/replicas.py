@@ -37,7 +37,7 @@ _SENDER = sa.select(leases.c.name).where(
 )
 
 
-class Member:
+class ReplicaRow:
     """This daemon among the replicas. Every method but those with a connection is one transaction, safe to retry."""
 
     def __init__(self, engine: sa.Engine, monotonic: Callable[[], float]) -> None:

@@ -4,10 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gemwatch.core.delivery_state import DeliveryState
 from gemwatch.core.events import Target, audience
 from gemwatch.core.kinds import EventKind
-from gemwatch.core.work import KEEP_TRYING, AttemptFailure, Delivery, NotSent, Sent, postpone, settle
+from gemwatch.core.work import KEEP_TRYING, AttemptFailure, Delivery, DeliveryState, NotSent, Sent, postpone, settle
 from support.events import event_of
 
 START = datetime(2026, 2, 18, 12, tzinfo=UTC)

@@ -113,7 +113,7 @@ def _deliveries(path: Path, *, failed: bool = False) -> Iterator[tuple[str, str]
     import sqlalchemy as sa
 
     from gemwatch.adapters.store.tables import deliveries, events
-    from gemwatch.core.delivery_state import DeliveryState
+    from gemwatch.core.work import DeliveryState
 
     query = sa.select(deliveries.c.id, deliveries.c.event_id, deliveries.c.target, deliveries.c.state, events.c.kind)
     query = query.join(events, events.c.id == deliveries.c.event_id).order_by(deliveries.c.id.desc()).limit(_MOST)

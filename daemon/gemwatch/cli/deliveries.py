@@ -23,7 +23,7 @@ from gemwatch.cli.common import (
 )
 from gemwatch.cli.help import Command
 from gemwatch.cli.output.tables import Cell, Column, ColumnKind
-from gemwatch.core.delivery_state import DeliveryState
+from gemwatch.core.work import DeliveryState
 
 if TYPE_CHECKING:
     from gemwatch.adapters.store.reads.rows import DeliveryRow

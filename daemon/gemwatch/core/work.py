@@ -7,7 +7,6 @@ from hashlib import blake2b
 from operator import attrgetter
 
 from gemwatch.core.backoff import THROTTLED_LEAST, THROTTLED_MOST, delivery_pause
-from gemwatch.core.delivery_state import DeliveryState
 from gemwatch.core.events import Event
 from gemwatch.core.polls.tracked import Memory, Tracked, Verdict
 from gemwatch.core.runs import Run
@@ -115,6 +114,13 @@ class Bundle:
     target: str
     deliveries: tuple[Delivery, ...]
     missed: bool = False
+
+
+class DeliveryState(StrEnum):
+    PENDING = "pending"
+    SENT = "sent"
+    FAILED = "failed"
+    REROUTED = "rerouted"  # the fallback has the event instead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,13 +9,12 @@ import structlog
 
 from gemwatch.core.backoff import DELIVERY_FIRST
 from gemwatch.core.clock import Clock
-from gemwatch.core.delivery_state import DeliveryState
 from gemwatch.core.events import Event
 from gemwatch.core.message_ids import message_ids
 from gemwatch.core.target_health import Aftermath, SentText
 from gemwatch.core.text.compose import compose
 from gemwatch.core.text.summary import fitting, summarise
-from gemwatch.core.work import Bundle, Delivery, NotSent, Outcome, Sent, Settled, postpone, settle
+from gemwatch.core.work import Bundle, Delivery, DeliveryState, NotSent, Outcome, Sent, Settled, postpone, settle
 from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.event_log import log_events
 from gemwatch.engine.membership import Membership

@@ -13,9 +13,8 @@ from gemwatch.adapters.store.discovery.rules import prune_found
 from gemwatch.adapters.store.notes import write_notes
 from gemwatch.adapters.store.rerouting import move_rerouted, prune_texts, read_health, write_health
 from gemwatch.adapters.store.tables import deliveries, events, groups, learned_runs, service, watches
-from gemwatch.core.delivery_state import DeliveryState
 from gemwatch.core.job import ENDS
-from gemwatch.core.work import KEEP_TRYING
+from gemwatch.core.work import KEEP_TRYING, DeliveryState
 
 _ALWAYS = datetime(9000, 1, 1, tzinfo=UTC)
 

@@ -11,7 +11,6 @@ from gemwatch.adapters.store import dialects
 from gemwatch.adapters.store.facts_codec import from_json, to_json
 from gemwatch.adapters.store.groups import open_among, receivers
 from gemwatch.adapters.store.tables import deliveries, events, watches
-from gemwatch.core.delivery_state import DeliveryState
 from gemwatch.core.events import Event, Missed, Target, audience
 from gemwatch.core.kinds import EventKind, GroupDoneFacts
 from gemwatch.core.work import (
@@ -20,6 +19,7 @@ from gemwatch.core.work import (
     MOST_IN_SUMMARY,
     Bundle,
     Delivery,
+    DeliveryState,
     RecordedEvent,
     Settled,
 )

@@ -7,11 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from gemwatch.adapters.store.tables import deliveries, events, messages, target_health
-from gemwatch.core.delivery_state import DeliveryState
 from gemwatch.core.events import Missed
 from gemwatch.core.kinds import EventKind
 from gemwatch.core.target_health import SentText, TargetHealth
-from gemwatch.core.work import KEEP_TRYING
+from gemwatch.core.work import KEEP_TRYING, DeliveryState
 
 KEEP_TEXTS = timedelta(days=30)
 _STATE = tuple(field.name for field in fields(TargetHealth))

@@ -8,9 +8,9 @@ from gemwatch import __version__
 from gemwatch.adapters.store.reads import shapes
 from gemwatch.adapters.store.reads.view_queries import JOB_ORDERS
 from gemwatch.adapters.store.reads.views import DEFAULT_LIMIT, MOST
-from gemwatch.core.delivery_state import DeliveryState
 from gemwatch.core.job import UNSEEN
 from gemwatch.core.job_id import MAX_JOB_ID
+from gemwatch.core.work import DeliveryState
 from gemwatch.web.http.parameters import FARTHEST, LONGEST, MOST_IDS
 
 Node = dict[str, Any]

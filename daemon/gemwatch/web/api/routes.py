@@ -12,7 +12,7 @@ from gemwatch.adapters.store.files import StoreError
 from gemwatch.adapters.store.reads import json_shapes
 from gemwatch.adapters.store.reads.view_queries import JOB_ORDERS
 from gemwatch.adapters.store.reads.views import DEFAULT_LIMIT, MOST, Views
-from gemwatch.core.delivery_state import DeliveryState
+from gemwatch.core.work import DeliveryState
 from gemwatch.web.api import openapi
 from gemwatch.web.http.parameters import FARTHEST, ParameterError, Parameters, job_id
 from gemwatch.web.http.shared import Handler, SharedAnswers

@@ -23,8 +23,8 @@ from gemwatch.adapters.store.reads.rows import (
 from gemwatch.adapters.store.rerouting import read_health, text_of
 from gemwatch.adapters.store.runs import ExperienceReader
 from gemwatch.adapters.store.tables import Time, deliveries, events, service, transitions, watches
-from gemwatch.core.delivery_state import DeliveryState
 from gemwatch.core.target_health import SentText
+from gemwatch.core.work import DeliveryState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,6 @@ from typing import Any, Generic, TypeVar
 from gemwatch.adapters.store.details import details_of
 from gemwatch.adapters.store.runs import Past
 from gemwatch.adapters.store.tables import transitions
-from gemwatch.core.delivery_state import DeliveryState
 from gemwatch.core.estimates.estimate import Estimate
 from gemwatch.core.health import ApiState, Login
 from gemwatch.core.job import JobDetails, Status, is_end
@@ -16,6 +15,7 @@ from gemwatch.core.kinds import Kind, kind_of
 from gemwatch.core.runs import Run
 from gemwatch.core.sharing.replicas import Replica
 from gemwatch.core.target_health import TargetHealth
+from gemwatch.core.work import DeliveryState
 
 T = TypeVar("T")
 

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, WithJsonSchema, with_config
 from typing_extensions import TypedDict
 
-from gemwatch.core.delivery_state import DeliveryState
 from gemwatch.core.health import ApiState, Login
 from gemwatch.core.job import UNSEEN
 from gemwatch.core.job_id import MAX_JOB_ID
 from gemwatch.core.kinds import EventKind
+from gemwatch.core.work import DeliveryState
 
 CONFIG_STATES = ("ok", "entries-skipped", "refused")
 NOT_FOUND, NEEDS_REVIEW = "not-found", "needs-review"  # what pages count a job as, in place of its status

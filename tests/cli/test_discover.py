@@ -65,8 +65,7 @@ def test_unwatched_job_stays_away_from_rules_over_a_restart(finding: Installatio
         wait_until(lambda: gem.listed() > lists + 4, "lists to be read")
         assert finding.job(7)["watched"] is False
         assert finding.run("watch", "7").returncode == 0
-        wait_until(lambda: finding.job(7)["watched"], "the entry to be applied")
-        assert finding.job(7)["rule"] is None
+        wait_until(lambda: (job := finding.job(7))["watched"] and job["rule"] is None, "the entry to be applied")
         assert finding.run("unwatch", "7").returncode == 0
         wait_until(lambda: not finding.job(7)["watched"], "the entry to be removed")
         lists = gem.listed()

@@ -95,8 +95,15 @@ class Installation:
         return JsonRecords(open_to_read(self.folder / "gemwatch.db"))
 
     def job(self, job_id: int) -> dict[str, Any]:
-        found: dict[str, Any] = next(job for job in self.json("status")["jobs"] if job["job_id"] == job_id)
-        return found
+        """What `status` shows of it, once it is there: an entry that was just written has to be applied first."""
+        found: list[dict[str, Any]] = []
+
+        def is_there() -> bool:
+            found[:] = [job for job in self.json("status")["jobs"] if job["job_id"] == job_id]
+            return bool(found)
+
+        wait_until(is_there, f"job {job_id}")
+        return found[0]
 
     def history(self, job_id: int) -> list[str]:
         return [row["to"] for row in self.json("history", str(job_id))]

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from gemwatch.adapters.config.file import load
+from gemwatch.adapters.config.file import load, load_sections
+from gemwatch.core.settings import Postgresql
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -22,6 +23,8 @@ KUBERNETES = {
     for file in [*KUSTOMIZATION["resources"], "servicemonitor.yaml"]
     for one in yaml.safe_load_all((FOLDER / file).read_text())
 }
+REPLICATED = yaml.safe_load((ROOT / "compose.ha.yaml").read_text())["services"]
+OVERLAY = ROOT / "docs/kubernetes-replicas"
 USER = 10001
 
 
@@ -194,6 +197,58 @@ def test_compose_mounts_folders_and_grants_no_capabilities() -> None:
         assert not Path(mounts[target]["source"]).suffix
 
 
+def test_replicas_of_compose_keep_nothing_themselves() -> None:
+    database, replicas = REPLICATED["database"], [REPLICATED["gemwatch-1"], REPLICATED["gemwatch-2"]]
+    assert REPLICATED.keys() == {"database", "gemwatch-1", "gemwatch-2"}
+    for one in replicas:
+        same = one.keys() & COMPOSE.keys() - {"image", "build", "hostname", "ports", "tmpfs", "volumes"}
+        assert {name: one[name] for name in same} == {name: COMPOSE[name] for name in same}
+        assert one.keys() >= COMPOSE.keys()
+        assert one["build"]["args"] == {"POSTGRESQL": 1}
+        assert one["volumes"] == [mount for mount in COMPOSE["volumes"] if mount["type"] == "bind"]
+        assert {mount.partition(":")[0] for mount in one["tmpfs"]} == {"/tmp", "/data"}
+        assert one["depends_on"] == {"database": {"condition": "service_healthy"}}
+    ports = [port for one in replicas for port in one["ports"]]
+    assert len(set(ports)) == 2
+    assert all(port.startswith("127.0.0.1:") and port.endswith(f":{only('EXPOSE')}") for port in ports)
+    assert "ports" not in database
+    assert database["environment"]["POSTGRES_PASSWORD_FILE"] in {mount["target"] for mount in database["volumes"]}
+
+
+def overlay(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((OVERLAY / name).read_text())
+    return found
+
+
+def test_kubernetes_replicas_change_what_the_base_has() -> None:
+    pod, _ = container_of()
+    patch, kustomization = overlay("replicas.yaml"), overlay("kustomization.yaml")
+    assert [file for file in kustomization["resources"] if not (OVERLAY / file).exists()] == []
+    assert patch["metadata"]["name"] == KUBERNETES["Deployment"]["metadata"]["name"]
+    patched = patch["spec"]["template"]["spec"]
+    assert {one["name"] for one in patched["volumes"]} <= {one["name"] for one in pod["volumes"]}
+    (data,) = patched["volumes"]
+    assert (data["name"], data["persistentVolumeClaim"]) == ("data", None)
+    (removed,) = [yaml.safe_load(one["patch"]) for one in kustomization["patches"] if "patch" in one]
+    assert removed["metadata"]["name"] == KUBERNETES["PersistentVolumeClaim"]["metadata"]["name"]
+    assert kustomization["configMapGenerator"][0]["name"] == KUSTOMIZATION["configMapGenerator"][0]["name"]
+    assert kustomization["images"][0]["name"] == KUSTOMIZATION["images"][0]["newName"]
+    secret = overlay("store-url.yaml")
+    assert secret["metadata"] == KUBERNETES["Secret"]["metadata"]
+    assert not secret["stringData"].keys() & KUBERNETES["Secret"]["stringData"].keys()
+
+
+def test_kubernetes_replicas_are_never_all_stopped() -> None:
+    labels = KUBERNETES["Deployment"]["spec"]["template"]["metadata"]["labels"]
+    spec, budget = overlay("replicas.yaml")["spec"], overlay("disruptions.yaml")["spec"]
+    assert spec["replicas"] >= 2
+    assert spec["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+    assert budget == {"maxUnavailable": 1, "selector": {"matchLabels": labels}}
+    terms = spec["template"]["spec"]["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert {one["podAffinityTerm"]["topologyKey"] for one in terms} >= {"kubernetes.io/hostname"}
+    assert all(one["podAffinityTerm"]["labelSelector"] == {"matchLabels": labels} for one in terms)
+
+
 def container_of() -> tuple[dict[str, Any], dict[str, Any]]:
     pod = KUBERNETES["Deployment"]["spec"]["template"]["spec"]
     (container,) = pod["containers"]
@@ -273,3 +328,19 @@ def test_example_configurations_load_and_use_the_volume(text: str, tmp_path: Pat
     assert loaded.settings is not None
     assert loaded.settings.store.place == Path("/data/gemwatch.db")
     assert (loaded.settings.web.host, loaded.settings.web.port) == ("0.0.0.0", int(only("EXPOSE")))
+
+
+def test_configuration_of_replicas_differs_only_in_its_store(tmp_path: Path) -> None:
+    one, several = (yaml.safe_load((folder / "config.yaml").read_text()) for folder in (FOLDER, OVERLAY))
+    assert {name: several[name] for name in several if name != "store"} == {
+        name: one[name] for name in one if name != "store"
+    }
+    url = overlay("store-url.yaml")["stringData"]["store-url"]
+    assert several["store"] == {"url": "${file:/run/secrets/store-url}"}
+    (tmp_path / "store-url").write_text(url.replace("replace-me", "5e1f0c7a9b3d"))
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump({"store": several["store"]}).replace("/run/secrets", str(tmp_path)))
+    loaded = load_sections(config, {}, ("store.url",))
+    assert loaded.problems == ()
+    assert loaded.settings is not None
+    assert isinstance(loaded.settings.store.place, Postgresql)

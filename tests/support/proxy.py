@@ -13,8 +13,9 @@ class Proxy:
     """Forwards to `upstream`, a path of a socket or an address.
 
     `cut()` ends all connections, and while `refuses` is set every new one at once. `before_commit()` and
-    `after_commit()` cut the connection that commits next: before the server gets the commit, or before
-    the client gets the answer. While `stalled` is set, nothing is forwarded, and all connections stay open.
+    `after_commit()` cut the connection that commits next, after so many that pass: before the server gets the
+    commit, or before the client gets the answer. While `stalled` is set, nothing is forwarded, and all connections
+    stay open.
     """
 
     def __init__(self, upstream: str | tuple[str, int]) -> None:
@@ -23,6 +24,7 @@ class Proxy:
         self.port: int = self._listening.getsockname()[1]
         self._pairs: set[tuple[socket.socket, socket.socket]] = set()
         self._cuts_commit: str | None = None
+        self._passed = 0
         self._flowing = threading.Event()
         self._flowing.set()
         self.refuses = False
@@ -52,11 +54,11 @@ class Proxy:
         for pair in list(self._pairs):
             self._end(pair)
 
-    def before_commit(self) -> None:
-        self._cuts_commit = "before"
+    def before_commit(self, *, passed: int = 0) -> None:
+        self._passed, self._cuts_commit = passed, "before"
 
-    def after_commit(self) -> None:
-        self._cuts_commit = "after"
+    def after_commit(self, *, passed: int = 0) -> None:
+        self._passed, self._cuts_commit = passed, "after"
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):  # closed
@@ -79,7 +81,11 @@ class Proxy:
         if not isinstance(self._upstream, str):
             return socket.create_connection(self._upstream)
         server = socket.socket(socket.AF_UNIX)
-        server.connect(self._upstream)
+        try:
+            server.connect(self._upstream)
+        except OSError:
+            server.close()
+            raise
         return server
 
     def _forward(
@@ -88,7 +94,10 @@ class Proxy:
         with contextlib.suppress(OSError):
             while some := source.recv(65_536):
                 self._flowing.wait()
-                if source is pair[0] and _COMMIT in some and (moment := self._cuts_commit):
+                commits = source is pair[0] and _COMMIT in some
+                if commits and self._cuts_commit and self._passed:
+                    self._passed -= 1
+                elif commits and (moment := self._cuts_commit):
                     self._cuts_commit = None
                     if moment == "after":
                         # The other thread would pass the answer on: the client must not get it.

@@ -30,10 +30,8 @@ PROBE_EVERY = 60.0  # seconds between two probes while the login is refused
 GROUP, GROUP_WITHIN = 500, 0.1  # polls without news are recorded together: up to this many, within these seconds
 GROUP_GAP, STORM_GAP = 0.01, 0.1  # seconds between two commits; longer in a storm, so that many results share one
 TOKEN_LIMIT = timedelta(seconds=60)  # a poll may wait this long for a token, up to twice
-SHORTEST, LONGEST = (
-    0.1,
-    5.0,
-)  # seconds of sleep: to claim in groups under load, and to notice jobs that another process made due
+# Seconds of sleep: to claim in groups under load, and to notice jobs that another process made due.
+SHORTEST, LONGEST = 0.1, 5.0
 
 
 class Poller:
@@ -132,6 +130,8 @@ class Poller:
         # Longer than any poll can take: a lease only expires if its process has died.
         lease = 6 * (active.settings.api.timeout + TOKEN_LIMIT) + timedelta(minutes=2)
         claims, next_due = await self._database(self._claim_due, room, lease)
+        if claims:  # in a call of its own: a call that fails is repeated as a whole, and would lose these claims
+            next_due = await self._database(self._store.next_due)
         self._more = len(claims) == room
         if probing and claims:
             self._next_probe = self._clock.monotonic() + PROBE_EVERY
@@ -143,11 +143,11 @@ class Poller:
         return LONGEST if next_due is None else _asleep((next_due - self._clock.now()).total_seconds())
 
     def _claim_due(self, room: int, lease: timedelta) -> tuple[list[WatchClaim], datetime | None]:
-        """Both in one call to the store's thread. Claims only what is due, because a claim is a write."""
+        """Claims only what is due, because a claim is a write."""
         next_due, now = self._store.next_due(), self._clock.now()
         if next_due is None or next_due > now:
             return [], next_due
-        return self._store.claim_watches(now, room, lease), self._store.next_due()
+        return self._store.claim_watches(now, room, lease), next_due
 
     async def _poll(self, claim: WatchClaim, *, probing: bool) -> None:
         job_id = claim.tracked.job_id

@@ -4,7 +4,8 @@ A claim has a time and a replica. What is recorded without the same claim in the
 deliveries.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -79,6 +80,32 @@ def release_orphans(connection: sa.Connection) -> None:
     live = sa.select(replicas.c.id)
     for table in (watches, deliveries):
         _release(connection, table, sa.or_(table.c.claimed_by.is_(None), table.c.claimed_by.not_in(live)))
+
+
+class Tickets:
+    """The times of this replica's claims whose commit was not answered: they may stand, and nobody works on them."""
+
+    def __init__(self, engine: sa.Engine, me: str) -> None:
+        self._engine = engine
+        self._me = me
+        self._unanswered: set[datetime] = set()
+
+    @contextmanager
+    def claiming(self, engine: sa.Engine, ticket: datetime) -> Iterator[sa.Connection]:
+        """A transaction that claims."""
+        self._unanswered.add(ticket)
+        with engine.begin() as connection:
+            yield connection
+        self._unanswered.discard(ticket)
+
+    def release_unanswered(self) -> None:
+        """Make due what may have been claimed when the connection was lost. Costs nothing where it was not."""
+        if self._unanswered:
+            with self._engine.begin() as connection:
+                for table in (watches, deliveries):
+                    mine = sa.and_(table.c.claimed_by == self._me, table.c.claim.in_(self._unanswered))
+                    _release(connection, table, mine)
+            self._unanswered.clear()
 
 
 def _release(connection: sa.Connection, table: sa.Table, whose: sa.ColumnElement[bool]) -> None:

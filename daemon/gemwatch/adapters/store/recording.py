@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from gemwatch.adapters.store import dialects, outbox, rerouting
 from gemwatch.adapters.store.audience import Audience, read_audience, write_audience
-from gemwatch.adapters.store.claims import MEMORY, claim_watches, standing
+from gemwatch.adapters.store.claims import MEMORY, Tickets, claim_watches, standing
 from gemwatch.adapters.store.database import leading, reading, relaxed
 from gemwatch.adapters.store.databases.replicas import ReplicaRow
 from gemwatch.adapters.store.details import replace_details
@@ -74,6 +74,7 @@ class Store:
         self._engine = engine
         self._member, self._me = member, "" if member is None else member.id
         self._relaxed, self._reading = relaxed(engine), reading(engine)  # what is relaxed can be repeated
+        self._tickets = Tickets(engine, self._me)
         self._terms: Mapping[str, GroupTerms] = {}
         self._audience = Audience(targets=tuple(targets))
 
@@ -97,13 +98,15 @@ class Store:
 
     def claim_watches(self, now: datetime, most: int, lease: timedelta) -> list[WatchClaim]:
         """Claim up to `most` due watches, the longest due first. They stay claimed until the lease ends."""
-        with self._relaxed.begin() as connection:
+        self._tickets.release_unanswered()
+        with self._tickets.claiming(self._relaxed, now) as connection:
             if self._member is not None and not self._member.may_claim(connection):
                 return []
             return claim_watches(connection, self._me, now, most, lease)
 
     def next_due(self) -> datetime | None:
         """When the next watch is due, including the end of leases; None if nothing is polled."""
+        self._tickets.release_unanswered()
         with self._reading.begin() as connection:
             return connection.execute(_NEXT_DUE).scalar()
 
@@ -167,11 +170,12 @@ class Store:
 
         `fallbacks`: by targets that are down, the targets to which their waiting deliveries go first.
         """
+        self._tickets.release_unanswered()
         with self._reading.begin() as connection:
             due = outbox.with_due(connection, targets, now)
         if not due and not fallbacks:
             return []
-        with (self._engine if fallbacks else self._relaxed).begin() as connection:
+        with self._tickets.claiming(self._engine if fallbacks else self._relaxed, now) as connection:
             if self._member is not None:
                 if not self._member.may_claim(connection):
                     return []

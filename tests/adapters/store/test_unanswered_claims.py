@@ -1,0 +1,59 @@
+"""Claims whose commit is not answered, because the connection to PostgreSQL is lost at that moment."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from gemwatch.adapters.store.database import DatabaseThread, open_to_write
+from gemwatch.adapters.store.recording import Store
+from gemwatch.adapters.store.watch_list import WatchList
+from gemwatch.core.events import Event, Target
+from gemwatch.core.kinds import ConfigFacts
+from gemwatch.core.settings import Watch
+from support.clock import START
+from support.postgresql import address_of, at_port, new_database
+from support.proxy import Proxy
+
+LEASE = timedelta(hours=1)
+
+
+@pytest.fixture
+def proxy() -> Iterator[tuple[Proxy, sa.Engine]]:
+    with new_database() as database, Proxy(address_of(database)) as proxy:
+        engine = open_to_write(at_port(database, proxy.port))
+        yield proxy, engine
+        engine.dispose()
+
+
+@pytest.fixture
+def store(proxy: tuple[Proxy, sa.Engine]) -> Store:
+    _, engine = proxy
+    WatchList(engine).apply([Watch(job_id=7)], timedelta(minutes=1), START)
+    store = Store(engine, [Target(name="team", url="json://127.0.0.1/team")])
+    facts = ConfigFacts(over=False, refused=False, problems=(), reason=None)
+    store.record([], [Event(at=START, facts=facts)])
+    return store
+
+
+def claim_watches(store: Store) -> int:
+    due = store.next_due()
+    return len(store.claim_watches(START, 10, LEASE)) if due is not None and due <= START else 0
+
+
+def claim_deliveries(store: Store) -> int:
+    return sum(len(bundle.deliveries) for bundle in store.claim_deliveries(START, ["team"], LEASE))
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("claim", [claim_watches, claim_deliveries])
+async def test_unanswered_claim_is_made_again(
+    proxy: tuple[Proxy, sa.Engine], store: Store, claim: Callable[[Store], int], moment: str
+) -> None:
+    cut, database = proxy[0].before_commit if moment == "before" else proxy[0].after_commit, DatabaseThread()
+    cut(passed=1)  # what looks for due work
+    assert await database(claim, store) == 1
+    assert proxy[0].cuts == 1
+    assert await database(claim, store) == 0  # it is claimed
+    database.close()

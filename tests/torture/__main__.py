@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from torture import inputs, long_kills, long_reloads
+from torture import inputs, long_kills, long_reloads, long_replicas
 
 _MODEL = Path(__file__).parents[1] / "model"
 _PIECE = 20  # runs of the model in one process: two minutes, and on a busy machine ten
@@ -18,7 +18,7 @@ _PIECE = 20  # runs of the model in one process: two minutes, and on a busy mach
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="torture", description=__doc__)
-    parser.add_argument("what", nargs="*", help="of kills, reloads, inputs, model; default: all")
+    parser.add_argument("what", nargs="*", help="of kills, replicas, reloads, inputs, model; default: all")
     parser.add_argument("--seed", type=int, default=int(time.time()) % 100_000)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--reloads", type=int, default=1000)
@@ -27,6 +27,7 @@ def main() -> int:
     given = parser.parse_args()
     attacks: dict[str, Callable[[], bool]] = {
         "kills": lambda: long_kills.run(given.seed, given.kills),
+        "replicas": lambda: long_replicas.run(given.seed, given.kills),
         "reloads": lambda: long_reloads.run(given.seed, given.reloads),
         "inputs": lambda: inputs.run(given.seed, given.inputs),
         "model": lambda: _model(given.seed, given.model),

@@ -13,7 +13,7 @@ class Proxy:
     """Forwards to `upstream`, a path of a socket or an address.
 
     `cut()` ends all connections, and while `refuses` is set every new one at once. `before_commit()` and
-    `after_commit()` cut the connection that commits next, after so many that pass: before the server gets the
+    `after_commit()` cut the connection that commits next, or that after `passed` others: before the server gets the
     commit, or before the client gets the answer. While `stalled` is set, nothing is forwarded, and all connections
     stay open.
     """

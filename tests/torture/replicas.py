@@ -162,7 +162,7 @@ class Attack:
             self._begin(one)
 
     def _freeze(self) -> None:
-        """Stop one for longer than every lease, while the others work; then it goes on with what it had in hand."""
+        """Stop one for longer than every lease, while the others work; then it continues with its work."""
         one = self._chance.choice(self._replicas)
         one.await_ready()
         self._ended.add((one.number, self._lives[one.number]))

@@ -143,7 +143,7 @@ class Attack:
         deadline, reached = time.monotonic() + TAKEN_OVER, True
         while not (dead := [one for one in self._replicas if _is_dead(one)]):
             time.sleep(0.05)
-            if self._all_told() or time.monotonic() > deadline:
+            if reached and (self._all_told() or time.monotonic() > deadline):
                 reached = False
                 self._order.unlink(missing_ok=True)
                 self._kill(self._chance.choice(self._replicas))

@@ -69,6 +69,7 @@ def test_each_end_of_a_job_is_reported_once(installation: Installation, gem: Scr
         "config_since": None,
         "many_refused_since": None,
         "targets_down": [],
+        "replicas": [],
     }
     deliveries = installation.json("deliveries")
     assert [(row["job_id"], row["target"], row["state"], row["attempts"]) for row in deliveries] in (

@@ -18,7 +18,7 @@ OLDEST = 14
 WRITE_LIMIT, READ_LIMIT = 10, 5  # seconds for one statement
 _LOCK_LIMIT, _IDLE_LIMIT, _CONNECT_LIMIT = 5, 10, 5  # seconds
 _OLDEST_TRANSACTION = (
-    "SELECT coalesce(extract(epoch FROM max(now() - xact_start)), 0)::float8 FROM pg_stat_activity "
+    "SELECT greatest(coalesce(extract(epoch FROM max(now() - xact_start)), 0), 0)::float8 FROM pg_stat_activity "
     "WHERE datname = current_database() AND pid <> pg_backend_pid()"
 )
 _ROWS = "SELECT coalesce(sum(n_dead_tup), 0)::bigint, coalesce(sum(n_live_tup), 0)::bigint FROM pg_stat_user_tables"

@@ -371,6 +371,14 @@ def test_doctor_warns_of_unusable_targets(well: Installation) -> None:
     assert set(faults(well, code=0)) == {"targets"}
 
 
+def test_doctor_names_the_successor_of_a_retired_service(well: Installation) -> None:
+    well.configure(notify={"teams": {"url": "msteams://SECRET/SECRET/SECRET/SECRET"}})
+    (found,) = (one for one in examined(well, "--offline", code=2) if one["state"] == "problem")
+    assert "Office 365 connectors are retired" in found["found"]
+    assert "workflows://" in found["found"]
+    assert "SECRET" not in str(found)
+
+
 def test_doctor_shows_proxies_and_certificates(well: Installation) -> None:
     proxies = {"HTTPS_PROXY": "http://user:SECRETword@proxy.example:3128", "NO_PROXY": "127.0.0.1"}
     found = examined(well, code=0, TZ="Europe/Nowhere", **proxies)

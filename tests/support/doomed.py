@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 # What a transaction is for, by a statement that only this kind has; the first that fits wins.
 KINDS: Final = {
+    "group-done": re.compile(r"UPDATE groups SET idle_since="),
     "transition": re.compile(r"INSERT INTO transitions"),
     "record": re.compile(r"UPDATE watches SET status="),
     "take-look": re.compile(r"UPDATE watches SET due_at=[^,]+, claim=(?!NULL)"),

@@ -49,11 +49,14 @@ def audit(
     settled: Mapping[int, set[tuple[int, str]]],
 ) -> Findings:
     """Compare. `settled` holds, for each life that was ended, what its store called sent when it was dead."""
+    groups = sorted({job.group for job in jobs})
     found = Findings(messages=len(receipts))
     rows = records.deliveries()
+    _audit_groups(found, groups, rows, receipts, targets)
     events: dict[int, set[tuple[str, int]]] = {}
     for row in rows:
-        events.setdefault(row["job_id"], set()).add((row["kind"], int(row["event"].removeprefix("gw-"))))
+        if row["kind"] != "group-done":
+            events.setdefault(row["job_id"], set()).add((row["kind"], int(row["event"].removeprefix("gw-"))))
         if row["state"] != "sent":
             found.lost.append(f"{row['event']} to {row['target']} is {row['state']}: {row['last_error']}")
     arrived = Counter((r.target, *one) for r in receipts for one in reported_in(r))
@@ -84,6 +87,30 @@ def _audit_job(
         if not times:
             found.lost.append(f"{target} never got job {job.job_id}: {job.end}")
         found.doubled += max(0, times - 1)
+
+
+def _audit_groups(
+    found: Findings,
+    groups: Sequence[str],
+    rows: Sequence[Mapping[str, Any]],
+    receipts: Sequence[Receipt],
+    targets: Sequence[str],
+) -> None:
+    """Each group was done once, and every target received that."""
+    done = {int(row["event"].removeprefix("gw-")) for row in rows if row["kind"] == "group-done"}
+    if len(done) != len(groups):
+        found.false.append(f"{len(groups)} groups have {len(done)} events: {sorted(done)}")
+    for target in targets:
+        arrived = {one for receipt in receipts if receipt.target == target for one in receipt.event_ids} & done
+        named = {group for group in groups if any(_names(receipt, target, group) for receipt in receipts)}
+        found.lost += [f"{target} never got gw-{event_id}" for event_id in sorted(done - arrived)]
+        found.lost += [f"{target} was not told about group {group}" for group in sorted({*groups} - named)]
+
+
+def _names(receipt: Receipt, target: str, group: str) -> bool:
+    words = f"GROUP DONE: {group}"
+    lines = [receipt.title, *receipt.body.splitlines()]
+    return receipt.target == target and any(re.search(rf"{re.escape(words)}\b", line) for line in lines)
 
 
 def _audit_history(found: Findings, jobs: Mapping[int, Life], records: JsonRecords) -> None:

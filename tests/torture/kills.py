@@ -28,11 +28,10 @@ from support.sink import Receipt, Sink
 from support.waiting import wait_until
 from support.warm import Call, WarmProcess
 from torture.audit import Findings, audit
-from torture.lives import Life, lives
+from torture.lives import JOBS_A_LIFE, Life, lives
 
 TARGETS = ("team", "mail")
-JOBS_A_LIFE = 4
-KINDS = ("take-look", "record", "transition", "take-send", "settle", "apply")
+KINDS = ("take-look", "record", "transition", "take-send", "settle", "apply", "group-done")
 COMMITS = [f"{moment} {kind}" for kind in KINDS for moment in doomed.MOMENTS]
 OUTSIDE = ["request in hand", "answer given", "send in hand", "send answered", "settle held up", "any moment"]
 POINTS = [*COMMITS, *OUTSIDE]
@@ -65,13 +64,13 @@ class Killing:
         doom = None
         if point in COMMITS:
             moment, kind = point.split(" ")
-            doom = moment, kind, 1 if kind == "apply" else self._chance.randint(1, 2)
+            doom = moment, kind, 1 if kind in ("apply", "group-done") else self._chance.randint(1, 2)
         else:
             self._arm(point, fresh[-1], scripts)
         for job_id, steps in scripts.items():
             self._gem.answers(job_id, *steps)
         self._jobs += fresh
-        self._installation.configure(watch=[job.job_id for job in self._jobs])
+        self._installation.configure(watch=[{"job": job.job_id, "group": job.group} for job in self._jobs])
         self._process = self._started(doom)
         if point == "any moment":
             time.sleep(
@@ -173,7 +172,13 @@ class Killing:
     def _all_told(self) -> bool:
         jobs = self._records.status()["jobs"]
         ended = len(jobs) == len(self._jobs) and all(job["finished"] for job in jobs)
-        return ended and not self._records.deliveries("pending")
+        return ended and not open_groups(self._store) and not self._records.deliveries("pending")
+
+
+def open_groups(store: Path) -> int:
+    with closing(sqlite3.connect(store)) as connection:
+        (number,) = connection.execute("SELECT count(*) FROM groups WHERE done_at IS NULL").fetchone()
+    return int(number)
 
 
 def kill_and_audit(folder: Path, seed: int, points: Sequence[str], *, warm: bool) -> tuple[list[str], Findings]:

@@ -11,6 +11,7 @@ from support.gem import Answer, document
 
 Step = str | dict[str, Any] | Answer
 
+JOBS_A_LIFE = 4
 _ENDS = ("SUCCESS", "FAILED")
 
 
@@ -20,6 +21,11 @@ class Life:
 
     job_id: int
     steps: tuple[Step, ...]
+
+    @property
+    def group(self) -> str:
+        """The jobs of one life of the program are a group."""
+        return f"life {(self.job_id - 1) // JOBS_A_LIFE}"
 
     @property
     def shown(self) -> list[str]:

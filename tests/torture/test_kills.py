@@ -7,6 +7,7 @@ from torture.kills import OUTSIDE, kill_and_audit
 
 SEED = 20260301
 POINTS = [*OUTSIDE, "before transition", "after transition", "after take-send", "before settle", "before record"]
+POINTS += [f"{moment} group-done" for moment in ("before", "after")]
 
 
 def test_kills_at_the_worst_moments_lose_and_invent_nothing(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable
 
 from gemwatch.demo.gem import BASE_PATH, KEY, TOKEN_PATH
-from gemwatch.demo.lives import Life
+from gemwatch.demo.lives import FOUND, GROUP, Life
 from gemwatch.demo.server import LOOPBACK
 
 TEAM_CHAT, DATA_MAIL = "team-chat", "data-mail"
@@ -23,6 +23,7 @@ api:
 poll:
   every: 1s
   not_found_after: 5
+  list_every: 2s
 notify:
   {team_chat}: {{url: "json://{there}/inbox/chat", on: all}}
   {data_mail}: {{url: "json://{there}/inbox/mail", on: [success, failed]}}
@@ -30,6 +31,10 @@ limits: {{running: auto}}
 gate: {{matched_min: 0.8, matched_drop_max: 0.05, roads_change_max: 0.2}}
 watch:
 {watches}
+discover:
+  - {{input: "nordic_*.parquet", name: "{{input}}", notify: [{team_chat}], group: {group}}}
+groups:
+  {group}: {{expect: {expect}, members: quiet}}
 store:
   url: sqlite:///gemwatch.db
 web:
@@ -50,6 +55,8 @@ def configuration(lives: Iterable[Life], *, port: int, web_port: int) -> str:
         team_chat=TEAM_CHAT,
         data_mail=DATA_MAIL,
         watches="\n".join(f"  - {_entry(life)}" for life in lives),
+        group=GROUP,
+        expect=len(FOUND),
         listen=f"{LOOPBACK}:{web_port}",
     )
 

@@ -2,9 +2,9 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -32,7 +32,10 @@ class _Moment:
 
 
 class Gem:
-    """Jobs that follow their scripts. `report` receives a sentence about what a client cannot see."""
+    """Jobs that follow their scripts. `report` receives a sentence about what a client cannot see.
+
+    `past`: the answers about earlier jobs, for the lists.
+    """
 
     def __init__(
         self,
@@ -40,6 +43,7 @@ class Gem:
         clock: Clock,
         report: Callable[[str], None] = lambda _: None,
         *,
+        past: Sequence[dict[str, Any]] = (),
         seed: int = SEED,
         faults: float = FAULTS,
     ) -> None:
@@ -50,7 +54,9 @@ class Gem:
         self._report = report
         self._chance = random.Random(seed)  # noqa: S311 (no secret: the same faults in every run)
         self._faults = faults
+        self._past = past
         self._first: dict[int, _Moment] = {}  # when each job was first asked for
+        self._begun = self._now()
         self._refused: set[str] = set()
 
     def routes(self) -> list[Route]:
@@ -94,12 +100,17 @@ class Gem:
     def _list(self, job_type: str | None) -> Response:
         if job_type is None:
             return _error(HTTPStatus.BAD_REQUEST, "job_type is required")
-        documents = filter(None, map(self._document, self._lives.values()))
+        documents = (*self._past, *filter(None, map(self._document, self._lives.values())))
         return JSONResponse({"jobs": [document for document in documents if document["job_type"] == job_type]})
 
     def _document(self, life: Life) -> dict[str, Any] | None:
         now = self._now()
         first = self._first.get(life.job_id, now)
+        if life.submitted is not None:
+            since = self._begun.monotonic + life.submitted
+            first = _Moment(self._begun.time + timedelta(seconds=life.submitted), since)
+        if now.monotonic < first.monotonic:
+            return None
         status = life.status(now.monotonic - first.monotonic)
         return None if status is None else life.document(status, first.time)
 

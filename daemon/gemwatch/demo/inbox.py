@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from gemwatch.core.kinds import JOB_EVENTS
 
+_OF_GROUP = re.compile(r"^(GROUP \w+): (\S+)", re.MULTILINE)
 _TOLD = re.compile(rf"^({'|'.join(kind.traits.outcome for kind in JOB_EVENTS)}): (?:.*\()?job (\d+)\b", re.MULTILINE)
 
 
@@ -24,9 +25,11 @@ class Letter:
     tone: str
 
     @property
-    def outcomes(self) -> list[tuple[str, int]]:
-        """The outcomes and jobs in it, read from its text: a summary has one per line."""
-        return [(outcome, int(job_id)) for outcome, job_id in _TOLD.findall(f"{self.title}\n{self.body}")]
+    def outcomes(self) -> list[tuple[str, int | str]]:
+        """The outcomes and jobs or groups in it, read from its text: a summary has one per line."""
+        text = f"{self.title}\n{self.body}"
+        jobs = [(outcome, int(job_id)) for outcome, job_id in _TOLD.findall(text)]
+        return [*jobs, *_OF_GROUP.findall(text)]
 
 
 class Inbox:

@@ -1,6 +1,7 @@
 """The demo's jobs: what happens to each, and how the GEM API describes it at any moment."""
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,11 +11,14 @@ from gemwatch.core.kinds import EventKind
 
 ROADS_A_SECOND = 24_000  # of a running job: what takes a real one hours takes seconds here
 A_RUN_BEFORE = 1000  # what the ids of two runs on the same input are apart
+RUNS, APART = 6, timedelta(days=7)  # earlier runs of each job
+GROUP = "nordic"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Life:
-    """A job's script, in seconds. It begins at the first request for the job, or `ahead` of that.
+    """A job's script, in seconds. It begins at the first request for the job, or `ahead` of that; if it is
+    `submitted`, so long after the API was started.
 
     `hidden`: the API does not know the job for so long; None: it never does. After that it is REQUESTED while
     `waiting`, IN_PROGRESS while `running` (a length of 0: a status that is never visible), and ends. Runs on
@@ -24,6 +28,7 @@ class Life:
     job_id: int
     name: str | None = None
     ahead: float = 0
+    submitted: float | None = None
     hidden: float | None = 0
     waiting: float = 0
     running: float = 0
@@ -32,6 +37,10 @@ class Life:
     notify: str | None = None
     usual: float | None = None
     matched: float | None = None
+
+    @property
+    def input_filename(self) -> str:
+        return f"{(self.name or f'roads {self.job_id}').lower().replace(' ', '_')}.parquet"
 
     def earlier(self, number: int) -> "Life":
         """An earlier run on the same input, without problems."""
@@ -42,6 +51,7 @@ class Life:
             job_id=self.job_id - number * A_RUN_BEFORE,
             waiting=round(self.waiting * chance.uniform(0.8, 1.25), 1),
             running=round(running * chance.uniform(0.92, 1.08), 1),
+            submitted=None,
             end=Status.SUCCESS,
             usual=None,
             matched=None,
@@ -67,7 +77,6 @@ class Life:
 
     def document(self, status: Status, first_asked: datetime) -> dict[str, Any]:
         """The answer to `GET /jobs/{job_id}` while the job has this status."""
-        stem = (self.name or f"roads {self.job_id}").lower().replace(" ", "_")
         done = status is Status.SUCCESS
         kind = (
             {"job_type": "LANE_LEVEL_MATCHING", "orbis_version": "25470.118"}
@@ -78,8 +87,8 @@ class Life:
         return {
             "job_id": self.job_id,
             "storage_id": "storage-001",
-            "input_filename": f"{stem}.parquet",
-            "result_filename": f"{stem}.results.parquet" if done else None,
+            "input_filename": self.input_filename,
+            "result_filename": self.input_filename.replace(".parquet", ".results.parquet") if done else None,
             **kind,
             "status": status.value,
             "requested_at": requested_at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
@@ -127,3 +136,20 @@ SPARE = (
     Life(job_id=123456709, name="Austria lanes", waiting=10, running=20, lanes=True),
     Life(job_id=123456710, name="Estonia roads", waiting=5, running=15, end=Status.FAILED),
 )
+FOUND = (
+    Life(job_id=123456721, name="Nordic Norway", submitted=1, waiting=4, running=13),
+    Life(job_id=123456722, name="Nordic Sweden", submitted=3, waiting=3, running=14),
+    Life(job_id=123456723, name="Nordic Iceland", submitted=5, waiting=3, running=7, end=Status.FAILED),
+    Life(job_id=123456724, name="Nordic Finland lanes", submitted=6, waiting=4, running=12, lanes=True),
+)
+
+
+def earlier_runs(lives: Iterable[Life], now: datetime) -> list[dict[str, Any]]:
+    """The answers about the earlier runs of these jobs, whose results the API still lists."""
+    runs = [
+        (life.earlier(number), number)
+        for life in lives
+        if life.running and not life.ahead
+        for number in range(RUNS, 0, -1)
+    ]
+    return [run.document(Status.SUCCESS, now - number * APART) for run, number in runs]

@@ -21,6 +21,11 @@ def sentence(entry: Mapping[str, Any], names: Names) -> str | None:
         case {"event": "config_applied", "watches": int(watches)}:
             jobs = formatting.counted(watches, "job", "jobs")
             text = f"daemon: configuration applied, {jobs} on the watch list"
+        case {"event": "runs_learned", "job_type": job_type, "runs": int(runs)}:
+            found = formatting.counted(runs, "earlier run", "earlier runs")
+            text = f"daemon: learned {found} from the list of {job_type} jobs"
+        case {"event": "job_discovered", "job_id": int(job), "rule": rule}:
+            text = f"{_job(job, names)}: found in the list by the rule {rule}"
         case {"event": "poll_not_found", "job_id": int(job)}:
             text = f"{_job(job, names)}: the API knows no such job (HTTP 404)"
         case {"event": "poll_failed", "job_id": int(job), "reason": reason}:

@@ -14,13 +14,13 @@ from gemwatch.adapters.store.database import open_to_read
 from gemwatch.adapters.store.reads.records import Records
 from gemwatch.adapters.store.reads.rows import JobRow
 from gemwatch.app.system_clock import SystemClock
+from gemwatch.core.job import Status
 from gemwatch.core.kinds import EventKind
 from gemwatch.demo.config import DATA_MAIL, PLACES, TEAM_CHAT, configuration
 from gemwatch.demo.daemon import Daemon, command, running
 from gemwatch.demo.gem import Gem
 from gemwatch.demo.inbox import Inbox, Letter
-from gemwatch.demo.lives import ADDED, LATE, SPARE, WATCHED, Life
-from gemwatch.demo.past import remember
+from gemwatch.demo.lives import ADDED, FOUND, GROUP, LATE, SPARE, WATCHED, Life, earlier_runs
 from gemwatch.demo.server import LOOPBACK, free_port, serving
 from gemwatch.demo.show import JobLine, Screen, Show
 
@@ -28,7 +28,7 @@ EDIT_AFTER, CUT_OFF_AFTER = 8.0, 9.0  # seconds until the watch list is edited, 
 LIMIT = 150.0  # seconds: it takes less than 50, but a busy machine is not a failure
 LATER_LIFE = 3600.0  # seconds of a token once the demo only keeps running: each renewal is a line
 
-Receipt = tuple[str, int, str]  # outcome, job, target
+Receipt = tuple[str, int | str, str]  # outcome, job or group, target
 
 
 class DemoError(Exception):
@@ -47,7 +47,10 @@ async def play(*, keep_running: bool, program: str) -> bool:
     show = Show(
         Screen(gone=stopped.set),
         SystemClock(),
-        {life.job_id: life.name for life in (*WATCHED, ADDED, *SPARE)},
+        {
+            **{life.job_id: life.name for life in (*WATCHED, ADDED, *SPARE)},
+            **{life.job_id: life.input_filename for life in FOUND},
+        },
         program,
     )
     with ExitStack() as stack:
@@ -79,7 +82,8 @@ class Play:
         self._show = show
         self._stopped = stopped
         self._all_arrived = asyncio.Event()
-        self._gem = Gem([*WATCHED, ADDED, *SPARE], SystemClock(), report=show.line)
+        lives, clock = [*WATCHED, ADDED, *SPARE, *FOUND], SystemClock()
+        self._gem = Gem(lives, clock, report=show.line, past=earlier_runs(lives, clock.now()))
         self._inbox = Inbox(PLACES, self._arrived, down_once=DATA_MAIL)
         self._expected = set(_expected([*WATCHED, ADDED]))
         self._received: Counter[Receipt] = Counter()
@@ -91,7 +95,6 @@ class Play:
             web_port = free_port()
             self._config.touch(0o600)  # it holds what would be secrets elsewhere
             self._config.write_text(configuration(WATCHED, port=port, web_port=web_port), encoding="utf-8")
-            remember(self._store, [*WATCHED, ADDED, *SPARE], SystemClock().now())
             page = f"http://{LOOPBACK}:{web_port}/"
             self._show.opening(self._config, page, jobs=len(WATCHED), keep_running=keep_running)
             self._show.command("run", "--config", self._config)
@@ -178,6 +181,7 @@ class Play:
     def _remarks(self) -> Iterator[str]:
         targets = ", ".join(f"{count} to {name}" for name, count in sorted(self._letters.items()))
         yield f"{self._letters.total()} messages arrived ({targets}), each exactly once."
+        yield f"One of them reported all {len(FOUND)} jobs of the group {GROUP}; only the failed one had its own."
         answers = self._gem.answered
         odd = ", ".join(f"{answers[code]} with HTTP {code}" for code in (401, 404, 500))
         yield f"The simulated API answered {answers.total()} requests: {odd}, the others with a job."
@@ -192,6 +196,8 @@ def _expected(lives: Iterable[Life]) -> Iterator[Receipt]:
         yield outcome, life.job_id, TEAM_CHAT
         if life.hidden is not None and life.notify is None:
             yield outcome, life.job_id, DATA_MAIL
+    yield EventKind.GROUP_DONE.traits.outcome, GROUP, TEAM_CHAT  # its successes are not sent one by one
+    yield from ((life.event.traits.outcome, life.job_id, TEAM_CHAT) for life in FOUND if life.end is Status.FAILED)
 
 
 def _end(job: JobRow) -> str:
@@ -201,4 +207,7 @@ def _end(job: JobRow) -> str:
 
 
 def _listed(receipts: Iterable[Receipt]) -> str:
-    return "; ".join(f"{outcome} of job {job_id} to {target}" for outcome, job_id, target in sorted(receipts))
+    return "; ".join(
+        f"{outcome} of {f'job {about}' if isinstance(about, int) else about} to {target}"
+        for outcome, about, target in sorted(receipts, key=str)
+    )

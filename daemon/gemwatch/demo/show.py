@@ -15,6 +15,7 @@ from rich.text import Text
 
 from gemwatch.core.clock import Clock
 from gemwatch.demo.inbox import Letter
+from gemwatch.demo.lives import GROUP
 from gemwatch.demo.narrate import Names, sentence
 
 _COLOURS = {"success": "green", "failure": "red", "warning": "yellow", "info": "cyan"}  # by Apprise's word
@@ -69,7 +70,8 @@ class Show:
         )
         for point in (
             "The target team-chat receives everything, data-mail only successes and failures.",
-            "Six earlier runs of each job are in the store, so gemwatch can estimate its end.",
+            "The API lists six earlier runs of each job. The new store learns from them, for estimates.",
+            "A rule finds four more jobs in that list. They are a group, which is reported as one; one fails.",
             "One job runs far longer than its earlier runs did, one matches fewer roads, one fails.",
             "One job has ended before its first poll, one appears late, one does not exist.",
             "The API answers HTTP 500 now and then; mail and login fail once each.",
@@ -138,7 +140,7 @@ class Show:
 
     def goes_on(self, config: Path, page: str, spare: Sequence[int]) -> None:
         self._print("\nThe daemon keeps running until Ctrl-C. In another terminal, in this folder, try:", "bold")
-        for words in (["status"], ["status", "--follow"], ["history"], ["watch", str(spare[0])]):
+        for words in (["status"], ["status", "--group", GROUP], ["discover"], ["history"], ["watch", str(spare[0])]):
             self._print(f"  {self._program} {shlex.join([*words, '--config', str(config)])}", wrap=False)
         self._print(f"Jobs that exist and are not watched yet: {', '.join(map(str, spare))}. The page: {page}\n")
 

@@ -56,7 +56,7 @@ class Gem:
         self._faults = faults
         self._past = past
         self._first: dict[int, _Moment] = {}  # when each job was first asked for
-        self._begun = self._now()
+        self._begun: _Moment | None = None  # the first list: rules are in force by then
         self._refused: set[str] = set()
 
     def routes(self) -> list[Route]:
@@ -100,6 +100,7 @@ class Gem:
     def _list(self, job_type: str | None) -> Response:
         if job_type is None:
             return _error(HTTPStatus.BAD_REQUEST, "job_type is required")
+        self._begun = self._begun or self._now()
         documents = (*self._past, *filter(None, map(self._document, self._lives.values())))
         return JSONResponse({"jobs": [document for document in documents if document["job_type"] == job_type]})
 
@@ -107,6 +108,8 @@ class Gem:
         now = self._now()
         first = self._first.get(life.job_id, now)
         if life.submitted is not None:
+            if self._begun is None:
+                return None
             since = self._begun.monotonic + life.submitted
             first = _Moment(self._begun.time + timedelta(seconds=life.submitted), since)
         if now.monotonic < first.monotonic:

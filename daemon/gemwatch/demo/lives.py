@@ -18,7 +18,7 @@ GROUP = "nordic"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Life:
     """A job's script, in seconds. It begins at the first request for the job, or `ahead` of that; if it is
-    `submitted`, so long after the API was started.
+    `submitted`, so long after the first list.
 
     `hidden`: the API does not know the job for so long; None: it never does. After that it is REQUESTED while
     `waiting`, IN_PROGRESS while `running` (a length of 0: a status that is never visible), and ends. Runs on

@@ -14,6 +14,7 @@ from bench.crowds import crowds, files, rows
 from bench.estimates import estimates
 from bench.figures import Figure, Machine, as_json, table
 from bench.idle import idle
+from bench.lists import lists
 from bench.machine import machine
 from bench.messages import single, storm
 from bench.paced import paced
@@ -42,6 +43,7 @@ PARTS: dict[str, Part] = {
     "storm": storm,
     "size": size,
     "sweep": sweep,
+    "lists": lists,
     "estimates": estimates,
     "crowds": crowds,
     "rows": rows,

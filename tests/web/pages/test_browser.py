@@ -16,6 +16,7 @@ from support.daemon import Daemon, Installation
 from support.gem import ScriptedGem, document
 from support.inbox import Inbox
 from support.waiting import PATIENCE, wait_until
+from support.warm import WarmDaemon
 
 pytestmark = needs_chromium
 expect.set_options(timeout=PATIENCE * 1000)
@@ -34,11 +35,11 @@ class World:
         self.base = f"http://127.0.0.1:{self.installation.port}"
         self._last = 900
 
-    def watch(self, status: str, name: str, **details: str) -> int:
+    def watch(self, status: str, name: str, group: str | None = None, **details: str) -> int:
         """Watch another job, which is polled every second."""
         self._last += 1
         self.gem.answers(self._last, document(self._last, status, **details))
-        self._watch.append({"job": self._last, "name": name, "every": "1s"})
+        self._watch.append({"job": self._last, "name": name, "every": "1s", **({"group": group} if group else {})})
         self.installation.configure(watch=self._watch)
         wait_until(lambda: self.gem.asked(self._last), "its first poll")
         return self._last
@@ -48,7 +49,7 @@ class World:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with ScriptedGem() as gem, Inbox() as inbox:
         world = World(tmp_path_factory.mktemp("world"), gem, inbox)
-        with world.installation.daemon():
+        with WarmDaemon(world.installation):
             yield world
 
 
@@ -141,6 +142,20 @@ def test_filter_sort_and_open_a_job(show: Open) -> None:
     expect(page.get_by_role("heading", name="Deliveries")).to_be_visible()
 
 
+def test_group_moves_while_its_page_is_open(world: World, show: Open) -> None:
+    job_id = world.watch("IN_PROGRESS", "Grouped", group="pilot")
+    page = show("/groups")
+    page.get_by_role("link", name="pilot").click()
+    is_live(page)
+    expect(page.locator(".lead")).to_contain_text("0 of 1 job finished")
+    world.gem.answers(job_id, "FAILED")
+    expect(page.locator(".lead")).to_contain_text("1 of 1 job finished")
+    expect(page.locator(".title .badge")).to_have_text("Done, 1 failed")
+    page.get_by_role("link", name="Grouped").click()
+    page.get_by_role("link", name="pilot").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("pilot")
+
+
 def test_keyboard_alone_reaches_a_job(show: Open) -> None:
     page = show("/?q=netherlands")
     page.keyboard.press("Tab")
@@ -183,10 +198,25 @@ def test_page_works_without_javascript(show: Open) -> None:
     expect(page.locator("tbody tr")).to_have_count(1)
     page.get_by_role("link", name="Denmark weekly").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Denmark weekly")
+    page.get_by_role("link", name=scene.RELEASE).click()
+    expect(page.locator("tbody tr")).to_have_count(7)
+    page.get_by_role("searchbox").fill("denmark")
+    page.get_by_role("button", name="Search").click()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page.get_by_role("heading", level=1)).to_have_text(scene.RELEASE)
 
 
 @pytest.mark.parametrize(
-    "path", ["/", f"/jobs/{DENMARK}", f"/jobs/{NETHERLANDS}", "/deliveries", "/?q=nothing+like+it"]
+    "path",
+    [
+        "/",
+        f"/jobs/{DENMARK}",
+        f"/jobs/{NETHERLANDS}",
+        "/deliveries",
+        "/?q=nothing+like+it",
+        "/groups",
+        f"/?group={scene.RELEASE}",
+    ],
 )
 def test_pages_are_accessible_on_desk_and_phone(show: Open, path: str) -> None:
     page = show(path, viewport=PHONE)
@@ -207,7 +237,7 @@ def assert_accessible(page: Page) -> None:
 def test_login_and_error_pages_are_accessible(installation: Installation, gem: ScriptedGem, browser: Browser) -> None:
     installation.configure(web={"listen": f"127.0.0.1:{installation.port}", "token": "vK3r9TqLw8ZsXb2n"})
     base = f"http://127.0.0.1:{installation.port}"
-    with installation.daemon(), context_of(browser, base, viewport=PHONE) as (context, _):
+    with WarmDaemon(installation), context_of(browser, base, viewport=PHONE) as (context, _):
         page = context.new_page()
         page.goto("/no/such/page")
         expect(page).to_have_url(re.compile("/login"))
@@ -240,14 +270,14 @@ def test_page_follows_a_restarted_daemon(installation: Installation, gem: Script
     installation.configure(watch=[{"job": 7, "name": "Weekly"}])
     with context_of(browser, f"http://127.0.0.1:{installation.port}") as (context, _):
         page = context.new_page()
-        with installation.daemon() as daemon:
+        with WarmDaemon(installation) as daemon:
             page.goto("/")
             is_live(page)
             expect(page.locator("#job-7 .badge")).to_have_text("Running")
             stop(daemon)
         expect(page.locator("#live")).to_have_text("Reconnecting")
         gem.answers(7, "SUCCESS")
-        with installation.daemon():
+        with WarmDaemon(installation):
             is_live(page)
             expect(page.locator("#job-7 .badge")).to_have_text("Succeeded")
             page.goto("about:blank")
@@ -259,7 +289,7 @@ def test_ended_session_leads_to_the_login_and_back(
     token = "a-token-for-the-page"
     gem.answers(7, "REQUESTED")
     installation.configure(watch=[7], web={"listen": f"127.0.0.1:{installation.port}", "token": token})
-    with installation.daemon(), context_of(browser, f"http://127.0.0.1:{installation.port}") as (context, _):
+    with WarmDaemon(installation), context_of(browser, f"http://127.0.0.1:{installation.port}") as (context, _):
         page = context.new_page()
         page.goto("/?q=7")
         for _ in range(2):

@@ -32,7 +32,7 @@ gate: {{matched_min: 0.8, matched_drop_max: 0.05, roads_change_max: 0.2}}
 watch:
 {watches}
 discover:
-  - {{input: "nordic_*.parquet", name: "{{input}}", notify: [{team_chat}], group: {group}}}
+  - {{input: "nord_*.parquet", name: "{{input}}", notify: [{team_chat}], group: {group}}}
 groups:
   {group}: {{expect: {expect}, members: quiet}}
 store:

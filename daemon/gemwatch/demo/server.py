@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+import random
 from collections.abc import AsyncIterator, Iterator, Sequence
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from gemwatch.web.http.server import bind
+from gemwatch.web.http.server import WebError, bind
 
 LOOPBACK = "127.0.0.1"
 
@@ -45,7 +46,13 @@ class _Server(uvicorn.Server):
 
 
 def free_port() -> int:
-    """A port that is free at this moment."""
-    with bind(LOOPBACK, 0) as sock:
-        port: int = sock.getsockname()[1]
-    return port
+    """A port that is free at this moment, below those (from 32768 on) that the system gives to connections.
+
+    Raises WebError if none of the last hundred that were tried is free.
+    """
+    first, *others = random.SystemRandom().sample(range(20_000, 32_000), 100)
+    for port in others:
+        with contextlib.suppress(WebError), bind(LOOPBACK, port):
+            return port
+    with bind(LOOPBACK, first):
+        return first

@@ -16,7 +16,6 @@ from support.daemon import Daemon, Installation
 from support.gem import ScriptedGem, document
 from support.inbox import Inbox
 from support.waiting import PATIENCE, wait_until
-from support.warm import WarmDaemon
 
 pytestmark = needs_chromium
 expect.set_options(timeout=PATIENCE * 1000)
@@ -49,7 +48,7 @@ class World:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with ScriptedGem() as gem, Inbox() as inbox:
         world = World(tmp_path_factory.mktemp("world"), gem, inbox)
-        with WarmDaemon(world.installation):
+        with world.installation.daemon():
             yield world
 
 
@@ -237,7 +236,7 @@ def assert_accessible(page: Page) -> None:
 def test_login_and_error_pages_are_accessible(installation: Installation, gem: ScriptedGem, browser: Browser) -> None:
     installation.configure(web={"listen": f"127.0.0.1:{installation.port}", "token": "vK3r9TqLw8ZsXb2n"})
     base = f"http://127.0.0.1:{installation.port}"
-    with WarmDaemon(installation), context_of(browser, base, viewport=PHONE) as (context, _):
+    with installation.daemon(), context_of(browser, base, viewport=PHONE) as (context, _):
         page = context.new_page()
         page.goto("/no/such/page")
         expect(page).to_have_url(re.compile("/login"))
@@ -270,14 +269,14 @@ def test_page_follows_a_restarted_daemon(installation: Installation, gem: Script
     installation.configure(watch=[{"job": 7, "name": "Weekly"}])
     with context_of(browser, f"http://127.0.0.1:{installation.port}") as (context, _):
         page = context.new_page()
-        with WarmDaemon(installation) as daemon:
+        with installation.daemon() as daemon:
             page.goto("/")
             is_live(page)
             expect(page.locator("#job-7 .badge")).to_have_text("Running")
             stop(daemon)
         expect(page.locator("#live")).to_have_text("Reconnecting")
         gem.answers(7, "SUCCESS")
-        with WarmDaemon(installation):
+        with installation.daemon():
             is_live(page)
             expect(page.locator("#job-7 .badge")).to_have_text("Succeeded")
             page.goto("about:blank")
@@ -289,7 +288,7 @@ def test_ended_session_leads_to_the_login_and_back(
     token = "a-token-for-the-page"
     gem.answers(7, "REQUESTED")
     installation.configure(watch=[7], web={"listen": f"127.0.0.1:{installation.port}", "token": token})
-    with WarmDaemon(installation), context_of(browser, f"http://127.0.0.1:{installation.port}") as (context, _):
+    with installation.daemon(), context_of(browser, f"http://127.0.0.1:{installation.port}") as (context, _):
         page = context.new_page()
         page.goto("/?q=7")
         for _ in range(2):

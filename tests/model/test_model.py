@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from gemwatch.adapters.store.listings import FEWEST
-from gemwatch.adapters.store.tables import events, groups, rules, watches
+from gemwatch.adapters.store.tables import watches
 from gemwatch.core.job import is_end
 from gemwatch.core.settings import Place, Problem, Settings
 from support.postgresql import new_database
@@ -33,7 +33,6 @@ EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "0"))
 pytestmark = pytest.mark.timeout(3600 if EXAMPLES else 300)  # one test is the whole run
 TARGETS = ("team", "mail")
 JOBS = st.integers(1, 6)
-FOUND = st.integers(201, 206)  # jobs that the rule finds, if they are submitted
 CROWD = range(101, 101 + FEWEST)  # enough to be listed
 
 
@@ -46,9 +45,7 @@ class Gemwatch(RuleBasedStateMachine):
         self.world = World(VirtualClock(self.loop), random.Random(seed))
         self.watched: set[int] = set(CROWD if crowd else ())
         self.world.jobs = {job_id: Job(job_id=job_id) for job_id in self.watched}
-        self.adaptive, self.sweep, self.rule = adaptive, crowd, True
-        self.excluded: set[int] = set()
-        self.additions = Counter[str]()  # by group: how often it may have been opened
+        self.adaptive, self.sweep = adaptive, crowd
         self.allowed: dict[int, str | None] = {}
         self.crashed = False
         self._begin()
@@ -61,29 +58,7 @@ class Gemwatch(RuleBasedStateMachine):
         if job_id not in self.watched:
             self.allowed[job_id] = self._row(job_id).get("last_polled_at")
             self.watched.add(job_id)
-            self.additions["named"] += 1
             self._edit()
-
-    @rule(job_id=FOUND)
-    def a_job_is_submitted(self, job_id: int) -> None:
-        if job_id not in self.world.jobs:
-            self.world.jobs[job_id] = Job(job_id=job_id, requested_at=self.world.clock.now())
-            self.additions["found"] += 1
-
-    @rule(job_id=FOUND)
-    def a_found_job_is_unwatched(self, job_id: int) -> None:
-        if self._row(job_id).get("watched"):
-            with self.life.discoveries.excluding([job_id], self.world.clock.now()):
-                self.excluded.add(job_id)
-
-    @rule(on=st.booleans())
-    def the_rule_is_edited(self, *, on: bool) -> None:
-        self.rule = on
-        self._edit()
-
-    @rule(lists=st.sampled_from(["good", "good", "poor", "empty", "broken"]))
-    def lists_change(self, lists: str) -> None:
-        self.world.lists = lists
 
     @rule(job_id=JOBS)
     def unwatch(self, job_id: int) -> None:
@@ -102,7 +77,7 @@ class Gemwatch(RuleBasedStateMachine):
         self.adaptive, self.sweep = adaptive, sweep
         self._edit()
 
-    @rule(job_id=JOBS | FOUND, success=st.booleans())
+    @rule(job_id=JOBS, success=st.booleans())
     def a_job_moves_on(self, job_id: int, *, success: bool) -> None:
         job = self.world.jobs.get(job_id)
         if job is None or is_end(job.status) or (job.ends and self._row(job_id).get("status") != job.status):
@@ -118,7 +93,7 @@ class Gemwatch(RuleBasedStateMachine):
             self.unwatch(job_id)
             self.watch(job_id)
 
-    @rule(job_id=JOBS | FOUND, answer=st.sampled_from(["normal", "missing", "broken", "nonsense"]))
+    @rule(job_id=JOBS, answer=st.sampled_from(["normal", "missing", "broken", "nonsense"]))
     def answers_change(self, job_id: int, answer: str) -> None:
         if job_id in self.world.jobs:
             self.world.jobs[job_id].answer = answer
@@ -167,21 +142,9 @@ class Gemwatch(RuleBasedStateMachine):
         ended = {row["job_id"] for row in self.life.records.status()["jobs"] if row["finished"]}
         with self.life.engine.begin() as connection:
             due = {row.job_id: row.due_at for row in connection.execute(sa.select(watches))}
-        for job_id in (self.watched | self._found()) - ended:
+        for job_id in self.watched - ended:
             assert due[job_id] is not None
             assert due[job_id] <= latest
-
-    @invariant()
-    def only_what_the_list_or_the_rule_names_is_watched(self) -> None:
-        submitted = {job_id for job_id, job in self.world.jobs.items() if job.requested_at is not None}
-        assert self._found() <= submitted - self.excluded
-
-    @invariant()
-    def a_group_is_reported_once_per_opening_at_most(self) -> None:
-        with self.life.engine.begin() as connection:
-            rows = connection.execute(sa.select(events.c.facts).where(events.c.kind == "group-done")).scalars().all()
-        done = Counter(facts["group"] for facts in rows)
-        assert all(times <= self.additions[group] for group, times in done.items())
 
     @invariant()
     def what_is_pending_is_due(self) -> None:
@@ -233,46 +196,20 @@ class Gemwatch(RuleBasedStateMachine):
         """After everything has recovered, every end is reported and every service event is over."""
         self.world.api, self.world.login, self.world.locked = "normal", True, False
         self.world.targets.update(team="up", mail="up")
-        self.world.lists, self.world.settled = "good", True
         for job in self.world.jobs.values():
             job.answer = "normal"
         self.watch(99)  # without a job to poll, gemwatch could not see the recovery of the login
         self._do(self.life.go_on((HORIZON + EVERY * 2).total_seconds()))
         self.nothing_that_was_promised_is_broken()
         history = self.life.records.history()
-        for job_id in self.watched | self._to_be_found():
+        for job_id in self.watched:
             job = self.world.jobs[job_id]
             assert self._row(job_id)["status"] == job.status
             assert sum(row["job_id"] == job_id and is_end(row["to"]) for row in history) == job.ends
         assert [row for row in self.life.records.deliveries() if row["state"] != "sent"] == []
-        self._every_done_group_is_closed()
         for kind in ("login", "api"):
             sent = Counter(row["target"] for row in self.life.records.deliveries() if row["kind"] == kind)
             assert all(times % 2 == 0 for times in sent.values()), f"{kind} began or ended without the other"
-
-    def _to_be_found(self) -> set[int]:
-        """The submitted jobs that the rule has to find: those that ended before it was first applied are not."""
-        if not self.rule:
-            return set()
-        with self.life.engine.begin() as connection:
-            applied = connection.execute(sa.select(rules.c.applied_at)).scalar_one()
-        submitted = {
-            one.job_id for one in self.world.jobs.values() if one.requested_at and one.requested_at > applied
-        }
-        return submitted - self.excluded
-
-    def _every_done_group_is_closed(self) -> None:
-        with self.life.engine.begin() as connection:
-            open_ones = set(connection.execute(sa.select(groups.c.name).where(groups.c.done_at.is_(None))).scalars())
-            members = connection.execute(sa.select(watches.c.group_name, watches.c.status)).all()
-        for group in open_ones:
-            assert not all(is_end(row.status) for row in members if row.group_name == group), group
-
-    def _found(self) -> set[int]:
-        """The jobs that the rule watches."""
-        with self.life.engine.begin() as connection:
-            query = sa.select(watches.c.job_id).where(watches.c.watched, watches.c.rule.is_not(None))
-            return set(connection.execute(query).scalars())
 
     def _begin(self) -> None:
         self.world.begin_life()
@@ -290,7 +227,7 @@ class Gemwatch(RuleBasedStateMachine):
         self._do(self.life.edit(Loaded(settings=self._settings())))
 
     def _settings(self) -> Settings:
-        return settings_of(self.place, self.watched, adaptive=self.adaptive, sweep=self.sweep, rule=self.rule)
+        return settings_of(self.place, self.watched, adaptive=self.adaptive, sweep=self.sweep)
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
         self.loop.run_until_complete(work)

@@ -20,7 +20,7 @@ from gemwatch.app.metrics import Metrics
 from gemwatch.core.events import Target
 from gemwatch.core.limits import Limits
 from gemwatch.core.polls.decide import LOST_EVERY
-from gemwatch.core.settings import ApiSettings, Loaded, Place, PollSettings, Rule, Settings, StoreSettings, Watch
+from gemwatch.core.settings import ApiSettings, Loaded, Place, PollSettings, Settings, StoreSettings, Watch
 from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.health_monitor import HealthMonitor
 from gemwatch.engine.loops import build_loops
@@ -34,20 +34,13 @@ LIMIT = timedelta(minutes=3)  # of running: some jobs pass it and some do not
 HORIZON = LOST_EVERY * 1.2 + timedelta(minutes=1)
 
 
-RULE = Rule(input="found_*", requested_within=timedelta(days=365), watch=Watch(job_id=0, group="found"))
-GROUP = "named"  # of the jobs with small ids
-
-
-def settings_of(
-    store: Place, job_ids: set[int], *, adaptive: bool = False, sweep: bool = False, rule: bool = False
-) -> Settings:
+def settings_of(store: Place, job_ids: set[int], *, adaptive: bool = False, sweep: bool = False) -> Settings:
     return Settings(
         api=ApiSettings(key="key", max_in_flight=AT_ONCE, max_rate=RATE),
         store=StoreSettings(place=store / "gemwatch.db" if isinstance(store, Path) else store),
         poll=PollSettings(every=EVERY, adaptive=adaptive, sweep=sweep),
         targets=tuple(Target(name=name, url=f"json://{name}") for name in ("team", "mail")),
-        watches=tuple(Watch(job_id=one, group=GROUP if one < 4 else None) for one in sorted(job_ids)),
-        discover=(RULE,) if rule else (),
+        watches=tuple(Watch(job_id=job_id) for job_id in sorted(job_ids)),
         limits=Limits(running=LIMIT),
     )
 
@@ -69,7 +62,6 @@ class Life:
         self.records, housekeeping = JsonRecords(self.engine), Housekeeping(self.engine)
         housekeeping.release_claims()
         housekeeping.pull_back(world.clock.now(), world.clock.now() + HORIZON)
-        self.discoveries = Discoveries(self.engine)
         store, database, metrics, clock = (
             Store(self.engine, settings.targets),
             Database(world),
@@ -90,7 +82,7 @@ class Life:
             health_monitor=self.health_monitor,
             store=store,
             listings=Listings(self.engine),
-            discoveries=self.discoveries,
+            discoveries=Discoveries(self.engine),
             learning=Learning(self.engine),
             watch_list=WatchList(self.engine),
             housekeeping=housekeeping,

@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from http import HTTPStatus
 from typing import ParamSpec, TypeVar
 
@@ -36,7 +36,6 @@ class Job:
     answer: str = "normal"  # normal | missing | broken | nonsense
     answered: list[str] = field(default_factory=list)
     ends: int = 0
-    requested_at: datetime | None = None  # of a job that a rule finds
 
 
 class World:
@@ -52,8 +51,6 @@ class World:
         self.pause: timedelta | None = timedelta(seconds=30)  # that a 429 asks for
         self.login = True
         self.locked = False
-        self.settled = False  # nothing fails any more
-        self.lists = "good"  # good | poor | empty | broken
         self.targets = {"team": "up", "mail": "up"}  # up | down | unsure
         self.breaches: list[str] = []
         self.life = 0
@@ -92,7 +89,7 @@ class Api:
                 world.in_flight -= 1
 
     async def list_jobs(self, job_type: str, token: str, page: str | None = None) -> Listed:
-        """Lists lack jobs, and say of some what was so before; poor ones contradict every job."""
+        """Lists lack jobs, and say of some what was so before."""
         world = self._world
         self._check(None)
         life = world.life
@@ -101,23 +98,13 @@ class Api:
             await asyncio.sleep(world.chance.choice((0.1, 2.5)))
             if (failure := self._failure()) is not None:
                 return failure
-            if world.lists == "broken":
-                return Failed(
-                    at=world.clock.now(), sent_at=world.clock.now(), reason="the list is not JSON", bad=True
-                )
-            share = {"good": 1.0 if world.settled else 0.9, "poor": 0.5, "empty": 0.0}[world.lists]
-            listed = (job for job in world.jobs.values() if world.chance.random() < share)
-            entries = (_entry(job, self._listed_status(job), job_type) for job in listed)
-            jobs = {entry.job_id: entry for entry in entries}
+            listed = (job for job in world.jobs.values() if world.chance.random() < 0.9)
+            statuses = {job.job_id: world.chance.choice([*job.answered[-1:], job.status]) for job in listed}
+            jobs = {job_id: _entry(job_id, status, job_type) for job_id, status in statuses.items()}
             return Listing(at=world.clock.now(), job_type=job_type, jobs=jobs)
         finally:
             if world.life == life:
                 world.in_flight -= 1
-
-    def _listed_status(self, job: Job) -> str:
-        if self._world.lists == "poor":
-            return self._world.chance.choice(["REQUESTED", "IN_PROGRESS", "SUCCESS", "FAILED", "PAUSED"])
-        return self._world.chance.choice([*job.answered[-1:], job.status])
 
     async def close(self) -> None:
         pass
@@ -261,12 +248,5 @@ class Database:
         return result
 
 
-def _entry(job: Job, status: str, job_type: str) -> JobDetails:
-    found = job.requested_at and f"found_{job.job_id}"
-    return JobDetails(
-        job_id=job.job_id,
-        status=status,
-        job_type=job_type,
-        input_filename=found,
-        requested_at=job.requested_at,
-    )
+def _entry(job_id: int, status: str, job_type: str) -> JobDetails:
+    return JobDetails(job_id=job_id, status=status, job_type=job_type)

@@ -27,7 +27,7 @@ from support.json_records import JsonRecords
 from support.sink import Receipt, Sink
 from support.waiting import wait_until
 from support.warm import Call, WarmProcess
-from torture.audit import Findings, audit
+from torture.audit import Findings, audit, audit_groups
 from torture.lives import JOBS_A_LIFE, Life, lives
 
 TARGETS = ("team", "mail")
@@ -93,7 +93,10 @@ class Killing:
             assert daemon.stop() == 0
         with closing(sqlite3.connect(self._store)) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        return audit(self._jobs, self._records, self._sink.receipts, TARGETS, self._settled)
+        found = audit(self._jobs, self._records, self._sink.receipts, TARGETS, self._settled)
+        groups = {job.group for job in self._jobs}
+        audit_groups(found, groups, self._records.deliveries(), self._sink.receipts, TARGETS)
+        return found
 
     def _arm(self, point: str, job: Life, scripts: dict[int, list[Any]]) -> None:
         """Have the world end the program once it comes to this point."""

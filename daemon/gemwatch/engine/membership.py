@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
-from datetime import datetime
 
 import structlog
 
@@ -66,11 +65,6 @@ class Membership:
     def replicas(self) -> tuple[Replica, ...]:
         """The replicas that live, with this one; none on SQLite."""
         return () if self._last is None else self._last.replicas
-
-    @property
-    def refreshed_at(self) -> datetime | None:
-        """The database's time at the last refresh."""
-        return None if self._last is None else self._last.now
 
     @property
     def fresh(self) -> bool:

@@ -11,7 +11,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from gemwatch.adapters.store.database import Writer, open_to_read
-from gemwatch.adapters.store.databases.leases import holder_of
 from gemwatch.adapters.store.databases.replicas import live_replicas
 from gemwatch.adapters.store.files import StoreError
 from gemwatch.adapters.store.reads.json_shapes import as_text, replicas_json
@@ -26,11 +25,7 @@ from gemwatch.core.work import DeliveryState
 def writer_of(place: Place) -> Writer | None:
     """The daemon that uses the store, by its lock or lease; None if there is none. Of several, the one that leads."""
     if isinstance(place, Postgresql):
-        try:
-            engine = open_to_read(place)
-            return holder_of(engine) or next((_writer(one) for one in replicas_in(place)), None)
-        except (StoreError, sa.exc.DatabaseError):
-            return None  # what is wrong shows when the store is read
+        return _leader(replicas_in(place))
     path = Path(f"{place.resolve()}.lock")
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -54,14 +49,20 @@ def replicas_in(place: Place) -> Sequence[Replica]:
     if not isinstance(place, Postgresql):
         return ()
     try:
-        with open_to_read(place).begin() as connection:
-            return live_replicas(connection)
+        engine = open_to_read(place)
+        try:
+            with engine.begin() as connection:
+                return live_replicas(connection)
+        finally:
+            engine.dispose()
     except (StoreError, sa.exc.DatabaseError):
-        return ()
+        return ()  # what is wrong shows when the store is read
 
 
-def _writer(replica: Replica) -> Writer:
-    return Writer(pid=replica.pid, host=replica.host)
+def _leader(replicas: Sequence[Replica]) -> Writer | None:
+    """The one that leads, else the oldest."""
+    first = min(replicas, key=lambda one: not one.leader, default=None)
+    return None if first is None else Writer(pid=first.pid, host=first.host)
 
 
 def facts_of(place: Place) -> dict[str, Any]:
@@ -72,14 +73,15 @@ def facts_of(place: Place) -> dict[str, Any]:
     engine = open_to_read(place)
     try:
         schema = revision_of(engine)
-        writer = writer_of(place)
+        replicas = replicas_in(place)
+        writer = _leader(replicas) if isinstance(place, Postgresql) else writer_of(place)
         return {
             **(_database(engine, place) if isinstance(place, Postgresql) else _file(place)),
             "schema": schema,
             "schema_read": REVISION,
             "daemon": writer and writer.pid,
             "daemon_host": writer and writer.host,
-            "replicas": replicas_json(replicas_in(place)),
+            "replicas": replicas_json(replicas),
             "counts": _counts(engine) if schema == REVISION else None,
         }
     finally:

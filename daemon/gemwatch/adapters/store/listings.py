@@ -9,12 +9,11 @@ import sqlalchemy as sa
 
 from gemwatch.adapters.store import dialects
 from gemwatch.adapters.store.database import leading, relaxed
-from gemwatch.adapters.store.tables import microseconds, watches
+from gemwatch.adapters.store.tables import MICROSECOND, microseconds, watches
 from gemwatch.core.job import ENDS
 from gemwatch.core.limits import GRACE
 from gemwatch.core.listing import Listing, Swept
 
-_MICROSECOND = timedelta(microseconds=1)
 FEWEST = 20  # jobs of one type: for fewer jobs, reading a list with thousands of others does not pay off
 _INT = sa.BigInteger()
 _bind = sa.bindparam
@@ -130,19 +129,19 @@ class Listings:
             "listed": json.dumps(list(listing.statuses().items())),
             "_job_type": listing.job_type,
             "_sent_at": microseconds(sent_at),
-            "_every": every // _MICROSECOND,
+            "_every": every // MICROSECOND,
         }
         polls = {**values, "_at": microseconds(listing.at)}
         recent = max(_RECENT, 3 * every)  # the next list after an end may still lack it
         with self._engine.begin() as connection:
-            behind = connection.execute(_BEHIND, {**values, "recent": recent // _MICROSECOND}).scalar_one()
+            behind = connection.execute(_BEHIND, {**values, "recent": recent // MICROSECOND}).scalar_one()
             if behind > _FEW_BEHIND:
                 return Swept(behind=behind, last=after)
             chosen = {"job_type": listing.job_type, "every": every}
             turn = list(connection.execute(_IN_TURN, {**chosen, "after": after, "many": many}).scalars())
             turn += connection.execute(_IN_TURN, {**chosen, "after": 0, "many": many - len(turn)}).scalars()
             connection.execute(
-                _UNCHANGED, {**polls, "grace": GRACE // _MICROSECOND, "turn": json.dumps([[one] for one in turn])}
+                _UNCHANGED, {**polls, "grace": GRACE // MICROSECOND, "turn": json.dumps([[one] for one in turn])}
             )
             due = connection.execute(_CHANGED, polls).rowcount
         return Swept(due=due, last=turn[-1] if turn else 0)

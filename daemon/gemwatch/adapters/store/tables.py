@@ -7,12 +7,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+MICROSECOND = timedelta(microseconds=1)
 
 
 def microseconds(time: datetime) -> int:
     """A time in the store's form: whole microseconds since 1970 UTC."""
-    return (time - EPOCH) // _MICROSECOND
+    return (time - EPOCH) // MICROSECOND
 
 
 class Time(sa.TypeDecorator[datetime]):
@@ -46,7 +46,7 @@ class Span(sa.TypeDecorator[timedelta]):
 
     def process_bind_param(self, value: timedelta | None, dialect: Dialect) -> int | None:
         _ = dialect
-        return None if value is None else value // _MICROSECOND
+        return None if value is None else value // MICROSECOND
 
     def process_result_value(self, value: Any, dialect: Dialect) -> timedelta | None:
         _ = dialect

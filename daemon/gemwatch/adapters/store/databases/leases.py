@@ -8,7 +8,6 @@ import secrets
 import socket
 import time
 from collections.abc import Collection
-from datetime import timedelta
 from typing import Any, Self
 
 import sqlalchemy as sa
@@ -19,20 +18,20 @@ from gemwatch.adapters.store import dialects
 from gemwatch.adapters.store.database import AlreadyRunningError, Writer
 from gemwatch.adapters.store.databases import postgresql
 from gemwatch.adapters.store.files import StoreError
-from gemwatch.adapters.store.tables import leases, replicas
+from gemwatch.adapters.store.tables import MICROSECOND, Time, leases, replicas
 from gemwatch.core.settings import Postgresql
 from gemwatch.core.sharing.replicas import DEAD_AFTER, LEASE
 
 LEADER = "leader"
 _COMMAND = "command"  # the lease of a command that daemons must stay away from
 _PAUSE = 0.5  # seconds between two reads of the row of a daemon that may have been killed
-_MICROSECOND = timedelta(microseconds=1)
 _INT = sa.BigInteger()
 # The database's clock, because the clocks of two machines may differ.
 NOW = sa.cast(sa.func.extract("epoch", sa.func.clock_timestamp()) * 1_000_000, _INT)
-_UNTIL = NOW + LEASE // _MICROSECOND
+_UNTIL = NOW + LEASE // MICROSECOND
+NOW_AS_TIME = sa.type_coerce(NOW, Time)
 VALID = sa.type_coerce(leases.c.expires_at, _INT) > NOW
-IS_LIVE = sa.type_coerce(replicas.c.seen_at, _INT) > NOW - DEAD_AFTER // _MICROSECOND
+IS_LIVE = sa.type_coerce(replicas.c.seen_at, _INT) > NOW - DEAD_AFTER // MICROSECOND
 _bind = sa.bindparam
 _names: sa.BindParameter[list[str]] = _bind("names", expanding=True)
 _HELD = sa.select(leases.c.name, leases.c.holder, VALID.label("valid")).where(leases.c.name.in_(_names))
@@ -40,6 +39,7 @@ _RENEW = sa.update(leases).where(leases.c.holder == _bind("me"), leases.c.name.i
 _GIVE_UP = sa.delete(leases).where(leases.c.holder == _bind("me"), leases.c.name.not_in(_names))
 # Waits for nobody: the holder may be in the middle of a transaction, and then its lease is in use.
 _ENDED = sa.select(leases.c.name).where(leases.c.name.in_(_names), ~VALID).with_for_update(skip_locked=True)
+_ANY_LIVE = sa.select(replicas).where(IS_LIVE).order_by(replicas.c.seen_at.desc()).limit(1)
 _READ_COMMAND = sa.select(leases).where(leases.c.name == _COMMAND, VALID)
 # A start of a daemon and of a command exclude each other.
 _NO_STARTS = "LOCK TABLE leases IN SHARE ROW EXCLUSIVE MODE"
@@ -130,21 +130,6 @@ class Exclusive:
                 values = {**_own(), "name": _COMMAND, "holder": self._me, "expires_at": _UNTIL}
                 connection.execute(sa.insert(leases).values(values))
         return row
-
-
-_ANY_LIVE = sa.select(replicas).where(IS_LIVE).order_by(replicas.c.seen_at.desc()).limit(1)
-_LEADING = (
-    sa.select(leases.c.host, leases.c.pid)
-    .join(replicas, replicas.c.id == leases.c.holder)
-    .where(leases.c.name == LEADER, IS_LIVE)
-)
-
-
-def holder_of(engine: sa.Engine) -> Writer | None:
-    """The daemon that leads on this PostgreSQL store, else any that lives; None if there is none."""
-    with engine.begin() as connection:
-        row = connection.execute(_LEADING).first() or connection.execute(_ANY_LIVE).first()
-    return None if row is None else _holder(row)
 
 
 def _own() -> dict[str, Any]:

@@ -4,14 +4,14 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.store.databases.leases import NOW
+from gemwatch.adapters.store.databases.leases import NOW_AS_TIME
 from gemwatch.adapters.store.notes import write_notes
-from gemwatch.adapters.store.tables import EPOCH, service
+from gemwatch.adapters.store.tables import service
 from gemwatch.core.sharing.rate import Hold, after_report, wait_for
 
 _NAME = "api_hold"
-_READ = sa.select(service.c.value, NOW).where(service.c.name == _NAME)
-_TIME = sa.select(NOW)
+_READ = sa.select(service.c.value, NOW_AS_TIME).where(service.c.name == _NAME)
+_TIME = sa.select(NOW_AS_TIME)
 
 
 class RateHold:
@@ -28,8 +28,7 @@ class RateHold:
         """
         with self._engine.begin() as connection:
             row = connection.execute(_READ if mine is None else _READ.with_for_update()).first()
-            value, now_us = row if row is not None else (None, connection.execute(_TIME).scalar_one())
-            now = EPOCH + timedelta(microseconds=now_us)
+            value, now = row if row is not None else (None, connection.execute(_TIME).scalar_one())
             hold = Hold(until=datetime.fromisoformat(value["until"]), replica=value["replica"]) if value else None
             if mine is not None:
                 before, hold = hold, after_report(hold, Hold(until=now + mine, replica=self._me), now)

@@ -4,7 +4,6 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Collection, Sequence
-from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,12 +11,19 @@ import sqlalchemy as sa
 from gemwatch import __version__
 from gemwatch.adapters.store import dialects
 from gemwatch.adapters.store.claims import release
-from gemwatch.adapters.store.databases.leases import IS_LIVE, LEADER, NOW, VALID, hold, refuse_during_command
-from gemwatch.adapters.store.tables import EPOCH, leases, replicas
+from gemwatch.adapters.store.databases.leases import (
+    IS_LIVE,
+    LEADER,
+    NOW,
+    NOW_AS_TIME,
+    VALID,
+    hold,
+    refuse_during_command,
+)
+from gemwatch.adapters.store.tables import leases, replicas
 from gemwatch.core.health import Login
-from gemwatch.core.sharing.replicas import DEAD_AFTER, FRESH_FOR, NotLeaderError, Refreshed, Replica, is_dead
+from gemwatch.core.sharing.replicas import FRESH_FOR, NotLeaderError, Refreshed, Replica, is_dead
 
-_MICROSECOND = timedelta(microseconds=1)
 _bind = sa.bindparam
 _ME: sa.BindParameter[str] = _bind("me")
 _SEEN_AT = sa.type_coerce(replicas.c.seen_at, sa.BigInteger)
@@ -29,7 +35,7 @@ _REFRESH = (
     .where(replicas.c.id == _bind("me"))
     .values(seen_at=NOW, login=_bind("login"), watch_list=_bind("watch_list"))
 )
-_FORGET_DEAD = sa.delete(replicas).where(_SEEN_AT <= NOW - DEAD_AFTER // _MICROSECOND).returning(replicas.c.id)
+_FORGET_DEAD = sa.delete(replicas).where(~IS_LIVE).returning(replicas.c.id)
 _FENCE = sa.select(leases.c.holder).where(leases.c.name == LEADER, leases.c.holder == _ME).with_for_update(read=True)
 _FRESH = sa.select(replicas.c.id).where(replicas.c.id == _ME, NOW - int(FRESH_FOR * 1_000_000) < _SEEN_AT)
 _SENDER = sa.select(leases.c.name).where(
@@ -60,7 +66,7 @@ class ReplicaRow:
             if not connection.execute(_REFRESH, {"me": self.id, **values}).rowcount:
                 self._join(connection, values)
             held, taken = hold(connection, self.id, [LEADER, *map(_lease, targets)])
-            now = EPOCH + connection.execute(sa.select(NOW)).scalar_one() * _MICROSECOND
+            now = connection.execute(sa.select(NOW_AS_TIME)).scalar_one()
             found = [_replica(row) for row in connection.execute(_ALL)]
         ended = self._monotonic()
         if LEADER in held and (LEADER in taken or not self._led):

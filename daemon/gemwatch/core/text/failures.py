@@ -280,15 +280,21 @@ def _failure_of(event: Event, facts: FailureFacts) -> Failure:  # noqa: PLR0911 
             assert_never(facts)
 
 
+def _of_replica(facts: LoginFacts, usual: str) -> str:
+    """What the login of one of several replicas means."""
+    if facts.over:
+        return _REPLICA_RESUMED
+    return _OTHERS_POLL if facts.others_poll else f"No replica polls. {usual}"
+
+
 def words_for(event: Event, facts: FailureFacts) -> Words:
     """The words for a failure or its recovery, with its numbers."""
     failure = _failure_of(event, facts)
-    of_replica = failure is Failure.LOGIN and isinstance(facts, LoginFacts) and facts.replica is not None
+    words = RECOVERED[failure] if facts.over else FAILING[failure]
+    if failure is Failure.LOGIN and isinstance(facts, LoginFacts) and facts.replica is not None:
+        return replace(words, meaning=_of_replica(facts, words.meaning))
     if facts.over:
-        return replace(RECOVERED[failure], meaning=_REPLICA_RESUMED) if of_replica else RECOVERED[failure]
-    words = FAILING[failure]
-    if of_replica and isinstance(facts, LoginFacts):
-        return replace(words, meaning=_OTHERS_POLL if facts.others_poll else f"No replica polls. {words.meaning}")
+        return words
     if isinstance(facts, ConfigFacts) and failure is Failure.CONFIG_ENTRIES and facts.problems:
         number = formatting.counted(len(facts.problems), "watch entry", "watch entries")
         return replace(words, title=f"{number} skipped")

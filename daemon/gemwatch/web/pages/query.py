@@ -6,11 +6,12 @@ from urllib.parse import urlencode
 
 from gemwatch.adapters.store.reads.shapes import NEEDS_REVIEW, NOT_FOUND
 from gemwatch.core.job import UNSEEN, Status
+from gemwatch.core.lists.rules import LONGEST_NAME
 from gemwatch.web.pages import words
 from gemwatch.web.pages.words import Badge
 
 ROWS = 100  # on one page
-_LONGEST_GROUP, _LONGEST_SEARCH, _LONGEST_STATUS, _LAST_PAGE = 200, 200, 64, 1_000_000
+_LONGEST_SEARCH, _LONGEST_STATUS, _LAST_PAGE = 200, 64, 1_000_000
 PROBLEMS_FIRST = "problems"
 _DESCENDING_FIRST = ("status_since", "last_polled_at", "duration")  # the latest and the longest first
 _COLUMNS = (
@@ -131,7 +132,7 @@ def query(asked: Mapping[str, str]) -> ListQuery:
     known = sort in _ORDERS
     state = asked.get("status", "")[:_LONGEST_STATUS] or None
     return ListQuery(
-        group=asked.get("group", "")[:_LONGEST_GROUP] or None,
+        group=asked.get("group", "")[:LONGEST_NAME] or None,
         search=" ".join(asked.get("q", "")[:_LONGEST_SEARCH].split()),
         state=NEEDS_REVIEW if asked.get("needs_review") == "true" else state,
         sort=sort if known else usual.sort,

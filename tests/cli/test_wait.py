@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from gemwatch.core.outcome import EXIT_CODES, Outcome
-from support.daemon import GEMWATCH, Installation, environment, free_port, run_gemwatch
+from gemwatch.demo.server import free_port
+from support.daemon import GEMWATCH, Installation, environment, run_gemwatch
 from support.gem import KEY, STATISTICS, TOKEN, Answer, ScriptedGem, document
 from support.inbox import Inbox
 from support.waiting import PATIENCE, wait_until

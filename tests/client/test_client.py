@@ -23,10 +23,10 @@ from gemwatch.client import (
     read_token,
 )
 from gemwatch.core.settings import WebSettings
+from gemwatch.demo.server import free_port
 from gemwatch.web.api.openapi import document
 from support import filled
 from support.clock import START
-from support.daemon import free_port
 from support.filled import fill
 from support.http import Handler, Server
 from support.web import served_in_a_thread, store_in

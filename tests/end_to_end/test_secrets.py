@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from support.daemon import Daemon, Installation, free_port
+from gemwatch.demo.server import free_port
+from support.daemon import Daemon, Installation
 from support.disk import held
 from support.gem import Answer, ScriptedGem, document
 from support.http import Handler, Server

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from support.daemon import Installation, free_port
+from gemwatch.demo.server import free_port
+from support.daemon import Installation
 from support.gem import ScriptedGem
 from support.http import Handler, Server
 from support.inbox import Inbox

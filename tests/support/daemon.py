@@ -1,11 +1,8 @@
 """The installed program as a process: started with a configuration, asked over HTTP, stopped by a signal."""
 
-import contextlib
 import json
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -18,6 +15,7 @@ from typing import Any, Self
 import yaml
 
 from gemwatch.adapters.store.database import open_to_read
+from gemwatch.demo.server import free_port
 from support.gem import KEY, TOKEN, ScriptedGem
 from support.inbox import Inbox
 from support.json_records import JsonRecords
@@ -25,15 +23,6 @@ from support.waiting import PATIENCE, wait_until
 from support.warm import Call, Dooming, WarmProcess, run
 
 GEMWATCH = (sys.executable, "-m", "gemwatch")
-
-
-def free_port() -> int:
-    """A port that is free at this moment, and that no connection of another test gets before it is used."""
-    while True:
-        port = random.SystemRandom().randrange(20_000, 32_000)  # Hypothesis seeds the usual one
-        with contextlib.suppress(OSError), socket.socket() as sock:
-            sock.bind(("127.0.0.1", port))
-            return port
 
 
 def environment(**more: str) -> dict[str, str]:

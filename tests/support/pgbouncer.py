@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gemwatch.core.settings import Postgresql
-from support.daemon import free_port
+from gemwatch.demo.server import free_port
 from support.postgresql import address_of, at_port
 from support.tools import find
 from support.waiting import wait_until

@@ -18,6 +18,7 @@ from requests.utils import should_bypass_proxies
 from gemwatch.adapters.gem.client import GemApi
 from gemwatch.adapters.http.session import proxy_for
 from gemwatch.core.job import Failed, NotFound, Observation, Seen
+from gemwatch.demo import server
 from support.asking import SHORT, api_at, endless, failed, raw
 from support.clock import FakeClock
 from support.gem import KEY, TOKEN, Answer, ScriptedGem, document
@@ -39,10 +40,7 @@ async def api(gem: ScriptedGem) -> AsyncIterator[GemApi]:
 
 @pytest.fixture
 def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
+    return server.free_port()
 
 
 LONG_HEADER = "a header of the answer is longer than 32 KiB"

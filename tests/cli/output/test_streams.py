@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from gemwatch.adapters.store.schema import upgrade
-from support.daemon import GEMWATCH, Installation, environment, free_port, run_gemwatch
+from gemwatch.demo.server import free_port
+from support.daemon import GEMWATCH, Installation, environment, run_gemwatch
 from support.filled import fill
 from support.waiting import wait_until
 

@@ -37,7 +37,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     sed -nE '/^(hatchling|packaging|pathspec|pluggy|tomlkit|trove-classifiers)==/,/[^\\]$/p' requirements-dev.lock > build.lock \
     && pip install --require-hashes --only-binary=:all: -r build.lock
 
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE config.example.yaml ./
 COPY migrations ./migrations
 COPY daemon ./daemon
 RUN pip wheel --no-cache-dir --no-index --no-deps --no-build-isolation --wheel-dir /wheel . \

@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import re
 import shlex
+import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -143,6 +144,13 @@ def test_dependencies_are_a_layer_before_the_code() -> None:
     lock = next(n for n, rest in enumerate(words) if '-r "requirements${AZURE_IDENTITY' in rest)
     code = next(n for n, rest in enumerate(words) if rest.startswith("daemon "))
     assert lock < code
+
+
+def test_build_has_every_file_that_the_wheel_includes() -> None:
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    copied = {Path(name) for step in steps() if step.word == "COPY" for name in step.rest.split()[:-1]}
+    for name in [*wheel["packages"], *wheel["force-include"]]:
+        assert copied & {Path(name), *Path(name).parents}, name
 
 
 def test_image_names_no_download_host() -> None:

@@ -101,9 +101,9 @@ sbom: $(RELEASE)/.done
 		--output-reproducible --output-format JSON --output-file dist/gemwatch.cdx.json
 
 audit: $(RELEASE)/.done
-	$(RELEASE)/bin/pip-audit --disable-pip --require-hashes --requirement requirements-azure.lock
-	$(RELEASE)/bin/pip-audit --disable-pip --require-hashes --requirement requirements-postgresql.lock
-	$(RELEASE)/bin/pip-audit --disable-pip --require-hashes --requirement requirements-azure-cli.lock
+	$(RELEASE)/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements-azure.lock
+	$(RELEASE)/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements-postgresql.lock
+	$(RELEASE)/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements-azure-cli.lock
 
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements.lock

@@ -42,6 +42,7 @@ from gemwatch.engine.health_monitor import HealthMonitor
 from gemwatch.engine.loops import Loops, build_loops
 from gemwatch.engine.membership import Membership
 from gemwatch.engine.pace import Pace
+from gemwatch.engine.ports import Mark
 from gemwatch.engine.reloader import Reloader
 from support.clock import FakeClock
 from support.engines import close_for_good
@@ -86,8 +87,10 @@ class Rig:
         *,
         learns: bool = False,
         shared: bool = False,
+        mark: Mark = lambda: None,
     ) -> None:
         """`shared`: one of several replicas on a PostgreSQL store."""
+        self._mark = mark
         upgrade(settings.store.place)
         self.settings, self.clock = settings, clock
         self.engine = open_to_write(settings.store.place)
@@ -151,6 +154,7 @@ class Rig:
             ping=call,
             progress=lambda name: self.beats.update([name]),
             membership=self.membership,
+            mark=self._mark,
             roll=self._roll,
         )
 
@@ -193,9 +197,10 @@ async def running(
     roll: Callable[[], float] = lambda: 0.5,
     learns: bool = False,
     shared: bool = False,
+    mark: Mark = lambda: None,
 ) -> AsyncIterator[Rig]:
     """A rig whose loops run. Leaving stops them the way the program does."""
-    rig = Rig(settings, clock, roll, learns=learns, shared=shared)
+    rig = Rig(settings, clock, roll, learns=learns, shared=shared, mark=mark)
     await rig.membership.refresh()
     rig.housekeeping.release_claims()
     if rig.membership.elected:

@@ -13,6 +13,7 @@ import structlog
 from gemwatch import __version__
 from gemwatch.adapters.http.heartbeat import call
 from gemwatch.adapters.store.database import DatabaseThread, Lock, open_to_read, open_to_write
+from gemwatch.adapters.store.databases.changes import Changes
 from gemwatch.adapters.store.databases.rate_hold import RateHold
 from gemwatch.adapters.store.databases.replicas import ReplicaRow
 from gemwatch.adapters.store.discovery.found import Discoveries
@@ -152,6 +153,7 @@ async def build(
         progress=progress.beat,
         membership=membership,
         place=f"{gethostname()}:{configuration.path.absolute()}",
+        mark=Changes(place).mark,
         around_reload=reporter.reload,
     )
     web = None

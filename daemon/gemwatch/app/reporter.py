@@ -96,7 +96,7 @@ class Reporter:
         """The Prometheus text."""
         with suppress(TimeoutError):  # a failing store: the last counts, with what the process itself knows
             async with asyncio.timeout(PATIENCE):
-                self._snapshot = await self._reads(self._records.snapshot)
+                self._snapshot = await self._reads(self._records.snapshot, upkeep=True)
         snapshot, oldest = self._snapshot, self._snapshot.oldest_pending
         gauges = Gauges(
             jobs=snapshot.jobs,
@@ -113,11 +113,12 @@ class Reporter:
         return self._metrics.render(gauges)
 
     async def run(self) -> None:
-        """Feed systemd's watchdog, if there is one, while there is progress, and update its status line."""
+        """Under systemd, feed its watchdog, if there is one, while there is progress, and update its status line."""
         async with asyncio.TaskGroup() as group:
             if (interval := self._notify.watchdog_interval) is not None:
                 group.create_task(self._feed(interval))
-            group.create_task(self._describe())
+            if self._notify.present:
+                group.create_task(self._describe())
 
     async def _feed(self, interval: float) -> None:
         while True:

@@ -19,6 +19,11 @@ class NotifySocket:
         self.failures = 0  # messages that could not be sent
         self.watchdog_interval = _watchdog_interval(environ) if self._address else None
 
+    @property
+    def present(self) -> bool:
+        """Whether the program runs under systemd."""
+        return self._socket is not None
+
     def ready(self) -> None:
         """The program is ready; also sent at the end of a reload."""
         self._send("READY=1")

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -18,14 +19,25 @@ from gemwatch.core.work import Bundle, Delivery, DeliveryState, NotSent, Outcome
 from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.event_log import log_events
 from gemwatch.engine.membership import Membership
-from gemwatch.engine.ports import Database, Metrics, Store, Targets
+from gemwatch.engine.ports import Database, Mark, Metrics, Store, Targets
 from gemwatch.engine.target_states import TargetStates
 from gemwatch.engine.wake_up import WakeUp
 
 log = structlog.get_logger()
 
 LEASE = timedelta(minutes=30)  # a process that dies during a send restarts much earlier
+ASK_EVERY = 5.0  # seconds; sooner if the store has changed. A commit on a slow disk can show later than its mark
 BUNDLE_TIME = timedelta(minutes=10)  # after that, the rest of a bundle is postponed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Nothing:
+    """The store has nothing due for these targets until then, unless its mark changes."""
+
+    targets: Sequence[str]
+    mark: Hashable
+    due_at: datetime | None
+    ask_at: float
 
 
 class Dispatcher:
@@ -40,6 +52,7 @@ class Dispatcher:
         clock: Clock,
         metrics: Metrics,
         membership: Membership,
+        mark: Mark,
         progress: Callable[[], None],
     ) -> None:
         self._active = active
@@ -48,12 +61,14 @@ class Dispatcher:
         self._clock = clock
         self._metrics = metrics
         self._membership = membership
+        self._mark = mark
         self._progress = progress
         self.wake_up = WakeUp()
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._states = TargetStates(active=active, clock=clock)
         self._proven: set[str] = set()  # targets that accepted the last message
         self._mine: frozenset[str] = frozenset()  # targets that no other replica sends to
+        self._nothing: _Nothing | None = None
         self._stopping = False
 
     async def run(self) -> None:
@@ -99,9 +114,33 @@ class Dispatcher:
         fallbacks = {name: other for name, other in self._states.fallbacks(now).items() if name in mine}
         if not free and not fallbacks:
             return
-        bundles = await self._database(self._store.claim_deliveries, now, free, LEASE, fallbacks)
+        mark = self._mark()  # before the store is read
+        if not fallbacks and self._knows_nothing_is_due(free, mark, now):
+            return
+        bundles, due_at = await self._database(self._claim_due, now, free, fallbacks, ahead=mark is not None)
+        if mark is None or bundles:
+            self._nothing = None
+        else:
+            ask_at = self._clock.monotonic() + ASK_EVERY
+            self._nothing = _Nothing(targets=free, mark=mark, due_at=due_at, ask_at=ask_at)
         for bundle in bundles:
             self._busy[bundle.target] = group.create_task(self._deliver(bundle, targets))
+
+    def _knows_nothing_is_due(self, free: Sequence[str], mark: Hashable | None, now: datetime) -> bool:
+        last = self._nothing
+        return (
+            last is not None
+            and (last.targets, last.mark) == (free, mark)
+            and (last.due_at is None or now < last.due_at)
+            and self._clock.monotonic() < last.ask_at
+        )
+
+    def _claim_due(
+        self, now: datetime, free: Sequence[str], fallbacks: Mapping[str, str], *, ahead: bool
+    ) -> tuple[list[Bundle], datetime | None]:
+        """Claims; `ahead`: if nothing is due, reads when the next delivery is."""
+        bundles = self._store.claim_deliveries(now, free, LEASE, fallbacks)
+        return bundles, self._store.next_delivery(free) if ahead and not bundles else None
 
     async def _take_over(self, mine: frozenset[str]) -> None:
         """Another replica may have sent to these targets, and recorded how they are."""

@@ -19,7 +19,17 @@ from gemwatch.engine.lister import Lister
 from gemwatch.engine.maintenance import Maintenance
 from gemwatch.engine.membership import Membership, alone
 from gemwatch.engine.poller import Poller
-from gemwatch.engine.ports import Database, Discoveries, Housekeeping, Learning, Listings, Metrics, Store, WatchList
+from gemwatch.engine.ports import (
+    Database,
+    Discoveries,
+    Housekeeping,
+    Learning,
+    Listings,
+    Mark,
+    Metrics,
+    Store,
+    WatchList,
+)
 from gemwatch.engine.reloader import Reloader
 from gemwatch.engine.store_monitor import StoreMonitor
 from gemwatch.engine.sweep import Sweep
@@ -63,12 +73,14 @@ def build_loops(
     progress: Callable[[str], None],
     membership: Membership | None = None,
     place: str = "",
+    mark: Mark = lambda: None,
     around_reload: Callable[[], AbstractContextManager[None]] = nullcontext,
     roll: Callable[[], float] = random.random,
 ) -> Loops:
     """Connect the loops: a commit wakes the dispatcher, an edit wakes the poller and the dispatcher.
 
     `membership` None: this daemon is the only one. `place`: host and path of the configuration.
+    `mark`: without it, dispatcher and maintenance ask the store each second.
 
     `progress` is called with `polls`, `records` or `deliveries` after each round of that loop. For the other
     callables see the reloader, the heartbeat and the store monitor.
@@ -81,6 +93,7 @@ def build_loops(
         clock=clock,
         metrics=metrics,
         membership=membership,
+        mark=mark,
         progress=lambda: progress("deliveries"),
     )
     poller = Poller(
@@ -139,6 +152,7 @@ def build_loops(
         clock=clock,
         metrics=metrics,
         membership=membership,
+        mark=mark,
         on_jump=dispatcher.clock_jumped,
         on_recorded=dispatcher.wake_up.set,
     )

@@ -1,7 +1,7 @@
 """Renews the token, follows jumps of the clock, closes groups that are done, and deletes old history."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,7 +14,7 @@ from gemwatch.core.login import LoginError
 from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.event_log import log_events
 from gemwatch.engine.membership import Membership
-from gemwatch.engine.ports import Database, Housekeeping, Metrics, Store
+from gemwatch.engine.ports import Database, Housekeeping, Mark, Metrics, Store
 from gemwatch.engine.wake_up import WakeUp
 
 log = structlog.get_logger()
@@ -39,6 +39,7 @@ class Maintenance:
         clock: Clock,
         metrics: Metrics,
         membership: Membership,
+        mark: Mark,
         on_jump: Callable[[timedelta, datetime], None] = lambda _by, _until: None,
         on_recorded: Callable[[], None] = lambda: None,
     ) -> None:
@@ -55,6 +56,8 @@ class Maintenance:
         self._clock = clock
         self._metrics = metrics
         self._membership = membership
+        self._mark = mark
+        self._without_groups: Hashable | None = None  # the store's mark when no group was open
         self.token_wake_up, self.wake_up = WakeUp(), WakeUp()
         self._noted: tuple[datetime | None] | None = None  # None: this process has not logged it yet
         self._recorded: tuple[datetime | None] | None = None  # the same for the record
@@ -129,10 +132,16 @@ class Maintenance:
         self._on_jump(jump, written_by)
 
     async def _close_groups(self) -> None:
+        mark = self._mark()  # before the store is read
+        if mark is not None and mark == self._without_groups:
+            return
         recorded = await self._database(self._store.close_groups, self._clock.now())
         log_events(recorded, self._metrics)
         if recorded:
             self._on_recorded()
+        if mark is not None:
+            open_now = await self._database(self._housekeeping.has_open_groups)
+            self._without_groups = None if open_now else mark
 
     def succeed(self, notes: Mapping[str, Any]) -> None:
         """This replica leads from now on: continue with what was reported before."""

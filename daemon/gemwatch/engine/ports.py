@@ -1,6 +1,6 @@
 """The interfaces that the engine needs. The adapters implement them."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ParamSpec, Protocol, TypeVar
 
@@ -32,6 +32,12 @@ class Database(Protocol):
     async def __call__(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T: ...
 
 
+class Mark(Protocol):
+    """Two equal marks: nothing was written to the store between them. None: it cannot be known."""
+
+    def __call__(self) -> Hashable | None: ...
+
+
 class Store(Protocol):
     """Due watches and due deliveries."""
 
@@ -61,6 +67,8 @@ class Store(Protocol):
     def claim_deliveries(
         self, now: datetime, targets: Iterable[str], lease: timedelta, fallbacks: Mapping[str, str]
     ) -> list[Bundle]: ...
+
+    def next_delivery(self, targets: Iterable[str]) -> datetime | None: ...
 
     def settle(
         self,
@@ -233,3 +241,5 @@ class Housekeeping(Protocol):
     def notes(self) -> Mapping[str, Any]: ...
 
     def checkpoint(self) -> None: ...
+
+    def has_open_groups(self) -> bool: ...

@@ -44,6 +44,17 @@ _CLAIMS = sa.select(watches.c.job_id, watches.c.claim).where(
     watches.c.job_id.in_(_bind("ids", expanding=True)), watches.c.claimed_by == _bind("me")
 )
 
+_WITNESS = (
+    sa.select(watches.c.job_id, watches.c.claim, watches.c.due_at)
+    .where(
+        watches.c.due_at.is_not(None),
+        watches.c.refused_at.is_(None),
+        watches.c.job_id != _bind("job_id"),
+    )
+    .order_by(watches.c.claim.is_not(None), watches.c.seen_at.desc().nulls_last())
+    .limit(1)
+)
+
 
 def claim_watches(connection: sa.Connection, me: str, now: datetime, most: int, lease: timedelta) -> list[WatchClaim]:
     """Claim up to `most` due watches, the longest due first."""
@@ -54,6 +65,14 @@ def claim_watches(connection: sa.Connection, me: str, now: datetime, most: int, 
     return [
         WatchClaim(tracked=_tracked(row), claim=now, due_at=row.due_at, fingerprint=row.fingerprint) for row in rows
     ]
+
+
+def call_witness(connection: sa.Connection, job_id: int, now: datetime) -> bool:
+    """Make another job due that has not been refused and is not being polled. Returns whether there is one."""
+    row = connection.execute(_WITNESS, {"job_id": job_id}).first()
+    if row is not None and row.claim is None and row.due_at > now:
+        connection.execute(sa.update(watches).where(watches.c.job_id == row.job_id).values(due_at=now))
+    return row is not None
 
 
 def standing(connection: sa.Connection, me: str, reports: Sequence[Report]) -> list[Report]:

@@ -18,6 +18,13 @@ from gemwatch.core.work import KEEP_TRYING, DeliveryState
 
 _ALWAYS = datetime(9000, 1, 1, tzinfo=UTC)
 
+_OPEN_GROUP = (
+    sa.select(groups.c.name)
+    .join(watches, watches.c.group_name == groups.c.name)
+    .where(groups.c.done_at.is_(None))
+    .limit(1)
+)
+
 
 class Housekeeping:
     """Every method is one transaction and safe to retry."""
@@ -126,6 +133,11 @@ class Housekeeping:
         """The service's notes."""
         with self._engine.begin() as connection:
             return {row.name: row.value for row in connection.execute(sa.select(service))}
+
+    def has_open_groups(self) -> bool:
+        """Whether any group may have to be closed some time."""
+        with self._engine.begin() as connection:
+            return connection.execute(_OPEN_GROUP).first() is not None
 
     def checkpoint(self) -> None:
         """Write the WAL into the database and truncate it, so that it does not keep its maximum size."""

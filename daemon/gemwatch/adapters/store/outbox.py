@@ -55,6 +55,9 @@ _IS_DUE = (
     .where(deliveries.c.target == _bind("target"), deliveries.c.due_at <= _bind("now"))
     .limit(1)
 )
+_NEXT = sa.select(sa.func.min(deliveries.c.due_at)).where(
+    deliveries.c.target == _bind("target"), deliveries.c.due_at.is_not(None)
+)
 _DUE_FIRST = _DUE.limit(MOST_IN_SUMMARY)
 _DUE_MISSED = _DUE.where(deliveries.c.missed == Missed.SUMMARY.value).limit(MOST_MISSED)
 _CLAIM = (
@@ -127,6 +130,12 @@ def add_events(
 def with_due(connection: sa.Connection, targets: Iterable[str], now: datetime) -> list[str]:
     """Those of these targets that have due deliveries."""
     return [name for name in targets if connection.execute(_IS_DUE, {"target": name, "now": now}).first() is not None]
+
+
+def next_due(connection: sa.Connection, targets: Iterable[str]) -> datetime | None:
+    """When the next delivery to any of these targets is due, including the end of leases; None if nothing waits."""
+    times = (connection.execute(_NEXT, {"target": name}).scalar() for name in targets)
+    return min((time for time in times if time is not None), default=None)
 
 
 def claim(connection: sa.Connection, target: str, me: str, now: datetime, lease: timedelta) -> Bundle | None:

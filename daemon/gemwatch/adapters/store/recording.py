@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from gemwatch.adapters.store import dialects, outbox, rerouting
 from gemwatch.adapters.store.audience import Audience, read_audience, write_audience
-from gemwatch.adapters.store.claims import MEMORY, Tickets, claim_watches, standing
+from gemwatch.adapters.store.claims import MEMORY, Tickets, call_witness, claim_watches, standing
 from gemwatch.adapters.store.database import leading, reading, relaxed
 from gemwatch.adapters.store.databases.replicas import ReplicaRow
 from gemwatch.adapters.store.details import replace_details
@@ -53,16 +53,6 @@ _REPORT_QUIET = (
         watches.c.claimed_by == _bind("me"),
     )
     .values(polled_at=_POLLS.c.polled_at, seen_at=_POLLS.c.seen_at, due_at=_POLLS.c.due_at, claim=None)
-)
-_WITNESS = (
-    sa.select(watches.c.job_id, watches.c.claim, watches.c.due_at)
-    .where(
-        watches.c.due_at.is_not(None),
-        watches.c.refused_at.is_(None),
-        watches.c.job_id != _bind("job_id"),
-    )
-    .order_by(watches.c.claim.is_not(None), watches.c.seen_at.desc().nulls_last())
-    .limit(1)
 )
 
 
@@ -117,10 +107,7 @@ class Store:
         its request may be older than the refusal.
         """
         with self._engine.begin() as connection:
-            row = connection.execute(_WITNESS, {"job_id": job_id}).first()
-            if row is not None and row.claim is None and row.due_at > now:
-                connection.execute(sa.update(watches).where(watches.c.job_id == row.job_id).values(due_at=now))
-        return row is not None
+            return call_witness(connection, job_id, now)
 
     def record(
         self,
@@ -184,6 +171,11 @@ class Store:
                 rerouting.reroute(connection, down, fallback, now)
             bundles = [outbox.claim(connection, target, self._me, now, lease) for target in due]
         return [bundle for bundle in bundles if bundle is not None]
+
+    def next_delivery(self, targets: Iterable[str]) -> datetime | None:
+        """When the next delivery to one of these targets is due, including the end of leases; None if none is."""
+        with self._reading.begin() as connection:
+            return outbox.next_due(connection, targets)
 
     def settle(
         self,

@@ -123,8 +123,8 @@ class Records:
         with self._engine.begin() as connection:
             return set(connection.execute(query).scalars())
 
-    def snapshot(self) -> Snapshot:
-        """The counts that the metrics and the service's one-line status show."""
+    def snapshot(self, *, upkeep: bool = False) -> Snapshot:
+        """The counts that the metrics and the service's one-line status show. `upkeep`: only the metrics do."""
         by_status = sa.select(watches.c.status, sa.func.count()).where(watches.c.watched).group_by(watches.c.status)
         waiting = (
             sa.select(sa.func.count(), sa.func.min(events.c.at))
@@ -148,6 +148,6 @@ class Records:
                 config_since=state.config_since,
                 many_refused_since=state.many_refused_since,
                 groups=open_counts(connection),
-                upkeep=upkeep_of(connection),
+                upkeep=upkeep_of(connection) if upkeep else None,
                 targets_down={name: since for name, since in sorted(down.items()) if since is not None},
             )

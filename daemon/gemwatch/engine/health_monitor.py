@@ -12,7 +12,7 @@ import structlog
 from gemwatch.core.backoff import POLL_MOST
 from gemwatch.core.clock import Clock
 from gemwatch.core.events import Event
-from gemwatch.core.health import DOUBTED_AFTER, ApiState, Health, HealthChange, Login, after, overdue
+from gemwatch.core.health import DOUBTED_AFTER, PAUSED_UNTIL, ApiState, Health, HealthChange, Login, after, overdue
 from gemwatch.core.job import NotFound, Refused, Seen, Throttled
 from gemwatch.core.kinds import ApiFacts, LoginFacts, ServiceFacts
 from gemwatch.core.listing import Listed, Listing
@@ -21,6 +21,7 @@ from gemwatch.engine.refused_jobs import RefusedJobs
 
 log = structlog.get_logger()
 
+_SAME_PAUSE = timedelta(seconds=1)  # closer times are the same, so that the note is not written again and again
 _UNTIL_ASKED_AGAIN = timedelta(minutes=2)  # more than the longest pause without a Retry-After
 
 
@@ -43,6 +44,8 @@ class HealthMonitor:
         self._forbidden_for_rate = False  # whether the last answer was a 403 for the rate
         self._asked_at = 0.0
         self._under_way = 0  # running requests
+        self._paused_until = _time(notes, PAUSED_UNTIL)  # as noted
+        self.next_probe = 0.0  # while the login is refused, on the monotonic clock
         self.health = _from_notes(notes)
         self.refused_jobs = RefusedJobs(clock=clock, since=_time(notes, "many_refused_since"))
         self.last_good_at: datetime | None = None  # when the last good answer arrived
@@ -75,7 +78,7 @@ class HealthMonitor:
     def succeed(self, notes: Mapping[str, Any]) -> Change:
         """This replica leads from now on: continue with what the previous leader reported. A login that is refused
         here stays so."""
-        theirs = _from_notes(notes)
+        theirs, self._paused_until = _from_notes(notes), _time(notes, PAUSED_UNTIL)
         self.refused_jobs.since = self.refused_jobs.since or _time(notes, "many_refused_since")
         own = self.health if self.locked_out else theirs
         self.health = replace(
@@ -112,8 +115,23 @@ class HealthMonitor:
         """Process that a job was refused although others were answered."""
         return self._take_many(self.refused_jobs.add(job_id, seen))
 
-    def check(self) -> Change:
-        """Process that time has passed."""
+    def check(self, *, others_poll: bool) -> Change:
+        """Process that time has passed. `others_poll`: replicas whose login is not refused."""
+        change = self._check()
+        return Change(events=change.events, notes={**change.notes, **self._pause(others_poll=others_poll)})
+
+    def _pause(self, *, others_poll: bool) -> dict[str, Any]:
+        """A note, if it has changed until when nothing is polled: pages and commands show when polls are next."""
+        now, left = self._clock.now(), self._live.pace.asked_for
+        if self.locked_out and not others_poll:
+            left = max(left, self.next_probe - self._clock.monotonic())
+        until, noted = now + timedelta(seconds=max(0.0, left)), self._paused_until or now
+        if abs(max(noted, now) - until) <= _SAME_PAUSE:
+            return {}
+        self._paused_until = until
+        return {PAUSED_UNTIL: until.isoformat()}
+
+    def _check(self) -> Change:
         if (event := self.refused_jobs.check()) is not None:
             return self._take_many(event)
         now, api = self._clock.monotonic(), self._live.settings.api

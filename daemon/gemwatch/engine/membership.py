@@ -91,6 +91,11 @@ class Membership:
         """For the leader: the hosts of the replicas whose watch list is not the applied one."""
         return differing(self.replicas, self.applied) if self.leads and self.applied is not None else ()
 
+    @property
+    def others_poll(self) -> bool:
+        """Whether the login of another replica is not refused."""
+        return self.id is not None and others_poll(self.replicas, self.id)
+
     def sends_to(self, target: str) -> bool:
         """Whether this daemon is the one that sends to a target now."""
         return self._member is None or (self.fresh and self._last is not None and target in self._last.targets)
@@ -106,8 +111,7 @@ class Membership:
         own = next((one for one in self.replicas if one.id == self.id), None)
         if own is None or len(self.replicas) < _SEVERAL or not isinstance(event.facts, LoginFacts) or event.job_id:
             return event
-        polled = others_poll(self.replicas, own.id)
-        return replace(event, facts=replace(event.facts, replica=own.host, others_poll=polled))
+        return replace(event, facts=replace(event.facts, replica=own.host, others_poll=self.others_poll))
 
     async def run(self) -> None:
         while self._member is not None:

@@ -95,7 +95,12 @@ class Pace:
     def hold_left(self) -> float:
         """Seconds until a request may be sent at the earliest. One second at a time while that is not known."""
         unknown = self.turns.probe_out or self._without_share
-        return max(self._held_until - self._clock.monotonic(), 1.0 if unknown else 0.0)
+        return max(self.asked_for, 1.0 if unknown else 0.0)
+
+    @property
+    def asked_for(self) -> float:
+        """Seconds that are left of the time that the API asked to wait."""
+        return max(0.0, self._held_until - self._clock.monotonic())
 
     @property
     def waits(self) -> float:

@@ -76,7 +76,6 @@ class Poller:
         self._reports: list[Report] = []
         self._change = Change()
         self._polls: set[asyncio.Task[None]] = set()
-        self._next_probe = 0.0
         self._more = False  # the last claim used all the room, so more jobs may be due
         self._wakes_at = datetime.max.replace(tzinfo=UTC)  # when the next job was due at the last claim
         self._recording = False
@@ -121,9 +120,10 @@ class Poller:
             return 1.0
         if active.pace.held:
             return _asleep(active.pace.hold_left)
-        probing = self._health_monitor.locked_out
-        if probing and (self._polls or now < self._next_probe):
-            return _asleep(self._next_probe - now)
+        health_monitor = self._health_monitor
+        probing = health_monitor.locked_out
+        if probing and (self._polls or now < health_monitor.next_probe):
+            return _asleep(health_monitor.next_probe - now)
         room = 1 if probing else active.pace.ahead - len(self._polls)
         if room <= 0:
             return 1.0
@@ -134,7 +134,7 @@ class Poller:
             next_due = await self._database(self._store.next_due)
         self._more = len(claims) == room
         if probing and claims:
-            self._next_probe = self._clock.monotonic() + PROBE_EVERY
+            health_monitor.next_probe = self._clock.monotonic() + PROBE_EVERY
         for claim in claims:
             task = group.create_task(self._poll(claim, probing=probing))
             self._polls.add(task)
@@ -208,7 +208,7 @@ class Poller:
     async def _record_results(self) -> None:
         while True:
             await self._results.wait(within=1)
-            self.take(self._health_monitor.check())
+            self.take(self._health_monitor.check(others_poll=self._membership.others_poll))
             if self._unrecorded:
                 events = await self._record()
                 await asyncio.sleep(STORM_GAP if events > MANY else GROUP_GAP)

@@ -10,6 +10,7 @@ from gemwatch.adapters.store.database import open_to_read
 from gemwatch.adapters.store.details import WITH_DETAILS
 from gemwatch.adapters.store.files import StoreError
 from gemwatch.adapters.store.info import writer_of
+from gemwatch.adapters.store.notes import paused_until
 from gemwatch.adapters.store.reads.rows import job_row
 from gemwatch.adapters.store.runs import ExperienceReader, Past
 from gemwatch.adapters.store.schema import check
@@ -55,7 +56,12 @@ class DaemonStatus:
                     rows += connection.execute(WITH_DETAILS.where(watches.c.watched, some)).all()
                 if not rows:
                     return []
-                past = Past(now=now, experience=self._reader.experience(connection), previous={})
+                past = Past(
+                    now=now,
+                    experience=self._reader.experience(connection),
+                    previous={},
+                    paused_until=paused_until(connection),
+                )
                 return [_job_status(row, past, refused=refused) for row in rows]
         finally:
             engine.dispose()

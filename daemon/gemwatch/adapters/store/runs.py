@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gemwatch.adapters.store.notes import paused_until
 from gemwatch.adapters.store.tables import Time, learned_runs, runs, transitions, watches
 from gemwatch.core.estimates.estimate import Experience
 from gemwatch.core.events import Event
@@ -91,12 +92,13 @@ class Past:
     """The runs so far, as of `now`, and what they show about jobs.
 
     `previous`: for a successful job, the last SUCCESS on the same input that was seen before its own and was not
-    requested later.
+    requested later. `paused_until`: nothing is polled before.
     """
 
     now: datetime
     experience: Experience
     previous: Mapping[int, Run]
+    paused_until: datetime | None = None
 
 
 class ExperienceReader:
@@ -117,7 +119,12 @@ class ExperienceReader:
 
     def past(self, connection: sa.Connection, now: datetime, jobs: Sequence[int] | None = None) -> Past:
         """The past of these jobs, or of all."""
-        return Past(now=now, experience=self.experience(connection), previous=previous_runs(connection, jobs))
+        return Past(
+            now=now,
+            experience=self.experience(connection),
+            previous=previous_runs(connection, jobs),
+            paused_until=paused_until(connection),
+        )
 
 
 def learned_marker(connection: sa.Connection) -> tuple[int, int | None]:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from gemwatch.adapters.store.databases.postgresql import Upkeep, upkeep_of
 from gemwatch.adapters.store.databases.replicas import live_replicas
 from gemwatch.adapters.store.details import WITH_DETAILS
+from gemwatch.adapters.store.notes import not_before, paused_until
 from gemwatch.adapters.store.reads.groups import open_counts
 from gemwatch.adapters.store.reads.rows import (
     TRANSITION,
@@ -143,7 +144,7 @@ class Records:
                 pending=pending,
                 oldest_pending=oldest,
                 failed=connection.execute(failed).scalar_one(),
-                next_poll_at=connection.execute(_NEXT_POLL).scalar(),
+                next_poll_at=not_before(connection.execute(_NEXT_POLL).scalar(), paused_until(connection)),
                 config_refused=state.config_refused,
                 config_since=state.config_since,
                 many_refused_since=state.many_refused_since,

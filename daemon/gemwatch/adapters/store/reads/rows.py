@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from gemwatch.adapters.store.details import details_of
+from gemwatch.adapters.store.notes import not_before
 from gemwatch.adapters.store.runs import Past
 from gemwatch.adapters.store.tables import transitions
 from gemwatch.core.estimates.estimate import Estimate
@@ -183,7 +184,7 @@ def job_row(row: Any, past: Past) -> JobRow:
         group=row.group_name,
         polled_at=row.polled_at,
         # During a poll `due_at` is the end of its lease, and the claim is when the poll was due.
-        next_poll_at=row.claim or row.due_at,
+        next_poll_at=not_before(row.claim or row.due_at, past.paused_until),
         misses=row.misses,
         failures=row.failures,
         last_error=row.last_error,

@@ -143,6 +143,8 @@ def test_replicas_are_shown_by_commands(stored: Installation, engine: sa.Engine)
     (check,) = [one for one in stored.json("doctor", "--offline")["checks"] if one["name"] == "replicas"]
     assert check["state"] == "warning"
     assert "gemwatch-1, leader; gemwatch-2, login refused" in check["found"]
+    add_replica(engine, "c", "gemwatch-1", pid=8)
+    assert "Followers:    gemwatch-2, gemwatch-1 (process 8)\n" in stored.run("db", "info").stdout
 
 
 def test_edit_on_the_host_of_a_follower_names_the_leader(stored: Installation, engine: sa.Engine) -> None:

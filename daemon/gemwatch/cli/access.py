@@ -32,9 +32,11 @@ def denied(file: Path, *, needed: int = os.R_OK) -> str | None:
                 f"{place} is yours, but its mode {found.st_mode & 0o777:04o} does not let you {_verb(wanted)} it. "
                 f"Run:\n  chmod u+{bits} {shlex.quote(str(place))}"
             )
+        from gemwatch.adapters.store.files import user_name
+
         owner = _service_user(found)
         return (
-            f"{place} belongs to user {owner}, and user {_name(os.geteuid())} may not {_verb(wanted)} it. "
+            f"{place} belongs to user {owner}, and user {user_name(os.geteuid())} may not {_verb(wanted)} it. "
             f"Run the command as {owner}:\n  {command_as(owner)}"
         )
     return None
@@ -73,19 +75,14 @@ def program() -> str:
 
 def _service_user(found: os.stat_result) -> str:
     """The owner. A file of root's whose group is a user's own, as a service's configuration, is for that user."""
+    from gemwatch.adapters.store.files import user_name
+
     if found.st_uid == 0 and found.st_gid != 0:
         try:
             return pwd.getpwnam(grp.getgrgid(found.st_gid).gr_name).pw_name
         except KeyError:
             pass
-    return _name(found.st_uid)
-
-
-def _name(number: int) -> str:
-    try:
-        return pwd.getpwuid(number).pw_name
-    except KeyError:
-        return str(number)
+    return user_name(found.st_uid)
 
 
 def _verb(wanted: int) -> str:

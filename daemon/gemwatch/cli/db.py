@@ -1,16 +1,19 @@
 """`gemwatch db`: a copy of the store, what is in it, and bringing it up to date."""
 
 import os
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gemwatch.cli.access import become_owner
 from gemwatch.cli.common import MISUSED, Config, Json, config_path, fail, print_json, refuse_without_access, store_of
 from gemwatch.cli.help import Command
+
+if TYPE_CHECKING:
+    from gemwatch.adapters.store.info import StoreInfo
 
 app = typer.Typer(no_args_is_help=True, help="Back up, inspect and upgrade the store.")
 
@@ -56,20 +59,21 @@ def info(context: typer.Context, config: Config = None, *, as_json: Json = False
     It also shows whether a daemon uses it.
     """
     from gemwatch.adapters.store.files import StoreError
-    from gemwatch.adapters.store.info import facts_of
+    from gemwatch.adapters.store.info import info_of
+    from gemwatch.adapters.store.reads.json_shapes import store_json
 
     store = store_of(config_path(context, config))
     refuse_without_access(store)
     try:
-        facts = facts_of(store)
+        found = info_of(store)
     except StoreError as error:
         fail(str(error))
     if as_json:
-        print_json(facts)
+        print_json(store_json(found))
         return
     from gemwatch.cli.output.tables import zone
 
-    for name, words in _lines(facts):
+    for name, words in _lines(found):
         typer.echo(f"{name + ':':<13} {words}")
     typer.echo(f"\n{zone()}")
 
@@ -151,37 +155,37 @@ def _import_everything() -> None:
             schema.upgrade(Path(folder) / "empty.db")
 
 
-def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
+def _lines(found: "StoreInfo") -> list[tuple[str, str]]:
     from gemwatch.cli.output.tables import local
     from gemwatch.core.text.formatting import size
+    from gemwatch.core.text.replicas import named
 
-    wanted = "" if facts["schema"] == facts["schema_read"] else f"; this gemwatch reads {facts['schema_read']}"
-    host = f" on {facts['daemon_host']}" if facts["daemon_host"] else ""
+    sqlite, writer, held = found.database == "sqlite", found.writer, found.contents
+    wanted = "" if found.schema == found.schema_read else f"; this gemwatch reads {found.schema_read}"
+    host = f" on {writer.host}" if writer is not None and writer.host else ""
     lines = [
-        ("Store", facts["path"]),
-        ("Size", size(facts["size"]) + (f", and {size(facts['log_size'])} of log" if "sqlite" in facts else "")),
-        ("Schema", f"{facts['schema'] or 'none'}{wanted}"),
-        ("SQLite", facts["sqlite"]) if "sqlite" in facts else ("PostgreSQL", facts["postgresql"]),
-        ("Daemon", "none uses it" if facts["daemon"] is None else f"process {facts['daemon'] or 'unknown'}{host}"),
+        ("Store", found.place),
+        ("Size", size(found.size) + (f", and {size(found.log_size)} of log" if sqlite else "")),
+        ("Schema", f"{found.schema or 'none'}{wanted}"),
+        ("SQLite" if sqlite else "PostgreSQL", found.database_version),
+        ("Daemon", "none uses it" if writer is None else f"process {writer.pid or 'unknown'}{host}"),
     ]
-    if followers := [one["host"] for one in facts["replicas"] if not one["leader"]]:
+    names = zip(named(found.replicas), found.replicas, strict=True)
+    if followers := [name for name, one in names if not one.leader]:
         lines.append(("Followers", ", ".join(followers)))
-    counts = facts["counts"]
-    if counts is None:
+    if held is None:
         return lines
-    jobs, moves = counts["jobs"], counts["transitions"]
-    oldest, newest = (datetime.fromisoformat(moves[end]) if moves[end] else None for end in ("oldest", "newest"))
-    span = f" from {local(oldest)} to {local(newest)}" if oldest and newest else ""
+    span = f" from {local(held.oldest)} to {local(held.newest)}" if held.oldest and held.newest else ""
     return [
         *lines,
-        ("Jobs", f"{sum(jobs['by_status'].values())}, {jobs['watched']} watched{_split(jobs['by_status'])}"),
-        ("Transitions", f"{moves['number']}{span}"),
-        ("Events", f"{sum(counts['events'].values())}{_split(counts['events'])}"),
-        ("Deliveries", f"{sum(counts['deliveries'].values())}{_split(counts['deliveries'])}"),
+        ("Jobs", f"{sum(held.jobs.values())}, {held.watched} watched{_split(held.jobs)}"),
+        ("Transitions", f"{held.transitions}{span}"),
+        ("Events", f"{sum(held.events.values())}{_split(held.events)}"),
+        ("Deliveries", f"{sum(held.deliveries.values())}{_split(held.deliveries)}"),
     ]
 
 
-def _split(counts: dict[str, int]) -> str:
+def _split(counts: Mapping[str, int]) -> str:
     from gemwatch.core.text.sanitize import single_line
 
     parts = ", ".join(f"{single_line(word)} {number}" for word, number in counts.items())

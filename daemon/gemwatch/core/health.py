@@ -49,6 +49,11 @@ class HealthChange:
     events: tuple[Event, ...] = ()
 
 
+def doubts_rate(no_good_from: float | None, now: float) -> bool:
+    """Whether a 403 for the rate counts as a refusal `now`: since when there was no good answer, in seconds."""
+    return no_good_from is not None and now - no_good_from >= DOUBTED_AFTER.total_seconds()
+
+
 def after(health: Health, seen: Listed, *, sent: float, now: float, others: bool) -> HealthChange:
     """The health after the answer to a request. `sent` and `now` are monotonic seconds.
 

@@ -12,7 +12,17 @@ import structlog
 from gemwatch.core.backoff import POLL_MOST
 from gemwatch.core.clock import Clock
 from gemwatch.core.events import Event
-from gemwatch.core.health import DOUBTED_AFTER, PAUSED_UNTIL, ApiState, Health, HealthChange, Login, after, overdue
+from gemwatch.core.health import (
+    DOUBTED_AFTER,
+    PAUSED_UNTIL,
+    ApiState,
+    Health,
+    HealthChange,
+    Login,
+    after,
+    doubts_rate,
+    overdue,
+)
 from gemwatch.core.job import NotFound, Refused, Seen, Throttled
 from gemwatch.core.kinds import ApiFacts, LoginFacts, ServiceFacts
 from gemwatch.core.listing import Listed, Listing
@@ -58,8 +68,7 @@ class HealthMonitor:
     @property
     def doubts_rate(self) -> bool:
         """Whether a 403 for the rate now counts as a refusal."""
-        since = self._no_good_from
-        return since is not None and self._clock.monotonic() - since >= DOUBTED_AFTER.total_seconds()
+        return doubts_rate(self._no_good_from, self._clock.monotonic())
 
     @contextmanager
     def asking(self) -> Iterator[None]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gemwatch.core.clock import Clock
-from gemwatch.core.health import DOUBTED_AFTER
+from gemwatch.core.health import doubts_rate
 from gemwatch.core.job import Failed, JobDetails, NotFound, Observation, Refused, Seen, Status
 from gemwatch.core.outcome import Outcome, WaitTerms, out_of_time, over
 from gemwatch.core.settings import PollSettings
@@ -64,7 +64,11 @@ class Waiting:
         self._no_token: Refused | None = None  # why there was no token, while the API was unreachable too
         self._no_good_from: float | None = None  # when the first poll since the last good answer started
         self._poll_once = PollOnce(
-            active=asking, clock=clock, barred=lambda: False, doubted=self._doubts_rate, asking=nullcontext
+            active=asking,
+            clock=clock,
+            barred=lambda: False,
+            doubted=lambda: doubts_rate(self._no_good_from, clock.monotonic()),
+            asking=nullcontext,
         )
         self._polls: dict[int, asyncio.Task[None]] = {}
         self._due: dict[int, float] = {}  # on the monotonic clock; a missing job is due now
@@ -125,10 +129,6 @@ class Waiting:
             return
         for job_id in sorted(due, key=lambda one: self._due.get(one, 0.0))[: max(0, pace.ahead - len(self._polls))]:
             self._polls[job_id] = group.create_task(self._poll(job_id))
-
-    def _doubts_rate(self) -> bool:
-        since = self._no_good_from
-        return since is not None and self._clock.monotonic() - since >= DOUBTED_AFTER.total_seconds()
 
     async def _poll(self, job_id: int) -> None:
         if self._no_good_from is None:

@@ -104,7 +104,7 @@ def cannot_use(path: Path, error: OSError) -> str:
         except OSError:
             place = place.parent
             continue
-        owner, me = owner_of(found), _user(os.geteuid())
+        owner, me = user_name(found.st_uid), user_name(os.geteuid())
         return (
             f"{path} cannot be used: {reason}. {place} belongs to user {owner} with mode "
             f"{stat.S_IMODE(found.st_mode):04o}, and this is user {me}. Run this as {owner}, or change the owner: "
@@ -113,8 +113,12 @@ def cannot_use(path: Path, error: OSError) -> str:
     return f"{path} cannot be used: {reason}"
 
 
-def owner_of(found: os.stat_result) -> str:
-    return _user(found.st_uid)
+def user_name(number: int) -> str:
+    """The name of a user, or the number of one that the system does not know."""
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
 
 
 def remote_filesystem(path: Path, mounts: Path = MOUNTS) -> str | None:
@@ -156,10 +160,3 @@ def _close_to_others(handle: int) -> None:
     found = os.fstat(handle)
     if found.st_uid == os.geteuid() and found.st_mode & stat.S_IRWXO:
         os.fchmod(handle, stat.S_IMODE(found.st_mode) & ~stat.S_IRWXO)
-
-
-def _user(number: int) -> str:
-    try:
-        return pwd.getpwuid(number).pw_name
-    except KeyError:
-        return str(number)

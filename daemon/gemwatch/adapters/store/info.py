@@ -3,8 +3,10 @@
 import fcntl
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,42 @@ import sqlalchemy as sa
 from gemwatch.adapters.store.database import Writer, open_to_read
 from gemwatch.adapters.store.databases.replicas import live_replicas
 from gemwatch.adapters.store.files import StoreError
-from gemwatch.adapters.store.reads.json_shapes import as_text, replicas_json
 from gemwatch.adapters.store.schema import REVISION, revision_of
 from gemwatch.adapters.store.tables import deliveries, events, transitions, watches
 from gemwatch.core.job import UNSEEN
 from gemwatch.core.settings import Place, Postgresql
 from gemwatch.core.sharing.replicas import Replica
 from gemwatch.core.work import DeliveryState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """How much there is. `jobs`: all, by status. `oldest`, `newest`: when the transitions were observed."""
+
+    watched: int
+    jobs: Mapping[str, int]
+    transitions: int
+    oldest: datetime | None
+    newest: datetime | None
+    events: Mapping[str, int]
+    deliveries: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreInfo:
+    """A store. `database`: sqlite or postgresql. `schema_read`: the one of this version. `contents` None: the schema
+    differs, and the tables may too."""
+
+    place: str
+    size: int
+    log_size: int
+    database: str
+    database_version: str
+    schema: str | None
+    schema_read: str
+    writer: Writer | None
+    replicas: tuple[Replica, ...]
+    contents: Contents | None
 
 
 def writer_of(place: Place) -> Writer | None:
@@ -65,39 +96,38 @@ def _leader(replicas: Sequence[Replica]) -> Writer | None:
     return None if first is None else Writer(pid=first.pid, host=first.host)
 
 
-def facts_of(place: Place) -> dict[str, Any]:
-    """The output of `gemwatch db info`. Counts nothing in a store with another schema: its tables may differ.
-
-    Raises StoreError if there is no store or the file is not one.
-    """
+def info_of(place: Place) -> StoreInfo:
+    """What `gemwatch db info` shows. Raises StoreError if there is no store or the file is not one."""
     engine = open_to_read(place)
     try:
         schema = revision_of(engine)
-        replicas = replicas_in(place)
-        writer = _leader(replicas) if isinstance(place, Postgresql) else writer_of(place)
-        return {
-            **(_database(engine, place) if isinstance(place, Postgresql) else _file(place)),
-            "schema": schema,
-            "schema_read": REVISION,
-            "daemon": writer and writer.pid,
-            "daemon_host": writer and writer.host,
-            "replicas": replicas_json(replicas),
-            "counts": _counts(engine) if schema == REVISION else None,
-        }
+        replicas = tuple(replicas_in(place))
+        server = isinstance(place, Postgresql)
+        size, version = _file(place) if isinstance(place, Path) else _database(engine)
+        return StoreInfo(
+            place=str(place),
+            size=size,
+            log_size=0 if server else _size(Path(f"{place}-wal")),
+            database="postgresql" if server else "sqlite",
+            database_version=version,
+            schema=schema,
+            schema_read=REVISION,
+            writer=_leader(replicas) if server else writer_of(place),
+            replicas=replicas,
+            contents=_contents(engine) if schema == REVISION else None,
+        )
     finally:
         engine.dispose()
 
 
-def _file(path: Path) -> dict[str, Any]:
-    sizes = {"size": path.stat().st_size, "log_size": _size(Path(f"{path}-wal"))}
-    return {"path": str(path), **sizes, "sqlite": sqlite3.sqlite_version}
+def _file(path: Path) -> tuple[int, str]:
+    return path.stat().st_size, sqlite3.sqlite_version
 
 
-def _database(engine: sa.Engine, place: Postgresql) -> dict[str, Any]:
+def _database(engine: sa.Engine) -> tuple[int, str]:
     with engine.begin() as connection:
         size = connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one()
-        version = connection.exec_driver_sql("SHOW server_version").scalar_one()
-    return {"path": str(place), "size": size, "log_size": 0, "postgresql": version}
+        return size, connection.exec_driver_sql("SHOW server_version").scalar_one()
 
 
 def _size(path: Path) -> int:
@@ -107,23 +137,23 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _counts(engine: sa.Engine) -> dict[str, Any]:
+def _contents(engine: sa.Engine) -> Contents:
     span = sa.select(sa.func.count(), sa.func.min(transitions.c.observed_at), sa.func.max(transitions.c.observed_at))
     watched = sa.select(sa.func.count()).where(watches.c.watched)
     with engine.begin() as connection:
         number, oldest, newest = connection.execute(span).one()
         by_state = _grouped(connection, deliveries.c.state)
-        return {
-            "jobs": {
-                "watched": connection.execute(watched).scalar_one(),
-                "by_status": {status or UNSEEN: n for status, n in _grouped(connection, watches.c.status).items()},
-            },
-            "transitions": {"number": number, "oldest": as_text(oldest), "newest": as_text(newest)},
-            "events": _grouped(connection, events.c.kind),
-            "deliveries": {state.value: by_state.get(state.value, 0) for state in DeliveryState},
-        }
+        return Contents(
+            watched=connection.execute(watched).scalar_one(),
+            jobs={status or UNSEEN: n for status, n in _grouped(connection, watches.c.status).items()},
+            transitions=number,
+            oldest=oldest,
+            newest=newest,
+            events=_grouped(connection, events.c.kind),
+            deliveries={state.value: by_state.get(state.value, 0) for state in DeliveryState},
+        )
 
 
-def _grouped(connection: sa.Connection, column: sa.Column[Any]) -> dict[str | None, int]:
+def _grouped(connection: sa.Connection, column: sa.Column[Any]) -> dict[Any, int]:
     rows = connection.execute(sa.select(column, sa.func.count()).group_by(column).order_by(column.nulls_first()))
     return {row[0]: row[1] for row in rows}

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from gemwatch.adapters.store.info import StoreInfo
 from gemwatch.adapters.store.reads import shapes
 from gemwatch.adapters.store.reads.groups import GroupRow
 from gemwatch.adapters.store.reads.rows import DeliveryRow, JobHistory, JobRow, Page, ServiceState, TransitionRow
@@ -223,3 +224,30 @@ def _finite(text: str) -> float | None:
 
 # The API's answer as it came; but NaN and infinities, which Python reads and JSON does not know, become null.
 answer_json = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite).decode
+
+
+def store_json(found: StoreInfo) -> dict[str, Any]:
+    """What `db info --json` prints."""
+    held = found.contents
+    return {
+        "path": found.place,
+        "size": found.size,
+        "log_size": found.log_size,
+        found.database: found.database_version,
+        "schema": found.schema,
+        "schema_read": found.schema_read,
+        "daemon": found.writer and found.writer.pid,
+        "daemon_host": found.writer and found.writer.host,
+        "replicas": replicas_json(found.replicas),
+        "counts": held
+        and {
+            "jobs": {"watched": held.watched, "by_status": dict(held.jobs)},
+            "transitions": {
+                "number": held.transitions,
+                "oldest": as_text(held.oldest),
+                "newest": as_text(held.newest),
+            },
+            "events": dict(held.events),
+            "deliveries": dict(held.deliveries),
+        },
+    }

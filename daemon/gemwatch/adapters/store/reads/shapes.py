@@ -24,8 +24,6 @@ Time = Annotated[
     str,
     WithJsonSchema({"type": "string", "format": "date-time", "pattern": "Z$", "description": "RFC 3339, UTC"}),
 ]
-Kind = Annotated[str, WithJsonSchema({"enum": [kind.value for kind in EventKind]})]
-Limit = Annotated[str, WithJsonSchema({"enum": [kind.value for kind in EventKind if kind.traits.limit is not None]})]
 
 
 def _word(words: Any) -> WithJsonSchema:
@@ -81,7 +79,7 @@ class Job(TypedDict):
     details: Annotated[dict[str, Any] | None, Field(description="The API's own answer")]
     estimate: Estimate | None
     needs_review: Annotated[list[str], Field(description="Why the result needs review")]
-    limits_passed: list[Limit]
+    limits_passed: list[Annotated[str, _word(kind for kind in EventKind if kind.traits.limit is not None)]]
     previous: Run | None
 
 
@@ -98,7 +96,7 @@ class Transition(TypedDict("_From", {"from": Annotated[str | None, Field(descrip
 class Delivery(TypedDict):
     id: Count
     event: Annotated[str, Field(pattern="^gw-[0-9]+$")]
-    kind: Kind
+    kind: Annotated[str, _word(EventKind)]
     job_id: Annotated[JobId | None, Field(description="null: about the service")]
     target: str
     state: Annotated[str, _word(DeliveryState)]

@@ -337,7 +337,7 @@ def test_success_that_needs_review_exits_with_3(
     installation.configure(gate={"matched_min": 0.9}, watch=[1, own] if daemon else [own])
     if daemon:
         with installation.daemon():
-            wait_until(lambda: len(gem.requests) == 2, "the daemon's polls")
+            wait_until(lambda: len(installation.records.history()) == 2, "the daemon's polls in its store")
             code, said, _ = ended(installation, "1", "2")
         assert len(gem.requests) == 2
     else:

@@ -1,11 +1,13 @@
-"""Hundreds of kills of three replicas on one database, with freezes and restarts of the database in between."""
+"""Hundreds of kills of three replicas on one database, and all else that may happen to them and to the database."""
 
 # ruff: noqa: T201 (a script's output)
 
 import random
 import shutil
 import tempfile
+import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from support.gem import ScriptedGem
@@ -13,15 +15,36 @@ from support.inbox import Inbox
 from support.postgresql import new_database
 from support.replicas import TAKEN_OVER, replicas
 from support.waiting import wait_until
-from torture.replicas import FAST, FREEZE, IMMEDIATE, KILLS, attack_and_audit
+from torture.replicas import (
+    CUT_AFTER,
+    CUT_BEFORE,
+    FAST,
+    FILES,
+    FREEZE,
+    IMMEDIATE,
+    KILLS,
+    STALL,
+    attack_and_audit,
+)
 
-OTHERS = {25: FREEZE, 35: FAST, 45: IMMEDIATE}  # by the step of every fifty after which it comes
+# By the step of every fifty after which it comes.
+OTHERS = {5: CUT_BEFORE, 10: CUT_AFTER, 15: FILES, 25: FREEZE, 35: FAST, 40: STALL, 45: IMMEDIATE}
 STORM = 5000
+_PIECE = 50  # kills of one set of replicas: what it leaves is audited after a quarter of an hour
 
 
 def run(seed: int, kills: int) -> bool:
-    """Kill so often, print what came of it, and say whether all is as promised."""
+    """Kill so often, once more through a pooler, and let thousands of jobs end at once: is all as promised?"""
     chance = random.Random(seed)
+    kept = []
+    for piece, start in enumerate(range(0, kills, _PIECE)):
+        points = _points(chance, min(_PIECE, kills - start))
+        kept.append(_attack("replicas", seed + piece, points, pooled=False))
+    kept += [_attack("replicas through PgBouncer", seed, _points(chance, kills // 10), pooled=True), _storm()]
+    return all(kept)
+
+
+def _points(chance: random.Random, kills: int) -> list[str]:
     points: list[str] = []
     for number in range(kills):
         if number % len(KILLS) == 0:
@@ -29,19 +52,31 @@ def run(seed: int, kills: int) -> bool:
         points.append(rest.pop())
         if (other := OTHERS.get(number % 50)) is not None:
             points.append(other)
-    folder = Path(tempfile.mkdtemp(prefix="gemwatch-replicas-"))
-    reached, found = attack_and_audit(folder, seed, points)
-    print(f"replicas: {len(reached)} attacks with seed {seed}")
+    return points
+
+
+def _attack(name: str, seed: int, points: Sequence[str], *, pooled: bool) -> bool:
+    folder, began = Path(tempfile.mkdtemp(prefix="gemwatch-replicas-")), time.monotonic()
+
+    def report(text: str) -> None:
+        print(f"{name}: {time.monotonic() - began:5.0f} s, {text}", flush=True)
+
+    try:
+        reached, found = attack_and_audit(folder, seed, points, pooled=pooled, report=report)
+    except AssertionError as error:
+        print(f"{name}: BROKEN with seed {seed} in {folder}: {error}", flush=True)
+        return False
+    print(f"{name}: {len(reached)} attacks with seed {seed}")
     for point, times in sorted(Counter(reached).items()):
         print(f"  {point:20} {times}")
-    for name in ("ends", "messages", "doubled"):
-        print(f"{name}: {getattr(found, name)}")
-    for name in ("lost", "false", "repeated"):
-        sentences = getattr(found, name)
-        print("\n  ".join([f"{name}: {len(sentences)}", *sentences]))
+    for word in ("ends", "messages", "doubled"):
+        print(f"{word}: {getattr(found, word)}")
+    for word in ("lost", "false", "repeated"):
+        sentences = getattr(found, word)
+        print("\n  ".join([f"{word}: {len(sentences)}", *sentences]), flush=True)
     if not found.faults:
         shutil.rmtree(folder)
-    return not found.faults and _storm()
+    return not found.faults
 
 
 def _storm() -> bool:

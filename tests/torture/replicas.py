@@ -6,7 +6,7 @@ import random
 import re
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -14,12 +14,13 @@ from typing import Any, cast
 
 import yaml
 
-from gemwatch.core.settings import Postgresql
 from support import doomed
 from support.gem import Answer, ScriptedGem, document
 from support.http import Handler
 from support.inbox import Inbox
-from support.postgresql import new_database, restart
+from support.pgbouncer import pgbouncer
+from support.postgresql import address_of, at_port, new_database, restart, url_of
+from support.proxy import Proxy
 from support.replicas import TAKEN_OVER, Replica, Replicas, replicas
 from support.sink import Receipt, Sink
 from support.waiting import wait_until
@@ -33,16 +34,38 @@ COMMITS = [f"{moment} {kind}" for kind in KINDS for moment in doomed.MOMENTS]
 OUTSIDE = ["request in hand", "answer given", "send in hand", "send answered", "any moment"]
 KILLS = [*COMMITS, *OUTSIDE]
 FREEZE, FAST, IMMEDIATE = "freeze", "restart fast", "restart immediate"
+CUT_BEFORE, CUT_AFTER, STALL, FILES = "cut before commit", "cut after commit", "stall", "other files"
 FROZEN_FOR = 35.0  # seconds, by which all leases and claims have ended
+STALLED_FOR = 150.0
 _SENDER = re.compile(r"(\w+)/(\d+)\.(\d+)")  # target, replica and its life, in the path of a message
 
 
 class Attack:
     """Three replicas, of which one is ended at each step; each step has new jobs, so there is always work."""
 
-    def __init__(self, folder: Path, seed: int, gem: ScriptedGem, sink: Sink, all_three: Replicas) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        seed: int,
+        *,
+        gem: ScriptedGem,
+        sink: Sink,
+        all_three: Replicas,
+        proxies: Sequence[Proxy],
+    ) -> None:
+        """`proxies`: between each replica and the database."""
         self._chance, refusing = random.Random(seed), random.Random(seed + 1)
         self._folder, self._gem, self._sink, self._replicas = folder, gem, sink, all_three
+        self._proxies = proxies
+        self._harms: dict[str, Callable[[], None]] = {
+            FREEZE: self._freeze,
+            STALL: self._stall,
+            FAST: lambda: restart("fast"),
+            IMMEDIATE: lambda: restart("immediate"),
+            CUT_BEFORE: lambda: self._cut(Proxy.before_commit),
+            CUT_AFTER: lambda: self._cut(Proxy.after_commit),
+            FILES: self._let_files_differ,
+        }
         self._order = folder / "doom"
         self._source = lives(self._chance)
         self._jobs: list[Life] = []
@@ -68,18 +91,15 @@ class Attack:
         for job_id, steps in scripts.items():
             self._gem.answers(job_id, *steps)
         self._jobs += fresh
+        if point in (FAST, IMMEDIATE, CUT_BEFORE, CUT_AFTER):  # without its database none would start
+            for one in self._replicas:
+                one.await_ready()
         self._watch()
-        match point:
-            case "restart fast":
-                restart("fast")
-            case "restart immediate":
-                restart("immediate")
-            case "freeze":
-                self._freeze()
-            case _:
-                self._await_a_kill(point)
-                return
-        wait_until(self._replicas.settled, f"every message after {point}", patience=TAKEN_OVER)
+        if (harm := self._harms.get(point)) is None:
+            self._await_a_kill(point)
+            return
+        harm()
+        wait_until(self._all_told, f"every message after {point}", patience=TAKEN_OVER)
         self.reached.append(point)
 
     def finish(self) -> Findings:
@@ -150,6 +170,12 @@ class Attack:
         self._order.unlink(missing_ok=True)
         self._sink.in_hand = self._sink.answered = None
         self.reached.append(point if reached else "nothing left to do")
+        self._bury(dead)
+        for one in dead:
+            self._begin(one)
+
+    def _bury(self, dead: Sequence[Replica]) -> None:
+        """Note what was settled when these replicas were dead: it must not be sent again."""
         for one in dead:
             assert one.running is not None
             code = one.running.process.wait()
@@ -158,8 +184,6 @@ class Attack:
         rows = self._replicas.records.deliveries("sent") if self._has_tables() else []
         settled = {(int(row["event"].removeprefix("gw-")), row["target"]) for row in rows}
         self._settled.append((len(self._sink.receipts), settled))
-        for one in dead:
-            self._begin(one)
 
     def _freeze(self) -> None:
         """Stop one for longer than every lease, while the others work; then it continues with its work."""
@@ -169,6 +193,41 @@ class Attack:
         one.freeze()
         time.sleep(FROZEN_FOR)
         one.go_on()
+
+    def _stall(self) -> None:
+        """The network of one gives no answer for minutes, and keeps the connections; then it passes on the rest."""
+        one = self._chance.choice(self._replicas)
+        one.await_ready()
+        self._ended.add((one.number, self._lives[one.number]))
+        self._proxies[one.number - 1].stalled = True
+        time.sleep(STALLED_FOR)
+        self._proxies[one.number - 1].stalled = False
+
+    def _cut(self, cut: Callable[..., None]) -> None:
+        """The connections of all end at commits: before the server gets them, or before its answer arrives."""
+        for proxy in self._proxies:
+            cut(proxy, passed=self._chance.randrange(4))
+
+    def _let_files_differ(self) -> None:
+        """A follower has old files, and only one of the targets, when the leader dies; then it gets the new ones."""
+        wait_until(self._replicas.leader, "a leader", patience=TAKEN_OVER)
+        leader = self._replicas.leader()
+        one = self._chance.choice([one for one in self._replicas if one is not leader])
+        one.await_ready()
+        new = one.document["notify"]
+        one.configure(
+            notify={TARGETS[1]: new[TARGETS[1]]},
+            watch=[job.job_id for job in self._jobs[: len(self._jobs) // 2]],
+            watch_files=[],
+        )
+        if leader is not None and leader.running is not None:
+            self._kill(leader)
+            leader.running.process.wait()
+            self._bury([leader])
+        wait_until(lambda: self._replicas.leader() not in (None, leader), "a new leader", patience=TAKEN_OVER)
+        one.configure(notify=new, watch=[], watch_files=["../watch.yaml"])
+        if leader is not None:
+            self._begin(leader)
 
     def _has_tables(self) -> bool:
         with contextlib.suppress(Exception):  # before the first start came so far
@@ -208,16 +267,26 @@ def _sender_of(receipt: Receipt) -> tuple[str, int, int]:
     return found[1], int(found[2]), int(found[3])
 
 
-def attack_and_audit(folder: Path, seed: int, points: Sequence[str]) -> tuple[list[str], Findings]:
-    """Run through the points; those that were reached, and what was found in the end."""
-    with new_database() as place, ScriptedGem() as gem, Sink() as sink, _three(folder, gem, sink, place) as three:
-        attack = Attack(folder, seed, gem, sink, three)
-        for point in points:
+def attack_and_audit(
+    folder: Path,
+    seed: int,
+    points: Sequence[str],
+    *,
+    pooled: bool = False,
+    report: Callable[[str], None] = lambda _: None,
+) -> tuple[list[str], Findings]:
+    """Run through the points; those that were reached, and what was found in the end. `pooled`: through PgBouncer."""
+    with contextlib.ExitStack() as stack:
+        place = stack.enter_context(new_database())
+        gem, sink = stack.enter_context(ScriptedGem()), stack.enter_context(Sink())
+        inbox = cast("Inbox", sink)  # asked for a URL, no more
+        three = stack.enter_context(replicas(folder, gem, inbox, place))
+        upstream = address_of(stack.enter_context(pgbouncer(place)) if pooled else place)
+        proxies = [stack.enter_context(Proxy(upstream)) for _ in three]
+        for one, proxy in zip(three, proxies, strict=True):
+            one.configure(store={"url": url_of(at_port(place, proxy.port))})
+        attack = Attack(folder, seed, gem=gem, sink=sink, all_three=three, proxies=proxies)
+        for number, point in enumerate(points, start=1):
             attack.step(point)
+            report(f"{number} of {len(points)}: {attack.reached[-1]}")
         return attack.reached, attack.finish()
-
-
-def _three(
-    folder: Path, gem: ScriptedGem, sink: Sink, place: Postgresql
-) -> contextlib.AbstractContextManager[Replicas]:
-    return replicas(folder, gem, cast("Inbox", sink), place)  # asked for a URL, no more

@@ -1,6 +1,7 @@
 """Finished runs in the store: recorded at the end, compared with the previous one, and read for estimates."""
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -309,6 +310,19 @@ def test_previous_run_is_found_for_some_or_all_jobs(bench: Bench) -> None:
         assert previous_runs(connection, []) == {}
         assert len(latest_runs(connection, 2)) == 2
         assert [run.job_id for run in latest_runs(connection, 2)] == [2, 3]
+
+
+@pytest.mark.parametrize("inputs", [1, 3])
+def test_previous_run_is_the_last_one_on_each_input(bench: Bench, inputs: int) -> None:
+    count = 9
+    both = [
+        replace(run, job_id=number, input_filename=f"{number % inputs}.parquet")
+        for number, run in enumerate(past(*[HOUR] * count), start=1)
+    ]
+    fill(bench.engine, both)
+    with bench.engine.begin() as connection:
+        found = previous_runs(connection)
+    assert {of: run.job_id for of, run in found.items()} == {of: of - inputs for of in range(inputs + 1, count + 1)}
 
 
 def test_extreme_texts_and_times_are_recorded(bench: Bench) -> None:

@@ -1,5 +1,7 @@
 """The finished runs in the store: adds one for each end, and compares other jobs with them."""
 
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -32,6 +34,9 @@ PAST = sa.union_all(
     ),
 ).subquery("past_runs")
 RUN = tuple(PAST.c[name] for name in _FIELDS)
+_INPUT_OF_PAST = (PAST.c.storage_id, PAST.c.input_filename, PAST.c.job_type, PAST.c.requested_at)
+_ORDER_OF_RUNS = (runs.c.id, *(runs.c[column.name] for column in _INPUT_OF_PAST))
+_SOME = 500
 _LEARNT = _FIELDS[: _FIELDS.index("ran") + 1]  # the columns for estimates
 _bind = sa.bindparam
 
@@ -194,28 +199,40 @@ def load_experience(engine: sa.Engine) -> Experience:
 
 
 def previous_runs(connection: sa.Connection, jobs: Sequence[int] | None = None) -> dict[int, Run]:
-    """`Past.previous` for each of these jobs (None: all) that succeeded."""
-    mine, earlier, before = runs.alias(), PAST.alias(), PAST.alias()
-    success = Status.SUCCESS.value
-    newest = sa.select(sa.func.max(runs.c.id)).where(runs.c.status == success).group_by(runs.c.job_id)
+    """`Past.previous` for each of these jobs (None: all) that succeeded.
+
+    The rows are matched here: a database compares each with every other one on the same input, or with all.
+    """
+    newest = sa.select(sa.func.max(runs.c.id)).where(runs.c.status == Status.SUCCESS.value).group_by(runs.c.job_id)
     if jobs is not None:
         newest = newest.where(runs.c.job_id.in_(jobs))
-    same = (
-        sa.select(earlier.c.id)
-        .where(
-            *(earlier.c[name] == mine.c[name] for name in ("storage_id", "input_filename")),
-            earlier.c.job_type.is_not_distinct_from(mine.c.job_type),
-            earlier.c.status == success,
-            earlier.c.id < mine.c.id,
-            _not_after(earlier.c.requested_at, mine.c.requested_at),
-        )
-        .order_by(earlier.c.id.desc())
-        .limit(1)
-        .scalar_subquery()
+    own = connection.execute(sa.select(runs.c.job_id, *_ORDER_OF_RUNS).where(runs.c.id.in_(newest))).all()
+    inputs = {(row.storage_id, row.input_filename) for row in own}
+    query = sa.select(PAST.c.id, *_INPUT_OF_PAST).where(PAST.c.status == Status.SUCCESS.value).order_by(PAST.c.id)
+    if len(inputs) <= _SOME:
+        query = query.where(sa.tuple_(PAST.c.storage_id, PAST.c.input_filename).in_(inputs))
+    same = defaultdict[Any, list[Any]](list)
+    for row in connection.execute(query):
+        same[row.storage_id, row.input_filename, row.job_type].append(row)
+    found = {}
+    for row in own:
+        if row.storage_id is not None and row.input_filename is not None:
+            successes = same[row.storage_id, row.input_filename, row.job_type]
+            earlier = reversed(successes[: bisect_left(successes, row.id, key=attrgetter("id"))])
+            if (before := next((one for one in earlier if _is_not_after(one, row)), None)) is not None:
+                found[row.job_id] = before.id
+    ids, by_id = sorted(set(found.values())), dict[int, Run]()
+    for start in range(0, len(ids), _SOME):
+        some = PAST.c.id.in_(ids[start : start + _SOME])
+        by_id |= {row.id: run_of(row) for row in connection.execute(sa.select(*RUN, PAST.c.id).where(some))}
+    return {job_id: by_id[run_id] for job_id, run_id in found.items()}
+
+
+def _is_not_after(earlier: Any, asked: Any) -> bool:
+    """As `_not_after`."""
+    return (
+        earlier.requested_at is None or asked.requested_at is None or bool(earlier.requested_at <= asked.requested_at)
     )
-    columns = (mine.c.job_id.label("of"), *(before.c[name] for name in _FIELDS))
-    query = sa.select(*columns).select_from(mine).join(before, before.c.id == same).where(mine.c.id.in_(newest))
-    return {row.of: run_of(row) for row in connection.execute(query)}
 
 
 def _last_success(connection: sa.Connection, run: Run) -> Run | None:

@@ -146,3 +146,7 @@ def test_gate_that_could_not_be_applied_is_stated(gate: Gate | None, unclear: tu
     facts = judged(replace(success, facts=replace(success.facts, job=job)), run(), None, gate).facts
     assert isinstance(facts, SuccessFacts)
     assert bool(facts.unjudged) is told
+
+
+def test_gate_of_a_newer_version_is_read() -> None:
+    assert Gate.from_json({"matched_min": 0.9, "lanes_min": 0.5}) == Gate(matched_min=0.9)

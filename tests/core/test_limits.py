@@ -198,3 +198,8 @@ def test_requeued_job_waits_since_it_was_requeued() -> None:
 def test_any_request_time_is_accepted(requested_at: datetime, zone: str) -> None:
     verdict = poll_once(WAITING, "REQUESTED", NOW, requested_at=requested_at.isoformat() + zone)
     assert verdict.due_at is not None
+
+
+def test_limits_of_a_newer_version_are_read() -> None:
+    said = {"queued": "seldom", "running": 3600.0, "pausing": 60.0}
+    assert Limits.from_json(said) == Limits(queued=LimitWord.OFF, running=timedelta(hours=1))

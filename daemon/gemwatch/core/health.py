@@ -19,11 +19,20 @@ class Login(StrEnum):
     OK = "ok"
     REFUSED = "refused"
 
+    @classmethod
+    def _missing_(cls, _: object) -> "Login":
+        """For a word that a newer version has written."""
+        return cls.UNKNOWN
+
 
 class ApiState(StrEnum):
     UNKNOWN = "unknown"
     OK = "ok"
     DOWN = "down"
+
+    @classmethod
+    def _missing_(cls, _: object) -> "ApiState":
+        return cls.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

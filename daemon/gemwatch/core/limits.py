@@ -47,7 +47,15 @@ class Limits:
 
     @classmethod
     def from_json(cls, said: Mapping[str, Any]) -> "Limits":
-        return cls(**{n: LimitWord(v) if isinstance(v, str) else timedelta(seconds=v) for n, v in said.items()})
+        """Ignores a limit that only a newer version knows. A word that only that one knows is no limit."""
+        known = {field.name for field in fields(cls)} & said.keys()
+        return cls(**{name: _limit(said[name]) for name in known})
+
+
+def _limit(said: str | float) -> Limit:
+    if isinstance(said, str):
+        return LimitWord(said) if said in tuple(LimitWord) else LimitWord.OFF
+    return timedelta(seconds=said)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,11 +15,13 @@ from gemwatch.adapters.store.databases.leases import Exclusive
 from gemwatch.adapters.store.databases.replicas import ReplicaRow, live_replicas
 from gemwatch.adapters.store.housekeeping import Housekeeping
 from gemwatch.adapters.store.info import writer_of
+from gemwatch.adapters.store.notes import write_notes
+from gemwatch.adapters.store.reads.records import Records
 from gemwatch.adapters.store.recording import Store
-from gemwatch.adapters.store.tables import deliveries, service, watches
+from gemwatch.adapters.store.tables import deliveries, replicas, service, watches
 from gemwatch.adapters.store.watch_list import WatchList
 from gemwatch.core.events import Target
-from gemwatch.core.health import Login
+from gemwatch.core.health import ApiState, Login
 from gemwatch.core.kinds import EventKind
 from gemwatch.core.polls.decide import decide
 from gemwatch.core.polls.tracked import Policy
@@ -28,7 +30,7 @@ from gemwatch.core.sharing.replicas import FRESH_FOR, NotLeaderError, Refreshed,
 from gemwatch.core.sharing.watch_lists import WatchListMark
 from gemwatch.core.target_health import Aftermath, SentText
 from gemwatch.core.text.rendering import Format
-from gemwatch.core.work import Sent, report_on, settle
+from gemwatch.core.work import NotSent, Sent, report_on, settle
 from support.events import event_of, seen
 from support.gem import document
 from support.postgresql import daemon_on, new_database
@@ -311,6 +313,40 @@ def test_frozen_sender_records_nothing_about_its_target(place: Postgresql, first
 
 
 # The watch list and who receives what
+
+
+@pytest.mark.parametrize("by_other", [False, True])
+def test_sent_without_a_claim_is_settled_if_nobody_sends(
+    place: Postgresql, first: Daemon, second: Daemon, *, by_other: bool
+) -> None:
+    first.store.record([], [event_of(EventKind.LOGIN, at=NOW)])
+    (bundle,) = first.store.claim_deliveries(NOW, ["team"], LEASE)
+    with first.engine.begin() as connection:  # as after a crash of PostgreSQL
+        connection.execute(sa.update(deliveries).values(claim=None, due_at=NOW))
+    if by_other:
+        age(place, 60, only=first)
+        second.refresh()
+        assert second.store.claim_deliveries(NOW, ["team"], LEASE)
+    later = NOW + timedelta(seconds=1)
+    failed = [settle(one, NotSent(reason="no"), later) for one in bundle.deliveries]
+    sent = [settle(one, Sent(), later) for one in bundle.deliveries]
+    first.store.settle(failed, now=later)
+    first.store.settle(sent, now=later)
+    with first.engine.begin() as connection:
+        row = connection.execute(sa.select(deliveries)).one()
+    assert (row.state, row.attempts) == (("pending", 0) if by_other else ("sent", 1))
+
+
+def test_login_word_of_a_newer_version_is_unknown(place: Postgresql, first: Daemon) -> None:
+    with first.engine.begin() as connection:
+        connection.execute(sa.update(replicas).values(login="paused"))
+        write_notes(connection, {"login": "paused", "api": "slow"})
+    reader = open_to_read(place)
+    with reader.begin() as connection:
+        assert [one.login for one in live_replicas(connection)] == [Login.UNKNOWN]
+    shown = Records(reader).status().service
+    reader.dispose()
+    assert (shown.login, shown.api) == (Login.UNKNOWN, ApiState.UNKNOWN)
 
 
 def test_audience_is_the_one_of_the_leader(first: Daemon, second: Daemon) -> None:

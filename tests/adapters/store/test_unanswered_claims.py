@@ -1,15 +1,19 @@
-"""Claims whose commit is not answered, because the connection to PostgreSQL is lost at that moment."""
+"""Commits that are not answered, because the connection to PostgreSQL is lost at that moment."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 
 from gemwatch.adapters.store.database import DatabaseThread, open_to_write
+from gemwatch.adapters.store.databases.replicas import ReplicaRow
 from gemwatch.adapters.store.recording import Store
+from gemwatch.adapters.store.tables import events, leases
 from gemwatch.adapters.store.watch_list import WatchList
 from gemwatch.core.events import Event, Target
+from gemwatch.core.health import Login
 from gemwatch.core.kinds import ConfigFacts
 from gemwatch.core.settings import Watch
 from support.clock import START
@@ -56,4 +60,35 @@ async def test_unanswered_claim_is_made_again(
     assert await database(claim, store) == 1
     assert proxy[0].cuts == 1
     assert await database(claim, store) == 0  # it is claimed
+    database.close()
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+async def test_unanswered_events_are_recorded_once(proxy: tuple[Proxy, sa.Engine], store: Store, moment: str) -> None:
+    cut, database = proxy[0].before_commit if moment == "before" else proxy[0].after_commit, DatabaseThread()
+    happened = [Event(at=START, facts=ConfigFacts(over=over)) for over in (False, True)]
+    happened[1] = replace(happened[1], at=START + timedelta(seconds=1))
+    cut()
+    recorded = await database(store.record, [], happened)
+    assert proxy[0].cuts == 1
+    assert [(one.event, one.targets) for one in recorded.events] == [(event, ("team",)) for event in happened]
+    with proxy[1].begin() as connection:
+        ids = connection.execute(sa.select(events.c.id).where(events.c.id > 1).order_by(events.c.id)).scalars().all()
+    assert [one.event_id for one in recorded.events] == ids
+    again = await database(store.record, [], happened)  # answered: this is another one
+    assert {one.event_id for one in again.events}.isdisjoint(ids)
+    database.close()
+
+
+async def test_lead_taken_without_an_answer_is_a_new_term(proxy: tuple[Proxy, sa.Engine]) -> None:
+    engine, database = proxy[1], DatabaseThread()
+    member = ReplicaRow(engine, lambda: 0.0)
+    before = await database(member.refresh, Login.OK, None, ())
+    with engine.begin() as connection:  # its lease ended, and another one led
+        connection.execute(sa.update(leases).values(holder="other", expires_at=START - timedelta(days=3650)))
+    proxy[0].after_commit()
+    after = await database(member.refresh, Login.OK, None, ())
+    assert proxy[0].cuts == 1
+    assert after.leads
+    assert after.term != before.term
     database.close()

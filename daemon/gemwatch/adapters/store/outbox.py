@@ -31,6 +31,11 @@ _bind = sa.bindparam
 _CALLED = sa.select(watches.c.job_id, watches.c.name, watches.c.notify, watches.c.group_name).where(
     watches.c.job_id.in_(_bind("ids", expanding=True))
 )
+_LAST_EVENT = sa.select(sa.func.max(events.c.id))
+_EVENTS_AFTER = sa.select(events.c.id, events.c.kind, events.c.at, events.c.job_id).where(
+    events.c.id > _bind("after")
+)
+_TARGETS_OF = sa.select(deliveries.c.target).where(deliveries.c.event_id == _bind("event_id"))
 _HAPPENED = sa.insert(events).returning(events.c.id, sort_by_parameter_order=True)
 _DUE = (
     sa.select(
@@ -69,8 +74,15 @@ _SETTLE = (
     sa.update(deliveries)
     .where(
         deliveries.c.id == _bind("_id"),
-        deliveries.c.claim == _bind("_claim"),
-        deliveries.c.claimed_by == _bind("_me"),
+        sa.or_(
+            sa.and_(deliveries.c.claim == _bind("_claim"), deliveries.c.claimed_by == _bind("_me")),
+            # A crash of PostgreSQL may take a claim back. What was sent is sent, unless somebody sends it again.
+            sa.and_(
+                _bind("_sent", type_=sa.Boolean),
+                deliveries.c.state == DeliveryState.PENDING.value,
+                deliveries.c.claim.is_(None),
+            ),
+        ),
     )
     .values(
         state=_bind("state"),
@@ -127,6 +139,36 @@ def add_events(
     return recorded
 
 
+class Unanswered:
+    """The events whose commit was not answered. They may stand, and are not recorded again by the next try."""
+
+    def __init__(self) -> None:
+        self._keys: Collection[tuple[Any, ...]] = ()
+        self._after = 0  # the id of the last event before the first try
+
+    def standing(self, connection: sa.Connection, happened: Sequence[Event]) -> list[RecordedEvent]:
+        """Those of these events that stand. Without an answer to this commit, the next call looks for all of them."""
+        by_key = {_key(event): event for event in happened}
+        if not by_key.keys() & self._keys:
+            self._after = connection.execute(_LAST_EVENT).scalar() or 0
+            self._keys = by_key.keys()
+            return []
+        self._keys = by_key.keys()
+        found = []
+        for row in connection.execute(_EVENTS_AFTER, {"after": self._after}).all():
+            if (event := by_key.get((row.kind, row.at, row.job_id))) is not None:
+                names = connection.execute(_TARGETS_OF, {"event_id": row.id}).scalars().all()
+                found.append(RecordedEvent(event_id=row.id, event=event, targets=tuple(names)))
+        return found
+
+    def answered(self) -> None:
+        self._keys = ()
+
+
+def _key(event: Event) -> tuple[Any, ...]:
+    return event.kind.value, event.at, event.job_id
+
+
 def with_due(connection: sa.Connection, targets: Iterable[str], now: datetime) -> list[str]:
     """Those of these targets that have due deliveries."""
     return [name for name in targets if connection.execute(_IS_DUE, {"target": name, "now": now}).first() is not None]
@@ -155,12 +197,16 @@ def _next(rows: Sequence[Any]) -> Sequence[Any]:
 
 
 def settle(connection: sa.Connection, me: str, settled: Sequence[Settled]) -> int:
-    """Record the results of attempts whose claims are still valid. Returns their number."""
+    """Record the results of attempts whose claims are still valid, and successes that nobody repeats.
+
+    Returns their number.
+    """
     rows = [
         {
             "_id": one.id,
             "_claim": one.claim,
             "_me": me,
+            "_sent": one.state is DeliveryState.SENT,
             "_error": one.last_error,
             "state": one.state.value,
             "attempts": one.attempts,

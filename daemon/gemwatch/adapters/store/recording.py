@@ -67,6 +67,7 @@ class Store:
         self._tickets = Tickets(engine, self._me)
         self._terms: Mapping[str, GroupTerms] = {}
         self._audience = Audience(targets=tuple(targets))
+        self._unanswered = outbox.Unanswered()
 
     def address(
         self, targets: Sequence[Target], groups: Mapping[str, GroupTerms] | None = None, *, only_add: bool = False
@@ -130,7 +131,9 @@ class Store:
         engine = self._engine if durable else self._relaxed
         with (leading(engine) if as_leader else engine).begin() as connection:
             dialects.lock(connection, watches.c.job_id, [report.verdict.job_id for report in reports])
-            events = self._add(connection, happened)
+            stand = self._unanswered.standing(connection, happened) if happened else []
+            again = [one.event for one in stand]
+            events = [*stand, *self._add(connection, [event for event in happened if event not in again])]
             write_notes(connection, notes or {})
             if quiet:
                 polls = json.dumps([_quiet_row(report) for report in quiet])
@@ -139,6 +142,7 @@ class Store:
                 connection.execute(_REPORT, [self._row(report) for report in plain])
             valid = standing(connection, self._me, more) if more else []
             of_jobs, runs = self._record_more(connection, valid) if valid else ([], [])
+        self._unanswered.answered()
         return Recorded(reports=tuple(filter(_is_news, valid)), events=(*events, *of_jobs), runs=tuple(runs))
 
     def close_groups(self, now: datetime) -> list[RecordedEvent]:

@@ -66,10 +66,12 @@ class ReplicaRow:
             if not connection.execute(_REFRESH, {"me": self.id, **values}).rowcount:
                 self._join(connection, values)
             held, taken = hold(connection, self.id, [LEADER, *map(_lease, targets)])
+            if LEADER in taken:
+                self._led = False  # also if the commit is not answered: in between, another one may have led
             now = connection.execute(sa.select(NOW_AS_TIME)).scalar_one()
             found = [_replica(row) for row in connection.execute(_ALL)]
         ended = self._monotonic()
-        if LEADER in held and (LEADER in taken or not self._led):
+        if LEADER in held and not self._led:
             self._term += 1
         self._led = LEADER in held
         live = tuple(one for one in found if not is_dead(one, now))

@@ -7,7 +7,7 @@ from operator import attrgetter
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.store.database import leading
+from gemwatch.adapters.store.database import leading, reading
 from gemwatch.adapters.store.runs import ExperienceReader, learned_marker
 from gemwatch.adapters.store.tables import learned_runs, runs, watches
 from gemwatch.core.estimates.estimate import Experience
@@ -22,7 +22,7 @@ class Learning:
     """Every method is one transaction and safe to retry."""
 
     def __init__(self, engine: sa.Engine) -> None:
-        self._engine = leading(engine)
+        self._engine, self._reading = leading(engine), reading(engine)
 
     def is_new(self, began: datetime) -> bool:
         """Whether the store had no runs when this program began: by now, jobs that had ended may have been polled."""
@@ -46,6 +46,6 @@ class Learning:
             return learned_marker(connection)
 
     def experience(self) -> Experience:
-        """The durations of all runs."""
-        with self._engine.begin() as connection:
+        """The durations of all runs. For every replica."""
+        with self._reading.begin() as connection:
             return ExperienceReader().experience(connection)

@@ -83,7 +83,8 @@ def test_max_rate_holds_for_all_replicas(
         since = len(gem.requests)
         wait_until(lambda: len(gem.requests) >= since + 120, "many polls", patience=TAKEN_OVER)
         times = [request.at for request in gem.requests[since:]]
-        assert len(times) / (times[-1] - times[0]) < 1.5 * rate
+        slack = 1.0  # seconds that a busy machine may delay the first of them
+        assert len(times) <= rate * (times[-1] - times[0] + slack) + 2 * len(three)
         assert min(three.polls(since)) > 120 / 3 / 2
         three.stop()
 

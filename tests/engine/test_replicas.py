@@ -9,15 +9,19 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from gemwatch.adapters.store.tables import events
+from gemwatch.adapters.store.tables import deliveries, events, leases, replicas
 from gemwatch.core.events import Target
 from gemwatch.core.health import ApiState, Login
 from gemwatch.core.kinds import EventKind
 from gemwatch.core.settings import TokenSource
-from gemwatch.core.sharing.replicas import FRESH_FOR
+from gemwatch.core.sharing.replicas import DEAD_AFTER, FRESH_FOR, REFRESH_EVERY
+from gemwatch.engine.maintenance import RUNS_EVERY
 from support.clock import FakeClock
+from support.events import event_of
 from support.gem import TOKEN, Answer, ScriptedGem
 from support.inbox import Inbox
+from support.past import HOUR, job, past
+from support.past_store import fill
 from support.postgresql import new_database
 from support.rig import Rig, running, settings_for
 from support.waiting import until
@@ -134,3 +138,78 @@ async def test_differing_watch_lists_are_reported_once(pair: tuple[Rig, Rig]) ->
     assert [facts["over"] for facts in recorded(leader, EventKind.CONFIG)] == [False, True]
     await follower.maintenance.round()
     assert len(recorded(leader, EventKind.CONFIG)) == 2
+
+
+def older(rig: Rig, seconds: float) -> None:
+    """Time passes for this replica's row."""
+    with rig.engine.begin() as connection:
+        seen_at = connection.execute(sa.select(replicas.c.seen_at).where(replicas.c.id == rig.membership.id)).scalar()
+        assert seen_at is not None
+        values = {"seen_at": seen_at - timedelta(seconds=seconds)}
+        connection.execute(sa.update(replicas).where(replicas.c.id == rig.membership.id).values(values))
+
+
+async def test_end_of_a_refused_replica_is_reported(pair: tuple[Rig, Rig], gem: ScriptedGem) -> None:
+    leader, follower = pair
+    gem.accepted_tokens = {TOKEN}
+    await after(72, follower)
+    await follower.poll(after=timedelta())
+    await after(1, follower, leader)
+    await leader.maintenance.round()
+    older(follower, DEAD_AFTER.total_seconds() + 1)
+    await after(1, leader)
+    for _ in range(2):
+        await leader.maintenance.round()
+    refused, ended = recorded(leader, EventKind.LOGIN)
+    assert (bool(refused["over"]), ended["over"], ended["ended"]) == (False, True, True)
+    assert ended["replica"] == refused["replica"] == os.uname().nodename
+
+
+async def test_replica_knows_the_runs_of_others(pair: tuple[Rig, Rig]) -> None:
+    follower = pair[1]
+    fill(follower.engine, past(HOUR, HOUR, HOUR))
+    await after(1, follower)
+    await follower.maintenance.round()
+    assert follower.experience.outlook(job("IN_PROGRESS")) is None
+    await after(RUNS_EVERY, follower)
+    await follower.maintenance.round()
+    assert follower.experience.outlook(job("IN_PROGRESS")) is not None
+
+
+async def test_jobs_of_a_dead_replica_are_polled_in_time(pair: tuple[Rig, Rig], gem: ScriptedGem) -> None:
+    leader, follower = pair
+    for job_id in JOBS:
+        gem.answers(job_id, "IN_PROGRESS")
+    leader.clock.advance(72)
+    now = leader.clock.now()
+    assert len(leader.store.claim_watches(now, len(JOBS), timedelta(hours=1))) == len(JOBS)
+    before, seconds = sum(map(gem.asked, JOBS)), 0.0
+    while sum(map(gem.asked, JOBS)) == before:
+        seconds += REFRESH_EVERY
+        older(leader, REFRESH_EVERY)
+        await after(REFRESH_EVERY, follower)
+        await follower.poll(after=timedelta())
+    assert sum(map(gem.asked, JOBS)) == before + len(JOBS)
+    assert seconds <= DEAD_AFTER.total_seconds() + REFRESH_EVERY  # and the server's clock runs on
+
+
+async def test_pause_of_a_target_holds_for_the_next_sender(pair: tuple[Rig, Rig], inbox: Inbox) -> None:
+    leader, follower = pair
+    await leader.deliver()
+    before = len(inbox.messages)
+    inbox.fails_with = 429
+    leader.store.record([], [event_of(EventKind.API, at=leader.clock.now())])
+    await leader.deliver()
+    inbox.fails_with = None
+    follower.store.record([], [event_of(EventKind.STORE, at=leader.clock.now())])
+    with leader.engine.begin() as connection:
+        connection.execute(sa.update(leases).values(expires_at=leader.clock.now() - timedelta(days=3650)))
+    await after(20, follower)
+    assert follower.membership.sends_to("team")
+    await follower.deliver()
+    assert len(inbox.messages) == before
+    await after(60, follower)
+    await follower.deliver()
+    assert len(inbox.messages) == before + 2
+    with leader.engine.begin() as connection:
+        assert set(connection.execute(sa.select(deliveries.c.state)).scalars()) == {"sent"}

@@ -194,6 +194,7 @@ EVENTS: Mapping[str, Event] = {
     "login-recovered-on-a-replica": service(
         EventKind.LOGIN, over=True, since="2026-02-18T10:00:00+00:00", replica="gem-2.example.com"
     ),
+    "login-refused-replica-ended": service(EventKind.LOGIN, over=True, replica="gem-2.example.com", ended=True),
     "rules-full": service(EventKind.CONFIG, over=False, rules=True, full_rules=['input "*"', 'storage "a_*"']),
     "rules-not-full": service(EventKind.CONFIG, over=True, rules=True),
     "config-refused": service(EventKind.CONFIG, over=False, refused=True, problems=[PROBLEM]),

@@ -216,7 +216,8 @@ class LoginFacts(ServiceFacts):
     """`culprit`: the likely cause of the refusal. `words`: the API's own text, which `reason` contains too.
 
     `some_jobs`: many jobs are refused while others are answered. `replica`: the host of the affected one of several
-    daemons, None if there is only one. `others_poll`: whether another of them polls.
+    daemons, None if there is only one. `others_poll`: whether another of them polls. `ended`: it is over because that
+    daemon has ended.
     """
 
     kind: ClassVar = EventKind.LOGIN
@@ -229,6 +230,7 @@ class LoginFacts(ServiceFacts):
     some_jobs: bool = False
     replica: str | None = None
     others_poll: bool = False
+    ended: bool = False
 
     @classmethod
     def of(cls, seen: Refused, *, since: datetime | None) -> "LoginFacts":

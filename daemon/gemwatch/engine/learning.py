@@ -76,6 +76,10 @@ class Learner:
         if not self._left:
             await self._database(self._list_notes.note, {"learned": True})
 
+    async def follow_others(self) -> None:
+        """Know what all replicas know: each adds only the runs that it records itself."""
+        self._experience.replace(await self._database(self._learning.experience))
+
     async def _follow(self) -> None:
         """Use what was learned, also by the command."""
         marker = await self._database(self._learning.marker)

@@ -153,6 +153,7 @@ def build_loops(
         metrics=metrics,
         membership=membership,
         mark=mark,
+        follow_runs=learner.follow_others,
         on_jump=dispatcher.clock_jumped,
         on_recorded=dispatcher.wake_up.set,
     )

@@ -1,7 +1,7 @@
 """Renews the token, follows jumps of the clock, closes groups that are done, and deletes old history."""
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +9,8 @@ import structlog
 
 from gemwatch.core.clock import Clock
 from gemwatch.core.events import Event
-from gemwatch.core.kinds import ConfigFacts
+from gemwatch.core.health import Login
+from gemwatch.core.kinds import ConfigFacts, LoginFacts
 from gemwatch.core.login import LoginError
 from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.event_log import log_events
@@ -23,7 +24,7 @@ _ALWAYS = datetime(9000, 1, 1, tzinfo=UTC)
 JUMP = timedelta(seconds=10)  # a larger difference between the two clocks is a jump, not drift
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DIFFER_FOR = 60.0  # seconds: an edit reaches all hosts within that time
-ORPHANS_EVERY, RETENTION_EVERY = 60.0, 86400.0
+ORPHANS_EVERY, RETENTION_EVERY, RUNS_EVERY = 60.0, 86400.0, 600.0
 
 
 class Maintenance:
@@ -40,13 +41,17 @@ class Maintenance:
         metrics: Metrics,
         membership: Membership,
         mark: Mark,
+        follow_runs: Callable[[], Awaitable[None]],
         on_jump: Callable[[timedelta, datetime], None] = lambda _by, _until: None,
         on_recorded: Callable[[], None] = lambda: None,
     ) -> None:
-        """`on_jump` is called after a jump of the wall clock: by how much, and the latest time that is moved.
+        """`follow_runs` reads the runs that other replicas recorded.
+
+        `on_jump` is called after a jump of the wall clock: by how much, and the latest time that is moved.
 
         `on_recorded` is called after events were recorded.
         """
+        self._follow_runs = follow_runs
         self._on_jump = on_jump
         self._on_recorded = on_recorded
         self._active = active
@@ -64,6 +69,7 @@ class Maintenance:
         self._logged: LoginError | None = None
         self.succeed({})
         self._offset = self._wall_less_monotonic()
+        self._next_runs = clock.monotonic() + RUNS_EVERY
         self._next_orphans = self._next_retention = clock.monotonic() + ORPHANS_EVERY
 
     async def renew_tokens(self) -> None:
@@ -106,11 +112,20 @@ class Maintenance:
     async def round(self) -> None:
         """Run the tasks that are due."""
         await self._follow_clock()
+        await self._follow_others()
         await self._membership.if_leading(self._tend_store)
+
+    async def _follow_others(self) -> None:
+        """Estimates and `auto` limits also use the runs that other replicas recorded, and what the leader learned."""
+        now = self._clock.monotonic()
+        if len(self._membership.replicas) > 1 and now >= self._next_runs:
+            self._next_runs = now + RUNS_EVERY
+            await self._follow_runs()
 
     async def _tend_store(self) -> None:
         await self._close_groups()
         await self._compare_lists()
+        await self._report_ended()
         now = self._clock.monotonic()
         if now >= self._next_orphans:
             self._next_orphans = now + ORPHANS_EVERY
@@ -147,6 +162,7 @@ class Maintenance:
         """This replica leads from now on: continue with what was reported before."""
         self._differ_reported = bool(notes.get("watch_lists_differ"))
         self._differ_since: float | None = None
+        self._refused: dict[str, str] = notes.get("refused_replicas") or {}
 
     async def _compare_lists(self) -> None:
         """Report once that watch lists of replicas differ for longer than an edit takes to reach all of them."""
@@ -164,6 +180,22 @@ class Maintenance:
         recorded = await self._database(self._store.record, [], [event], notes, as_leader=True)
         log_events(recorded.events, self._metrics)
         self._on_recorded()
+
+    async def _report_ended(self) -> None:
+        """Report followers that ended while their login was refused: nobody else says that this failure is over."""
+        others = [one for one in self._membership.replicas if one.id != self._membership.id]
+        refused = {one.id: one.host for one in others if one.login is Login.REFUSED}
+        if refused == self._refused:
+            return
+        lives = {one.id for one in self._membership.replicas}
+        now, hosts = self._clock.now(), [host for one, host in self._refused.items() if one not in lives]
+        happened = [Event(at=now, facts=LoginFacts(over=True, replica=host, ended=True)) for host in hosts]
+        notes = {"refused_replicas": refused}
+        recorded = await self._database(self._store.record, [], happened, notes, as_leader=True)
+        self._refused = refused
+        log_events(recorded.events, self._metrics)
+        if happened:
+            self._on_recorded()
 
     async def _expire(self) -> None:
         known = self._active.targets.names

@@ -65,6 +65,12 @@ class Words:
 
 _RESUMED = "All jobs are polled again. Jobs that finished in the meantime are reported now."
 _REPLICA_RESUMED = "This replica polls again."
+_REPLICA_ENDED = Words(
+    title="replica without login has ended",
+    happened="The replica whose login was refused has ended.",
+    meaning="The other replicas poll its jobs. If it starts again without a login, another message follows.",
+    to_do="Nothing, if it was stopped. Otherwise log in on its machine and start it again.",
+)
 _OTHERS_POLL = "This replica polls no job until its login works. The others poll its jobs, so nothing is missed."
 _BLIND = "gemwatch cannot see jobs finish. It keeps trying, and reports jobs that finish in the meantime afterwards."
 _FIX_FILE = "Correct the file and save it. gemwatch reads it again automatically. To check it first, run:"
@@ -292,6 +298,8 @@ def words_for(event: Event, facts: FailureFacts) -> Words:
     failure = _failure_of(event, facts)
     words = RECOVERED[failure] if facts.over else FAILING[failure]
     if failure is Failure.LOGIN and isinstance(facts, LoginFacts) and facts.replica is not None:
+        if facts.ended:
+            return _REPLICA_ENDED
         return replace(words, meaning=_of_replica(facts, words.meaning))
     if facts.over:
         return words

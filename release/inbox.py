@@ -1,4 +1,7 @@
-"""Receives test messages over HTTP: `inbox.py PORT_FILE MESSAGES_FILE`. Each becomes a line: path and title."""
+"""Receives messages over HTTP and has one finished job: `inbox.py PORT_FILE MESSAGES_FILE`.
+
+Each message becomes a line of the file: path and title.
+"""
 
 import json
 import sys
@@ -7,7 +10,7 @@ from pathlib import Path
 
 
 class Inbox(BaseHTTPRequestHandler):
-    """Accepts every message."""
+    """Accepts every message, and answers for a job as the API does."""
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -15,6 +18,14 @@ class Inbox(BaseHTTPRequestHandler):
             messages.write(f"{self.path.rstrip('/')} {body['title']}\n")
         self.send_response(200)
         self.end_headers()
+
+    def do_GET(self) -> None:
+        number = self.path.rpartition("/")[2]
+        job = {"job_id": int(number), "status": "SUCCESS"} if number.isdecimal() else None
+        self.send_response(200 if job else 404)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(json.dumps(job).encode())
 
     def log_message(self, *_: object) -> None:
         pass

@@ -10,7 +10,7 @@
 # make man       the manual pages, from help and schema: docs/man/
 # make docs      the documentation site in site/, with warnings as errors
 # make release   every gate, then wheel, sdist, Debian packages and SBOM in dist/, built twice; GATES=skip only builds
-# make deb-test  the Debian packages in dist/: installed, upgraded, removed and purged in clean roots (needs root, debootstrap)
+# make deb-test  the Debian packages in dist/: installed, upgraded, removed and purged in clean roots (needs root, debootstrap, systemd-nspawn)
 # make sbom      what a release installs, as CycloneDX: dist/gemwatch.cdx.json
 # make audit     known vulnerabilities of what a release installs (needs network access)
 

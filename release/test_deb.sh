@@ -126,6 +126,7 @@ for debian in "${@:-12 13}"; do for debian in $debian; do
     await "its message arrives" grep -q "^/$name-service SUCCESS" "$work/messages"
 
     expect "reload" in_root systemctl reload gemwatch
+    expect "a process of its user runs" in_root pgrep --uid gemwatch
     before=$(in_root systemctl show --property MainPID gemwatch)
     expect "upgrade" in_root apt-get -qq install --no-install-recommends /new.deb
     expect "the new version is installed" test "$(in_root dpkg-query -W -f '${Version}' gemwatch)" = \
@@ -135,7 +136,7 @@ for debian in "${@:-12 13}"; do for debian in $debian; do
     expect "and is a new process" test "$(in_root systemctl show --property MainPID gemwatch)" != "$before"
 
     expect "remove" in_root apt-get -qq remove gemwatch
-    expect "the service has ended" bash -c "! pgrep --ns $leader --nslist pid --full gemwatch"
+    expect "the service has ended" test -z "$(in_root pgrep --uid gemwatch || true)"
     expect "nothing of the program is left" test ! -e "$root/usr/lib/gemwatch"
     expect "the configuration stays" test -e "$root/etc/gemwatch/config.yaml"
     expect "purge" in_root apt-get -qq purge gemwatch

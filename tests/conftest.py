@@ -22,6 +22,10 @@ from support.tools import skip_where_missing
 settings.register_profile("gemwatch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("gemwatch")
 
+LONG = (
+    "torture",
+    "end_to_end",
+)  # folders whose tests take longest: they start first, so that no worker ends with one
 TIMEOUT = 300  # seconds: a test that hangs ends with the stacks of all threads, on a busy machine too
 
 
@@ -31,6 +35,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.parent.name not in LONG)
     for item in items:
         if _shares_what_its_module_sets_up(item):
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))

@@ -74,6 +74,21 @@ def test_unwatched_job_stays_away_from_rules_over_a_restart(finding: Installatio
         assert daemon.stop() == 0
 
 
+def test_unwatched_job_stays_away_from_a_later_rule(finding: Installation, gem: ScriptedGem) -> None:
+    finding.configure(watch=[7], discover=[])
+    with finding.daemon():
+        wait_until(lambda: finding.job(7)["watched"], "the entry to be applied")
+        done = finding.run("unwatch", "7")
+        assert (done.returncode, "rules" in done.stdout) == (0, False)
+        finding.configure(watch=[], discover=[{"job_type": "ROAD_MATCHING"}])
+        wait_until(
+            lambda: [job["job_id"] for job in finding.json("status")["jobs"] if job["watched"]] == [8], "job 8"
+        )
+        lists = gem.listed()
+        wait_until(lambda: gem.listed() > lists + 2, "lists to be read")
+        assert finding.job(7)["watched"] is False
+
+
 def test_unwatch_that_cannot_edit_excludes_nothing(finding: Installation) -> None:
     with finding.daemon():
         wait_until(lambda: [job["job_id"] for job in finding.json("status")["jobs"]] == [7], "the job to be found")

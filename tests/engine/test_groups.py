@@ -1,5 +1,6 @@
 """A group is reported once when its jobs have ended, and again after it was opened again."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -204,6 +205,22 @@ async def test_quiet_group_of_hundreds_is_one_message(
         await rounds(rig)
     assert inbox.titles("team") == [DONE]
     assert "300: 300 SUCCESS" in next(one.body for one in inbox.messages if one.title == DONE)
+
+
+async def test_storm_of_each_member_is_a_few_messages(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, place: Place
+) -> None:
+    for job_id in (jobs := range(1, 301)):
+        gem.answers(job_id, "SUCCESS" if job_id % 100 else "FAILED")
+    each = replace(QUIET, members=Members.EACH)
+    async with grouped(gem, inbox, place, clock, *map(member, jobs), group=each) as rig:
+        while not all(job["finished"] for job in rig.records.status()["jobs"]):
+            await rig.poll()
+        await rounds(rig, 3)
+        rows = [row for row in rig.records.deliveries() if row["target"] == "team"]
+        assert Counter(row["kind"] for row in rows) == {"success": 297, "failed": 3, "group-done": 1}
+        assert {row["state"] for row in rows} == {"sent"}
+    assert len(inbox.titles("team")) < 20
 
 
 async def test_groups_are_counted_with_the_expected_end(

@@ -1,5 +1,6 @@
 """A new store learns from past jobs: estimates and comparisons on day one, and no message."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -115,6 +116,20 @@ async def test_running_daemon_uses_what_the_command_learned(
         clock.advance(LIST_EVERY)
         await rig.sweep()
         assert rig.experience.estimate(job, clock.now(), clock.now()) is not None
+
+
+async def test_false_success_in_a_list_teaches_nothing(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    listed = [document(7, "SUCCESS"), document(8, "SUCCESS", statistics=None)]
+    gem.lists = Answer(body=json.dumps({"jobs": listed}).encode())
+    gem.answers(7, "IN_PROGRESS")
+    async with running(settings_of(gem, inbox, tmp_path), clock, learns=True) as rig:
+        await rig.sweep()
+        assert Learning(rig.engine).marker() == (1, 7)  # without statistics, nothing shows that job 8 has ended
+        rig.watch(7)
+        await rig.poll()
+        assert Learning(rig.engine).marker() == (0, None)
 
 
 async def test_watched_job_is_not_learned_twice(

@@ -58,7 +58,7 @@ def watch(
     """
     from gemwatch.adapters.config.edit import EditRefusedError, add_watches
     from gemwatch.adapters.notify.urls import url_problem
-    from gemwatch.cli.discovery.rules import has_store, let_back, rules_in
+    from gemwatch.cli.discovery.rules import has_store, let_back
     from gemwatch.core.settings import Watch
 
     ids = _ids(jobs or [])
@@ -70,7 +70,7 @@ def watch(
         there = add_watches(path, [Watch(job_id=one, name=name, notify=to) for one in ids], os.environ, url_problem)
     except EditRefusedError as error:
         fail(str(error), MISUSED)
-    if rules_in(path) and has_store(path):
+    if has_store(path):
         let_back(path, ids)
     for entry in there:
         typer.echo(f"{entry.place}: job {entry.job_id} is already watched")
@@ -105,8 +105,8 @@ def unwatch(
         return
     try:
         listed = watched(path, os.environ, url_problem)
-        by_rules = has_store(path) and bool(rules_in(path))
-        away = [one for one in ids if one in of_rules or (by_rules and one in listed)]
+        kept = has_store(path)  # also without rules: one that is added later does not find these jobs
+        away = [one for one in ids if one in of_rules or (kept and one in listed)]
         in_files = [one for one in ids if one not in of_rules or one in listed]
         if unknown := [one for one in in_files if one not in listed]:
             remove_watches(path, unknown, os.environ, url_problem)  # refuses them
@@ -116,7 +116,7 @@ def unwatch(
         fail(str(error), MISUSED)
     for entry in removed:
         typer.echo(f"{entry.file}: job {entry.job_id} is off the watch list")
-    for one in away:
+    for one in away if rules_in(path) else ():
         typer.echo(f"job {one} is kept away from the rules. To undo this, run: gemwatch watch {one}")
     typer.echo("A running daemon applies the change within 5 s. The history is kept.")
     _hint_at_leader(path)

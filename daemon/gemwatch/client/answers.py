@@ -72,13 +72,15 @@ class Job:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
     """Jobs that belong together. `jobs`: how many have each status. `done_at` None: open. `ends_at`: the expected
-    end of the last job. `incomplete`: done, but jobs that were expected did not come or did not end."""
+    end of the last job. `expect`: how many the configuration expects. `incomplete`: done, but jobs that were expected
+    did not come or did not end."""
 
     name: str
     done_at: datetime | None
     incomplete: bool
     member_added_at: datetime
     members: int
+    expect: int | None = None
     finished: int
     jobs: Mapping[str, int]
     ends_at: datetime | None

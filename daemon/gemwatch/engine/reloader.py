@@ -174,7 +174,9 @@ class Reloader:
             )
             self._store.address(settings.targets, terms_by_group(settings), only_add=only_add)
             fallbacks = {target.name: target.fallback for target in settings.targets if target.fallback}
-            self._store.record([], [], {"fallbacks": fallbacks}, as_leader=True)  # for pages and commands
+            expected = {group.name: group.expect for group in settings.groups if group.expect is not None}
+            shown = {"fallbacks": fallbacks, "expected_members": expected}  # by pages and commands
+            self._store.record([], [], shown, as_leader=True)
             if only_add:
                 detail = "Its watch list may be outdated, so nothing is removed until the file is edited."
                 log.warning("config_only_added", replica=self._membership.id, detail=detail)

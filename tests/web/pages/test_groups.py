@@ -132,6 +132,14 @@ def test_group_badge_shows_its_worst_outcome(jobs: dict[str, int], more: dict[st
     assert shown_group(GroupRow(**row)).badge.word == word
 
 
+def test_group_shows_how_many_jobs_are_expected() -> None:
+    row = {"name": "g", "member_added_at": START, "done_at": None, "finished": 11, "jobs": {"SUCCESS": 11}}
+    shown = shown_group(GroupRow(**row, expect=12))
+    assert shown.words == "11 of 12 expected jobs finished, 11 known"
+    assert shown.note == "All its known jobs have finished. It waits for 1 more job"
+    assert shown_group(GroupRow(**row, expect=11)).words == "11 of 11 jobs finished"
+
+
 def test_bar_shows_one_job_of_thousands() -> None:
     jobs = {"SUCCESS": 9_999, "FAILED": 1, "PAUSED?": 1}
     shown = shown_group(GroupRow(name="g", member_added_at=START, done_at=None, finished=10_000, jobs=jobs))

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from gemwatch.adapters.store import dialects
 from gemwatch.adapters.store.claims import release_orphans
 from gemwatch.adapters.store.database import leading
-from gemwatch.adapters.store.discovery.rules import prune_found
+from gemwatch.adapters.store.discovery.rules import follow_clock_back, prune_found
 from gemwatch.adapters.store.notes import write_notes
 from gemwatch.adapters.store.rerouting import move_rerouted, prune_texts, read_health, write_health
 from gemwatch.adapters.store.tables import deliveries, events, groups, learned_runs, service, watches
@@ -73,6 +73,7 @@ class Housekeeping:
                 old = sa.and_(groups.c.done_at.is_(None), column <= written_by)
                 shifted = {column: sa.type_coerce(column, sa.BigInteger) + microseconds}
                 connection.execute(sa.update(groups).where(old).values(shifted))
+            follow_clock_back(connection, by)
             for target, health in read_health(connection).items():
                 later = health.moved(by, written_by)
                 write_health(connection, target, later)

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from gemwatch.adapters.store import dialects
 from gemwatch.adapters.store.database import leading
+from gemwatch.adapters.store.discovery.learning import forget_learned
 from gemwatch.adapters.store.discovery.rules import apply_rules, found_jobs
 from gemwatch.adapters.store.groups import join_groups
 from gemwatch.adapters.store.notes import read_note, write_notes
@@ -118,6 +119,7 @@ class WatchList:
                 _follow_rules(connection, edit, known, rules)
             for start in range(0, len(edit.added), _SLICE):
                 connection.execute(sa.insert(watches), edit.added[start : start + _SLICE])
+            forget_learned(connection, [values["job_id"] for values in edit.added])
             if edit.again or edit.changed:
                 connection.execute(CONFIGURE, edit.again + edit.changed)
             if edit.removed:

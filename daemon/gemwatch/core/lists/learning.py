@@ -10,6 +10,9 @@ from gemwatch.core.runs import Run, finished
 def learned_runs(jobs: Iterable[JobDetails]) -> list[Run]:
     """The runs of the jobs that succeeded, ordered by their requests.
 
+    GEM adds the statistics at the end of a job: an entry without them may be wrong about the end, and would teach
+    nothing.
+
     A list does not show when a job ended. Its waiting time is unknown, so the end is the earliest possible one.
     """
     runs = [
@@ -20,7 +23,11 @@ def learned_runs(jobs: Iterable[JobDetails]) -> list[Run]:
 
 
 def _requested(jobs: Iterable[JobDetails]) -> Iterable[tuple[JobDetails, datetime]]:
-    return ((job, job.requested_at) for job in jobs if job.status == Status.SUCCESS and job.requested_at is not None)
+    return (
+        (job, job.requested_at)
+        for job in jobs
+        if job.status == Status.SUCCESS and job.requested_at is not None and job.statistics is not None
+    )
 
 
 def _execution_time(job: JobDetails) -> timedelta | None:

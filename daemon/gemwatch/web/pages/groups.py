@@ -48,12 +48,19 @@ def shown_group(group: GroupRow) -> ShownGroup:
         name=single_line(group.name, formatting.LONGEST_NAME),
         url=group_url(group.name),
         badge=_badge(group),
-        words=f"{group.finished:,} of {formatting.counted(members, 'job', 'jobs')} finished",
+        words=_words(group, members),
         parts=tuple(_parts(group.jobs, members)),
         done_at=group.done_at,
         ends_at=group.ends_at,
-        note=_note(group, unfinished),
+        note=_note(group, unfinished, members),
     )
+
+
+def _words(group: GroupRow, members: int) -> str:
+    """How far it is, by the jobs that are expected if not all of them are known yet."""
+    if group.expect is not None and group.expect > members:
+        return f"{group.finished:,} of {group.expect:,} expected jobs finished, {members:,} known"
+    return f"{group.finished:,} of {formatting.counted(members, 'job', 'jobs')} finished"
 
 
 def _badge(group: GroupRow) -> Badge:
@@ -71,12 +78,15 @@ def _badge(group: GroupRow) -> Badge:
     return Badge(word="Done", tone="good", icon="good")
 
 
-def _note(group: GroupRow, unfinished: int) -> str | None:
+def _note(group: GroupRow, unfinished: int, members: int) -> str | None:
     """What an open group waits for, where no expected end says so."""
     if group.done_at is not None or group.ends_at is not None:
         return None
     if unfinished:
         return "No expected end: not every unfinished job has an estimate"
+    if group.expect is not None and group.expect > members:
+        more = formatting.counted(group.expect - members, "more job", "more jobs")
+        return f"All its known jobs have finished. It waits for {more}"
     return "All its jobs have finished. It stays open in case more jobs are added"
 
 

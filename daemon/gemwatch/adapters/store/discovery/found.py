@@ -8,6 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from gemwatch.adapters.store.database import leading
+from gemwatch.adapters.store.discovery.learning import forget_learned
+from gemwatch.adapters.store.discovery.rules import rules_in_force
 from gemwatch.adapters.store.groups import join_groups
 from gemwatch.adapters.store.tables import discovered, rules, watches
 from gemwatch.adapters.store.watch_list import CONFIGURE, configured
@@ -86,6 +88,7 @@ class Discoveries:
                 notes.append(_note(job, key, now))
             if new:
                 connection.execute(sa.insert(watches), new)
+                forget_learned(connection, [values["job_id"] for values in new])
             if again:
                 connection.execute(CONFIGURE, again)
             if notes:
@@ -94,10 +97,11 @@ class Discoveries:
         return Discovered(added=tuple((note["job_id"], note["rule"]) for note in notes), full=tuple(sorted(full)))
 
     def end(self, in_force: Sequence[Rule], now: datetime) -> int:
-        """End the watches of rules whose jobs have ended and left the window, or whose rule is gone. Returns their
-        number."""
+        """Note that these rules are in force, and end the watches of rules whose jobs have ended and left the window,
+        or whose rule is gone. Returns their number."""
         by_key = rules_by_key(in_force)
         with self._engine.begin() as connection:
+            rules_in_force(connection, in_force, now, _FRESH)
             over = [row.job_id for row in connection.execute(_ENDED) if not _stays(row, by_key.get(row.rule), now)]
             for part in _sliced(over):
                 connection.execute(_UNWATCH, {"ids": part, "now": now})

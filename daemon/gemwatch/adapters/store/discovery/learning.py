@@ -18,6 +18,13 @@ _values = attrgetter(*_FIELDS)
 _SLICE = 1000
 
 
+def forget_learned(connection: sa.Connection, job_ids: Sequence[int]) -> None:
+    """From now on these jobs are polled: what a list showed of them does not count any more."""
+    for start in range(0, len(job_ids), _SLICE):
+        part = learned_runs.c.job_id.in_(job_ids[start : start + _SLICE])
+        connection.execute(sa.delete(learned_runs).where(part))
+
+
 class Learning:
     """Every method is one transaction and safe to retry."""
 

@@ -1,7 +1,7 @@
 """The rules in force, and what is remembered about the jobs that they found. Used within a transaction."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -39,6 +39,25 @@ def found_jobs(connection: sa.Connection) -> dict[int, tuple[str, JobDetails]]:
         )
         for row in connection.execute(query)
     }
+
+
+def rules_in_force(connection: sa.Connection, in_force: Iterable[Rule], now: datetime, after: timedelta) -> None:
+    """Note that these rules are still in force, at most once in that time."""
+    keys = [key_of(rule) for rule in in_force]
+    stale = sa.and_(rules.c.key.in_(keys), rules.c.seen_at < now - after)
+    connection.execute(sa.update(rules).where(stale).values(seen_at=now))
+
+
+def follow_clock_back(connection: sa.Connection, by: timedelta) -> None:
+    """After the clock was set back: no rule was first applied in the future, which would hide the ends of new jobs.
+
+    Rules do not follow a clock that was set forward: it may only have slept, and the jobs that were requested in the
+    meantime are not past. When in doubt, a job is reported rather than lost.
+    """
+    if by < timedelta():
+        shift = by // timedelta(microseconds=1)
+        moved = {rules.c.applied_at: sa.type_coerce(rules.c.applied_at, sa.BigInteger) + shift}
+        connection.execute(sa.update(rules).values(moved))
 
 
 def prune_found(connection: sa.Connection, before: datetime) -> None:

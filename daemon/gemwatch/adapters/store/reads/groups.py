@@ -7,6 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from gemwatch.adapters.store.details import WITH_DETAILS
+from gemwatch.adapters.store.notes import read_note
 from gemwatch.adapters.store.reads.rows import job_row
 from gemwatch.adapters.store.reads.view_queries import has_ended, job_state
 from gemwatch.adapters.store.runs import ExperienceReader
@@ -17,7 +18,8 @@ from gemwatch.adapters.store.tables import details, groups, watches
 class GroupRow:
     """A group with members. `jobs` counts them as the page does. `ends_at`: the expected end of the last one.
 
-    `incomplete`: it was given up, because jobs that were expected did not come or did not end.
+    `incomplete`: it was given up, because jobs that were expected did not come or did not end. `expect`: how many are
+    expected, if the configuration says so.
     """
 
     name: str
@@ -27,8 +29,10 @@ class GroupRow:
     finished: int
     jobs: Mapping[str, int]
     ends_at: datetime | None = None
+    expect: int | None = None
 
 
+EXPECTED_NOTE = "expected_members"  # by group, written with the configuration
 _COUNTS = (
     sa.select(
         groups.c.name,
@@ -56,6 +60,7 @@ def all_groups(
     counts = connection.execute(_COUNTS if name is None else _COUNTS.where(groups.c.name == name)).all()
     still_open = [row.name for row in counts if row.done_at is None]
     ends = _expected_ends(connection, still_open, learner, now) if still_open else {}
+    expected = read_note(connection, EXPECTED_NOTE) or {}
     found: dict[str, GroupRow] = {}
     for row in counts:
         before = found.get(row.name)
@@ -67,6 +72,7 @@ def all_groups(
             finished=row.finished + (before.finished if before else 0),
             jobs={**(before.jobs if before else {}), row.state: row.jobs},
             ends_at=ends.get(row.name),
+            expect=expected.get(row.name),
         )
     return tuple(found.values())
 

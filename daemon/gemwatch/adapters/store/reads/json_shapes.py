@@ -78,6 +78,7 @@ def groups_json(groups: Iterable[GroupRow]) -> shapes.Groups:
                 "incomplete": group.incomplete,
                 "member_added_at": _text(group.member_added_at),
                 "members": sum(group.jobs.values()),
+                "expect": group.expect,
                 "finished": group.finished,
                 "jobs": dict(group.jobs),
                 "ends_at": as_text(group.ends_at),

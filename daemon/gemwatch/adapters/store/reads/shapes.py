@@ -129,6 +129,7 @@ class Group(TypedDict):
     incomplete: Annotated[bool, Field(description="Done, but jobs that were expected did not come or did not end")]
     member_added_at: Time
     members: Count
+    expect: Annotated[Count | None, Field(description="How many jobs the configuration expects")]
     finished: Annotated[Count, Field(description="Members that have ended")]
     jobs: Annotated[
         dict[str, Count],

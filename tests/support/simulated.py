@@ -62,6 +62,7 @@ class Life:
         self.records, housekeeping = JsonRecords(self.engine), Housekeeping(self.engine)
         housekeeping.release_claims()
         housekeeping.pull_back(world.clock.now(), world.clock.now() + HORIZON)
+        self.discoveries = Discoveries(self.engine)
         store, database, metrics, clock = (
             Store(self.engine, settings.targets),
             Database(world),
@@ -82,7 +83,7 @@ class Life:
             health_monitor=self.health_monitor,
             store=store,
             listings=Listings(self.engine),
-            discoveries=Discoveries(self.engine),
+            discoveries=self.discoveries,
             learning=Learning(self.engine),
             watch_list=WatchList(self.engine),
             housekeeping=housekeeping,

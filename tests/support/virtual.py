@@ -52,3 +52,7 @@ class VirtualClock:
 
     def jump(self, seconds: float) -> None:
         self._set += seconds
+
+    def undisturbed(self) -> datetime:
+        """The time of day without the jumps, as at the API."""
+        return START + timedelta(seconds=self._loop.time())

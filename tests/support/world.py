@@ -6,12 +6,13 @@ import re
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-from gemwatch.core.job import Failed, JobDetails, NotFound, Observation, Refused, Throttled
-from gemwatch.core.listing import Listed, Listing
+from gemwatch.adapters.gem.lists import listing_of
+from gemwatch.core.job import Failed, NotFound, Observation, Refused, Throttled, is_end
+from gemwatch.core.listing import Listed
 from gemwatch.core.login import LoginError, Token
 from gemwatch.core.message_ids import MessageIds
 from gemwatch.core.refusals import Answer, Culprit, api_words, judge
@@ -20,6 +21,7 @@ from gemwatch.core.text.rendering import Format, Rendered, render
 from gemwatch.core.work import NotSent, Outcome, Sent
 from support.events import seen
 from support.gem import document
+from support.odd_lists import Lists, list_text
 from support.virtual import VirtualClock
 
 P = ParamSpec("P")
@@ -36,6 +38,14 @@ class Job:
     answer: str = "normal"  # normal | missing | broken | nonsense
     answered: list[str] = field(default_factory=list)
     ends: int = 0
+    requested_at: datetime | None = None  # of a job that a rule finds
+
+    def document(self) -> dict[str, Any]:
+        """Its details as the API answers them."""
+        if self.requested_at is None:
+            return document(self.job_id, self.status)
+        found = {"input_filename": f"found_{self.job_id}", "requested_at": self.requested_at.isoformat()}
+        return document(self.job_id, self.status, **found)
 
 
 class World:
@@ -51,6 +61,8 @@ class World:
         self.pause: timedelta | None = timedelta(seconds=30)  # that a 429 asks for
         self.login = True
         self.locked = False
+        self.lists = Lists.USUAL
+        self.listed_unfinished: set[int] = set()  # the jobs that some list has shown as such
         self.targets = {"team": "up", "mail": "up"}  # up | down | unsure
         self.breaches: list[str] = []
         self.life = 0
@@ -89,7 +101,7 @@ class Api:
                 world.in_flight -= 1
 
     async def list_jobs(self, job_type: str, token: str, page: str | None = None) -> Listed:
-        """Lists lack jobs, and say of some what was so before."""
+        """Its text is read as the API's client reads it."""
         world = self._world
         self._check(None)
         life = world.life
@@ -98,13 +110,22 @@ class Api:
             await asyncio.sleep(world.chance.choice((0.1, 2.5)))
             if (failure := self._failure()) is not None:
                 return failure
-            listed = (job for job in world.jobs.values() if world.chance.random() < 0.9)
-            statuses = {job.job_id: world.chance.choice([*job.answered[-1:], job.status]) for job in listed}
-            jobs = {job_id: _entry(job_id, status, job_type) for job_id, status in statuses.items()}
-            return Listing(at=world.clock.now(), job_type=job_type, jobs=jobs)
+            return self._list(job_type)
         finally:
             if world.life == life:
                 world.in_flight -= 1
+
+    def _list(self, job_type: str) -> Listed:
+        world, at = self._world, self._world.clock.now()
+        if world.lists is Lists.FAILING:
+            return Failed(at=at, sent_at=at, reason="HTTP 500")
+        jobs = [(job.document(), job.answered) for job in world.jobs.values()]
+        try:
+            listing = listing_of(list_text(jobs, job_type, world.lists, world.chance), job_type, "https://gem", at)
+        except ValueError as error:
+            return Failed(at=at, sent_at=at, reason=str(error), bad=True)
+        world.listed_unfinished |= {one.job_id for one in listing.jobs.values() if not is_end(one.status)}
+        return listing
 
     async def close(self) -> None:
         pass
@@ -156,7 +177,7 @@ class Api:
             case "nonsense":
                 return Failed(at=at, sent_at=at, reason="the answer is not JSON", bad=True)
         job.answered.append(job.status)
-        return seen(at, document(job.job_id, job.status))
+        return seen(at, job.document())
 
 
 class Credentials:
@@ -246,7 +267,3 @@ class Database:
         result = work(*args, **kwargs)
         await asyncio.sleep(0)
         return result
-
-
-def _entry(job_id: int, status: str, job_type: str) -> JobDetails:
-    return JobDetails(job_id=job_id, status=status, job_type=job_type)

@@ -195,9 +195,9 @@ def _printable(value: Any) -> Any:
 def _plain(value: Any, mask: Callable[[str], str]) -> Any:
     """The value as JSON has it, every text in it masked. Infinities and NaN, which JSON lacks, become texts."""
     match value:
-        case float() if not math.isfinite(value):
-            return str(value)
-        case None | bool() | int() | float():
+        case str():  # first, because most are texts
+            return mask(str(value))
+        case None | bool() | int() | float() if not isinstance(value, float) or math.isfinite(value):
             return value
         case datetime():
             return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -49,10 +49,11 @@ def fitting(
 ) -> int:
     """How many of the letters, from the first one, fit into one summary of `most` characters; at least one."""
     low, high = 1, len(letters)
+    middle = high  # in general all fit, and each try renders the whole message
     while low < high:
-        middle = (low + high + 1) // 2
         whole = render(summarise(letters[:middle], now=None, context=context), form, headed=headed)
         low, high = (middle, high) if len(whole.body) <= most else (low, middle - 1)
+        middle = (low + high + 1) // 2
     return low
 
 

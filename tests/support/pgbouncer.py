@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -54,6 +53,6 @@ def pgbouncer(place: Postgresql) -> Iterator[Postgresql]:
         assert process.poll() is None, log.read_text()
         yield at_port(place, listen)
     finally:
-        process.send_signal(signal.SIGQUIT)
+        process.kill()  # the gentler signals wait for its clients, or are ignored below a shell's background job
         process.wait()
         shutil.rmtree(folder)

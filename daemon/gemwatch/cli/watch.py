@@ -58,7 +58,7 @@ def watch(
     """
     from gemwatch.adapters.config.edit import EditRefusedError, add_watches
     from gemwatch.adapters.notify.urls import url_problem
-    from gemwatch.cli.discovery.rules import has_store, let_back
+    from gemwatch.cli.discovery.rules import has_store, let_back, rules_in
     from gemwatch.core.settings import Watch
 
     ids = _ids(jobs or [])
@@ -70,7 +70,7 @@ def watch(
         there = add_watches(path, [Watch(job_id=one, name=name, notify=to) for one in ids], os.environ, url_problem)
     except EditRefusedError as error:
         fail(str(error), MISUSED)
-    if has_store(path):
+    if rules_in(path) and has_store(path):  # without rules, an edit does not need the store
         let_back(path, ids)
     for entry in there:
         typer.echo(f"{entry.place}: job {entry.job_id} is already watched")

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,13 +17,16 @@ from gemwatch.adapters.store import dialects
 from gemwatch.adapters.store.database import DatabaseThread, open_to_read, open_to_write, relaxed
 from gemwatch.adapters.store.databases.postgresql import check_server
 from gemwatch.adapters.store.files import StoreError
+from gemwatch.adapters.store.notes import read_note, write_notes
 from gemwatch.adapters.store.recording import Store
+from gemwatch.adapters.store.rerouting import read_health, write_health
 from gemwatch.adapters.store.schema import REVISION, revision_of, upgrade
 from gemwatch.adapters.store.tables import service, watches
 from gemwatch.adapters.store.watch_list import WatchList
 from gemwatch.core.settings import Postgresql, Watch
+from gemwatch.core.target_health import TargetHealth
 from support.postgresql import administer, new_database
-from support.waiting import until
+from support.waiting import until, wait_until
 
 NOW = datetime(2026, 2, 18, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -144,6 +148,33 @@ def test_two_starts_at_once_make_the_tables_once() -> None:
             one.join()
         assert failed == []
         assert revision_of(open_to_read(place)) == REVISION
+
+
+@pytest.mark.parametrize("what", ["a note", "a target"])
+def test_row_that_two_replicas_write_first_is_written_twice(what: str, engine: sa.Engine, place: Postgresql) -> None:
+    other, health = open_to_write(place), TargetHealth(probes=1)
+
+    def write(connection: sa.Connection) -> None:
+        if what == "a note":
+            write_notes(connection, {"version": "2.0"})
+        else:
+            write_health(connection, "team", health)
+
+    def second() -> None:
+        with other.begin() as connection:
+            write(connection)
+
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"  # read anew, where pg_stat_activity is kept
+    with ThreadPoolExecutor(1) as pool:
+        with engine.begin() as first:
+            write(first)
+            written = pool.submit(second)
+            wait_until(lambda: written.done() or first.exec_driver_sql(waiting).scalar_one() > 0)
+        written.result(30)
+    with engine.begin() as connection:
+        assert read_note(connection, "version") == ("2.0" if what == "a note" else None)
+        assert read_health(connection) == ({} if what == "a note" else {"team": health})
+    other.dispose()
 
 
 def test_database_with_another_encoding_is_refused() -> None:

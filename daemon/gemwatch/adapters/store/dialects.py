@@ -1,10 +1,11 @@
 """What SQLite and PostgreSQL spell differently. Every other statement of the store is the same for both."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement, ReturnTypeFromArgs
@@ -123,6 +124,13 @@ def lock(connection: sa.Connection, key: sa.Column[int], ids: Collection[int]) -
     """
     if connection.dialect.name == "postgresql" and ids:
         connection.execute(sa.select(key).where(key.in_(sorted(ids))).order_by(key).with_for_update())
+
+
+def put(connection: sa.Connection, table: sa.Table, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """Write one row, whether or not it exists. An update that finds no row may be overtaken by another's insert."""
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    row = insert(table).values({**key, **values})
+    connection.execute(row.on_conflict_do_update(index_elements=list(key), set_=dict(values)))
 
 
 def lock_migrations(connection: sa.Connection) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gemwatch.adapters.store import dialects
 from gemwatch.adapters.store.tables import service
 from gemwatch.core.health import PAUSED_UNTIL
 
@@ -13,9 +14,7 @@ from gemwatch.core.health import PAUSED_UNTIL
 def write_notes(connection: sa.Connection, notes: Mapping[str, Any]) -> None:
     """Record these notes; the others stay."""
     for name, value in notes.items():
-        changed = connection.execute(sa.update(service).where(service.c.name == name).values(value=value)).rowcount
-        if not changed:
-            connection.execute(sa.insert(service), {"name": name, "value": value})
+        dialects.put(connection, service, {"name": name}, {"value": value})
 
 
 def read_note(connection: sa.Connection, name: str) -> Any:

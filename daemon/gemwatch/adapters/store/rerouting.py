@@ -2,10 +2,10 @@
 
 from dataclasses import fields
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 
+from gemwatch.adapters.store import dialects
 from gemwatch.adapters.store.tables import deliveries, events, messages, target_health
 from gemwatch.core.events import Missed
 from gemwatch.core.kinds import EventKind
@@ -23,10 +23,9 @@ def read_health(connection: sa.Connection) -> dict[str, TargetHealth]:
 
 
 def write_health(connection: sa.Connection, target: str, health: TargetHealth) -> None:
-    values: dict[str, Any] = {name: getattr(health, name) for name in _STATE}
-    mine = target_health.c.target == target
-    if not connection.execute(sa.update(target_health).where(mine).values(values)).rowcount:
-        connection.execute(sa.insert(target_health), {"target": target, **values})
+    """Record the health of a target, which more than one replica may do."""
+    values = {name: getattr(health, name) for name in _STATE}
+    dialects.put(connection, target_health, {"target": target}, values)
 
 
 def reroute(connection: sa.Connection, target: str, fallback: str, now: datetime) -> None:

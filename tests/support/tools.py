@@ -1,5 +1,7 @@
-"""Programs of the system that tests need: a test whose program is missing is skipped, and fails in CI (CI=true)."""
+"""Programs and libraries of the system that tests need: without one, a test is skipped, and fails in CI (CI=true)."""
 
+import contextlib
+import ctypes
 import os
 import shutil
 
@@ -8,6 +10,7 @@ import pytest
 PROGRAMS = {  # by the name of Debian's package, any one of them
     "chromium": ("chromium", "chromium-browser", "google-chrome"),
     "faketime": ("faketime",),
+    "libatomic1": ("libatomic.so.1",),  # of Playwright's driver
     "mandoc": ("mandoc",),
     "pgbouncer": ("pgbouncer",),
     "prometheus": ("promtool",),
@@ -16,8 +19,16 @@ PROGRAMS = {  # by the name of Debian's package, any one of them
 
 
 def find(package: str) -> str | None:
-    """The path of the first of the package's programs that is installed."""
-    return next((path for name in PROGRAMS[package] if (path := shutil.which(name))), None)
+    """The path of the first of the package's programs that is installed, or the name of its library."""
+    return next((found for name in PROGRAMS[package] if (found := shutil.which(name) or _library(name))), None)
+
+
+def _library(name: str) -> str | None:
+    with contextlib.suppress(OSError):
+        if ".so." in name:
+            ctypes.CDLL(name)
+            return name
+    return None
 
 
 def needs(package: str) -> pytest.MarkDecorator:

@@ -9,6 +9,7 @@ from gemwatch.core.text import formatting
 from gemwatch.web.pages.static_files import FOLDER
 from support.browser import browsing, needs_chromium
 
+pytestmark = needs_chromium
 NOW = datetime(2026, 2, 18, 13, 21, 7, tzinfo=UTC)
 SECONDS = [0, 1, 59, 60, 61, 3599, 3600, 3660, 86399, 86400, 2 * 86400 - 1, 2 * 86400, 2 * 86400 + 3600, 400 * 86400]
 TIMES = [
@@ -25,7 +26,6 @@ SCRIPT = """async ([source, now, times, seconds]) => {
 }"""
 
 
-@needs_chromium
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Amsterdam", "Asia/Kolkata", "America/St_Johns"])
 def test_script_formats_times_like_the_server(zone: str) -> None:
     source = (FOLDER / "times.js").read_text()
@@ -38,7 +38,6 @@ def test_script_formats_times_like_the_server(zone: str) -> None:
     assert spans == [formatting.span(timedelta(seconds=seconds)) for seconds in SECONDS]
 
 
-@needs_chromium
 def test_poll_whose_time_has_passed_is_due() -> None:
     source = (FOLDER / "times.js").read_text()
     shown = """async (source) => {

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from gemwatch.adapters.store.discovery.learning import Learning
 from gemwatch.adapters.store.housekeeping import Housekeeping
 from gemwatch.adapters.store.recording import Store
 from gemwatch.adapters.store.runs import ExperienceReader, latest_runs, load_experience, previous_runs
@@ -298,6 +299,30 @@ def test_experience_reads_each_run_once(bench: Bench) -> None:
         assert outlook is not None
         assert outlook.runs == 3
     assert isinstance(load_experience(bench.engine), Experience)
+
+
+def test_ends_in_one_record_have_their_own_previous_runs(bench: Bench) -> None:
+    """Observed before learned; one that was requested later does not count, nor does one that failed."""
+    ages = {1: ("a", 9), 2: ("a", 8), 3: ("b", -9)}
+    for job_id, (name, age) in ages.items():
+        bench.watch(job_id)
+        bench.active(job_id, "SUCCESS", begin=NOW - age * HOUR, input_filename=name)
+    bench.watch(4)
+    bench.active(4, "FAILED", begin=NOW - 7 * HOUR, input_filename="a")
+    earlier = [replace(one, job_id=20 + n, input_filename=name) for n, name in enumerate("ac") for one in past(HOUR)]
+    Learning(bench.engine).add([replace(one, requested_at=NOW - HOUR, job_type="ROAD_MATCHING") for one in earlier])
+    names = {11: "a", 12: "b", 13: "c", 14: "d"}
+    bench.watch(*names)
+    Housekeeping(bench.engine).release_claims()
+    reports = [
+        report_on(claim, NOW, decide(claim.tracked, seen(NOW, answer), bench.policy, 0.5))
+        for claim in bench.store.claim_watches(NOW, 100, LEASE)
+        for job_id in [claim.tracked.job_id]
+        for answer in [document(job_id, "SUCCESS", input_filename=names[job_id], requested_at=NOW.isoformat())]
+    ]
+    ends = {one.event.job_id: one.event.facts for one in bench.store.record(reports).events}
+    before = {job_id: facts.previous and facts.previous.job_id for job_id, facts in ends.items()}
+    assert before == {11: 2, 12: None, 13: 21, 14: None}
 
 
 def test_previous_run_is_found_for_some_or_all_jobs(bench: Bench) -> None:

@@ -1,5 +1,6 @@
 """The finished runs in the store: adds one for each end, and compares other jobs with them."""
 
+import json
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -10,8 +11,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gemwatch.adapters.store import dialects
 from gemwatch.adapters.store.notes import paused_until
-from gemwatch.adapters.store.tables import Time, learned_runs, runs, transitions, watches
+from gemwatch.adapters.store.tables import Time, learned_runs, microseconds, runs, transitions, watches
 from gemwatch.core.estimates.estimate import Experience
 from gemwatch.core.events import Event
 from gemwatch.core.gate import judged
@@ -75,6 +77,35 @@ SUCCESSES = (  # before the parameters from `place_of`, newest first
     .order_by(PAST.c.id.desc())
 )
 _BEFORE = SUCCESSES.limit(1)
+_INT, _TEXT = sa.BigInteger(), sa.Text()
+_PLACES = dialects.rows(  # the fields of `place_of`, in its order
+    "places", job_id=_INT, storage_id=_TEXT, input_filename=_TEXT, job_type=_TEXT, requested_at=_INT
+)
+
+
+def _latest_success(table: sa.Table, key: sa.Column[int]) -> sa.ScalarSelect[int]:
+    """The key of the last SUCCESS before each place. Through the union of both tables, SQLite finds no index."""
+    return (
+        sa.select(key)
+        .where(
+            table.c.storage_id == _PLACES.c.storage_id,
+            table.c.input_filename == _PLACES.c.input_filename,
+            table.c.job_type.is_not_distinct_from(_PLACES.c.job_type),
+            table.c.status == Status.SUCCESS.value,
+            _not_after(sa.type_coerce(table.c.requested_at, _INT), _PLACES.c.requested_at),
+        )
+        .order_by(key.desc())
+        .limit(1)
+        .scalar_subquery()
+        .correlate(_PLACES)
+    )
+
+
+_BEFORE_EACH = sa.select(
+    _PLACES.c.job_id,
+    _latest_success(runs, runs.c.id).label("observed"),
+    _latest_success(learned_runs, learned_runs.c.job_id).label("learned"),
+)
 _MARK = (
     sa.update(watches)
     .where(watches.c.job_id == _bind("_job_id"))
@@ -165,6 +196,7 @@ def _add_runs(connection: sa.Connection, moves: Sequence[Transition]) -> dict[in
     ids = {"ids": [move.job.job_id for move in moves]}
     starts = {row.job_id: row for row in connection.execute(_STARTS, ids)}
     last_ends = {row.job_id: row.ended_at for row in connection.execute(_LAST_ENDS, ids)}
+    before_each = _last_successes(connection, [move.job for move in moves])
     ended: dict[int, tuple[Run, Run | None]] = {}
     latest = dict[Input, Run]()
     for move in sorted(moves, key=lambda one: one.job.requested_at or _LONG_AGO):
@@ -172,7 +204,7 @@ def _add_runs(connection: sa.Connection, moves: Sequence[Transition]) -> dict[in
         run = _finished(move, starts.get(job_id), last_ends.get(job_id))
         before = None
         if same := input_of(run):
-            before = latest.get(same) or _last_success(connection, run)
+            before = latest.get(same) or before_each.get(job_id)
             if run.status == Status.SUCCESS:
                 latest[same] = run
         ended[job_id] = run, before
@@ -235,9 +267,20 @@ def _is_not_after(earlier: Any, asked: Any) -> bool:
     )
 
 
-def _last_success(connection: sa.Connection, run: Run) -> Run | None:
-    row = connection.execute(_BEFORE, place_of(run)).first()
-    return None if row is None else run_of(row)
+def _last_successes(connection: sa.Connection, jobs: Sequence[JobDetails]) -> dict[int, Run]:
+    """For each of these jobs that has one, the last SUCCESS on the same input that was not requested later."""
+    places = {job.job_id: place for job in jobs if (place := place_of(job)) is not None}
+    if not places:
+        return {}
+    rows = json.dumps([[job_id, *place.values()] for job_id, place in places.items()], default=microseconds)
+    found = connection.execute(_BEFORE_EACH, {"places": rows}).all()
+    ids = {row.observed for row in found if row.observed is not None}
+    observed = {row.id: run_of(row) for row in connection.execute(sa.select(runs).where(runs.c.id.in_(ids)))}
+    learned = [row.job_id for row in found if row.observed is None and row.learned is not None]
+    return {
+        **{row.job_id: observed[row.observed] for row in found if row.observed is not None},
+        **{job_id: run_of(connection.execute(_BEFORE, places[job_id]).one()) for job_id in learned},
+    }
 
 
 def place_of(job: JobDetails | Run) -> dict[str, Any] | None:

@@ -76,7 +76,7 @@ def _soak(installation: Installation, inbox: Inbox, seconds: float, jobs: int, s
     every = max(2, jobs // 200)  # some 200 polls a second, whatever the number
     installation.configure(watch=list(watched), poll={"every": f"{every}s"}, log={"level": "error", "format": "json"})
     samples: list[Sample] = []
-    with installation.daemon() as daemon:
+    with installation.daemon(cold=True) as daemon:
         begun = next_sample = time.monotonic()
         next_edit = begun + EDIT_EVERY
         while time.monotonic() - begun < seconds:

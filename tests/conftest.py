@@ -1,6 +1,7 @@
 """Fixtures for all tests: settings, real servers and stores, an installation, and a clock that a test moves."""
 
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -27,6 +28,10 @@ LONG = (
     "end_to_end",
 )  # folders whose tests take longest: they start first, so that no worker ends with one
 TIMEOUT = 300  # seconds: a test that hangs ends with the stacks of all threads, on a busy machine too
+
+
+# A background job of a shell ignores Ctrl-C, and so would the programs that tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

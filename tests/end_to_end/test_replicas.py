@@ -39,6 +39,7 @@ def test_replicas_share_300_jobs_and_take_over_after_a_kill(
         gem.answers(job_id, "IN_PROGRESS")
     with replicas(tmp_path, gem, inbox, empty, watch=[*jobs], poll={"every": "10s"}) as three:
         three.start_at_once()  # each of them would make the tables
+        wait_until(lambda: all(three.polls()), "a poll by each", patience=TAKEN_OVER)
         since = len(gem.requests)
         wait_until(lambda: sum(three.polls(since)) >= 600, "two polls of every job", patience=TAKEN_OVER)
         polls = three.polls(since)

@@ -164,7 +164,7 @@ def test_row_that_two_replicas_write_first_is_written_twice(what: str, engine: s
         with other.begin() as connection:
             write(connection)
 
-    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"  # read anew, where pg_stat_activity is kept
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"  # pg_stat_activity would be read once per transaction
     with ThreadPoolExecutor(1) as pool:
         with engine.begin() as first:
             write(first)

@@ -10,12 +10,14 @@ import sqlalchemy as sa
 from gemwatch.adapters.store.database import DatabaseThread, open_to_write
 from gemwatch.adapters.store.databases.replicas import ReplicaRow
 from gemwatch.adapters.store.recording import Store
-from gemwatch.adapters.store.tables import events, leases
+from gemwatch.adapters.store.tables import events, leases, watches
 from gemwatch.adapters.store.watch_list import WatchList
 from gemwatch.core.events import Event, Target
 from gemwatch.core.health import Login
 from gemwatch.core.kinds import ConfigFacts
+from gemwatch.core.polls.tracked import Verdict
 from gemwatch.core.settings import Watch
+from gemwatch.core.work import report_on
 from support.clock import START
 from support.postgresql import address_of, at_port, new_database
 from support.proxy import Proxy
@@ -60,6 +62,23 @@ async def test_unanswered_claim_is_made_again(
     assert await database(claim, store) == 1
     assert proxy[0].cuts == 1
     assert await database(claim, store) == 0  # it is claimed
+    database.close()
+
+
+async def test_record_that_a_crash_takes_back_is_made_again(proxy: tuple[Proxy, sa.Engine], store: Store) -> None:
+    """The commit is taken back by hand: no crash does it reliably, as the server writes it to the disk soon."""
+    database = DatabaseThread()
+    (claimed,) = await database(store.claim_watches, START, 10, LEASE)
+    until = START + timedelta(minutes=1)
+    verdict = Verdict(job_id=7, memory=claimed.tracked.memory, due_at=until)
+    await database(store.record, [report_on(claimed, START, verdict)])
+    assert await database(store.next_due) == until
+    with proxy[1].begin() as connection:
+        connection.execute(sa.update(watches).values(claim=claimed.claim, due_at=START + LEASE))
+    assert await database(store.next_due) == START + LEASE
+    proxy[0].cut()
+    await database(store.next_due)
+    assert await database(claim_watches, store) == 1
     database.close()
 
 

@@ -4,6 +4,7 @@ A claim has a time and a replica. What is recorded without the same claim in the
 deliveries.
 """
 
+import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
@@ -17,6 +18,8 @@ from gemwatch.core.gate import Gate
 from gemwatch.core.limits import Limits
 from gemwatch.core.polls.tracked import Memory, Tracked
 from gemwatch.core.work import Report, WatchClaim
+
+NOT_ON_DISK = 10.0  # seconds: PostgreSQL writes a relaxed commit within three times its wal_writer_delay of 0.2 s
 
 MEMORY = tuple(field.name for field in fields(Memory))
 _bind = sa.bindparam
@@ -102,12 +105,20 @@ def release_orphans(connection: sa.Connection) -> None:
 
 
 class Tickets:
-    """The times of this replica's claims whose commit was not answered: they may stand, and nobody works on them."""
+    """The times of this replica's claims that may stand although nobody works on them.
+
+    Their commit was not answered; or their polls were recorded by a relaxed commit, which a crash of PostgreSQL takes
+    back. Of a claim of several watches, others may still be polled: their reports are void, and they are due again.
+    """
 
     def __init__(self, engine: sa.Engine, me: str) -> None:
         self._engine = engine
         self._me = me
         self._unanswered: set[datetime] = set()
+        self._recorded: dict[datetime, float] = {}  # when, by the monotonic clock
+        self._taken_back: set[datetime] = set()
+        if engine.dialect.name == "postgresql":
+            sa.event.listen(engine, "handle_error", self._on_error)
 
     @contextmanager
     def claiming(self, engine: sa.Engine, ticket: datetime) -> Iterator[sa.Connection]:
@@ -117,14 +128,28 @@ class Tickets:
             yield connection
         self._unanswered.discard(ticket)
 
+    def recorded(self, tickets: Collection[datetime]) -> None:
+        """Polls of these claims were recorded by a relaxed commit."""
+        now = time.monotonic()
+        recent = {ticket: at for ticket, at in self._recorded.items() if at > now - NOT_ON_DISK}
+        self._recorded = recent | dict.fromkeys(tickets, now)
+
     def release_unanswered(self) -> None:
-        """Make due what may have been claimed when the connection was lost. Costs nothing where it was not."""
-        if self._unanswered:
+        """Make due what may still be claimed since the connection was lost. Costs nothing where it was not."""
+        if self._unanswered or self._taken_back:
             with self._engine.begin() as connection:
-                for table in (watches, deliveries):
-                    mine = sa.and_(table.c.claimed_by == self._me, table.c.claim.in_(self._unanswered))
-                    _release(connection, table, mine)
+                for table, tickets in (
+                    (watches, self._unanswered | self._taken_back),
+                    (deliveries, self._unanswered),
+                ):
+                    _release(connection, table, sa.and_(table.c.claimed_by == self._me, table.c.claim.in_(tickets)))
             self._unanswered.clear()
+            self._taken_back.clear()
+
+    def _on_error(self, context: sa.engine.ExceptionContext) -> None:
+        if context.is_disconnect:
+            self._taken_back.update(self._recorded)
+            self._recorded = {}
 
 
 def _release(connection: sa.Connection, table: sa.Table, whose: sa.ColumnElement[bool]) -> None:

@@ -142,6 +142,8 @@ class Store:
                 connection.execute(_REPORT, [self._row(report) for report in plain])
             valid = standing(connection, self._me, more) if more else []
             of_jobs, runs = self._record_more(connection, valid) if valid else ([], [])
+        if not durable:
+            self._tickets.recorded({report.claim for report in reports})
         self._unanswered.answered()
         return Recorded(reports=tuple(filter(_is_news, valid)), events=(*events, *of_jobs), runs=tuple(runs))
 

@@ -84,5 +84,5 @@ class Learner:
         """Use what was learned, also by the command."""
         marker = await self._database(self._learning.marker)
         if self._marker is not None and marker != self._marker:
-            self._experience.replace(await self._database(self._learning.experience))
+            await self.follow_others()
         self._marker = marker

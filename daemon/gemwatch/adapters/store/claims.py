@@ -5,7 +5,7 @@ deliveries.
 """
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from datetime import datetime, timedelta
@@ -117,7 +117,8 @@ class Tickets:
         self._unanswered: set[datetime] = set()
         self._recorded: dict[datetime, float] = {}  # when, by the monotonic clock
         self._taken_back: set[datetime] = set()
-        if engine.dialect.name == "postgresql":
+        self._outlives_the_store = engine.dialect.name == "postgresql"  # a crash that ends SQLite ends this process
+        if self._outlives_the_store:
             sa.event.listen(engine, "handle_error", self._on_error)
 
     @contextmanager
@@ -128,8 +129,10 @@ class Tickets:
             yield connection
         self._unanswered.discard(ticket)
 
-    def recorded(self, tickets: Collection[datetime]) -> None:
+    def recorded(self, tickets: Iterable[datetime]) -> None:
         """Polls of these claims were recorded by a relaxed commit."""
+        if not self._outlives_the_store:
+            return
         now = time.monotonic()
         recent = {ticket: at for ticket, at in self._recorded.items() if at > now - NOT_ON_DISK}
         self._recorded = recent | dict.fromkeys(tickets, now)

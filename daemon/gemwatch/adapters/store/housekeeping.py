@@ -12,7 +12,7 @@ from gemwatch.adapters.store.database import leading
 from gemwatch.adapters.store.discovery.rules import follow_clock_back, prune_found
 from gemwatch.adapters.store.notes import write_notes
 from gemwatch.adapters.store.rerouting import move_rerouted, prune_texts, read_health, write_health
-from gemwatch.adapters.store.tables import deliveries, events, groups, learned_runs, service, watches
+from gemwatch.adapters.store.tables import deliveries, events, groups, learned_runs, service, shifted, watches
 from gemwatch.core.job import ENDS
 from gemwatch.core.work import KEEP_TRYING, DeliveryState
 
@@ -56,7 +56,6 @@ class Housekeeping:
 
         `written_by` is for a jump forward: times that were written later already use the new clock.
         """
-        microseconds = by // timedelta(microseconds=1)
         put_down_at = sa.func.coalesce(watches.c.claim, watches.c.polled_at, watches.c.due_at)
         moved = (
             (watches.c.due_at, put_down_at <= written_by),
@@ -67,12 +66,10 @@ class Housekeeping:
         with self._leading.begin() as connection:
             for column, old in moved:
                 waiting = sa.and_(column.table.c.due_at.is_not(None), old)
-                shifted = {column: sa.type_coerce(column, sa.BigInteger) + microseconds}
-                connection.execute(sa.update(column.table).where(waiting).values(shifted))
+                connection.execute(sa.update(column.table).where(waiting).values({column: shifted(column, by)}))
             for column in since:
                 old = sa.and_(groups.c.done_at.is_(None), column <= written_by)
-                shifted = {column: sa.type_coerce(column, sa.BigInteger) + microseconds}
-                connection.execute(sa.update(groups).where(old).values(shifted))
+                connection.execute(sa.update(groups).where(old).values({column: shifted(column, by)}))
             follow_clock_back(connection, by)
             for target, health in read_health(connection).items():
                 later = health.moved(by, written_by)

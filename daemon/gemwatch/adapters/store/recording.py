@@ -143,7 +143,7 @@ class Store:
             valid = standing(connection, self._me, more) if more else []
             of_jobs, runs = self._record_more(connection, valid) if valid else ([], [])
         if not durable:
-            self._tickets.recorded({report.claim for report in reports})
+            self._tickets.recorded(report.claim for report in reports)
         self._unanswered.answered()
         return Recorded(reports=tuple(filter(_is_news, valid)), events=(*events, *of_jobs), runs=tuple(runs))
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from gemwatch.adapters.store import dialects
-from gemwatch.adapters.store.tables import deliveries, events, messages, target_health
+from gemwatch.adapters.store.tables import deliveries, events, messages, shifted, target_health
 from gemwatch.core.events import Missed
 from gemwatch.core.kinds import EventKind
 from gemwatch.core.target_health import SentText, TargetHealth
@@ -80,7 +80,7 @@ def move_rerouted(connection: sa.Connection, target: str, since: datetime, by: t
         deliveries.c.state == DeliveryState.REROUTED.value,
         deliveries.c.rerouted_at >= since,
     )
-    later = sa.type_coerce(deliveries.c.rerouted_at, sa.BigInteger) + by // timedelta(microseconds=1)
+    later = shifted(deliveries.c.rerouted_at, by)
     connection.execute(sa.update(deliveries).where(mine).values(rerouted_at=later))
 
 

@@ -15,6 +15,11 @@ def microseconds(time: datetime) -> int:
     return (time - EPOCH) // MICROSECOND
 
 
+def shifted(column: sa.Column[datetime], by: timedelta) -> sa.ColumnElement[int]:
+    """The time of a column moved by so much, in the store's form."""
+    return sa.type_coerce(column, sa.BigInteger) + by // MICROSECOND
+
+
 class Time(sa.TypeDecorator[datetime]):
     """An aware datetime as whole microseconds since 1970 UTC.
 

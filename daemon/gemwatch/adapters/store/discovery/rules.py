@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.store.tables import discovered, rules, watches
+from gemwatch.adapters.store.tables import discovered, rules, shifted, watches
 from gemwatch.core.job import JobDetails
 from gemwatch.core.lists.rules import key_of
 from gemwatch.core.settings import Rule
@@ -55,9 +55,7 @@ def follow_clock_back(connection: sa.Connection, by: timedelta) -> None:
     meantime are not past. When in doubt, a job is reported rather than lost.
     """
     if by < timedelta():
-        shift = by // timedelta(microseconds=1)
-        moved = {rules.c.applied_at: sa.type_coerce(rules.c.applied_at, sa.BigInteger) + shift}
-        connection.execute(sa.update(rules).values(moved))
+        connection.execute(sa.update(rules).values({rules.c.applied_at: shifted(rules.c.applied_at, by)}))
 
 
 def prune_found(connection: sa.Connection, before: datetime) -> None:

@@ -16,7 +16,7 @@ from statistics import fmean, quantiles
 
 from gemwatch.adapters.gem.wire import read_details
 from gemwatch.adapters.store.database import open_to_read
-from gemwatch.adapters.store.runs import latest_runs
+from gemwatch.adapters.store.reads.past import latest_runs
 from gemwatch.core.estimates.cadence import interval
 from gemwatch.core.estimates.estimate import Experience
 from gemwatch.core.job import JobDetails, Status

@@ -199,16 +199,19 @@ _PAST = {
         "{id}, 0, 60000000, 'SUCCESS', {at}, {at}, {at}, 'ROAD_MATCHING'"
     ),
     "details (job_id, storage_id, input_filename, job_type, requested_at, roads, matched, answer)": (
-        "{id}, 'storage-001', 'roads_' || i || '.parquet', 'ROAD_MATCHING', {at}, 397613, 0.84, {answer}"
+        "{id}, 'storage-001', 'roads_' || (i % 1000) || '.parquet', 'ROAD_MATCHING', {at}, 397613, 0.84, {answer}"
     ),
     "transitions (job_id, before, after, observed_at, answer)": "{id}, 'IN_PROGRESS', 'SUCCESS', {at}, {answer}",
+    "runs (job_id, ended_at, status, storage_id, input_filename, job_type, requested_at, ran)": (
+        "{id}, {at}, 'SUCCESS', 'storage-001', 'roads_' || (i % 1000) || '.parquet', 'ROAD_MATCHING', {at}, 60000000"
+    ),
     "events (id, kind, at, job_id, facts)": "{id}, 'success', {at}, {id}, '{{}}'",
     "deliveries (event_id, target, state, attempts, expires_at, sent_at)": "{id}, 'team', 'sent', 1, {at}, {at}",
 }
 
 
 def fill(store: Path, rows: int) -> None:
-    """Jobs that ended during the last months: five rows for each."""
+    """Jobs that ended during the last months: a row in each of these tables."""
     each, now = rows // len(_PAST), time.time_ns() // 1000
     names = {
         "id": "800000000 + i",

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from gemwatch.adapters.store.reads.groups import GroupRow, all_groups, members_of, open_counts
-from gemwatch.adapters.store.runs import ExperienceReader
+from gemwatch.adapters.store.reads.past import ExperienceReader
 from gemwatch.core.events import Target
 from gemwatch.core.kinds import EventKind
 from gemwatch.core.lists.groups import terms_by_group

@@ -12,7 +12,9 @@ from gemwatch.core.runs import Run
 
 def fill(engine: sa.Engine, kept: Sequence[Run]) -> None:
     with engine.begin() as connection:
-        for run in kept:
-            watch = {"job_id": run.job_id, "watched": False, "every": timedelta(minutes=1), "status": run.status}
-            connection.execute(sa.insert(watches), watch)
-            connection.execute(sa.insert(runs), asdict(run))
+        finished = [
+            {"job_id": run.job_id, "watched": False, "every": timedelta(minutes=1), "status": run.status}
+            for run in kept
+        ]
+        connection.execute(sa.insert(watches), finished)
+        connection.execute(sa.insert(runs), [asdict(run) for run in kept])

@@ -18,8 +18,8 @@ from gemwatch.adapters.store.discovery.found import Discoveries
 from gemwatch.adapters.store.discovery.learning import Learning
 from gemwatch.adapters.store.housekeeping import Housekeeping
 from gemwatch.adapters.store.listings import Listings
+from gemwatch.adapters.store.reads.past import load_experience
 from gemwatch.adapters.store.recording import Store
-from gemwatch.adapters.store.runs import load_experience
 from gemwatch.adapters.store.schema import upgrade
 from gemwatch.adapters.store.watch_list import WatchList
 from gemwatch.app.configuration import Configuration

@@ -21,10 +21,10 @@ from gemwatch.adapters.store.discovery.learning import Learning
 from gemwatch.adapters.store.ended_sessions import EndedSessions
 from gemwatch.adapters.store.housekeeping import Housekeeping
 from gemwatch.adapters.store.listings import Listings
+from gemwatch.adapters.store.reads.past import load_experience
 from gemwatch.adapters.store.reads.records import Records
 from gemwatch.adapters.store.reads.views import Views
 from gemwatch.adapters.store.recording import Store
-from gemwatch.adapters.store.runs import load_experience
 from gemwatch.adapters.store.watch_list import WatchList
 from gemwatch.app.configuration import Configuration
 from gemwatch.app.factory import ComponentFactory

@@ -119,7 +119,7 @@ def _spans(spans: "Range | None") -> str | None:
 
 
 def _backtest(engine: "sa.Engine", *, as_json: bool) -> None:
-    from gemwatch.adapters.store.runs import latest_runs
+    from gemwatch.adapters.store.reads.past import latest_runs
     from gemwatch.core.estimates.backtest import backtest
 
     with engine.begin() as connection:

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from gemwatch.adapters.store.discovery.learning import Learning
 from gemwatch.adapters.store.housekeeping import Housekeeping
+from gemwatch.adapters.store.reads.past import ExperienceReader, latest_runs, load_experience, previous_runs
 from gemwatch.adapters.store.recording import Store
-from gemwatch.adapters.store.runs import ExperienceReader, latest_runs, load_experience, previous_runs
 from gemwatch.adapters.store.tables import watches
 from gemwatch.adapters.store.watch_list import WatchList
 from gemwatch.core.estimates.estimate import Experience
@@ -337,17 +337,39 @@ def test_previous_run_is_found_for_some_or_all_jobs(bench: Bench) -> None:
         assert [run.job_id for run in latest_runs(connection, 2)] == [2, 3]
 
 
-@pytest.mark.parametrize("inputs", [1, 3])
+@pytest.mark.parametrize("inputs", [1, 3, 600])
 def test_previous_run_is_the_last_one_on_each_input(bench: Bench, inputs: int) -> None:
-    count = 9
-    both = [
-        replace(run, job_id=number, input_filename=f"{number % inputs}.parquet")
-        for number, run in enumerate(past(*[HOUR] * count), start=1)
-    ]
-    fill(bench.engine, both)
+    count, begun = 3 * inputs, past(HOUR)[0]
+    places = {one: (f"storage-{one % 2}", f"{one // 2}.parquet") for one in range(inputs)}
+    jobs = range(1, count + 1)
+    named = {job_id: places[job_id % inputs] for job_id in jobs}
+    fill(
+        bench.engine,
+        [replace(begun, job_id=one, storage_id=where, input_filename=name) for one, (where, name) in named.items()],
+    )
     with bench.engine.begin() as connection:
-        found = previous_runs(connection)
-    assert {of: run.job_id for of, run in found.items()} == {of: of - inputs for of in range(inputs + 1, count + 1)}
+        for some in (None, jobs):
+            found = {of: run.job_id for of, run in previous_runs(connection, some).items()}
+            assert found == {of: of - inputs for of in range(inputs + 1, count + 1)}
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+def test_previous_runs_are_found_by_indexes(bench: Bench) -> None:
+    sent: list[tuple[str, Any]] = []
+
+    @sa.event.listens_for(bench.engine, "before_cursor_execute")
+    def _note(_: object, __: object, statement: str, parameters: Any, *___: object) -> None:
+        sent.append((statement, parameters))
+
+    fill(bench.engine, [replace(run, job_id=number) for number, run in enumerate(past(*[HOUR] * 9), start=1)])
+    sent.clear()
+    with bench.engine.begin() as connection:
+        assert len(previous_runs(connection, [3, 4])) == 2
+        queries = [(statement, parameters) for statement, parameters in sent if statement.startswith("SELECT")]
+        assert len(queries) == 3
+        for statement, parameters in queries:
+            plan = [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+            assert "SCAN runs" not in plan
 
 
 def test_extreme_texts_and_times_are_recorded(bench: Bench) -> None:

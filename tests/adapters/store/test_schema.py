@@ -18,8 +18,8 @@ from gemwatch.adapters.store import schema
 from gemwatch.adapters.store.database import open_to_read, open_to_write
 from gemwatch.adapters.store.details import WITH_DETAILS, details_of
 from gemwatch.adapters.store.files import StoreError
+from gemwatch.adapters.store.reads.past import latest_runs
 from gemwatch.adapters.store.recording import Store, write_notes
-from gemwatch.adapters.store.runs import latest_runs
 from gemwatch.adapters.store.tables import metadata, microseconds, service, watches
 from gemwatch.core.estimates.estimate import Basis
 from gemwatch.core.kinds import (

@@ -11,8 +11,8 @@ from gemwatch.adapters.store.details import WITH_DETAILS
 from gemwatch.adapters.store.files import StoreError
 from gemwatch.adapters.store.info import writer_of
 from gemwatch.adapters.store.notes import paused_until
+from gemwatch.adapters.store.reads.past import ExperienceReader, Past
 from gemwatch.adapters.store.reads.rows import job_row
-from gemwatch.adapters.store.runs import ExperienceReader, Past
 from gemwatch.adapters.store.schema import check
 from gemwatch.adapters.store.tables import service, watches
 from gemwatch.core.health import Login

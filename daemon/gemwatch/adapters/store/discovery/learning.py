@@ -8,7 +8,7 @@ from operator import attrgetter
 import sqlalchemy as sa
 
 from gemwatch.adapters.store.database import leading, reading
-from gemwatch.adapters.store.runs import ExperienceReader, learned_marker
+from gemwatch.adapters.store.reads.past import ExperienceReader, learned_marker
 from gemwatch.adapters.store.tables import learned_runs, runs, watches
 from gemwatch.core.estimates.estimate import Experience
 from gemwatch.core.runs import Run

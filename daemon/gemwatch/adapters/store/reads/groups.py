@@ -8,9 +8,9 @@ import sqlalchemy as sa
 
 from gemwatch.adapters.store.details import WITH_DETAILS
 from gemwatch.adapters.store.notes import read_note
+from gemwatch.adapters.store.reads.past import ExperienceReader
 from gemwatch.adapters.store.reads.rows import job_row
 from gemwatch.adapters.store.reads.view_queries import has_ended, job_state
-from gemwatch.adapters.store.runs import ExperienceReader
 from gemwatch.adapters.store.tables import details, groups, watches
 
 

@@ -11,6 +11,7 @@ from gemwatch.adapters.store.databases.replicas import live_replicas
 from gemwatch.adapters.store.details import WITH_DETAILS
 from gemwatch.adapters.store.notes import not_before, paused_until
 from gemwatch.adapters.store.reads.groups import open_counts
+from gemwatch.adapters.store.reads.past import ExperienceReader
 from gemwatch.adapters.store.reads.rows import (
     TRANSITION,
     DeliveryRow,
@@ -22,7 +23,6 @@ from gemwatch.adapters.store.reads.rows import (
     transition_row,
 )
 from gemwatch.adapters.store.rerouting import read_health, text_of
-from gemwatch.adapters.store.runs import ExperienceReader
 from gemwatch.adapters.store.tables import Time, deliveries, events, service, transitions, watches
 from gemwatch.core.target_health import SentText
 from gemwatch.core.work import DeliveryState

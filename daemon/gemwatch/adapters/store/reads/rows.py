@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from gemwatch.adapters.store.details import details_of
 from gemwatch.adapters.store.notes import not_before
-from gemwatch.adapters.store.runs import Past
+from gemwatch.adapters.store.reads.past import Past
 from gemwatch.adapters.store.tables import transitions
 from gemwatch.core.estimates.estimate import Estimate
 from gemwatch.core.health import ApiState, Login

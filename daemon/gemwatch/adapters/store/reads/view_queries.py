@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from gemwatch.adapters.store import tables
 from gemwatch.adapters.store.databases.replicas import live_replicas
 from gemwatch.adapters.store.details import WITH_DETAILS, details_of
+from gemwatch.adapters.store.reads.past import ExperienceReader
 from gemwatch.adapters.store.reads.rows import (
     TRANSITION,
     DeliveryRow,
@@ -24,7 +25,7 @@ from gemwatch.adapters.store.reads.rows import (
 )
 from gemwatch.adapters.store.reads.shapes import NEEDS_REVIEW, NOT_FOUND
 from gemwatch.adapters.store.rerouting import read_health
-from gemwatch.adapters.store.runs import PAST, SUCCESSES, ExperienceReader, place_of, run_of
+from gemwatch.adapters.store.runs import PAST, SUCCESSES, place_of, run_of
 from gemwatch.adapters.store.tables import deliveries, details, events, messages, runs, service, transitions, watches
 from gemwatch.core.job import ENDS, UNSEEN, Status, is_end
 from gemwatch.core.runs import Run

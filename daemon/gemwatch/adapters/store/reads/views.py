@@ -14,8 +14,8 @@ from gemwatch.adapters.store.database import open_to_read
 from gemwatch.adapters.store.files import StoreError
 from gemwatch.adapters.store.reads import view_queries as queries
 from gemwatch.adapters.store.reads.groups import GroupRow, all_groups
+from gemwatch.adapters.store.reads.past import ExperienceReader
 from gemwatch.adapters.store.reads.rows import DeliveryRow, JobHistory, JobRow, Page, ServiceState
-from gemwatch.adapters.store.runs import ExperienceReader
 from gemwatch.core.clock import Clock
 from gemwatch.core.settings import Place
 

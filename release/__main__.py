@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from release import deb, source
+from release import deb, source, wheels
 from release.checks import check_sdist, hash_of, write_sums
 from release.steps import ReleaseError, run, step
 
@@ -54,6 +54,9 @@ def main() -> None:
         run([TOOL / "twine", "check", "--strict", wheel, sdist])
         check_sdist(sdist, source.files(ROOT))
         _sbom(Path(folder) / "first")
+        for machine in deb.ARCHITECTURES.values():
+            step(f"the image on {machine}: a wheel with a locked hash for every pin")
+            wheels.check_image(Path(folder) / "first", machine)
         for release in options.debian.split(",") if options.debian else ():
             for architecture in deb.ARCHITECTURES:
                 step(f"Debian {release}, {architecture}")

@@ -10,7 +10,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from release import source
+from release import source, wheels
 from release.steps import ReleaseError, run
 
 ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -79,26 +79,11 @@ def build(
 def _environment(tree: Path, wheel: Path, files: Path, python: str, architecture: str) -> None:
     home = files / _HOME
     packages = home / f"lib/python{python}/site-packages"
-    machine = ARCHITECTURES[architecture]
-    platforms = [f"--platform=manylinux_2_{minor}_{machine}" for minor in (36, 35, 34, 31, 28, 27, 26, 24, 17)]
-    install: list[str | Path] = [
-        _TOOL / "python",
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-compile",
-        "--target",
-        packages,
-    ]
-    only = [f"--python-version={python}", "--implementation=cp", "--only-binary=:all:", "--no-deps", *platforms]
-    only += [f"--platform=manylinux2014_{machine}"]
-    run(
-        [*install, *only, "--require-hashes", "-r", tree / "requirements-postgresql.lock"],
-        env=_pip_environment(),
-        quiet=True,
+    only = wheels.only(python, ARCHITECTURES[architecture])
+    wheels.pip(
+        "--no-compile", "--target", packages, *only, "--require-hashes", "-r", tree / "requirements-postgresql.lock"
     )
-    run([*install, *only, "--upgrade", wheel], env=_pip_environment(), quiet=True)
+    wheels.pip("--no-compile", "--target", packages, *only, "--upgrade", wheel)
     shutil.rmtree(packages / "bin", ignore_errors=True)  # commands of libraries, made for this machine's Python
     (home / "bin").mkdir()
     for name, target in (("python3", f"/usr/bin/python{python}"), ("python", "python3")):
@@ -106,10 +91,6 @@ def _environment(tree: Path, wheel: Path, files: Path, python: str, architecture
     (home / "pyvenv.cfg").write_text(f"home = /usr/bin\ninclude-system-site-packages = false\nversion = {python}\n")
     (home / "bin/gemwatch").write_text(_START)
     (home / "bin/gemwatch").chmod(0o755)
-
-
-def _pip_environment() -> dict[str, str]:
-    return {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore"}
 
 
 def _unit(tree: Path, files: Path) -> None:

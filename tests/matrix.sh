@@ -19,7 +19,7 @@ for python in $pythons; do
     for resolution in $resolutions; do
         name="$python-$resolution" environment=".matrix/$python-$resolution"
         echo "== Python $python, $resolution"
-        uv venv --quiet --allow-existing --python "$interpreter" "$environment"
+        uv venv --quiet --seed --allow-existing --python "$interpreter" "$environment"
         uv pip compile --quiet --python "$environment" --resolution "$resolution" --no-header \
             pyproject.toml --all-extras -o "$environment/constraints.txt"
         uv pip install --quiet --python "$environment" -c "$environment/constraints.txt" --group dev --editable '.[azure]'

@@ -3,6 +3,7 @@
 import re
 import tarfile
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from release.checks import MAN_PAGES, check_sdist, hash_of, write_sums
 from release.deb import ARCHITECTURES, PYTHONS
 from release.source import name_urls, version
 from release.steps import ReleaseError
+from release.wheels import check, image_python
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -68,6 +70,29 @@ def test_debian_packages_are_for_supported_pythons() -> None:
     supported = {line.rpartition(" ")[2] for line in PROJECT["classifiers"] if "Python :: 3." in line}
     assert set(PYTHONS.values()) <= supported
     assert set(ARCHITECTURES) == {"amd64", "arm64"}
+
+
+def test_pin_without_a_wheel_for_a_processor_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a folder instead of a package index."""
+    python = image_python(ROOT)
+    short = f"cp{python.replace('.', '')}"
+    wheel = tmp_path / f"some-1-{short}-{short}-manylinux_2_28_aarch64.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("some-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: some\nVersion: 1\n")
+        archive.writestr("some-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: false\n")
+        archive.writestr("some-1.dist-info/RECORD", "")
+    lock = tmp_path / "some.lock"
+    lock.write_text(f"some==1 --hash=sha256:{hash_of(wheel)}\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    check(lock, python, "aarch64")
+    assert sorted(tmp_path.iterdir()) == [wheel, lock]
+    with pytest.raises(ReleaseError, match=rf"some\.lock, Python {python} on x86_64: .*some==1"):
+        check(lock, python, "x86_64")
+    lock.write_text(f"some==1 --hash=sha256:{'0' * 64}\n")
+    with pytest.raises(ReleaseError, match="aarch64"):
+        check(lock, python, "aarch64")
 
 
 def test_readme_of_a_published_package_has_absolute_links(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
 FROM base
 ARG VERSION="" REVISION=""
 LABEL org.opencontainers.image.title="gemwatch" \
-      org.opencontainers.image.description="Watches TomTom GEM matching jobs and tells people the moment one ends" \
+      org.opencontainers.image.description="Polls TomTom GEM matching jobs and sends a notification when one ends" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION"

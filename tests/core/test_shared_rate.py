@@ -1,10 +1,13 @@
 """Replicas share one rate: their turns together are evenly spaced, and nobody sends before all know of it."""
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
 import pytest
 
+from gemwatch.core.health import Login
+from gemwatch.core.sharing.polls import CHANGES_EVERY, share_of_polls
 from gemwatch.core.sharing.rate import FIRST_REQUEST, Hold, Share, after_report, next_turn, share_of, wait_for
 from gemwatch.core.sharing.replicas import FRESH_FOR, Replica
 from support.clock import START
@@ -38,6 +41,23 @@ def test_share_is_one_turn_for_each_replica() -> None:
 )
 def test_share_begins_once_all_others_know(others: list[Replica], share: Share | None) -> None:
     assert share_of("me", [member("me", started=-3), *others], START) == share
+
+
+def test_replica_with_a_refused_login_has_no_share_of_polls() -> None:
+    both = [member("a"), replace(member("b"), login=Login.REFUSED)]
+    assert share_of_polls("a", both, START) is None
+    share = share_of_polls("a", [*both, member("c")], START)
+    assert share is not None
+    assert share.parts == 2
+
+
+def test_shares_of_polls_change_in_turn() -> None:
+    for later in range(0, 2 * CHANGES_EVERY, CHANGES_EVERY // 2):
+        now = START + at(later)
+        members = [member("a", seen=later), member("b", seen=later)]
+        shares = [share_of_polls(name, members, now) for name in "ab"]
+        turned = later // CHANGES_EVERY
+        assert shares == [Share(parts=2, place=(place + turned) % 2) for place in range(2)]
 
 
 def test_replica_without_a_row_has_no_share() -> None:

@@ -14,6 +14,7 @@ from gemwatch.core.events import Target
 from gemwatch.core.health import ApiState, Login
 from gemwatch.core.kinds import EventKind
 from gemwatch.core.settings import TokenSource
+from gemwatch.core.sharing.polls import FOR_ANY_AFTER
 from gemwatch.core.sharing.replicas import DEAD_AFTER, FRESH_FOR, REFRESH_EVERY
 from gemwatch.engine.maintenance import RUNS_EVERY
 from support.clock import FakeClock
@@ -75,6 +76,18 @@ async def test_replica_with_an_old_refresh_does_nothing(pair: tuple[Rig, Rig], g
     assert membership.leads
     assert membership.sends_to("team")
     await leader.poll(after=timedelta())
+    assert sum(map(gem.asked, JOBS)) == before + len(JOBS)
+
+
+async def test_each_replica_polls_a_part_until_it_is_late(pair: tuple[Rig, Rig], gem: ScriptedGem) -> None:
+    leader, follower = pair
+    await after(60, leader, follower)
+    await after(0, leader)
+    before = sum(map(gem.asked, JOBS))
+    await leader.poll(after=timedelta())
+    part = sum(map(gem.asked, JOBS)) - before
+    assert len(JOBS) / 4 < part < len(JOBS) * 3 / 4
+    await leader.poll(after=FOR_ANY_AFTER)
     assert sum(map(gem.asked, JOBS)) == before + len(JOBS)
 
 

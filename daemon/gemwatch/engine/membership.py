@@ -9,6 +9,8 @@ from gemwatch.core.clock import Clock
 from gemwatch.core.events import Event
 from gemwatch.core.health import Login
 from gemwatch.core.kinds import LoginFacts
+from gemwatch.core.sharing.polls import share_of_polls
+from gemwatch.core.sharing.rate import Share
 from gemwatch.core.sharing.replicas import (
     REFRESH_EVERY,
     NotLeaderError,
@@ -95,6 +97,13 @@ class Membership:
     def others_poll(self) -> bool:
         """Whether the login of another replica is not refused."""
         return self.id is not None and others_poll(self.replicas, self.id)
+
+    @property
+    def polls_first(self) -> Share | None:
+        """The jobs that this daemon polls first. None: all."""
+        if self._member is None or self._last is None:
+            return None
+        return share_of_polls(self._member.id, self._last.replicas, self._last.now)
 
     def sends_to(self, target: str) -> bool:
         """Whether this daemon is the one that sends to a target now."""

@@ -14,6 +14,7 @@ from gemwatch.core.job import Failed, NotFound, Observation, Refused, Seen, Thro
 from gemwatch.core.kinds import LoginFacts
 from gemwatch.core.polls.decide import decide, refused_alone
 from gemwatch.core.polls.tracked import Policy
+from gemwatch.core.sharing.rate import Share
 from gemwatch.core.sharing.replicas import NotLeaderError
 from gemwatch.core.work import MANY, Recorded, Report, WatchClaim, report_on
 from gemwatch.engine.active_config import ActiveConfig
@@ -127,11 +128,10 @@ class Poller:
         room = 1 if probing else active.pace.ahead - len(self._polls)
         if room <= 0:
             return 1.0
-        # Longer than any poll can take: a lease only expires if its process has died.
-        lease = 6 * (active.settings.api.timeout + TOKEN_LIMIT) + timedelta(minutes=2)
-        claims, next_due = await self._database(self._claim_due, room, lease)
+        share = None if probing else self._membership.polls_first
+        claims, next_due = await self._database(self._claim_due, room, share)
         if claims:  # in a call of its own: a call that fails is repeated as a whole, and would lose these claims
-            next_due = await self._database(self._store.next_due)
+            next_due = await self._database(self._store.next_due, share)
         self._more = len(claims) == room
         if probing and claims:
             health_monitor.next_probe = self._clock.monotonic() + PROBE_EVERY
@@ -142,12 +142,14 @@ class Poller:
         self._wakes_at = next_due or datetime.max.replace(tzinfo=UTC)
         return LONGEST if next_due is None else _asleep((next_due - self._clock.now()).total_seconds())
 
-    def _claim_due(self, room: int, lease: timedelta) -> tuple[list[WatchClaim], datetime | None]:
+    def _claim_due(self, room: int, share: Share | None) -> tuple[list[WatchClaim], datetime | None]:
         """Claims only what is due, because a claim is a write."""
-        next_due, now = self._store.next_due(), self._clock.now()
+        next_due, now = self._store.next_due(share), self._clock.now()
         if next_due is None or next_due > now:
             return [], next_due
-        return self._store.claim_watches(now, room, lease), next_due
+        # Longer than any poll can take: a lease only expires if its process has died.
+        lease = 6 * (self._active.settings.api.timeout + TOKEN_LIMIT) + timedelta(minutes=2)
+        return self._store.claim_watches(now, room, lease, share), next_due
 
     async def _poll(self, claim: WatchClaim, *, probing: bool) -> None:
         job_id = claim.tracked.job_id
@@ -254,10 +256,9 @@ class Poller:
             log.info("transition", job_id=report.verdict.job_id, before=move.before, after=move.job.status)
 
     def _count(self, claim: WatchClaim, result: PollResult) -> None:
-        metrics = self._metrics
         if result.sent_at is not None and result.first_sent_at is not None:
-            metrics.poll(_outcome(result.seen), result.seconds)
-            metrics.lateness(max(0.0, (result.first_sent_at - claim.due_at).total_seconds()))
+            self._metrics.poll(_outcome(result.seen), result.seconds)
+            self._metrics.lateness(max(0.0, (result.first_sent_at - claim.due_at).total_seconds()))
 
 
 def _outcome(seen: Observation) -> str:

@@ -15,6 +15,7 @@ from gemwatch.core.login import LoginError, Token
 from gemwatch.core.message_ids import MessageIds
 from gemwatch.core.runs import Run
 from gemwatch.core.settings import Applied, Rule, Watch
+from gemwatch.core.sharing.rate import Share
 from gemwatch.core.sharing.replicas import Refreshed
 from gemwatch.core.sharing.watch_lists import WatchListMark
 from gemwatch.core.target_health import Aftermath, TargetHealth
@@ -41,9 +42,11 @@ class Mark(Protocol):
 class Store(Protocol):
     """Due watches and due deliveries."""
 
-    def claim_watches(self, now: datetime, most: int, lease: timedelta) -> list[WatchClaim]: ...
+    def claim_watches(
+        self, now: datetime, most: int, lease: timedelta, share: Share | None = None
+    ) -> list[WatchClaim]: ...
 
-    def next_due(self) -> datetime | None: ...
+    def next_due(self, share: Share | None = None) -> datetime | None: ...
 
     def call_witness(self, now: datetime, job_id: int) -> bool: ...
 

@@ -26,6 +26,8 @@ from gemwatch.core.kinds import EventKind
 from gemwatch.core.polls.decide import decide
 from gemwatch.core.polls.tracked import Policy
 from gemwatch.core.settings import Postgresql, Watch
+from gemwatch.core.sharing.polls import FOR_ANY_AFTER
+from gemwatch.core.sharing.rate import Share
 from gemwatch.core.sharing.replicas import FRESH_FOR, NotLeaderError, Refreshed, is_fresh
 from gemwatch.core.sharing.watch_lists import WatchListMark
 from gemwatch.core.target_health import Aftermath, SentText
@@ -192,6 +194,27 @@ def test_replicas_share_the_due_watches(first: Daemon, second: Daemon) -> None:
     mine, theirs = first.store.claim_watches(NOW, 3, LEASE), second.store.claim_watches(NOW, 6, LEASE)
     ids = [claim.tracked.job_id for claim in (*mine, *theirs)]
     assert (len(mine), len(theirs), sorted(ids)) == (3, 3, [1, 2, 3, 4, 5, 6])
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 10, 1000])
+def test_each_replica_claims_an_equal_share_first(first: Daemon, step: int) -> None:
+    jobs = [123_456_789 + step * number for number in range(300)]
+    first.watch_list.apply([Watch(job_id=job_id) for job_id in jobs], LEASE, NOW)
+    mine = [first.store.claim_watches(NOW, 300, LEASE, Share(parts=3, place=place)) for place in range(3)]
+    assert sorted(claim.tracked.job_id for claims in mine for claim in claims) == jobs
+    assert min(map(len, mine)) > 300 / 3 * 0.8
+
+
+def test_jobs_of_others_are_claimed_a_moment_later(first: Daemon, second: Daemon) -> None:
+    first.watch_list.apply([Watch(job_id=job_id) for job_id in range(1, 7)], LEASE, NOW)
+    one, two = (Share(parts=2, place=place) for place in range(2))
+    mine = first.store.claim_watches(NOW, 6, LEASE, one)
+    assert first.store.claim_watches(NOW, 6, LEASE, one) == []
+    assert (first.store.next_due(one), second.store.next_due(two)) == (NOW + FOR_ANY_AFTER, NOW)
+    rest = first.store.claim_watches(NOW + FOR_ANY_AFTER, 6, LEASE, one)
+    assert 0 < len(mine) < 6
+    assert len(mine) + len(rest) == 6
+    assert second.store.next_due(two) == NOW + FOR_ANY_AFTER + LEASE
 
 
 def test_claims_of_a_dead_replica_are_taken_over(place: Postgresql, first: Daemon, second: Daemon) -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,12 +17,19 @@ from gemwatch.adapters.store.tables import deliveries, replicas, watches
 from gemwatch.core.gate import Gate
 from gemwatch.core.limits import Limits
 from gemwatch.core.polls.tracked import Memory, Tracked
+from gemwatch.core.sharing.polls import FOR_ANY_AFTER
+from gemwatch.core.sharing.rate import Share
 from gemwatch.core.work import Report, WatchClaim
 
 NOT_ON_DISK = 10.0  # seconds: PostgreSQL writes a relaxed commit within three times its wal_writer_delay of 0.2 s
 
 MEMORY = tuple(field.name for field in fields(Memory))
 _bind = sa.bindparam
+_PARTS = 1 << 16
+# 40503 is 2^16 divided by the golden ratio: ids that follow each other, in steps of any size, get different places.
+_SCATTERED = watches.c.job_id % _PARTS * 40503 % _PARTS
+# A CASE, because PostgreSQL would expect one row in two hundred for `=`, and prefer to sort them.
+_IS_MINE = sa.case((_SCATTERED * _bind("parts") // _PARTS == _bind("place"), sa.true()), else_=sa.false())
 _DUE_WATCHES = (
     sa.select(
         watches.c.job_id,
@@ -38,11 +45,17 @@ _DUE_WATCHES = (
     .limit(_bind("most"))
     .with_for_update(skip_locked=True)
 )
+_SHARE_OF_DUE = _DUE_WATCHES.where(sa.or_(_IS_MINE, watches.c.due_at <= _bind("late")))
 _CLAIM_WATCHES = (
     sa.update(watches)
     .where(watches.c.job_id.in_(_bind("ids", expanding=True)))
     .values(claim=_bind("ticket"), claimed_by=_bind("me"), due_at=_bind("until"))
 )
+_FIRST = sa.select(sa.func.min(watches.c.due_at)).where(watches.c.due_at.is_not(None))
+_MY_FIRST = (
+    sa.select(watches.c.due_at).where(watches.c.due_at.is_not(None), _IS_MINE).order_by(watches.c.due_at).limit(1)
+)
+_FIRSTS = sa.select(_FIRST.scalar_subquery(), _MY_FIRST.scalar_subquery())
 _CLAIMS = sa.select(watches.c.job_id, watches.c.claim).where(
     watches.c.job_id.in_(_bind("ids", expanding=True)), watches.c.claimed_by == _bind("me")
 )
@@ -59,9 +72,24 @@ _WITNESS = (
 )
 
 
-def claim_watches(connection: sa.Connection, me: str, now: datetime, most: int, lease: timedelta) -> list[WatchClaim]:
-    """Claim up to `most` due watches, the longest due first."""
-    rows = connection.execute(_DUE_WATCHES, {"now": now, "most": most}).all()
+def next_due(connection: sa.Connection, share: Share | None) -> datetime | None:
+    """When the next watch is due, or may be claimed with this share of them."""
+    if share is None:
+        return connection.execute(_FIRST).scalar()
+    first, mine = connection.execute(_FIRSTS, {"parts": share.parts, "place": share.place}).one()
+    return None if first is None else min(mine or datetime.max.replace(tzinfo=UTC), first + FOR_ANY_AFTER)
+
+
+def claim_watches(
+    connection: sa.Connection, me: str, now: datetime, most: int, lease: timedelta, *, share: Share | None
+) -> list[WatchClaim]:
+    """Claim up to `most` due watches, the longest due first. `share`: leave those of others to them at first."""
+    given = {"now": now, "most": most}
+    if share is None:
+        rows = connection.execute(_DUE_WATCHES, given).all()
+    else:
+        given |= {"late": now - FOR_ANY_AFTER, "parts": share.parts, "place": share.place}
+        rows = connection.execute(_SHARE_OF_DUE, given).all()
     if rows:
         ids = [row.job_id for row in rows]
         connection.execute(_CLAIM_WATCHES, {"ids": ids, "ticket": now, "me": me, "until": now + lease})

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from gemwatch.adapters.store import dialects, outbox, rerouting
 from gemwatch.adapters.store.audience import Audience, read_audience, write_audience
-from gemwatch.adapters.store.claims import MEMORY, Tickets, call_witness, claim_watches, standing
+from gemwatch.adapters.store.claims import MEMORY, Tickets, call_witness, claim_watches, next_due, standing
 from gemwatch.adapters.store.database import leading, reading, relaxed
 from gemwatch.adapters.store.databases.replicas import ReplicaRow
 from gemwatch.adapters.store.details import replace_details
@@ -20,13 +20,13 @@ from gemwatch.adapters.store.tables import microseconds, transitions, watches
 from gemwatch.core.events import Event, Target
 from gemwatch.core.lists.groups import GroupTerms
 from gemwatch.core.runs import Run
+from gemwatch.core.sharing.rate import Share
 from gemwatch.core.sharing.watch_lists import merged
 from gemwatch.core.target_health import Aftermath, TargetHealth
 from gemwatch.core.work import Bundle, Recorded, RecordedEvent, Report, Settled, WatchClaim
 
 _bind, _INT = sa.bindparam, sa.BigInteger()
 
-_NEXT_DUE = sa.select(sa.func.min(watches.c.due_at)).where(watches.c.due_at.is_not(None))
 _REPORT = (
     sa.update(watches)
     .where(
@@ -87,19 +87,24 @@ class Store:
                     self._audience = Audience(targets=both, quiet=quiet & before.quiet)
                 write_audience(connection, self._audience)
 
-    def claim_watches(self, now: datetime, most: int, lease: timedelta) -> list[WatchClaim]:
-        """Claim up to `most` due watches, the longest due first. They stay claimed until the lease ends."""
+    def claim_watches(
+        self, now: datetime, most: int, lease: timedelta, share: Share | None = None
+    ) -> list[WatchClaim]:
+        """Claim up to `most` due watches, the longest due first. They stay claimed until the lease ends.
+
+        `share`: with several replicas, the part of the watches that this one claims first.
+        """
         self._tickets.release_unanswered()
         with self._tickets.claiming(self._relaxed, now) as connection:
             if self._member is not None and not self._member.may_claim(connection):
                 return []
-            return claim_watches(connection, self._me, now, most, lease)
+            return claim_watches(connection, self._me, now, most, lease, share=share)
 
-    def next_due(self) -> datetime | None:
-        """When the next watch is due, including the end of leases; None if nothing is polled."""
+    def next_due(self, share: Share | None = None) -> datetime | None:
+        """When the next watch may be claimed with this share, or the next lease ends; None if nothing is polled."""
         self._tickets.release_unanswered()
         with self._reading.begin() as connection:
-            return connection.execute(_NEXT_DUE).scalar()
+            return next_due(connection, share)
 
     def call_witness(self, now: datetime, job_id: int) -> bool:
         """Make another job due that has not been refused and is not being polled. Returns whether there is one.

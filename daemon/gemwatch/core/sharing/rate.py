@@ -16,7 +16,7 @@ FIRST_REQUEST: Final = timedelta(seconds=15)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """Of `parts` turns in a row the one at `place`, counted from 0."""
+    """Of `parts` equal parts (turns in a row, or jobs) the one at `place`, counted from 0."""
 
     parts: int
     place: int

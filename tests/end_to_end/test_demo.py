@@ -231,6 +231,11 @@ def test_demo_leaves_nothing_behind(ended: Ended) -> None:
 
 def test_demo_runs_until_it_is_interrupted(ended: Ended, going_on: Demo) -> None:
     going_on.read_until("The daemon keeps running until Ctrl-C")
+    going_on.read_until("not watched yet")
+    shown = re.findall(r"^  (export GEMWATCH_CONFIG=.*|.* -m gemwatch .*)$", going_on.output, re.MULTILINE)
+    done = subprocess.run(["bash", "-ec", "\n".join(shown)], capture_output=True, text=True, check=False)
+    assert (len(shown), done.returncode) == (6, 0), done.stderr
+    assert {"Netherlands roads", "nord_finland.parquet"} <= set(re.split(r"[\t\n]", done.stdout))
     page = re.search(r"http://127\.0\.0\.1:\d+/$", going_on.output, re.MULTILINE)
     assert page
     with urllib.request.urlopen(page[0]) as answer:

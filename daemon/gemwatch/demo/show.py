@@ -140,8 +140,9 @@ class Show:
 
     def goes_on(self, config: Path, page: str, spare: Sequence[int]) -> None:
         self._print("\nThe daemon keeps running until Ctrl-C. In another terminal, in this folder, try:", "bold")
-        for words in (["status"], ["status", "--group", GROUP], ["discover"], ["history"], ["watch", str(spare[0])]):
-            self._print(f"  {self._program} {shlex.join([*words, '--config', str(config)])}", wrap=False)
+        self._print(f"  export GEMWATCH_CONFIG={shlex.quote(str(config))}", wrap=False)
+        for words in ("status", f"status --group {GROUP}", "discover", "history", f"watch {spare[0]}"):
+            self._print(f"  {self._program} {words}", wrap=False)
         self._print(f"Jobs that exist and are not watched yet: {', '.join(map(str, spare))}. The page: {page}\n")
 
     def failure(self, reason: str, tail: Iterable[str], folder: Path) -> None:
@@ -154,7 +155,8 @@ class Show:
 
     def _print(self, text: str, style: str = "", *, wrap: bool = True) -> None:
         if wrap:
-            text = "\n".join(textwrap.fill(line, self._console.width) for line in text.split("\n"))
+            width, below = self._console.width, "  " if text.startswith("- ") else ""
+            text = "\n".join(textwrap.fill(line, width, subsequent_indent=below) for line in text.split("\n"))
         self._console.print(Text(text, style), soft_wrap=True)  # rich's own wrapping leaves spaces at the ends
 
     def _time(self) -> str:

@@ -4,11 +4,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from gemwatch.core.health import ApiState
 from gemwatch.core.settings import Place
 from gemwatch.engine.poller import PROBE_EVERY
 from support.clock import FakeClock
 from support.gem import Answer, ScriptedGem
 from support.rig import EVERY, Rig, running, settings_for
+from support.waiting import until
 
 PAUSE, PROBE = timedelta(minutes=10), timedelta(seconds=PROBE_EVERY)
 OVER_QUOTA = {"X-Error-Detail-Header": "Account Over Queries Per Second Limit"}
@@ -37,10 +39,10 @@ async def test_next_poll_is_after_the_requested_pause(
     gem.for_all = answer
     async with running(settings_for(gem, place, [], [7, 8]), clock) as rig:
         await rig.poll()
-        until = clock.now() + PAUSE
-        assert next_polls(rig) == {until}
+        end = clock.now() + PAUSE
+        assert next_polls(rig) == {end}
         await rig.poll(after=PAUSE / 2)
-        assert next_polls(rig) == {until}
+        assert next_polls(rig) == {end}
         gem.for_all = None
         gem.answers(7, "IN_PROGRESS", "IN_PROGRESS")
         gem.answers(8, "IN_PROGRESS", "IN_PROGRESS")
@@ -58,7 +60,7 @@ async def test_next_poll_is_the_probe_while_the_login_is_refused(
         await rig.poll(after=PROBE)
         assert next_polls(rig) == {clock.now() + PROBE}
         # Another replica's login works, so jobs are polled when they are due.
-        assert rig.health_monitor.check(others_poll=True).notes == {"polls_paused_until": clock.now().isoformat()}
+        assert rig.health_monitor.check(others_poll=True).notes["polls_paused_until"] == clock.now().isoformat()
         gem.for_all = None
         gem.answers(7, "IN_PROGRESS", "IN_PROGRESS")
         gem.answers(8, "IN_PROGRESS", "IN_PROGRESS")
@@ -66,14 +68,40 @@ async def test_next_poll_is_the_probe_while_the_login_is_refused(
         assert next_polls(rig) == {clock.now() + EVERY}
 
 
-async def test_start_forgets_the_pause_of_an_earlier_run(gem: ScriptedGem, clock: FakeClock, place: Place) -> None:
+async def test_restart_keeps_the_requested_pause(gem: ScriptedGem, clock: FakeClock, place: Place) -> None:
+    gem.for_all = Answer(status=429, headers={"Retry-After": "600"})
+    settings = settings_for(gem, place, [], [7, 8])
+    async with running(settings, clock) as rig:
+        await rig.poll()
+        end, asked = clock.now() + PAUSE, len(gem.requests)
+    gem.for_all = None
+    gem.answers(7, "IN_PROGRESS", "IN_PROGRESS")
+    gem.answers(8, "IN_PROGRESS", "IN_PROGRESS")
+    async with running(settings, clock) as rig:
+        await rig.poll()
+        assert (next_polls(rig), len(gem.requests)) == ({end}, asked)
+        assert rig.active.pace.ahead == 1  # one request first
+        await rig.poll(after=PAUSE)
+        assert next_polls(rig) == {clock.now() + EVERY}
+
+
+async def test_api_is_reported_in_a_pause_kept_by_a_restart(gem: ScriptedGem, clock: FakeClock, place: Place) -> None:
+    gem.for_all = Answer(status=429, headers={"Retry-After": "3600"})
+    settings = settings_for(gem, place, [], [7])
+    async with running(settings, clock) as rig:
+        await rig.poll()
+    async with running(settings, clock) as rig:
+        clock.advance(settings.poll.alert_after.total_seconds())
+        await until(lambda: rig.health_monitor.health.api is ApiState.DOWN, "the alert")
+
+
+async def test_kept_pause_is_an_hour_at_most_if_the_clock_is_set_back(
+    gem: ScriptedGem, clock: FakeClock, place: Place
+) -> None:
     gem.for_all = Answer(status=429, headers={"Retry-After": "600"})
     settings = settings_for(gem, place, [], [7])
     async with running(settings, clock) as rig:
         await rig.poll()
-        assert next_polls(rig) == {clock.now() + PAUSE}
-    gem.for_all = None
-    gem.answers(7, "IN_PROGRESS", "IN_PROGRESS")
+    clock.jump(-86_400)
     async with running(settings, clock) as rig:
-        await rig.poll()
-        assert next_polls(rig) == {clock.now() + EVERY}
+        assert rig.active.pace.asked_for == 3600

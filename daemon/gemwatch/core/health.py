@@ -12,6 +12,7 @@ from gemwatch.core.listing import Listed, Listing
 DOUBTED_AFTER = timedelta(minutes=10)  # after this long without a good answer, a 403 for the rate counts as a refusal
 CERTAIN_FROM = 30  # consecutive refusals of all jobs, after which no other job's answer is needed
 PAUSED_UNTIL = "polls_paused_until"  # the note with the time before which nothing is polled
+ASKED_UNTIL = "api_asked_until"  # the note with the time until which the API asked to wait
 
 
 class Login(StrEnum):

@@ -13,6 +13,7 @@ from gemwatch.core.backoff import POLL_MOST
 from gemwatch.core.clock import Clock
 from gemwatch.core.events import Event
 from gemwatch.core.health import (
+    ASKED_UNTIL,
     DOUBTED_AFTER,
     PAUSED_UNTIL,
     ApiState,
@@ -95,6 +96,13 @@ class HealthMonitor:
         )
         return Change(notes=_to_notes(self.health) if own is not theirs else {})
 
+    def resume(self, notes: Mapping[str, Any]) -> None:
+        """Continue a pause that the API asked the previous process for. Time without an answer counts from now on."""
+        asked_until = _time(notes, ASKED_UNTIL)
+        if asked_until is not None and self._live.pace.resume(asked_until - self._clock.now()):
+            self._silent_from = self._no_good_from = self._clock.monotonic()
+            self.health = replace(self.health, last_reason="the API asked to wait")
+
     def answered(self) -> None:
         """The API answered, possibly with a refusal."""
         self._silent_from = None
@@ -131,14 +139,15 @@ class HealthMonitor:
 
     def _pause(self, *, others_poll: bool) -> dict[str, Any]:
         """A note, if it has changed until when nothing is polled: pages and commands show when polls are next."""
-        now, left = self._clock.now(), self._live.pace.asked_for
+        now, asked = self._clock.now(), self._live.pace.asked_for
+        left = asked
         if self.locked_out and not others_poll:
             left = max(left, self.next_probe - self._clock.monotonic())
         until, noted = now + timedelta(seconds=max(0.0, left)), self._paused_until or now
         if abs(max(noted, now) - until) <= _SAME_PAUSE:
             return {}
         self._paused_until = until
-        return {PAUSED_UNTIL: until.isoformat()}
+        return {PAUSED_UNTIL: until.isoformat(), ASKED_UNTIL: (now + timedelta(seconds=asked)).isoformat()}
 
     def _check(self) -> Change:
         if (event := self.refused_jobs.check()) is not None:

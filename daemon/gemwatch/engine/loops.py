@@ -86,6 +86,8 @@ def build_loops(
     callables see the reloader, the heartbeat and the store monitor.
     """
     membership = membership or alone(database, clock)
+    if membership.id is None:  # replicas share the pause
+        health_monitor.resume(notes)
     dispatcher = Dispatcher(
         active=active,
         store=store,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol, Self
 
+from gemwatch.core.backoff import THROTTLED_MOST
 from gemwatch.core.clock import Clock
 from gemwatch.core.job import Failed, Throttled
 from gemwatch.core.listing import Listed
@@ -70,6 +71,15 @@ class Pace:
     def slot(self) -> "_Slot":
         """Wait for a turn, with `async with`. Its `granted` says whether a request may be sent."""
         return _Slot(self._slots, self.turns, self._turn)
+
+    def resume(self, left: timedelta) -> bool:
+        """Continue a pause of the previous process, unless it is over. More than an hour means that the clock was
+        set back."""
+        if left <= timedelta(0):
+            return False
+        self.turns.held_until = self._clock.monotonic() + min(left, THROTTLED_MOST).total_seconds()
+        self.turns.probing = True
+        return True
 
     def settle(self, seen: Listed) -> None:
         """Process the answer to the request of a turn."""

@@ -42,6 +42,8 @@ def test_status_imports_nothing_of_the_daemon(installation: Installation) -> Non
         "web:\n  listen: 127.0.0.1:9\n",
         "web: {listen: '127.0.0.1:9'}\n",
         "web: {badge: open, listen: 127.0.0.1:9, token: '${file:t}'} # here\n",
+        "web: {token: '${file:t}', hosts: ['a b', c],  # here\n  listen: '127.0.0.1:9'}\n",
+        "{api: {key: 'it: {'}, web: {token: x:y, listen: 127.0.0.1:9}, watch: [1]}\n",
         '{"web": {"listen": "127.0.0.1:9"}}',
     ],
 )

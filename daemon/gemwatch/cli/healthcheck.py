@@ -16,13 +16,14 @@ _PATIENCE = 5.0  # seconds
 _MOST_BYTES = 64 * 1024
 _LARGEST_CONFIG = 16 << 20  # bytes, as for all commands
 _DEFAULT = ("127.0.0.1", 8042)
-# `web: {listen: 127.0.0.1:8042, ...}` on one line; what has quotes or braces in front of it is left to YAML.
-_FLOW = re.compile(
-    r"""web:[ ]+\{(?:[^{}#"']*,)?
-    [ ]*listen:[ ]+(["']?)(?P<listen>off|[\w.\[\]:-]+:\d+)\1
-    [ ]*(?:,[ ].*)?\}?[ ]*(?:\#.*)?$""",
-    re.VERBOSE,
+# The next piece of a mapping in flow style, after blanks and comments. Anchors, tags and the like match nothing.
+_PIECE = re.compile(
+    r"""(?:\s|(?<=\s)\#[^\n]*)*
+    (?:(?P<mark>[{}\[\],:])|"(?P<double>[^"\\]*(?:\\.[^"\\]*)*)"|'(?P<single>[^']*)'
+    |(?P<plain>[\w./~+-](?:[^\s{}\[\],:]|:(?=[^\s{}\[\],])|[ ]+(?=[^\s{}\[\],:\#]))*))""",
+    re.VERBOSE | re.DOTALL,
 )
+_LISTEN = re.compile(r"off|[\w.\[\]:-]+:\d+")
 _URL_FORM = "--url: write http://HOST:PORT"
 
 Options = dict[str, str]
@@ -117,10 +118,11 @@ def _listen(path: Path) -> Any:
     except (OSError, ValueError):
         return None
     if text.lstrip().startswith("{"):
-        return _in_json(text) or _parsed(text, path.parent)
+        return _in_json(text) or _in_flow(text, ["web", "listen"]) or _parsed(text, path.parent)
     section = _section(text)
-    if section and (flow := _FLOW.match(section[0])) is not None:
-        return flow["listen"]
+    flow = _in_flow("\n".join(section).removeprefix("web:"), ["listen"])
+    if flow is not None:
+        return flow
     for line in section:
         key, _, value = line.strip().partition(": ")
         value = value.partition(" #")[0].strip().strip("'\"")
@@ -140,6 +142,28 @@ def _in_json(text: str) -> Any:
     except (ValueError, LookupError, TypeError, RecursionError):
         return None
     return listen if isinstance(listen, str) and "$" not in listen else None
+
+
+def _in_flow(text: str, path: list[str]) -> str | None:
+    """The value at this path of a mapping in flow style; None if there is none, or only YAML can read it."""
+    keys: list[str] = []  # of the mappings and sequences that are open
+    word, position, found = "", 0, None
+    while (piece := _PIECE.match(text, position)) is not None:
+        position, mark = piece.end(), piece["mark"]
+        if found is not None:
+            return found if mark in (",", "}") and _LISTEN.fullmatch(found) else None
+        if mark is None:
+            word = piece[piece.lastgroup or 0]
+            found = word if keys == path else None
+        elif mark in "{[":
+            keys.append("")
+        elif not keys:
+            return None
+        elif mark in "}]":
+            keys.pop()
+        else:
+            keys[-1] = word if mark == ":" else ""
+    return None
 
 
 def _section(text: str) -> list[str]:

@@ -139,6 +139,30 @@ def test_wrong_tokens_leave_one_log_line_and_a_count(installation: Installation)
         assert [line["address"] for line in daemon.logged("web_token_refused")] == ["127.0.0.2"]
 
 
+def test_rotated_web_token_counts_from_the_restart_on(installation: Installation) -> None:
+    secret, new = installation.folder / "web-token", f"{TOKEN}-new"
+    secret.write_text(TOKEN)
+    installation.configure(web={"listen": f"127.0.0.1:{installation.port}", "token": "${file:web-token}"})
+    form = {"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin"}
+
+    def statuses(cookie: str = "") -> list[int]:
+        headers: list[dict[str, str]] = [{"Authorization": f"Bearer {token}"} for token in (TOKEN, new)]
+        return [ask(installation.port, "/api/jobs", **one)[0] for one in [*headers, {"Cookie": cookie}]]
+
+    with installation.daemon() as daemon:
+        headers = ask(installation.port, "/login", "POST", f"token={TOKEN}", **form)[1]
+        (cookie,) = re.findall(r"(?im)^set-cookie: ([^;]+)", headers)
+        secret.with_suffix(".new").write_text(new)
+        secret.with_suffix(".new").replace(secret)
+        wait_until(lambda: daemon.logged("restart_needed"), "the new token to be noticed")
+        assert [line["section"] for line in daemon.logged("restart_needed")] == ["web"]
+        assert statuses(cookie) == [200, 401, 200]
+        assert daemon.stop() == 0
+    with installation.daemon() as daemon:
+        assert statuses(cookie) == [401, 200, 401]
+        assert daemon.stop() == 0
+
+
 def test_forwarded_addresses_of_a_proxy_count_one_by_one(installation: Installation) -> None:
     web = {"listen": f"127.0.0.1:{installation.port}", "token": TOKEN, "proxies": ["127.0.0.2/32"]}
     installation.configure(web=web)

@@ -6,7 +6,20 @@ import pytest
 
 from gemwatch.core.events import Target, audience
 from gemwatch.core.kinds import EventKind
-from gemwatch.core.work import KEEP_TRYING, AttemptFailure, Delivery, DeliveryState, NotSent, Sent, postpone, settle
+from gemwatch.core.polls.tracked import Memory, Verdict
+from gemwatch.core.work import (
+    KEEP_TRYING,
+    MOST_WAITING,
+    AttemptFailure,
+    Delivery,
+    DeliveryState,
+    NotSent,
+    Report,
+    Sent,
+    postpone,
+    record_first,
+    settle,
+)
 from support.events import event_of
 
 START = datetime(2026, 2, 18, 12, tzinfo=UTC)
@@ -87,3 +100,20 @@ def test_watch_narrows_the_audience_of_its_job() -> None:
     assert accepts(EventKind.FAILED, "slack") == ()
     assert accepts(EventKind.LOGIN, "mail") == ("slack",)
     assert accepts(EventKind.CONFIG) == ()
+
+
+def report(job_id: int, *, ended: bool) -> Report:
+    events = (event_of(EventKind.SUCCESS, at=START, job_id=job_id),) if ended else ()
+    verdict = Verdict(job_id=job_id, memory=Memory(), due_at=None, events=events)
+    return Report(claim=START, at=START, verdict=verdict)
+
+
+@pytest.mark.parametrize(
+    ("ends", "now"), [(0, 0), (50, 50), (51, 50), (2_050, 50), (2_051, 51), (MOST_WAITING + 900, 900)]
+)
+def test_ends_wait_for_polls_in_the_order_of_arrival(ends: int, now: int) -> None:
+    ended = [report(number, ended=True) for number in range(ends)]
+    others = [report(number, ended=False) for number in range(10_000, 10_100)]
+    first, later = record_first([*ended[:1], *others, *ended[1:]])
+    assert sorted(first, key=lambda one: one.verdict.job_id) == [*ended[:now], *others]
+    assert later == ended[now:]

@@ -1,15 +1,20 @@
 """Polling: real requests, real rows, a clock that the test moves."""
 
+import asyncio
 import json
 import random
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from gemwatch.core.events import Target
 from gemwatch.core.settings import Place, TokenSource, Watch
+from gemwatch.core.work import MOST_IN_SUMMARY
 from support.clock import FakeClock
 from support.gem import Answer, ScriptedGem, document
 from support.inbox import Inbox
@@ -359,3 +364,31 @@ async def test_unknown_fields_of_a_job_are_kept(
     async with running(settings_for(gem, tmp_path, [], [7]), clock) as rig:
         await rig.poll()
         assert rig.records.status()["jobs"][0]["details"]["progress"] == {"per_cent": 12}
+
+
+async def test_storm_of_ends_is_recorded_in_parts(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    """While the store is busy, 80 jobs end and others become due."""
+    answered, free, jobs = threading.Event(), threading.Event(), range(1, 401)
+    for job_id in jobs:
+        body = json.dumps(document(job_id, "SUCCESS")).encode()
+        gem.answers(job_id, Answer(body=body, hold=answered))
+    settings = settings_for(gem, tmp_path, [team(inbox)], jobs)
+    settings = replace(settings, api=replace(settings.api, max_in_flight=40))
+    parts: list[int] = []
+
+    def note(_: object, __: object, statement: str, parameters: Any, ___: object, many: bool) -> None:  # noqa: FBT001
+        if statement.startswith("INSERT INTO deliveries"):
+            parts.append(len(parameters) if many else 1)
+
+    async with running(settings, clock) as rig:
+        sa.event.listen(rig.engine, "before_cursor_execute", note)
+        await until(lambda: gem.at_once == 40, "requests")
+        busy = asyncio.create_task(rig.database(free.wait))
+        answered.set()
+        await until(lambda: len(gem.requests) >= 120, "80 answers")
+        free.set()
+        await until(lambda: sum(parts) == len(jobs), "every end to be recorded")
+        assert await busy
+    assert parts[1] == MOST_IN_SUMMARY, parts

@@ -1,5 +1,6 @@
 """The work that the engine claims from the store and reports back: polls and deliveries."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,6 +15,7 @@ from gemwatch.core.runs import Run
 KEEP_TRYING = timedelta(hours=48)  # how long to retry a delivery
 MANY = 5  # if more deliveries than this wait for one target, they become one summary
 MOST_IN_SUMMARY = 50
+MOST_WAITING = 2_000  # reports with events that may wait for polls, some seconds' worth
 _besides_seen_at = attrgetter(*(field.name for field in fields(Memory) if field.name != "seen_at"))
 
 
@@ -55,6 +57,17 @@ def report_on(claim: WatchClaim, at: datetime, verdict: Verdict) -> Report:
         and _besides_seen_at(verdict.memory) == _besides_seen_at(claim.tracked.memory)
     )
     return Report(claim=claim.claim, at=at, verdict=verdict, fingerprint=new, quiet=quiet)
+
+
+def record_first(waiting: Sequence[Report]) -> tuple[list[Report], list[Report]]:
+    """The reports to record now, while jobs are due that nobody polls yet, and those to record later.
+
+    Events cost more than polls. Of thousands that come at once, each transaction records as many as fit into a
+    message, so that polls of other jobs do not wait for all of them. More than MOST_WAITING never wait.
+    """
+    eventful = [report for report in waiting if report.verdict.events]
+    now = eventful[: max(MOST_IN_SUMMARY, len(eventful) - MOST_WAITING)]
+    return [report for report in waiting if not report.verdict.events] + now, eventful[len(now) :]
 
 
 def fingerprint(raw: str) -> int:

@@ -1,9 +1,10 @@
-"""What the log and the metrics show of events, wherever they were recorded."""
+"""What the log shows of polls, and the log and the metrics of events, wherever they were recorded."""
 
 from collections.abc import Iterable
 
 import structlog
 
+from gemwatch.core.job import Failed, NotFound, Observation, Refused, Seen, Throttled
 from gemwatch.core.work import RecordedEvent
 from gemwatch.engine.ports import Metrics
 
@@ -21,3 +22,24 @@ def log_events(recorded: Iterable[RecordedEvent], metrics: Metrics) -> None:
             job_id=one.event.job_id,
             targets=one.targets,
         )
+
+
+def log_poll(job_id: int, seen: Observation, failures: int) -> None:
+    match seen:
+        case Seen():
+            log.debug("poll_succeeded", job_id=job_id, status=seen.job.status)
+        case NotFound():
+            log.warning("poll_not_found", job_id=job_id)
+        case Refused():
+            log.warning("poll_refused", job_id=job_id, reason=seen.reason)
+        case Throttled(asked=False):
+            log.debug("poll_postponed", job_id=job_id, reason="the API asked to wait")
+        case Throttled():
+            log.warning(
+                "poll_throttled",
+                job_id=job_id,
+                reason=seen.reason,
+                retry_after=seen.retry_after and seen.retry_after.total_seconds(),
+            )
+        case Failed():
+            log.warning("poll_failed", job_id=job_id, reason=seen.reason, bad_answer=seen.bad, failures=failures)

@@ -16,9 +16,9 @@ from gemwatch.core.polls.decide import decide, refused_alone
 from gemwatch.core.polls.tracked import Policy
 from gemwatch.core.sharing.rate import Share
 from gemwatch.core.sharing.replicas import NotLeaderError
-from gemwatch.core.work import MANY, Recorded, Report, WatchClaim, report_on
+from gemwatch.core.work import MANY, Recorded, Report, WatchClaim, record_first, report_on
 from gemwatch.engine.active_config import ActiveConfig
-from gemwatch.engine.event_log import log_events
+from gemwatch.engine.event_log import log_events, log_poll
 from gemwatch.engine.health_monitor import Change, HealthMonitor
 from gemwatch.engine.membership import Membership
 from gemwatch.engine.poll_once import PollOnce, PollResult
@@ -190,7 +190,7 @@ class Poller:
             health_monitor.answered()  # the refusal concerns only this job
         else:
             self.take(health_monitor.observe(seen, sent_at=result.sent_at, sent=result.sent, others=others))
-        _log_result(claim.tracked.job_id, seen, verdict.memory.failures)
+        log_poll(claim.tracked.job_id, seen, verdict.memory.failures)
 
     def _take_report(self, report: Report) -> None:
         """Results without news wait briefly for others, because one commit for hundreds costs the same as for one."""
@@ -213,14 +213,17 @@ class Poller:
             self.take(self._health_monitor.check(others_poll=self._membership.others_poll))
             if self._unrecorded:
                 events = await self._record()
+                if self._reports:
+                    self._results.set()
                 await asyncio.sleep(STORM_GAP if events > MANY else GROUP_GAP)
             self._progress("records")
             if self._stopping and not (self._polls or self._unrecorded):
                 return
 
     async def _record(self) -> int:
-        """Record everything that is waiting. Returns the number of events."""
-        reports, self._reports = self._reports, []
+        """Record what is waiting: all of it, unless polls are behind. Returns the number of events."""
+        behind = self._more and not self._stopping
+        reports, self._reports = record_first(self._reports) if behind else (self._reports, [])
         change, self._change = self._change, Change()
         self._recording = True
         recorded = await self._record_all(reports, change)
@@ -273,27 +276,6 @@ def _outcome(seen: Observation) -> str:
             return "throttled"
         case Failed():
             return "bad" if seen.bad else "failed"
-
-
-def _log_result(job_id: int, seen: Observation, failures: int) -> None:
-    match seen:
-        case Seen():
-            log.debug("poll_succeeded", job_id=job_id, status=seen.job.status)
-        case NotFound():
-            log.warning("poll_not_found", job_id=job_id)
-        case Refused():
-            log.warning("poll_refused", job_id=job_id, reason=seen.reason)
-        case Throttled(asked=False):
-            log.debug("poll_postponed", job_id=job_id, reason="the API asked to wait")
-        case Throttled():
-            log.warning(
-                "poll_throttled",
-                job_id=job_id,
-                reason=seen.reason,
-                retry_after=seen.retry_after and seen.retry_after.total_seconds(),
-            )
-        case Failed():
-            log.warning("poll_failed", job_id=job_id, reason=seen.reason, bad_answer=seen.bad, failures=failures)
 
 
 def _asleep(seconds: float) -> float:

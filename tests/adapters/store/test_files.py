@@ -11,6 +11,7 @@ import pytest
 from gemwatch.adapters.store import backup, schema
 from gemwatch.adapters.store.database import AlreadyRunningError, WriterLock, open_to_read, open_to_write
 from gemwatch.adapters.store.files import StoreError, cannot_use, prepare, remote_filesystem
+from gemwatch.cli.run import opened
 from support.json_records import JsonRecords
 from support.users import NOBODY, acting_as, reachable
 
@@ -136,8 +137,7 @@ def test_start_works_after_another_user_read_the_store(shared: Path) -> None:
         file.touch()
         os.chown(file, 0, 0)
         file.chmod(0o600)
-    with acting_as(NOBODY), WriterLock(place):
-        schema.upgrade(place)
+    with acting_as(NOBODY), opened(place):
         engine = open_to_write(place)
         engine.connect().close()
         engine.dispose()
@@ -153,8 +153,8 @@ def test_start_names_the_file_and_owner_in_the_way(shared: Path, end: str) -> No
     file.write_bytes(b"log" if end == "-wal" else b"" if end else file.read_bytes())
     os.chown(file, 0, 0)
     file.chmod(0o600)
-    with acting_as(NOBODY), pytest.raises(StoreError) as caught, WriterLock(place):
-        schema.upgrade(place)
+    with acting_as(NOBODY), pytest.raises(StoreError) as caught, opened(place):
+        pass
     assert f"{file} belongs to user root with mode 0600, and this is user nobody" in str(caught.value)
 
 
@@ -242,8 +242,8 @@ def test_other_errors_are_named(tmp_path: Path) -> None:
 
 def test_folder_in_place_of_the_store_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "gemwatch.db").mkdir()
-    with pytest.raises(StoreError):
-        schema.upgrade(place_in(tmp_path))
+    with pytest.raises(StoreError), opened(place_in(tmp_path)):
+        pass
 
 
 def test_prepare_makes_an_empty_private_file(tmp_path: Path) -> None:

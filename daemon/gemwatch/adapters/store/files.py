@@ -23,8 +23,15 @@ _REMOTE = frozenset(
         "ceph",
         "glusterfs",
         "lustre",
+        "beegfs",
+        "gpfs",
         "fuse.sshfs",
         "fuse.glusterfs",
+        "fuse.ceph-fuse",
+        "fuse.gcsfuse",
+        "fuse.juicefs",
+        "fuse.rclone",
+        "fuse.s3fs",
     }
 )
 

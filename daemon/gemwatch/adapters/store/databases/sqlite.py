@@ -87,7 +87,11 @@ def wait_for_writers(path: Path, patience: float, say: Callable[[], None]) -> No
     deadline, said = time.monotonic() + patience, False
     if not path.exists():
         return
-    with closing(sqlite3.connect(path, timeout=BUSY_MS / 1000, isolation_level=None)) as connection:
+    try:
+        opened = sqlite3.connect(path, timeout=BUSY_MS / 1000, isolation_level=None)
+    except sqlite3.DatabaseError:
+        return
+    with closing(opened) as connection:
         while time.monotonic() < deadline:
             try:
                 connection.execute("BEGIN IMMEDIATE").close()

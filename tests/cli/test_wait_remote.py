@@ -150,6 +150,28 @@ def test_remote_wait_ends_with_2_where_it_cannot_work(installation: Installation
     assert (done.returncode, "--token-file is for --url" in done.stderr) == (2, True)
 
 
+def test_remote_wait_reads_new_words_of_a_newer_daemon(installation: Installation, gem: ScriptedGem) -> None:
+    estimate = dict.fromkeys(("ends_at", "earliest", "latest"), "2026-02-18T13:00:00Z")
+    seconds = {"low": 1, "median": 2, "high": 3}
+
+    class Newer(Handler):
+        def do_GET(self) -> None:
+            _, text = daemon.get(self.path)
+            document = {**json.loads(text), "login": "novelty", "api": "novelty"}
+            for job in document["jobs"] if "/api/jobs" in self.path else ():
+                job["estimate"] = {**estimate, "runs": 5, "basis": "novelty", "overdue": False}
+                job["estimate"] |= {"queue_seconds": None, "running_seconds": seconds}
+            self.answer(200, json.dumps(document).encode())
+
+    gem.answers(1, "IN_PROGRESS")
+    installation.configure(watch=[1])
+    with installation.daemon() as daemon, Server(Newer) as newer:
+        wait_until(installation.records.history, "the first poll")
+        done = installation.run("wait", "1", "--url", newer.url, "--timeout", "1s")
+    assert (done.returncode, "Traceback" in done.stderr) == (124, False)
+    assert "IN_PROGRESS" in done.stdout
+
+
 def test_refused_login_of_the_daemon_ends_a_remote_wait(installation: Installation, gem: ScriptedGem) -> None:
     gem.answers(1, "IN_PROGRESS")
     gem.accepted_tokens = {"another"}

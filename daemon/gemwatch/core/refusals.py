@@ -32,6 +32,11 @@ class Culprit(StrEnum):
     JOB = "job"
     UNKNOWN = "unknown"
 
+    @classmethod
+    def _missing_(cls, _: object) -> "Culprit":
+        """For a word that a newer version has written."""
+        return cls.UNKNOWN
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemwatch.adapters.store.facts_codec import from_json, to_json
+from gemwatch.core.estimates.estimate import Basis
 from gemwatch.core.events import Event
-from gemwatch.core.kinds import EventKind, Facts, UnknownFacts, UnknownKind
+from gemwatch.core.kinds import EventKind, Facts, LoginFacts, StartedFacts, UnknownFacts, UnknownKind
+from gemwatch.core.refusals import Culprit
 from support.events import facts_of
 
 TIME = st.datetimes(min_value=datetime(1990, 1, 1), max_value=datetime(2990, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 (the zone follows)
@@ -44,6 +46,18 @@ def test_every_value_of_every_kind_survives_a_round_trip(of: type) -> None:
 def test_new_fields_of_a_newer_version_are_ignored() -> None:
     facts = facts_of(EventKind.LOGIN)
     assert from_json("login", {**to_json(facts), "novelty": {"a": 1}}) == facts
+
+
+def test_words_of_a_newer_version_keep_the_message() -> None:
+    login = from_json("login", {**to_json(facts_of(EventKind.LOGIN)), "culprit": "novelty"})
+    assert isinstance(login, LoginFacts)
+    assert login.culprit is Culprit.UNKNOWN
+    estimate = dict.fromkeys(("ends_at", "earliest", "latest"), "2026-01-01T00:00:00Z")
+    facts = {**to_json(facts_of(EventKind.STARTED)), "estimate": {**estimate, "runs": 5, "basis": "novelty"}}
+    started = from_json("started", facts)
+    assert isinstance(started, StartedFacts)
+    assert started.estimate is not None
+    assert started.estimate.basis is Basis.TYPE
 
 
 @pytest.mark.parametrize("stored", [{}, {"over": "perhaps"}, {"job": 7}, [], None, "text", 7])

@@ -25,6 +25,11 @@ class Basis(StrEnum):
     RELEASE = "release"  # the job type and the map release or version
     TYPE = "type"  # only the job type
 
+    @classmethod
+    def _missing_(cls, _: object) -> "Basis":
+        """For a word of a newer version: all runs of one kind have at least the job type in common."""
+        return cls.TYPE
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Range:

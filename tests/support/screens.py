@@ -6,17 +6,20 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
 
+from gemwatch import __version__
 from gemwatch.adapters.store.database import open_to_write
-from gemwatch.adapters.store.tables import target_health
+from gemwatch.adapters.store.tables import leases, replicas, target_health
+from gemwatch.core.settings import Postgresql
 from support import scene
 from support.daemon import GEMWATCH, Installation, environment
 from support.gem import ScriptedGem, document
 from support.inbox import Inbox
+from support.postgresql import new_database, url_of
 from support.terminal import Terminal, plain
 
 PAGE = Path(__file__).parents[2] / "docs" / "screens.md"
@@ -64,6 +67,7 @@ def screens() -> Mapping[str, str]:
             "Wait for jobs: `gemwatch wait`": _shown(folder, "wait", str(running), str(failed)),
             "Common problems: `gemwatch doctor`": _shown(folder, "doctor", "--offline"),
         }
+        found["Several replicas: `gemwatch status`"] = _replicas(installation)
         _target_down(folder)
         down = _shown(folder, "status", str(running))
         return {**found, "A target that is down: `gemwatch status`": down}
@@ -120,6 +124,39 @@ def _target_down(folder: Path) -> None:
     with engine.begin() as connection:
         row = {"target": "data-mail", "failing_since": NOW, "down_since": NOW, "reason": _REASON}
         connection.execute(sa.insert(target_health).values(row))
+    engine.dispose()
+
+
+def _replicas(installation: Installation) -> str:
+    """The same jobs in PostgreSQL, of which two daemons take care."""
+    with new_database(empty=True) as place:
+        before = dict(installation.document)
+        copied = installation.config.with_name("postgresql.yaml")
+        installation.configure(store={"url": url_of(place)})
+        installation.config.rename(copied)
+        installation.document = before
+        installation.configure()
+        done = installation.run("db", "copy", "--to-config", str(copied))
+        assert done.returncode == 0, done.stderr
+        copied.rename(installation.config)
+        _begin_two(place)
+        shown = _shown(installation.folder, "status", "--limit", "3")
+    installation.configure()
+    return shown
+
+
+def _begin_two(place: Postgresql) -> None:
+    engine, now = open_to_write(place), datetime.now(UTC)
+    with engine.begin() as connection:
+        for number in (1, 2):
+            row = {"host": f"gemwatch-{number}", "pid": 1, "version": __version__}
+            connection.execute(
+                sa.insert(replicas).values(
+                    id=str(number), **row, started_at=now + timedelta(seconds=number), seen_at=now, login="ok"
+                )
+            )
+        lease = {"name": "leader", "holder": "1", "expires_at": now + timedelta(hours=1)}
+        connection.execute(sa.insert(leases).values(**lease, host="gemwatch-1", pid=1, version=__version__))
     engine.dispose()
 
 

@@ -83,6 +83,21 @@ def test_summary_shows_reasons_and_previous_numbers() -> None:
     assert text(letters([before, slow])).title == "2 events: 1 SUCCESS, 1 other"
 
 
+def test_summary_says_which_jobs_the_gate_could_not_judge() -> None:
+    good = ended(1).facts
+    assert isinstance(good, SuccessFacts)
+    unjudged, why = ("the ratio is unclear",), ("fewer roads",)
+    review = NeedsReviewFacts(job=good.job, before="IN_PROGRESS", reasons=why, unjudged=unjudged)
+    events = [
+        Event(at=AT, job_id=1, facts=replace(good, unjudged=unjudged)),
+        Event(at=AT, job_id=2, facts=review),
+        ended(3),
+    ]
+    rows = text(letters(events)).body.splitlines()[:3]
+    assert ["the ratio is unclear" in row for row in rows] == [True, True, False]
+    assert "fewer roads" in rows[0]
+
+
 def test_summary_lists_service_failures_first() -> None:
     others = [
         event_of(EventKind.STARTED, job_id=7),

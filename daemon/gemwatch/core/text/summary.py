@@ -101,5 +101,5 @@ def _details(facts: RunFacts) -> Iterator[Line]:
             yield from (("GEM: ", foreign(reason)) for reason in facts.job.failure[:1])
         case SuccessFacts(previous=previous) if facts.job.statistics and facts.job.statistics.matched is not None:
             yield (f"matched {formatting.share(facts.job.statistics.matched)}{job_parts.before_matched(previous)}",)
-        case _:
-            return
+    if isinstance(facts, SuccessFacts | NeedsReviewFacts):
+        yield from ((foreign(reason).text,) for reason in facts.unjudged)

@@ -34,11 +34,25 @@ class Server:
         with self._connect(place.database) as connection:
             return tuple(float(value) for value in connection.exec_driver_sql(query).one())
 
+    @contextmanager
+    def set(self, name: str, value: str) -> Iterator[None]:
+        """Another value of a setting during a `with`."""
+        self._alter(f"SET {name} = '{value}'")
+        try:
+            yield
+        finally:
+            self._alter(f"RESET {name}")
+
     def used(self) -> float:
         """The CPU seconds of the server so far, ended processes included."""
         children = subprocess.run(["pgrep", "-P", str(self.pid)], capture_output=True, text=True, check=False)
         own = waited_seconds(self.pid) + run_seconds(self.pid)
         return own + sum(_used(int(pid)) for pid in children.stdout.split())
+
+    def _alter(self, statement: str) -> None:
+        with self._connect("postgres") as connection:
+            connection.exec_driver_sql(f"ALTER SYSTEM {statement}")
+            connection.exec_driver_sql("SELECT pg_reload_conf()")
 
     @contextmanager
     def _connect(self, database: str) -> Iterator[sa.Connection]:

@@ -14,21 +14,22 @@ from bench.figures import Figure, of_rounds
 from bench.nginx import Nginx, nginx
 from bench.processes import cpu_seconds, rss_kib, wait_for
 
-_FEW, _MANY, _LONG, _BUSY = 5, 10_000, 100_000, 2_000
+_FEW, _SOME, _MANY, _LONG, _BUSY = 5, 100, 10_000, 100_000, 2_000
 
 
 def size(folder: Path, quick: bool) -> Iterator[list[Figure]]:  # noqa: FBT001 (the shape of a part)
-    """Resident memory with a few watches, and per additional one, after all were seen. The start and the reload with
-    100 000 watches in the file, of which 2 000 keep it busy."""
+    """Resident memory with a few watches, and for each beyond 100, which use all connections, after all were seen.
+    The start and the reload with 100 000 watches in the file, of which 2 000 keep it busy."""
     with nginx(folder / "nginx", noting=True) as server:
         few = _rss_with(folder / "few", server, _FEW)
         yield [Figure(part="memory", what=f"with {_FEW} watches", value=few / 1024, unit="MiB", most=130)]
-        yield _memory(few, _rss_with(folder / "many", server, _MANY), _MANY)
-        yield from _long(folder / "long", server, few, rounds=2 if quick else 3)
+        some = _rss_with(folder / "some", server, _SOME)
+        yield _memory(some, _rss_with(folder / "many", server, _MANY), _MANY)
+        yield from _long(folder / "long", server, some, rounds=2 if quick else 3)
 
 
-def _memory(few: float, many: float, count: int) -> list[Figure]:
-    each = (many - few) / (count - _FEW)
+def _memory(some: float, many: float, count: int) -> list[Figure]:
+    each = (many - some) / (count - _SOME)
     return [
         Figure(part="memory", what=f"with {count} watches", value=many / 1024, unit="MiB"),
         Figure(part="memory", what=f"for each of {count}", value=each, unit="KiB", most=1),
@@ -56,7 +57,7 @@ def _each(pause: float, times: int, sample: Callable[[], float]) -> list[float]:
     return found
 
 
-def _long(folder: Path, server: Nginx, few: float, *, rounds: int) -> Iterator[list[Figure]]:
+def _long(folder: Path, server: Nginx, some: float, *, rounds: int) -> Iterator[list[Figure]]:
     part = f"{_LONG} watches"
     installation = Installation(folder, server.url)
     installation.configure(_entries(0), "10h")
@@ -66,7 +67,7 @@ def _long(folder: Path, server: Nginx, few: float, *, rounds: int) -> Iterator[l
     start = time.monotonic()
     with installation.daemon() as daemon:
         started = time.monotonic() - start
-        yield _memory(few, _rss(daemon), _LONG)
+        yield _memory(some, _rss(daemon), _LONG)
         quiet = _longest_gap(server, time.time() - 5, time.time())  # while the memory was measured
         runs = [_reload(daemon, server, number, by_signal=True) for number in range(1, rounds + 1)]
         noticed = [_reload(daemon, server, rounds + number, by_signal=False) for number in range(1, rounds)]

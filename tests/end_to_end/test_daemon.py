@@ -26,6 +26,7 @@ def test_each_end_of_a_job_is_reported_once(installation: Installation, gem: Scr
         assert 'gemwatch_transitions_total{to="SUCCESS"} 1.0' in daemon.get("/metrics")[1]
         assert daemon.get("/nothing")[0] == 404
         assert installation.history(1) == ["REQUESTED", "IN_PROGRESS", "SUCCESS"]
+        assert daemon.logged("poll_succeeded")[0]["level"] == "debug"
         assert daemon.stop() == 0
     with installation.daemon() as daemon:
         before = gem.asked(3)

@@ -1,6 +1,7 @@
 """What the log shows of polls, and the log and the metrics of events, wherever they were recorded."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import structlog
 
@@ -24,10 +25,11 @@ def log_events(recorded: Iterable[RecordedEvent], metrics: Metrics) -> None:
         )
 
 
-def log_poll(job_id: int, seen: Observation, failures: int) -> None:
+def log_poll(job_id: int, seen: Observation, failures: int, quick: Any) -> None:
+    """`quick`: a logger that knows its level, for what happens thousands of times a second and is seldom shown."""
     match seen:
         case Seen():
-            log.debug("poll_succeeded", job_id=job_id, status=seen.job.status)
+            quick.debug("poll_succeeded", job_id=job_id, status=seen.job.status)
         case NotFound():
             log.warning("poll_not_found", job_id=job_id)
         case Refused():

@@ -1,7 +1,7 @@
 """Follows the health of login and API, and returns the changes to record and the events to send."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -44,6 +44,19 @@ class Change:
     notes: dict[str, Any] = field(default_factory=dict)
 
 
+class _Asking(AbstractContextManager[None]):
+    """Entered for each request. A class, because a generator for each of them is slower."""
+
+    def __init__(self, begin: Callable[[], None], end: Callable[[], None]) -> None:
+        self._begin, self._end = begin, end
+
+    def __enter__(self) -> None:
+        self._begin()
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+
 class HealthMonitor:
     """The health of login and API. Notes keep it over a restart. Measures silence on the monotonic clock."""
 
@@ -55,6 +68,7 @@ class HealthMonitor:
         self._forbidden_for_rate = False  # whether the last answer was a 403 for the rate
         self._asked_at = 0.0
         self._under_way = 0  # running requests
+        self._asking = _Asking(self._begin, self._end)
         self._paused_until = _time(notes, PAUSED_UNTIL)  # as noted
         self.next_probe = 0.0  # while the login is refused, on the monotonic clock
         self.health = _from_notes(notes)
@@ -71,19 +85,20 @@ class HealthMonitor:
         """Whether a 403 for the rate now counts as a refusal."""
         return doubts_rate(self._no_good_from, self._clock.monotonic())
 
-    @contextmanager
-    def asking(self) -> Iterator[None]:
+    def asking(self) -> AbstractContextManager[None]:
         """Enter this for the duration of a request."""
+        return self._asking
+
+    def _begin(self) -> None:
         self._asked_at = self._clock.monotonic()
         if self._silent_from is None:
             self._silent_from = self._asked_at
         if self._no_good_from is None:
             self._no_good_from = self._asked_at
         self._under_way += 1
-        try:
-            yield
-        finally:
-            self._under_way -= 1
+
+    def _end(self) -> None:
+        self._under_way -= 1
 
     def succeed(self, notes: Mapping[str, Any]) -> Change:
         """This replica leads from now on: continue with what the previous leader reported. A login that is refused

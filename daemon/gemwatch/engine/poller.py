@@ -76,6 +76,7 @@ class Poller:
         self._results = WakeUp()
         self._reports: list[Report] = []
         self._change = Change()
+        self._log = log.bind()
         self._polls: set[asyncio.Task[None]] = set()
         self._more = False  # the last claim used all the room, so more jobs may be due
         self._wakes_at = datetime.max.replace(tzinfo=UTC)  # when the next job was due at the last claim
@@ -190,7 +191,7 @@ class Poller:
             health_monitor.answered()  # the refusal concerns only this job
         else:
             self.take(health_monitor.observe(seen, sent_at=result.sent_at, sent=result.sent, others=others))
-        log_poll(claim.tracked.job_id, seen, verdict.memory.failures)
+        log_poll(claim.tracked.job_id, seen, verdict.memory.failures, self._log)
 
     def _take_report(self, report: Report) -> None:
         """Results without news wait briefly for others, because one commit for hundreds costs the same as for one."""

@@ -3,7 +3,8 @@
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from gemwatch.core.job_id import NOT_A_JOB_ID, job_id_of
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
+    from gemwatch.adapters.store.reads.records import Records
     from gemwatch.core.settings import Place, Problem, Settings
 
 FAILED, MISUSED = 1, 2
@@ -154,6 +156,36 @@ def open_store(path: Path) -> "sa.Engine":
     except StoreError as error:
         fail(str(error))
     return engine
+
+
+def records_of(path: Path) -> "Records":
+    """What the store holds."""
+    from gemwatch.adapters.store.reads.records import Records
+
+    return Records(open_store(path))
+
+
+@contextmanager
+def writing(path: Path) -> "Iterator[sa.Engine]":
+    """The store, to write."""
+    import sqlalchemy as sa
+
+    from gemwatch.adapters.store.database import open_to_write
+
+    open_store(path).dispose()  # reports what is wrong if the store is missing or has another version
+    engine = open_to_write(store_of(path), checkpoints=False)
+    try:
+        yield engine
+    except sa.exc.OperationalError as error:
+        fail(f"the store cannot be written: {error.orig}. Run this as the user that runs the daemon")
+    finally:
+        engine.dispose()
+
+
+def refuse_unknown(job_ids: Iterable[int]) -> None:
+    """End the command if it was asked for jobs that the store does not have."""
+    if which := ", ".join(map(str, job_ids)):
+        fail(f"not known here: {which}. No job of that id was ever on the watch list that the daemon read")
 
 
 def refuse_without_access(store: "Place") -> None:

@@ -1,7 +1,8 @@
 """What a shell completes: ids, names and targets, from the configuration and the store. Never an error."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,35 +13,7 @@ if TYPE_CHECKING:
 
 _MOST = 200
 Completed = list[tuple[str, str]]
-
-
-def job_ids(context: typer.Context, incomplete: str) -> Completed:
-    """Ids, each with the job's name and status as its help."""
-    return _matching(incomplete, _safely(lambda: _jobs(_config(context))))
-
-
-def unfinished_job_ids(context: typer.Context, incomplete: str) -> Completed:
-    return _matching(incomplete, _safely(lambda: _jobs(_config(context), unfinished=True)))
-
-
-def names(context: typer.Context, incomplete: str) -> Completed:
-    """Names of jobs, each with its id as its help."""
-    found = _safely(lambda: ((name, number) for number, name, _ in _rows(_config(context)) if name))
-    return _matching(incomplete, found)
-
-
-def groups(context: typer.Context, incomplete: str) -> Completed:
-    """Names of groups."""
-    return _matching(incomplete, _safely(lambda: ((name, "") for name in _groups(_config(context)))))
-
-
-def deliveries(context: typer.Context, incomplete: str) -> Completed:
-    """The latest deliveries and their events, each with what it is as its help."""
-    return _matching(incomplete, _safely(lambda: _deliveries(_config(context))))
-
-
-def failed_deliveries(context: typer.Context, incomplete: str) -> Completed:
-    return _matching(incomplete, _safely(lambda: _deliveries(_config(context), failed=True)))
+Read = Callable[[Path], Iterable[tuple[str, str]]]
 
 
 def statuses(incomplete: str) -> list[str]:
@@ -57,20 +30,17 @@ def kinds(incomplete: str) -> list[str]:
     return [kind for kind in EventKind if kind.startswith(incomplete.lower())]
 
 
-def targets(context: typer.Context, incomplete: str) -> Completed:
-    return _matching(incomplete, _safely(lambda: _targets(_config(context))))
+def _completer(read: Read) -> Callable[[typer.Context, str], Completed]:
+    """Completes the words that `read` finds, each with its help."""
 
+    def complete(context: typer.Context, incomplete: str) -> Completed:
+        try:
+            found = list(read(_config(context)))
+        except Exception:  # whatever is wrong is reported by the command itself: here it would be in the line
+            return []
+        return [(word, about) for word, about in found if word.startswith(incomplete)][:_MOST]
 
-def _matching(incomplete: str, found: Completed) -> Completed:
-    return [(word, about) for word, about in found if word.startswith(incomplete)][:_MOST]
-
-
-def _safely(read: Callable[[], Iterator[tuple[str, str]]]) -> Completed:
-    """Whatever is wrong is reported by the command itself, once it runs."""
-    try:
-        return list(read())
-    except Exception:  # a message would land in the middle of the line that is typed
-        return []
+    return complete
 
 
 def _config(context: typer.Context) -> Path:
@@ -85,6 +55,7 @@ def _config(context: typer.Context) -> Path:
 
 
 def _jobs(path: Path, *, unfinished: bool = False) -> Iterator[tuple[str, str]]:
+    """Ids, each with the job's name and status."""
     from gemwatch.core.job import is_end
 
     for number, name, status in _rows(path):
@@ -101,15 +72,21 @@ def _rows(path: Path) -> list[tuple[str, str | None, str | None]]:
     return [(str(row.job_id), row.name, row.status) for row in _read(path, query.order_by(watches.c.job_id))]
 
 
-def _groups(path: Path) -> list[str]:
+def _names(path: Path) -> Iterator[tuple[str, str]]:
+    """Names of jobs, each with its id."""
+    return ((name, number) for number, name, _ in _rows(path) if name)
+
+
+def _groups(path: Path) -> Iterator[tuple[str, str]]:
     import sqlalchemy as sa
 
     from gemwatch.adapters.store.tables import groups
 
-    return [row.name for row in _read(path, sa.select(groups.c.name).order_by(groups.c.name))]
+    return ((row.name, "") for row in _read(path, sa.select(groups.c.name).order_by(groups.c.name)))
 
 
 def _deliveries(path: Path, *, failed: bool = False) -> Iterator[tuple[str, str]]:
+    """The latest deliveries and their events, each with what it is."""
     import sqlalchemy as sa
 
     from gemwatch.adapters.store.tables import deliveries, events
@@ -145,3 +122,12 @@ def _targets(path: Path) -> Iterator[tuple[str, str]]:
     for name, target in (notify if isinstance(notify, dict) else {}).items():
         on = target.get("on") if isinstance(target, dict) else None
         yield str(name), ", ".join(map(str, on)) if isinstance(on, list) else str(on or "")
+
+
+job_ids = _completer(_jobs)
+unfinished_job_ids = _completer(partial(_jobs, unfinished=True))
+names = _completer(_names)
+groups = _completer(_groups)
+deliveries = _completer(_deliveries)
+failed_deliveries = _completer(partial(_deliveries, failed=True))
+targets = _completer(_targets)

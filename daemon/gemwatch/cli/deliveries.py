@@ -9,6 +9,7 @@ import typer
 
 from gemwatch.cli import completion
 from gemwatch.cli.common import (
+    ChosenConfig,
     Config,
     Json,
     Limit,
@@ -17,9 +18,9 @@ from gemwatch.cli.common import (
     delivery_id,
     fail,
     job_id,
-    open_store,
     print_json,
-    store_of,
+    records_of,
+    writing,
 )
 from gemwatch.cli.help import Command
 from gemwatch.cli.output.tables import Cell, Column, ColumnKind
@@ -123,28 +124,22 @@ def deliveries(
 
     `--since` counts from the time of the event.
     """
-    from gemwatch.adapters.store.reads.records import Records
-    from gemwatch.cli import common
+    from gemwatch.cli.output.tables import print_table, zone
 
     if config is not None:
-        context.obj = common.ChosenConfig(config)
+        context.obj = ChosenConfig(config)
     if context.invoked_subcommand is not None:
         return
     after = None if since is None else datetime.now(UTC) - since
-    records = Records(open_store(config_path(context, config)))
-    rows = records.deliveries(state, job_id=job, target=target, after=after)
+    rows = records_of(config_path(context, config)).deliveries(state, job_id=job, target=target, after=after)
     rows = rows[-limit:] if limit else rows
     if as_json:
         from gemwatch.adapters.store.reads.json_shapes import delivery_json
 
         print_json([delivery_json(row) for row in rows])
         return
-    from gemwatch.cli.output.tables import on_terminal, print_table, zone
-
-    if not rows and on_terminal():
-        print("No delivery matches." if state or job or target or since else "There are no deliveries.")
-        return
-    print_table(_COLUMNS, map(_row, rows), footer=zone())
+    nothing = "No delivery matches." if state or job or target or since else "There are no deliveries."
+    print_table(_COLUMNS, map(_row, rows), footer=zone(), nothing=nothing)
 
 
 @app.command("show", cls=Command)
@@ -153,9 +148,7 @@ def show(context: typer.Context, which: Which, config: Config = None, *, as_json
 
     Texts are kept for 30 days. A summary is one text of many deliveries. On a terminal, HTML is shown as text.
     """
-    from gemwatch.adapters.store.reads.records import Records
-
-    records = Records(open_store(config_path(context, config)))
+    records = records_of(config_path(context, config))
     number = which.number
     rows = records.deliveries(event_id=number) if which.event else records.deliveries(delivery_id=number)
     if not rows:
@@ -199,21 +192,11 @@ def retry(context: typer.Context, ids: Ids = None, config: Config = None) -> Non
 
     A running daemon sends them at once.
     """
-    import sqlalchemy as sa
-
-    from gemwatch.adapters.store.database import open_to_write
     from gemwatch.adapters.store.housekeeping import Housekeeping
     from gemwatch.core.text.formatting import counted
 
-    path = config_path(context, config)
-    open_store(path).dispose()  # reports what is wrong if the store is missing or has another version
-    engine = open_to_write(store_of(path), checkpoints=False)
-    try:
+    with writing(config_path(context, config)) as engine:
         back = Housekeeping(engine).retry_failed(ids or [], datetime.now(UTC))
-    except sa.exc.OperationalError as error:
-        fail(f"the store cannot be written: {error.orig}. Run this as the user that runs the daemon")
-    finally:
-        engine.dispose()
     missing = sorted(set(ids or []) - set(back))
     if back:
         typer.echo(f"{counted(len(back), 'delivery', 'deliveries')} requeued.")

@@ -5,7 +5,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gemwatch.cli.common import MISUSED, Config, Json, SomeJobs, config_path, fail, open_store, print_json
+from gemwatch.cli.common import (
+    MISUSED,
+    Config,
+    Json,
+    SomeJobs,
+    config_path,
+    fail,
+    open_store,
+    print_json,
+    records_of,
+    refuse_unknown,
+)
 from gemwatch.cli.output.tables import Cell, Column, ColumnKind
 
 if TYPE_CHECKING:
@@ -52,35 +63,27 @@ def estimate(
     """
     if backtest and job_ids:
         fail("--backtest is about all runs, it takes no job ids", MISUSED)
-    engine = open_store(config_path(context, config))
+    path = config_path(context, config)
     if backtest:
-        _backtest(engine, as_json=as_json)
+        _backtest(open_store(path), as_json=as_json)
         return
-    from gemwatch.adapters.store.reads.records import Records
-
-    jobs = _chosen(Records(engine).status().jobs, job_ids or [])
+    jobs = _chosen(records_of(path).status().jobs, job_ids or [])
     if as_json:
         from gemwatch.adapters.store.reads.json_shapes import job_json
 
         shapes = [job_json(job) for job in jobs]
         print_json([{name: job[name] for name in ("job_id", "name", "status", "estimate")} for job in shapes])
         return
-    from gemwatch.cli.output.tables import on_terminal, print_table, zone
+    from gemwatch.cli.output.tables import print_table, zone
 
-    if not jobs and on_terminal():
-        print("No job is waiting or running.")
-        return
-    print_table(_COLUMNS, map(_row, jobs), footer=zone())
+    print_table(_COLUMNS, map(_row, jobs), footer=zone(), nothing="No job is waiting or running.")
 
 
 def _chosen(jobs: "Sequence[JobRow]", job_ids: list[int]) -> "list[JobRow]":
     if not job_ids:
         return [job for job in jobs if job.watched and not job.finished]
     known = {job.job_id: job for job in jobs}
-    if missing := [str(job_id) for job_id in job_ids if job_id not in known]:
-        fail(
-            f"not known here: {', '.join(missing)}. No job of that id was ever on the watch list that the daemon read"
-        )
+    refuse_unknown(job_id for job_id in job_ids if job_id not in known)
     return [known[job_id] for job_id in dict.fromkeys(job_ids)]
 
 
@@ -128,15 +131,16 @@ def _backtest(engine: "sa.Engine", *, as_json: bool) -> None:
     if as_json:
         print_json({"runs": len(runs), "predictions": [_json(score) for score in scores]})
         return
-    from gemwatch.cli.output.tables import on_terminal, print_table
+    from gemwatch.cli.output.tables import print_table
     from gemwatch.core.text.formatting import counted
 
-    if not scores and on_terminal():
-        known = counted(len(runs), "run is", "runs are")
-        print(f"No estimate could have been made yet: {known} known, and it takes 3 that are alike.")
-        return
-    footer = "Each prediction uses only the runs that had ended by then. In range: 80 % are wanted."
-    print_table(_SCORE_COLUMNS, map(_score_row, scores), footer=footer)
+    known = counted(len(runs), "run is", "runs are")
+    print_table(
+        _SCORE_COLUMNS,
+        map(_score_row, scores),
+        footer="Each prediction uses only the runs that had ended by then. In range: 80 % are wanted.",
+        nothing=f"No estimate could have been made yet: {known} known, and it takes 3 that are alike.",
+    )
 
 
 def _json(score: "Score") -> dict[str, Any]:

@@ -13,10 +13,10 @@ from gemwatch.cli.common import (
     Since,
     SomeJobs,
     config_path,
-    fail,
     job_id,
-    open_store,
     print_json,
+    records_of,
+    refuse_unknown,
 )
 from gemwatch.cli.output.tables import Cell, Column, ColumnKind
 
@@ -59,14 +59,11 @@ def history(
 
     Each change happened between the two times of its row: the last poll before it, and the poll that saw it.
     """
-    from gemwatch.adapters.store.reads.records import Records
+    from gemwatch.cli.output.tables import print_table, zone
 
-    records = Records(open_store(config_path(context, config)))
+    records = records_of(config_path(context, config))
     ids = list(dict.fromkeys([*(job_ids or []), *(jobs or [])]))
-    if unknown := [str(number) for number in ids if not records.knows(number)]:
-        fail(
-            f"not known here: {', '.join(unknown)}. No job of that id was ever on the watch list that the daemon read"
-        )
+    refuse_unknown(number for number in ids if not records.knows(number))
     rows = records.history(ids[0] if len(ids) == 1 else None)
     rows = [row for row in rows if (not ids or row.job_id in ids) and _recent(row, since)]
     rows = rows[-limit:] if limit else rows
@@ -75,12 +72,8 @@ def history(
 
         print_json([transition_json(row) for row in rows])
         return
-    from gemwatch.cli.output.tables import on_terminal, print_table, zone
-
-    if not rows and on_terminal():
-        print("No change of status has been seen yet." if not (since or ids) else "No change of status matches.")
-        return
-    print_table(_COLUMNS, map(_row, rows), footer=zone())
+    nothing = "No change of status matches." if since or ids else "No change of status has been seen yet."
+    print_table(_COLUMNS, map(_row, rows), footer=zone(), nothing=nothing)
 
 
 def _recent(row: "TransitionRow", since: timedelta | None) -> bool:

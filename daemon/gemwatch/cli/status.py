@@ -1,18 +1,27 @@
 """`gemwatch status`: the watched jobs, and how the service is."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gemwatch.cli import completion
-from gemwatch.cli.common import MISUSED, Config, Json, Limit, SomeJobs, config_path, fail, open_store, print_json
+from gemwatch.cli.common import (
+    MISUSED,
+    Config,
+    Json,
+    Limit,
+    SomeJobs,
+    config_path,
+    fail,
+    print_json,
+    records_of,
+    refuse_unknown,
+)
 from gemwatch.cli.output.jobs import COLUMNS, NOT_FOUND, Sort, chosen, ordered, row_of
 from gemwatch.core.text.context import Context
 
 if TYPE_CHECKING:
-    from gemwatch.adapters.store.reads.records import Records
     from gemwatch.adapters.store.reads.rows import JobRow, Overview
 
 Statuses = Annotated[
@@ -73,7 +82,7 @@ def status(
     if follow and as_json:
         fail("--follow does not go with --json; in a pipe, --follow prints a line for each change", MISUSED)
     path = config_path(context, config)
-    records, here = _records(path), Context(config_path=str(path.absolute()))
+    records, here = records_of(path), Context(config_path=str(path.absolute()))
     ids = set(job_ids or [])
 
     def select(jobs: "Sequence[JobRow]") -> "list[JobRow]":
@@ -82,7 +91,7 @@ def status(
         return ordered(those, sort)[:limit] if sort is not Sort.JOB_ID or limit else those
 
     found = records.status()
-    _refuse_unknown(ids, found.jobs)
+    refuse_unknown(sorted(ids - {job.job_id for job in found.jobs}))
     if group is not None and all(job.group != group for job in found.jobs):
         fail(f"no job is in the group {group!r}")
     if as_json:
@@ -97,18 +106,6 @@ def status(
         (follow_on_screen if on_terminal() else follow_changes)(records.status, select, here, by_urgency=by_urgency)
     else:
         _show(found, select, here, ids)
-
-
-def _records(path: Path) -> "Records":
-    from gemwatch.adapters.store.reads.records import Records
-
-    return Records(open_store(path))
-
-
-def _refuse_unknown(ids: set[int], jobs: "Sequence[JobRow]") -> None:
-    if missing := sorted(ids - {job.job_id for job in jobs}):
-        which = ", ".join(map(str, missing))
-        fail(f"not known here: {which}. No job of that id was ever on the watch list that the daemon read")
 
 
 def _show(

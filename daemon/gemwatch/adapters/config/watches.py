@@ -49,11 +49,7 @@ class WatchEntries:
             first, index = self._first[job_id]
             bare = f"is already watched; first at {first.place((*first.list_at, index))}"
             yield Misfit((), f"job {job_id} {bare}", f"this job {bare}")
-        names = entry.get("notify") if isinstance(entry, dict) else None
-        for position, name in enumerate(names if isinstance(names, list) else ()):
-            if isinstance(name, str) and name and name not in self._targets:
-                bare = "no target has this name; name one from notify"
-                yield Misfit(("notify", position), unknown_target(name, self._targets), bare)
+        yield from _unknown_targets(entry, self._targets)
         if document.is_watch_file and watch is not None and watch.every and watch.every < SHORTEST_IN_WATCH_FILE:
             shortest = SHORTEST_IN_WATCH_FILE.total_seconds()
             yield Misfit(("every",), f"must be {shortest:g}s at least in a watch file")
@@ -82,10 +78,15 @@ def _rule_misfits(
         yield Misfit((), "needs at least one of job_type, storage, input, release")
     if key in first:
         yield Misfit((), f"has the same patterns as discover[{first[key]}], so it would never find a job")
+    yield from _unknown_targets(entry, targets)
+
+
+def _unknown_targets(entry: object, targets: Mapping[str, Any]) -> Iterator[Misfit]:
     names = entry.get("notify") if isinstance(entry, dict) else None
     for position, name in enumerate(names if isinstance(names, list) else ()):
         if isinstance(name, str) and name and name not in targets:
-            yield Misfit(("notify", position), unknown_target(name, targets))
+            bare = "no target has this name; name one from notify"
+            yield Misfit(("notify", position), unknown_target(name, targets), bare)
 
 
 def _inside(at: tuple[str | int, ...], misfit: Misfit) -> Misfit:

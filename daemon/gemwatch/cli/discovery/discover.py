@@ -1,13 +1,12 @@
 """`gemwatch discover`: what each rule matches now."""
 
 import asyncio
-import os
 from typing import TYPE_CHECKING
 
 import typer
 
-from gemwatch.cli.common import FAILED, MISUSED, Config, Json, config_path, fail, print_json, report_problems
-from gemwatch.cli.output.tables import Column, ColumnKind, on_terminal, print_table
+from gemwatch.cli.common import FAILED, MISUSED, Config, Json, config_path, fail, print_json, settings_of
+from gemwatch.cli.output.tables import Column, ColumnKind, print_table
 
 if TYPE_CHECKING:
     from gemwatch.core.job import JobDetails
@@ -29,17 +28,11 @@ def discover(context: typer.Context, config: Config = None, *, as_json: Json = F
     It reads the lists of jobs and changes nothing. Jobs that had ended before a rule was first applied match too, but
     are not watched. Exit codes: 0 done, 1 login failed or a list could not be read, 2 mistakes in the configuration.
     """
-    from gemwatch.adapters.config.file import load
-    from gemwatch.adapters.notify.urls import url_problem
     from gemwatch.cli.discovery.rules import ruled
     from gemwatch.core.lists.rules import key_of
 
     path = config_path(context, config)
-    loaded = load(path, os.environ, url_problem=url_problem)
-    report_problems(loaded.problems)
-    settings = loaded.settings
-    if settings is None:
-        raise typer.Exit(MISUSED)
+    settings = settings_of(path)
     if not settings.discover:
         fail(f"{path}: there is no rule under discover", MISUSED)
     found, failures = asyncio.run(_found(settings))
@@ -57,8 +50,6 @@ def discover(context: typer.Context, config: Config = None, *, as_json: Json = F
                 for rule, job in found
             ]
         )
-    elif not found and not failures and on_terminal():
-        print("The rules match no job now.")
     else:
         rows = (
             (
@@ -71,7 +62,7 @@ def discover(context: typer.Context, config: Config = None, *, as_json: Json = F
             )
             for rule, job in found
         )
-        print_table(_COLUMNS, rows)
+        print_table(_COLUMNS, rows, nothing=None if failures else "The rules match no job now.")
     for failure in failures:
         typer.echo(failure, err=True)
     if failures:
@@ -79,14 +70,6 @@ def discover(context: typer.Context, config: Config = None, *, as_json: Json = F
 
 
 async def _found(settings: "Settings") -> "tuple[list[tuple[Rule, JobDetails]], list[str]]":
-    from gemwatch.app.system_clock import SystemClock
-    from gemwatch.cli.discovery.rules import matching
-    from gemwatch.cli.doctor.api_check import token_of
-    from gemwatch.core.login import LoginError
-    from gemwatch.core.secrets import Secrets
+    from gemwatch.cli.discovery.rules import logged_in, matching
 
-    clock = SystemClock()
-    token = await token_of(settings, clock, Secrets.of(settings))
-    if isinstance(token, LoginError):
-        fail(f"login: {token}")
-    return await matching(settings, clock, token)
+    return await matching(settings, *await logged_in(settings))

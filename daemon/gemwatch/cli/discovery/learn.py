@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from gemwatch.cli.common import FAILED, MISUSED, Config, Json, config_path, fail, print_json, report_problems
+from gemwatch.cli.common import FAILED, MISUSED, Config, Json, config_path, print_json, report_problems
 
 if TYPE_CHECKING:
     from gemwatch.core.job import JobDetails
@@ -45,15 +45,7 @@ def learn(context: typer.Context, config: Config = None, *, as_json: Json = Fals
 
 
 async def _listed(settings: "Settings") -> "tuple[list[JobDetails], list[str]]":
-    from gemwatch.app.system_clock import SystemClock
-    from gemwatch.cli.discovery.rules import listed
-    from gemwatch.cli.doctor.api_check import token_of
+    from gemwatch.cli.discovery.rules import listed, logged_in
     from gemwatch.core.listing import DOCUMENTED_TYPES
-    from gemwatch.core.login import LoginError
-    from gemwatch.core.secrets import Secrets
 
-    clock = SystemClock()
-    token = await token_of(settings, clock, Secrets.of(settings))
-    if isinstance(token, LoginError):
-        fail(f"login: {token}")
-    return await listed(settings, clock, token, DOCUMENTED_TYPES)
+    return await listed(settings, *await logged_in(settings), DOCUMENTED_TYPES)

@@ -8,17 +8,27 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gemwatch.cli.common import fail, open_store, store_of
+from gemwatch.cli.common import fail, open_store, store_of, writing
 
 if TYPE_CHECKING:
-    import sqlalchemy as sa
-
     from gemwatch.adapters.store.discovery.found import Discoveries
     from gemwatch.adapters.store.discovery.learning import Learning
     from gemwatch.core.clock import Clock
     from gemwatch.core.job import JobDetails
     from gemwatch.core.login import Token
     from gemwatch.core.settings import Rule, Settings
+
+
+async def logged_in(settings: "Settings") -> "tuple[Clock, Token]":
+    """The clock, and a token. Without one, the command ends."""
+    from gemwatch.app.system_clock import SystemClock
+    from gemwatch.cli.doctor.api_check import token_of
+    from gemwatch.core.login import LoginError
+    from gemwatch.core.secrets import Secrets
+
+    clock = SystemClock()
+    token = await token_of(settings, clock, Secrets.of(settings))
+    return (clock, token) if not isinstance(token, LoginError) else fail(f"login: {token}")
 
 
 async def listed(
@@ -108,7 +118,7 @@ def learning_in(path: Path) -> "Iterator[Learning]":
     """The learned runs in the store, to write."""
     from gemwatch.adapters.store.discovery.learning import Learning
 
-    with _written(path) as engine:
+    with writing(path) as engine:
         yield Learning(engine)
 
 
@@ -116,21 +126,5 @@ def learning_in(path: Path) -> "Iterator[Learning]":
 def _discoveries(path: Path) -> "Iterator[Discoveries]":
     from gemwatch.adapters.store.discovery.found import Discoveries
 
-    with _written(path) as engine:
+    with writing(path) as engine:
         yield Discoveries(engine)
-
-
-@contextmanager
-def _written(path: Path) -> "Iterator[sa.Engine]":
-    import sqlalchemy as sa
-
-    from gemwatch.adapters.store.database import open_to_write
-
-    open_store(path).dispose()  # reports what is wrong if the store is missing or has another version
-    engine = open_to_write(store_of(path), checkpoints=False)
-    try:
-        yield engine
-    except sa.exc.OperationalError as error:
-        fail(f"the store cannot be written: {error.orig}. Run this as the user that runs the daemon")
-    finally:
-        engine.dispose()

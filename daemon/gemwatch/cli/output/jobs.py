@@ -2,10 +2,10 @@
 
 import fnmatch
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 from gemwatch.cli.output.tables import Cell, Column, ColumnKind
 from gemwatch.core.job import UNSEEN, Status
@@ -62,29 +62,7 @@ def chosen(
 
 
 def ordered(jobs: Iterable["JobRow"], by: Sort) -> list["JobRow"]:
-    return sorted(jobs, key=lambda job: (*_sort_key(job, by), job.job_id))
-
-
-def _sort_key(job: "JobRow", by: Sort) -> tuple[object, ...]:
-    key: tuple[object, ...] = ()
-    match by:
-        case Sort.JOB_ID:
-            pass
-        case Sort.NAME:
-            key = (not job.name, (job.name or "").casefold())
-        case Sort.STATUS:
-            key = (job.status is None, job.status or "")
-        case Sort.STATUS_SINCE:
-            key = (_latest_first(job.status_since),)
-        case Sort.EXPECTED_END:
-            key = (_expected(job),)
-        case Sort.NEXT_POLL:
-            key = (math.inf if job.next_poll_at is None else job.next_poll_at.timestamp(),)
-        case Sort.URGENCY:
-            key = urgency(job)
-        case _:
-            assert_never(by)
-    return key
+    return sorted(jobs, key=lambda job: (*_SORT_KEYS[by](job), job.job_id))
 
 
 def urgency(job: "JobRow") -> tuple[int, float, int]:
@@ -155,3 +133,14 @@ def _latest_first(time: datetime | None) -> float:
 
 def _overdue(job: "JobRow") -> bool:
     return job.estimate is not None and job.estimate.overdue
+
+
+_SORT_KEYS: "Mapping[Sort, Callable[[JobRow], tuple[object, ...]]]" = {
+    Sort.JOB_ID: lambda _: (),
+    Sort.NAME: lambda job: (not job.name, (job.name or "").casefold()),
+    Sort.STATUS: lambda job: (job.status is None, job.status or ""),
+    Sort.STATUS_SINCE: lambda job: (_latest_first(job.status_since),),
+    Sort.EXPECTED_END: lambda job: (_expected(job),),
+    Sort.NEXT_POLL: lambda job: (math.inf if job.next_poll_at is None else job.next_poll_at.timestamp(),),
+    Sort.URGENCY: urgency,
+}

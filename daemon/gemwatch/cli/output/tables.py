@@ -54,14 +54,22 @@ class Column:
     least: int = 10
 
 
-def print_table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], *, footer: str | None = None) -> None:
-    """The table on standard output; `footer` only where people read it."""
+def print_table(
+    columns: Sequence[Column],
+    rows: Iterable[Sequence[Cell]],
+    *,
+    footer: str | None = None,
+    nothing: str | None = None,
+) -> None:
+    """The table on standard output. For people with `footer`, and `nothing` in place of one without rows."""
     if not on_terminal():
-        for line in records(columns, rows):
-            print(line)
+        print("\n".join(records(columns, rows)))
         return
-    for line in fitted(columns, rows, width=terminal_size().columns):
-        print(line)
+    shown = list(rows)
+    if nothing and not shown:
+        print(nothing)
+        return
+    print("\n".join(fitted(columns, shown, width=terminal_size().columns)))
     if footer:
         print(f"\n{footer}")
 

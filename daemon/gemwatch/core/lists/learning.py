@@ -1,7 +1,7 @@
 """What past jobs in a list teach: their runs, for estimates, limits and comparisons."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from gemwatch.core.job import JobDetails, Status
 from gemwatch.core.runs import Run, finished
@@ -16,19 +16,8 @@ def learned_runs(jobs: Iterable[JobDetails]) -> list[Run]:
     A list does not show when a job ended. Its waiting time is unknown, so the end is the earliest possible one.
     """
     runs = [
-        finished(job, ended_at=asked + (_execution_time(job) or timedelta()), running_since=None)
-        for job, asked in _requested(jobs)
-    ]
-    return sorted(runs, key=lambda run: (run.requested_at or run.ended_at, run.job_id))
-
-
-def _requested(jobs: Iterable[JobDetails]) -> Iterable[tuple[JobDetails, datetime]]:
-    return (
-        (job, job.requested_at)
+        finished(job, ended_at=job.requested_at + (job.statistics.execution_time or timedelta()), running_since=None)
         for job in jobs
         if job.status == Status.SUCCESS and job.requested_at is not None and job.statistics is not None
-    )
-
-
-def _execution_time(job: JobDetails) -> timedelta | None:
-    return None if job.statistics is None else job.statistics.execution_time
+    ]
+    return sorted(runs, key=lambda run: (run.requested_at or run.ended_at, run.job_id))

@@ -6,8 +6,8 @@ import pytest
 
 from gemwatch.core.kinds import EventKind
 from gemwatch.core.samples import sample_event
-from gemwatch.core.text import render_text
 from gemwatch.core.text.compose import compose
+from gemwatch.core.text.rendering import text_body
 
 AT = datetime(2026, 2, 18, 12, tzinfo=UTC)
 
@@ -20,6 +20,6 @@ def test_sample_event_is_of_its_kind(kind: EventKind) -> None:
 
 
 def test_sample_of_failed_shows_reason_and_progress() -> None:
-    body = render_text.body(compose(0, sample_event(EventKind.FAILED, AT), now=AT))
+    body = text_body(compose(0, sample_event(EventKind.FAILED, AT), now=AT))
     assert "GEM: Validation failed: column geometry is missing\n" in body
     assert "Got as far as: running for 4 min, since " in body

@@ -15,10 +15,9 @@ from gemwatch.core.kinds import EventKind
 from gemwatch.core.text.compose import compose
 from gemwatch.core.text.rendering import Format, render
 from gemwatch.core.text.summary import summarise
-from gemwatch.demo.gem import BASE_PATH, KEY, TOKEN_PATH, Gem
+from gemwatch.demo.gem import BASE_PATH, KEY, TOKEN_LIFE, TOKEN_PATH, Gem
 from gemwatch.demo.inbox import Letter
 from gemwatch.demo.lives import ADDED, SPARE, WATCHED, Life
-from gemwatch.demo.logins import TOKEN_LIFE
 from support.clock import START, FakeClock
 from support.events import event_of
 

@@ -19,7 +19,7 @@ from urllib.parse import quote
 import pytest
 import sqlalchemy as sa
 
-from gemwatch.adapters.config.store_values import store_place
+from gemwatch.adapters.config.section_values import store_place
 from gemwatch.adapters.store.database import open_to_write
 from gemwatch.adapters.store.databases.replicas import ReplicaRow
 from gemwatch.adapters.store.schema import upgrade

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from gemwatch.adapters.config.file import LoadedFile, load
-from gemwatch.adapters.config.file_watch import FileWatch
+from gemwatch.adapters.config.sources import FileWatch
 from gemwatch.adapters.notify.urls import url_problem
 
 

@@ -4,16 +4,17 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
+from datetime import UTC
 from typing import Any
 
 import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from gemwatch.adapters.store.database import Lock
 from gemwatch.app.assembly import Program, build
 from gemwatch.app.configuration import Configuration
-from gemwatch.app.scheduler import wake_schedule
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import Settings
 from gemwatch.web.http.server import bind
@@ -146,3 +147,21 @@ def _log_start(settings: Settings) -> None:
     if settings.web.host not in (None, "127.0.0.1", "::1", "localhost"):
         log.warning("web_not_local", listen=settings.web.host, detail="Other machines can reach the HTTP server.")
     log.info("started", jobs=len(settings.watches), targets=[target.name for target in settings.targets])
+
+
+def wake_schedule(wakes: Mapping[str, tuple[float, Callable[[], None]]]) -> Any:
+    """A scheduler, not yet started, that calls each function at its interval (seconds) on the running loop."""
+    scheduler = AsyncIOScheduler(
+        timezone=UTC, job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1}
+    )
+    for name, (seconds, wake) in wakes.items():
+        scheduler.add_job(_in_the_loop(wake), "interval", seconds=seconds, id=name, name=name)
+    return scheduler
+
+
+def _in_the_loop(wake: Callable[[], None]) -> Callable[[], Awaitable[None]]:
+    # As a coroutine: APScheduler runs plain functions in asyncio's shared thread pool.
+    async def run() -> None:
+        wake()
+
+    return run

@@ -18,6 +18,7 @@ Every method raises a `ClientError`; its kind says what the caller can do:
     └─ NotFinishedError     the time of `wait` is over; the jobs continue
 """
 
+from gemwatch.client.address import TOKEN_VARIABLE, read_token
 from gemwatch.client.answers import (
     Delivery,
     Estimate,
@@ -41,7 +42,6 @@ from gemwatch.client.errors import (
     UnavailableError,
     UnknownJobError,
 )
-from gemwatch.client.token import TOKEN_VARIABLE, read_token
 
 __all__ = [
     "TOKEN_VARIABLE",

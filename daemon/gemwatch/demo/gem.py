@@ -1,6 +1,10 @@
-"""A simulated GEM API: its answers, its errors and its login, on whatever address it is served."""
+"""A simulated GEM API: its answers, its errors and its login, on whatever address it is served.
+
+Its tokens live for seconds; real ones live for an hour.
+"""
 
 import random
+import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +18,40 @@ from starlette.routing import Route
 
 from gemwatch.core.clock import Clock
 from gemwatch.demo.lives import Life
-from gemwatch.demo.logins import Logins
+
+TOKEN_LIFE = 12.0  # seconds: short, so that several renewals fall into one run
+
+
+class Logins:
+    """Issues tokens, and knows which of them are valid."""
+
+    def __init__(self, clock: Clock, life: float = TOKEN_LIFE) -> None:
+        self.given = 0
+        self.life = life  # seconds
+        self._clock = clock
+        self._ends: dict[str, float] = {}
+
+    def give(self) -> dict[str, str | int]:
+        """A new token, in the form of `az account get-access-token`."""
+        token = secrets.token_urlsafe(24)
+        self._ends[token] = self._clock.monotonic() + self.life
+        self.given += 1
+        end = self._clock.now() + timedelta(seconds=self.life)
+        return {
+            "accessToken": token,
+            "expiresOn": f"{end.astimezone():%F %T.%f}",  # local time, without saying so
+            "expires_on": int(end.timestamp()),
+            "tenant": "00000000-0000-0000-0000-000000000000",
+            "tokenType": "Bearer",
+        }
+
+    def accepts(self, token: str) -> bool:
+        return self._clock.monotonic() < self._ends.get(token, 0.0)
+
+    def revoke_all(self) -> None:
+        """Refuse every token issued so far, whatever its expiry."""
+        self._ends.clear()
+
 
 BASE_PATH = "/maps/orbis/platform/gem"
 TOKEN_PATH = "/demo/token"  # noqa: S105 (a path)

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from gemwatch.adapters.config.file import load
-from gemwatch.adapters.config.file_watch import FileWatch
-from gemwatch.adapters.config.sources import Sources
+from gemwatch.adapters.config.sources import FileWatch, Sources
 
 MAIN = "api: {key: '${file:key}'}\nwatch_files: [w/*.yaml, named.yaml]\n"
 

@@ -3,7 +3,7 @@
 import pytest
 
 from gemwatch.adapters.config.bad_value import BadValueError
-from gemwatch.adapters.config.store_values import store_place
+from gemwatch.adapters.config.section_values import store_place
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import ApiSettings, Postgresql, Settings, StoreSettings
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemwatch.core.settings import WebSettings
-from gemwatch.web.http.hosts import Hosts, host_of
+from gemwatch.web.http.addresses import Hosts, host_of
 
 TOKEN = "a-token-for-the-web-9f31"
 EVERYWHERE = WebSettings(host="0.0.0.0", token=TOKEN)

@@ -12,7 +12,7 @@ from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
-from gemwatch.adapters.config import web_values
+from gemwatch.adapters.config import section_values
 from gemwatch.adapters.config.keys import Keys, RuleKeys, TokenKeys, WatchKeys, WebKeys
 from gemwatch.core.events import Target
 from gemwatch.core.settings import (
@@ -86,7 +86,7 @@ def _web(keys: WebKeys) -> WebSettings:
     listening: WebSettings = named.pop("listen", WebSettings())
     hosts = keys.get("hosts", [])
     if public := keys.get("public_url"):
-        hosts = [*hosts, web_values.host_name(urlsplit(public).hostname)]
+        hosts = [*hosts, section_values.host_name(urlsplit(public).hostname)]
     return _built(WebSettings, named, host=listening.host, port=listening.port, hosts=tuple(dict.fromkeys(hosts)))
 
 

@@ -16,10 +16,8 @@ from pydantic import ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandl
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-from gemwatch.adapters.config import rule_values, values
-from gemwatch.adapters.config import web_values as web
+from gemwatch.adapters.config import section_values, values
 from gemwatch.adapters.config.bad_value import BadValueError
-from gemwatch.adapters.config.store_values import store_place
 from gemwatch.core.events import Missed, TargetFormat
 from gemwatch.core.gate import OFF, Bar
 from gemwatch.core.job_id import MAX_JOB_ID
@@ -121,9 +119,9 @@ _JOB_ID = Takes(
 )
 _HEADER_TEXT = Takes(values.header_text, _or_reference(_pattern(r"^[\x21-\x7e]+$")))
 _SECRET = Takes(values.secret, _HEADER_TEXT.schema)
-_WEB_TOKEN = Takes(web.web_token, _or_reference(_pattern(r"^[\x21-\x7e]{16,}$")))
+_WEB_TOKEN = Takes(section_values.web_token, _or_reference(_pattern(r"^[\x21-\x7e]{16,}$")))
 _PLAIN_TEXT = Takes(values.text, _TEXT)
-_SHELL_PATTERN = Takes(rule_values.shell_pattern, _TEXT)
+_SHELL_PATTERN = Takes(section_values.shell_pattern, _TEXT)
 _NAME = Takes(values.single_line, {**_pattern(r"^[^\r\n]*\S[^\r\n]*$"), "maxLength": 200})
 _HTTP_URL = Takes(values.http_url, _or_reference(_pattern(r"^https?://[^@?#\s]+$")))
 _CALLED_URL = Takes(values.heartbeat_url, _or_reference(_pattern(r"^https?://[^#\s]+$")))
@@ -132,18 +130,19 @@ _CREDENTIAL = _choice(AzureCredential)
 _EVENT = Takes(values.event, _or_reference({"enum": [*EventKind, "all"]}))
 _EVENT_LIST = OrElse(values.event_list, _or_reference({"const": "all"}))
 _DATABASE = Takes(
-    store_place,
+    section_values.store_place,
     _or_reference(
         _pattern(r"^sqlite:///(?!.*(:memory:|\?\w+=[^/]*)$).*[^/]$"),
         _pattern(r"^postgresql\+psycopg://[^/?#]*/[^/?#]+(\?[^#]*)?$"),
     ),
 )
 _ADDRESS = _pattern(r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9][A-Za-z0-9._-]*):[0-9]{1,5}$")
-_LISTEN = Takes(web.listen, _or_reference({"const": "off"}, _ADDRESS))
+_LISTEN = Takes(section_values.listen, _or_reference({"const": "off"}, _ADDRESS))
 _HOST = Takes(
-    web.host_name, _or_reference(_pattern(r"^(\[?[0-9A-Fa-f:.]+\]?|[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)$"))
+    section_values.host_name,
+    _or_reference(_pattern(r"^(\[?[0-9A-Fa-f:.]+\]?|[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)$")),
 )
-_NETWORK = Takes(web.network, _or_reference(_pattern(r"^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$")))
+_NETWORK = Takes(section_values.network, _or_reference(_pattern(r"^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$")))
 _OR_NOTHING = OrElse(lambda value: {} if value is None else value, {"type": "null"})
 _OR_NONE = OrElse(lambda value: [] if value is None else value, {"type": "null"})
 
@@ -284,7 +283,7 @@ class RuleKeys(TypedDict, total=False):
     max: Annotated[int, _integer(1, 100_000), _about("How many unfinished jobs the rule may watch.")]
     name: Annotated[
         str,
-        Takes(rule_values.name_template, _NAME.schema),
+        Takes(section_values.name_template, _NAME.schema),
         _about("What the jobs are called, with {input}, {storage}, {release} and {job_id}."),
     ]
     notify: Annotated[list[Annotated[str, _PLAIN_TEXT]], _about("As for a watch.")]
@@ -354,7 +353,7 @@ class WebKeys(TypedDict, total=False):
         str, _HTTP_URL, _about("Where people reach the pages, for links in messages. Its host is one of web.hosts.")
     ]
     proxies: Annotated[
-        list[Annotated[web.Network, _NETWORK]],
+        list[Annotated[section_values.Network, _NETWORK]],
         _OR_NONE,
         _about("Networks whose X-Forwarded-For header is trusted, such as 10.0.0.0/8."),
     ]
@@ -375,24 +374,19 @@ class LogKeys(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """An entry of the watch list. Each is validated separately, so that a bad one does not affect the others."""
+    """A watch or a rule. Each is validated separately, so that a bad one does not affect the others.
+
+    `shorter`: what an editor accepts in place of a mapping.
+    """
+
+    keys: type
+    shorter: tuple[Schema, ...] = ()
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_wrap_validator_function(lambda value, _: value, handler.generate_schema(WatchKeys))
+        return core_schema.no_info_wrap_validator_function(lambda value, _: value, handler.generate_schema(self.keys))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> Schema:
-        return {"anyOf": [dict(_JOB_ID.schema), handler(schema)]}
-
-
-@dataclass(frozen=True, slots=True)
-class _RuleEntry:
-    """A rule. Each is validated separately, so that a bad one does not affect the others."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_wrap_validator_function(lambda value, _: value, handler.generate_schema(RuleKeys))
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> Schema:
-        return handler(schema)
+        return {"anyOf": [*map(dict, self.shorter), handler(schema)]} if self.shorter else handler(schema)
 
 
 @with_config(_config())
@@ -410,14 +404,18 @@ class Keys(TypedDict, total=False):
         _OR_NOTHING,
         _about("The targets, each under its name. NAME: URL is short for NAME: {url: URL}."),
     ]
-    watch: Annotated[list[Annotated[Any, _Entry()]], _OR_NONE, _about("The jobs to watch: an id, or a mapping.")]
+    watch: Annotated[
+        list[Annotated[Any, _Entry(WatchKeys, (_JOB_ID.schema,))]],
+        _OR_NONE,
+        _about("The jobs to watch: an id, or a mapping."),
+    ]
     watch_files: Annotated[
         list[Annotated[str, _PLAIN_TEXT]],
         _OR_NONE,
         _about("Paths and patterns (*, ?, [a-z]) of more lists, from the configuration's folder."),
     ]
     discover: Annotated[
-        list[Annotated[Any, _RuleEntry()]],
+        list[Annotated[Any, _Entry(RuleKeys)]],
         _OR_NONE,
         _about("Rules that find jobs to watch, each with at least one pattern. See discovery.md."),
     ]

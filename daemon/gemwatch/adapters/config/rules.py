@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from gemwatch.adapters.config import web_values as web
+from gemwatch.adapters.config import section_values
 from gemwatch.adapters.config.bad_value import did_you_mean, quoted
 from gemwatch.adapters.config.document import Misfit
 from gemwatch.adapters.config.keys import TokenKeys
@@ -71,7 +71,7 @@ def _token(document: Mapping[str, Any]) -> Iterator[Misfit]:
 
 def _reachable(document: Mapping[str, Any]) -> Iterator[Misfit]:
     section = document.get("web")
-    if isinstance(section, dict) and "token" not in section and web.is_reachable(section.get("listen")):
+    if isinstance(section, dict) and "token" not in section and section_values.is_reachable(section.get("listen")):
         yield Misfit(
             ("web", "listen"),
             "can be reached from other machines, so web.token is needed: make one with openssl rand -hex 24 and "

@@ -1,6 +1,9 @@
 """Sends one message through one Apprise plugin."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import apprise
 from apprise.plugins.base import NotifyBase
@@ -8,7 +11,6 @@ from apprise.plugins.base import NotifyBase
 from gemwatch.adapters.notify import mail
 from gemwatch.adapters.notify.formats import Shape
 from gemwatch.adapters.notify.plugins import NotifyEmail
-from gemwatch.adapters.notify.priority import prioritised
 from gemwatch.adapters.notify.reasons import Diagnosis, diagnose, failed, not_sent
 from gemwatch.adapters.notify.redaction import Redaction
 from gemwatch.adapters.notify.urls import listen
@@ -64,3 +66,34 @@ def _notify(plugin: NotifyBase, shape: Shape, message: Rendered) -> Diagnosis | 
 def _encodable(text: str) -> str:
     """The text without lone surrogates, at which some plugins fail halfway."""
     return text.encode(errors="replace").decode()
+
+
+# Each service's name for a priority above its default. Emergency levels, which alert until a person confirms, are
+# only used if the URL names them.
+_HIGH: dict[str, Any] = {
+    "NotifyNtfy": "high",
+    "NotifyGotify": 8,
+    "NotifyPushover": 1,
+    "NotifyProwl": 1,
+    "NotifyJoin": 1,
+    "NotifyOpsgenie": 4,
+}
+
+
+@contextmanager
+def prioritised(plugin: NotifyBase, tone: Tone) -> Iterator[None]:
+    """For one message: failures get a high priority."""
+    name = type(plugin).__name__
+    usual = getattr(plugin, "priority", None)
+    if tone is not Tone.BAD or name not in _HIGH or usual != _default(plugin):
+        yield
+        return
+    plugin.priority = _HIGH[name]  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        plugin.priority = usual  # type: ignore[attr-defined]
+
+
+def _default(plugin: NotifyBase) -> Any:
+    return plugin.template_args.get("priority", {}).get("default")

@@ -10,7 +10,7 @@ from apprise.plugins import url_to_dict
 from apprise.plugins.base import NotifyBase
 from apprise.utils.parse import parse_urls
 
-from gemwatch.adapters.notify import hints, mail
+from gemwatch.adapters.notify import mail, reasons
 from gemwatch.adapters.notify.plugins import N_MGR
 
 log = logging.getLogger("apprise")
@@ -52,7 +52,7 @@ def url_advice(url: str) -> str | None:
             f"it has {number} recipients or channels. Give each one a target of its own: when one fails, the others "
             "receive the message again"
         )
-    return hints.url_hint(plugin)
+    return reasons.url_hint(plugin)
 
 
 def listen() -> None:
@@ -129,7 +129,7 @@ def _unreadable(url: str) -> str:
     """Names the schema only if Apprise knows it: a mistyped URL may start with a secret."""
     schema = url.partition("://")[0].strip().lower()
     if schema in ("msteams", "teams"):
-        return hints.TEAMS
+        return reasons.TEAMS
     if schema not in N_MGR:
         return "it does not begin with a service that Apprise knows, such as slack:// or mailto://"
     if not N_MGR[schema].enabled:

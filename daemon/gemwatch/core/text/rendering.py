@@ -3,12 +3,55 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import zip_longest
+from typing import assert_never
 
-from gemwatch.core.text import render_html, render_markdown, render_text
-from gemwatch.core.text.message import LONGEST_TITLE, Block, Foreign, Message, Paragraph, Row, plain
-from gemwatch.core.text.render_text import block_text
+from gemwatch.core.text import render_html, render_markdown
+from gemwatch.core.text.message import (
+    LONGEST_TITLE,
+    Block,
+    CopyableCommand,
+    Fact,
+    Foreign,
+    Item,
+    Link,
+    Message,
+    Paragraph,
+    Row,
+    plain,
+)
 from gemwatch.core.text.sanitize import shorten
 from gemwatch.core.traits import Tone
+
+
+def text_body(message: Message, *, headed: bool = False) -> str:
+    lines = [plain(message.title), ""] if headed else []
+    for block, following in zip_longest(message.blocks, message.blocks[1:]):
+        lines.append(block_text(block))
+        if isinstance(block, Row) and not isinstance(following, Row | None):
+            lines.append("")
+    if message.last is not None:
+        lines += ["", message.last] if message.blocks else [message.last]
+    return "\n".join(lines)
+
+
+def block_text(block: Block) -> str:
+    """One block on one line."""
+    match block:
+        case Paragraph():
+            return f"{block.label}: {plain(block.line)}" if block.label else plain(block.line)
+        case Fact():
+            return f"{block.label}: {plain(block.line)}"
+        case Item():
+            return f"- {plain(block.line)}"
+        case CopyableCommand():
+            return block.text
+        case Row():
+            return " · ".join(map(plain, block.cells))
+        case Link():
+            return f"{block.label}: {block.url}"
+        case _:
+            assert_never(block)
 
 
 class Format(StrEnum):
@@ -42,7 +85,7 @@ class Rendered:
 
 
 _BODIES: Mapping[Format, Callable[..., str]] = {
-    Format.TEXT: render_text.body,
+    Format.TEXT: text_body,
     Format.MARKDOWN: render_markdown.body,
     Format.HTML: render_html.body,
     Format.CARD: render_markdown.card,

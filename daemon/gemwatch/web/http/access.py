@@ -16,9 +16,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gemwatch.adapters.store.files import StoreError
 from gemwatch.core.clock import Clock
 from gemwatch.core.settings import WebSettings
+from gemwatch.web.http.addresses import NOT_OURS, Hosts
 from gemwatch.web.http.answers import PlainPages, problem, wants_page
 from gemwatch.web.http.guesses import Guesses, OnWrong
-from gemwatch.web.http.hosts import NOT_OURS, Hosts
 from gemwatch.web.http.place import Mount
 from gemwatch.web.http.requests import PROBES
 from gemwatch.web.http.sessions import LASTS, EndedSessions, Sessions

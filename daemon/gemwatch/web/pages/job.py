@@ -11,7 +11,7 @@ from gemwatch.core.text import formatting
 from gemwatch.core.text.sanitize import single_line
 from gemwatch.web.pages import jobs as present
 from gemwatch.web.pages import plots, words
-from gemwatch.web.pages.deliveries import ShownDelivery, delivery
+from gemwatch.web.pages.headings import ShownDelivery, delivery
 from gemwatch.web.pages.plots import Plot, Point
 from gemwatch.web.pages.query import group_url
 from gemwatch.web.pages.timeline import Timeline, timeline

@@ -22,9 +22,9 @@ from gemwatch.web.http.shared import Handler, SharedAnswers
 from gemwatch.web.pages import headings
 from gemwatch.web.pages import query as asking
 from gemwatch.web.pages.banners import banners, store_banner
-from gemwatch.web.pages.deliveries import FAILED_FIRST, delivery
 from gemwatch.web.pages.exports import badge_svg, jobs_csv
 from gemwatch.web.pages.groups import shown_group
+from gemwatch.web.pages.headings import FAILED_FIRST, delivery
 from gemwatch.web.pages.job import job_page
 from gemwatch.web.pages.jobs import row
 from gemwatch.web.pages.query import ROWS, ListQuery

@@ -1,13 +1,16 @@
-"""Reads the values of the `web` section: addresses, tokens, host names and networks."""
+"""Reads the values that only one section has: of `web`, `discover` and `store`."""
 
 import ipaddress
 import re
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
 
-from gemwatch.adapters.config.bad_value import BadValueError
-from gemwatch.adapters.config.values import header_text, not_an_example, text
-from gemwatch.core.settings import WebSettings
+from gemwatch.adapters.config.bad_value import BadValueError, quoted
+from gemwatch.adapters.config.values import header_text, not_an_example, single_line, text
+from gemwatch.core.lists.rules import NAME_FIELDS, unknown_fields
+from gemwatch.core.settings import Place, Postgresql, WebSettings
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -18,6 +21,17 @@ _SHORTEST_TOKEN = 16  # characters
 _FEWEST_CHARACTERS = 6  # distinct ones; a random token has more
 _WORDS = re.compile(
     r"gemwatch|tomtom|passwor[dt]|secret|token|admin|change|letmein|welcome|qwert[yz]|test|web", re.IGNORECASE
+)
+
+_OPTIONS = re.compile(r"\?\w+=[^/]*$")
+_POSTGRESQL = "postgresql+psycopg://"
+_WRITE = (
+    "write postgresql+psycopg://USER:PASSWORD@HOST:PORT/DATABASE, with %23, %25, %2F, %3A, %3F and %40 for the "
+    "characters # % / : ? and @ in the password"
+)
+_POSTGRESQL_OPTIONS = (  # of PostgreSQL's client library
+    *("sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "channel_binding"),
+    *("host", "passfile", "target_session_attrs", "connect_timeout"),
 )
 
 
@@ -84,3 +98,57 @@ def network(value: Any) -> Network:
             "write its first address" if "host bits" in str(error) else "write 10.0.0.0/8, fd00::/8 or one address"
         )
         raise BadValueError(f"is not a network; {wanted}", value) from None
+
+
+def shell_pattern(value: Any) -> str:
+    """A pattern with *, ? and [a-z]."""
+    pattern = single_line(value)
+    if pattern != pattern.strip():
+        raise BadValueError("starts or ends with a space, which no value does")
+    return pattern
+
+
+def name_template(value: Any) -> str:
+    """A name that may contain fields of the job in braces."""
+    name = single_line(value)
+    if unknown := unknown_fields(name):
+        fields = ", ".join(f"{{{field}}}" for field in NAME_FIELDS)
+        raise BadValueError(f"has an unknown field {{{unknown[0][:20]}}}; known are {fields}")
+    return name
+
+
+def store_place(value: Any) -> Place:
+    """The file of a `sqlite:///` URL, in which no character has a special meaning, or a PostgreSQL database."""
+    url = text(value)
+    if url.startswith(_POSTGRESQL):
+        return _postgresql(url)
+    path = url.removeprefix("sqlite:///")
+    if path == url or not path or path.endswith((":memory:", "/")) or _OPTIONS.search(path):
+        raise BadValueError(
+            "names no store; write sqlite:///gemwatch.db, sqlite:////absolute/path.db, or "
+            "postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
+        )
+    return Path(path)
+
+
+def _postgresql(url: str) -> Postgresql:
+    try:
+        parts = urlsplit(url)
+        port, host = parts.port, parts.hostname
+        options = tuple(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+    except ValueError:
+        raise BadValueError(f"is not a URL of a database; {_WRITE}") from None
+    database = unquote(parts.path.removeprefix("/"))
+    if not database or "/" in database or parts.fragment:
+        raise BadValueError(f"names no database; {_WRITE}")
+    for name, _ in options:
+        if name not in _POSTGRESQL_OPTIONS:
+            raise BadValueError(f"has an option{quoted(name)}; known are {', '.join(_POSTGRESQL_OPTIONS)}")
+    return Postgresql(
+        database=database,
+        host=host,
+        port=port,
+        user=None if parts.username is None else unquote(parts.username),
+        password=None if parts.password is None else unquote(parts.password),
+        options=options,
+    )

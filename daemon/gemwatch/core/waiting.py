@@ -23,45 +23,39 @@ class Source(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DaemonJobStatus:
-    """What a running daemon's store shows of a job that it watches. `next_poll_at` None: no longer polled."""
+class LastKnown:
+    """What was last seen of a job, and what has failed since. `last_error`: why the last poll showed nothing."""
 
     job_id: int
     name: str | None = None
-    status: str | None = None
-    status_since: datetime | None = None
-    seen_at: datetime | None = None
-    job: JobDetails | None = None
-    answer: str | None = None  # the JSON text that `job` was read from
-    misses: int = 0
-    failures: int = 0
-    refused: bool = False  # this job, or the login as a whole
-    last_error: str | None = None
-    next_poll_at: datetime | None = None
-    needs_review: tuple[str, ...] = ()
-    estimate: Estimate | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobStanding:
-    """How a job stands. `outcome` None: it is still waited for. `last_error`: why the last poll showed nothing."""
-
-    job_id: int
-    name: str | None = None
-    source: Source | None = None
     status: str | None = None
     status_since: datetime | None = None  # first seen with this status
     seen_at: datetime | None = None
     job: JobDetails | None = None
     answer: str | None = None  # the JSON text that `job` was read from
     misses: int = 0  # 404s in a row
-    refusals: int = 0  # consecutive
     failures: int = 0  # polls in a row without a usable answer
     last_error: str | None = None
-    remedy: str | None = None  # if a login is refused
-    outcome: Outcome | None = None
     needs_review: tuple[str, ...] = ()
     estimate: Estimate | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonJobStatus(LastKnown):
+    """What a running daemon's store shows of a job that it watches. `next_poll_at` None: no longer polled."""
+
+    refused: bool = False  # this job, or the login as a whole
+    next_poll_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobStanding(LastKnown):
+    """How a job stands. `outcome` None: it is still waited for."""
+
+    source: Source | None = None
+    refusals: int = 0  # consecutive
+    remedy: str | None = None  # if a login is refused
+    outcome: Outcome | None = None
 
 
 def reliable(reported: DaemonJobStatus, now: datetime) -> bool:

@@ -20,7 +20,7 @@ from gemwatch.core.sharing.replicas import Refreshed
 from gemwatch.core.sharing.watch_lists import WatchListMark
 from gemwatch.core.target_health import Aftermath, TargetHealth
 from gemwatch.core.text.message import Message
-from gemwatch.core.text.rendering import Format, Rendered
+from gemwatch.core.text.rendering import Rendered, Room
 from gemwatch.core.work import Bundle, Discovered, Outcome, Recorded, RecordedEvent, Report, Settled, WatchClaim
 
 P = ParamSpec("P")
@@ -123,19 +123,6 @@ class Credentials(Protocol):
 
     @property
     def remedy(self) -> str: ...
-
-
-class Room(Protocol):
-    """The form of a target's messages, and the maximum number of characters in the body."""
-
-    @property
-    def form(self) -> Format: ...
-
-    @property
-    def headed(self) -> bool: ...
-
-    @property
-    def most(self) -> int: ...
 
 
 class Targets(Protocol):

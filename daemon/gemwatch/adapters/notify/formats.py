@@ -10,7 +10,7 @@ from gemwatch.adapters.notify import mail
 from gemwatch.adapters.notify.plugins import N_MGR
 from gemwatch.core.events import TargetFormat
 from gemwatch.core.text.message import LONGEST_TITLE, Message
-from gemwatch.core.text.rendering import Format, Rendered, render
+from gemwatch.core.text.rendering import Format, Rendered, Room, render
 
 _NOTIFY_FORMATS = {
     Format.TEXT: apprise.NotifyFormat.TEXT,
@@ -58,19 +58,13 @@ _OWN_MARKDOWN = frozenset({"NotifySlack", "NotifyTelegram", "NotifyWorkflows"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
-    """The form of a plugin's messages. Implements `engine.ports.Room`.
+class Shape(Room):
+    """The form of a plugin's messages.
 
-    `headed`: the body starts with the title, because the service has no titles or interprets markup in them.
-    `most`: characters of the body. `body_format`: the value with which Apprise converts nothing. `both`: a mail
-    contains the plain text too.
+    `body_format`: the value with which Apprise converts nothing. `both`: a mail contains the plain text too.
     """
 
-    form: Format
-    headed: bool
-    most: int
     body_format: apprise.NotifyFormat
-
     both: bool = False
 
     def render(self, message: Message) -> Rendered:

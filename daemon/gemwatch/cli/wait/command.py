@@ -270,6 +270,6 @@ def _members(store: "Place | None", group: str) -> list[int]:
 
 
 def _shown(*, as_json: bool) -> "Shown":
-    from gemwatch.cli.wait.output import Lines, Nothing, Table
+    from gemwatch.cli.wait.output import Lines, Shown, Table
 
-    return Nothing() if as_json else Table() if sys.stdout.isatty() else Lines()
+    return Shown() if as_json else Table() if sys.stdout.isatty() else Lines()

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from gemwatch.adapters.store.reads.json_shapes import answer_json, as_text, estimate_json
 from gemwatch.cli.output import streams
@@ -39,31 +39,24 @@ _CUT_SHORT = {
 _WELL = (Outcome.SUCCESS, Outcome.NEEDS_REVIEW)
 
 
-class Shown(Protocol):
-    """Gets all standings every second or so, and whenever they may have changed."""
+class Shown:
+    """Gets all standings every second or so, and whenever they may have changed.
 
-    def show(self, standings: Sequence[JobStanding]) -> None: ...
-
-    def say(self, sentence: str) -> None:
-        """A sentence on standard error."""
-
-    def finish(self) -> None: ...
-
-
-class Nothing:
-    """For `--json`, whose document comes at the end."""
+    Itself for `--json`, whose document comes at the end: it shows nothing until then.
+    """
 
     def show(self, standings: Sequence[JobStanding]) -> None:
         pass
 
     def say(self, sentence: str) -> None:
+        """A sentence on standard error."""
         streams.complain(sentence)
 
     def finish(self) -> None:
         pass
 
 
-class Lines(Nothing):
+class Lines(Shown):
     """A header, then one line for each change, for logs and pipes. Values are separated by TABs."""
 
     def __init__(self) -> None:
@@ -79,7 +72,7 @@ class Lines(Nothing):
                 put(record([datetime.now(UTC), standing.job_id, word, standing.name, _remark(standing)]))
 
 
-class Table(Nothing):
+class Table(Shown):
     """One line for each job, kept up to date in place."""
 
     def __init__(self) -> None:

@@ -71,6 +71,18 @@ class Format(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """The form of a target's messages, and the maximum number of characters in the body.
+
+    `headed`: the body starts with the title, because the service has no titles or interprets markup in them.
+    """
+
+    form: Format
+    headed: bool
+    most: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
     """A rendered message. `title` is plain text in every format, `body` is in the format `form`.
 
@@ -111,10 +123,10 @@ def _fitted(message: Message, body: Callable[..., str], most: int | None, *, hea
     whole = message.blocks
     if most is None or length(whole, head=headed) <= most:
         return body(message, headed=headed)
-    if kept := _greatest(len(whole), lambda number: length(_first(whole, number), head=headed) <= most):
+    if kept := greatest(len(whole), lambda number: length(_first(whole, number), head=headed) <= most):
         return body(replace(message, blocks=_first(whole, kept)), headed=headed)
     text = block_text(whole[0]) if whole else ""
-    room = _greatest(min(len(text), most), lambda room: length(_shortened(text, room), head=False) <= most)
+    room = greatest(min(len(text), most), lambda room: length(_shortened(text, room), head=False) <= most)
     return body(replace(message, blocks=_shortened(text, room)), headed=False)
 
 
@@ -129,7 +141,7 @@ def _shortened(text: str, room: int) -> tuple[Block, ...]:
     return (Paragraph(line=(Foreign(shorten(text, room)),)),) if room else ()
 
 
-def _greatest(most: int, fits: Callable[[int], bool]) -> int:
+def greatest(most: int, fits: Callable[[int], bool]) -> int:
     """The greatest number up to `most` that fits, or 0, by binary search."""
     low, high = 0, most
     while low < high:

@@ -10,7 +10,7 @@ from gemwatch.core.text import formatting, job_parts
 from gemwatch.core.text.compose import last_line, sender, title, tone
 from gemwatch.core.text.context import NOWHERE, Context
 from gemwatch.core.text.message import Line, Message, Paragraph, Row, foreign
-from gemwatch.core.text.rendering import Format, render
+from gemwatch.core.text.rendering import Format, greatest, render
 from gemwatch.core.traits import Tone
 
 _ENDS = {EventKind.SUCCESS: "SUCCESS", EventKind.NEEDS_REVIEW: "SUCCESS to review", EventKind.FAILED: "FAILED"}
@@ -48,13 +48,13 @@ def fitting(
     context: Context = NOWHERE,
 ) -> int:
     """How many of the letters, from the first one, fit into one summary of `most` characters; at least one."""
-    low, high = 1, len(letters)
-    middle = high  # in general all fit, and each try renders the whole message
-    while low < high:
-        whole = render(summarise(letters[:middle], now=None, context=context), form, headed=headed)
-        low, high = (middle, high) if len(whole.body) <= most else (low, middle - 1)
-        middle = (low + high + 1) // 2
-    return low
+
+    def fits(number: int) -> bool:
+        whole = render(summarise(letters[:number], now=None, context=context), form, headed=headed)
+        return len(whole.body) <= most
+
+    # In general all fit, and each try renders the whole message.
+    return len(letters) if fits(len(letters)) else max(1, greatest(len(letters) - 1, fits))
 
 
 def _title(events: Sequence[Event]) -> str:

@@ -1,6 +1,6 @@
 """What a page shows, and the links that show something else."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
@@ -99,7 +99,7 @@ class Header:
 
     word: str
     kind: str
-    url: str | None = None
+    url: str
     order: str | None = None
 
 
@@ -185,9 +185,7 @@ def columns(asked: ListQuery) -> tuple[Header, ...]:
     return tuple(_column(asked, word, kind, sort) for word, kind, sort in _COLUMNS)
 
 
-def _column(asked: ListQuery, word: str, kind: str, sort: str | None) -> Header:
-    if sort is None:
-        return Header(word=word, kind=kind)
+def _column(asked: ListQuery, word: str, kind: str, sort: str) -> Header:
     sorted_by = asked.sort == sort
     descending = not asked.descending if sorted_by else sort in _DESCENDING_FIRST
     order = ("descending" if asked.descending else "ascending") if sorted_by else None
@@ -216,10 +214,7 @@ def orders(asked: ListQuery) -> tuple[Chip, ...]:
 
 
 def pager(asked: ListQuery, total: int) -> Pager:
-    def address(number: int) -> str:
-        return replace(asked, page=number).url()
-
-    return _pager(asked.page, total, address(asked.page - 1), address(asked.page + 1))
+    return _pager(asked.page, total, lambda page: replace(asked, page=page).url())
 
 
 def delivery_pager(state: str | None, number: int, total: int) -> Pager:
@@ -227,18 +222,18 @@ def delivery_pager(state: str | None, number: int, total: int) -> Pager:
         parameters = [("state", state or ""), ("page", str(page) if page > 1 else "")]
         return _address("/deliveries", [(name, value) for name, value in parameters if value])
 
-    return _pager(number, total, address(number - 1), address(number + 1))
+    return _pager(number, total, address)
 
 
 def group_pager(number: int, total: int) -> Pager:
-    return _pager(number, total, *(f"/groups?page={page}" for page in (number - 1, number + 1)))
+    return _pager(number, total, lambda page: f"/groups?page={page}")
 
 
 def group_url(name: str) -> str:
     return ListQuery(group=name).url()
 
 
-def _pager(number: int, total: int, before: str, after: str) -> Pager:
+def _pager(number: int, total: int, address: Callable[[int], str]) -> Pager:
     last = max(1, -(-total // ROWS))
     return Pager(
         number=number,
@@ -246,8 +241,8 @@ def _pager(number: int, total: int, before: str, after: str) -> Pager:
         total=total,
         first_row=min(total, (number - 1) * ROWS + 1),
         last_row=min(total, number * ROWS),
-        previous=before if 1 < number <= last else None,
-        next=after if number < last else None,
+        previous=address(number - 1) if 1 < number <= last else None,
+        next=address(number + 1) if number < last else None,
     )
 
 

@@ -11,10 +11,6 @@ from typer.core import TyperCommand, TyperGroup
 _SHORT = 60  # characters; each command's first sentence is shorter, so it fits into 80 columns
 
 
-def _without_type(words: str) -> str:
-    return words.partition(" <")[0]
-
-
 _NEGATIVE = re.compile(r"-\d")
 _PREFIX = "Value error, "  # how a library begins its own sentence
 _UsageError = cast("type[Exception]", typer.BadParameter.__bases__[0])
@@ -76,7 +72,7 @@ def _format_parameters(command: Any, ctx: Any, formatter: Any) -> None:
         if record is None:
             continue
         if parameter.param_type_name == "argument":
-            arguments.append((_without_type(record[0]), record[1]))
+            arguments.append((record[0].partition(" <")[0], record[1]))
         else:
             options.append(record)
     for title, rows in (("Arguments", arguments), ("Options", options)):

@@ -1,6 +1,6 @@
 """`gemwatch history`: every change of status that was seen."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -64,8 +64,9 @@ def history(
     records = records_of(config_path(context, config))
     ids = list(dict.fromkeys([*(job_ids or []), *(jobs or [])]))
     refuse_unknown(number for number in ids if not records.knows(number))
+    after = None if since is None else datetime.now(UTC) - since
     rows = records.history(ids[0] if len(ids) == 1 else None)
-    rows = [row for row in rows if (not ids or row.job_id in ids) and _recent(row, since)]
+    rows = [row for row in rows if (not ids or row.job_id in ids) and (after is None or row.observed_at >= after)]
     rows = rows[-limit:] if limit else rows
     if as_json:
         from gemwatch.adapters.store.reads.json_shapes import transition_json
@@ -74,10 +75,6 @@ def history(
         return
     nothing = "No change of status matches." if since or ids else "No change of status has been seen yet."
     print_table(_COLUMNS, map(_row, rows), footer=zone(), nothing=nothing)
-
-
-def _recent(row: "TransitionRow", since: timedelta | None) -> bool:
-    return since is None or row.observed_at >= datetime.now(UTC) - since
 
 
 def _row(row: "TransitionRow") -> list[Cell]:

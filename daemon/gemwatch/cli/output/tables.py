@@ -123,7 +123,11 @@ def _fit(columns: Sequence[Column], texts: Sequence[Sequence[str]], width: int) 
         for at, column in enumerate(columns)
         if column.rank == 0 or any(row[at] != "-" for row in texts)
     }
-    shown = [at for at in needs if columns[at].kind is not ColumnKind.TEXT or not texts or _has_text(texts, at)]
+    shown = [
+        at
+        for at in needs
+        if columns[at].kind is not ColumnKind.TEXT or not texts or any(row[at] != "-" for row in texts)
+    ]
     while True:
         texts_of = [at for at in shown if columns[at].kind is ColumnKind.TEXT]
         room = width - len(_GAP) * (len(shown) - 1) - sum(needs[at] for at in shown if at not in texts_of)
@@ -135,10 +139,6 @@ def _fit(columns: Sequence[Column], texts: Sequence[Sequence[str]], width: int) 
         shown.remove(max(ranked, key=lambda at: columns[at].rank))
     given = _shared(wanted, room)
     return [(at, given.get(at, needs[at])) for at in shown]
-
-
-def _has_text(texts: Sequence[Sequence[str]], at: int) -> bool:
-    return any(row[at] != "-" for row in texts)
 
 
 def _shared(wanted: dict[int, int], room: int) -> dict[int, int]:

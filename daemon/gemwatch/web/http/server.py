@@ -29,6 +29,12 @@ _AT_A_TIME = 16  # accepted before other work has its turn
 _RETRY = 1.0  # seconds until the next accept after one that failed, as it does while no file can be opened
 _REPORT_EVERY = 60.0  # seconds between two reports of a failed accept
 _SWEEP = 0.5  # seconds between two searches for connections that took too long
+_REASONS = {
+    errno.EADDRINUSE: "is in use by another program",
+    errno.EADDRNOTAVAIL: "is not an address of this machine",
+    socket.EAI_NONAME: "is not an address of this machine",
+    errno.EACCES: "needs a permission that this user lacks (ports below 1024 do)",
+}
 logging.getLogger("uvicorn.error").setLevel(
     logging.ERROR
 )  # it warns of each bad request: anybody could fill the disk
@@ -72,15 +78,7 @@ def _listening(family: int, address: Any) -> socket.socket:
 
 def _why(error: OSError, host: str, port: int) -> str:
     where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    match error.errno:
-        case errno.EADDRINUSE:
-            what = "is in use by another program"
-        case errno.EADDRNOTAVAIL | socket.EAI_NONAME:
-            what = "is not an address of this machine"
-        case errno.EACCES:
-            what = "needs a permission that this user lacks (ports below 1024 do)"
-        case _:
-            what = f"cannot be listened on ({error.strerror})"
+    what = _REASONS.get(error.errno or 0, f"cannot be listened on ({error.strerror})")
     return f"web: {where} {what}. Set web.listen to a free address and port, or to off."
 
 

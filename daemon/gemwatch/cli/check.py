@@ -19,7 +19,10 @@ from gemwatch.cli.common import (
     report_access,
     report_problems,
 )
+from gemwatch.cli.discovery.rules import matching
 from gemwatch.cli.output import streams
+from gemwatch.cli.token import until
+from gemwatch.core.text.formatting import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +57,6 @@ def check(context: typer.Context, config: Config = None, *, online: Online = Fal
 def _print_words(path: "Path", loaded: "LoadedFile") -> None:
     """What was found, in words. Mistakes end the command with code 2."""
     from gemwatch.adapters.notify.urls import url_advice
-    from gemwatch.core.text.formatting import counted
 
     problems, units = credentials.parted(loaded.problems)
     report_problems((*problems, *loaded.warnings))
@@ -109,13 +111,10 @@ def _print_json(path: "Path", loaded: "LoadedFile") -> None:
 async def _reaches(settings: "Settings", *, on_stderr: bool = False) -> bool:
     """Fetch a token and poll one job, as the daemon would. Whether both worked."""
     from gemwatch.app.system_clock import SystemClock
-    from gemwatch.cli.discovery.rules import matching
     from gemwatch.cli.doctor.api_check import ask_once, token_of
-    from gemwatch.cli.token import until
     from gemwatch.core.lists.rules import key_of
     from gemwatch.core.login import LoginError
     from gemwatch.core.secrets import Secrets
-    from gemwatch.core.text.formatting import counted
 
     clock = SystemClock()
     token = await token_of(settings, clock, Secrets.of(settings))

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from gemwatch.adapters.config.places import NoConfigError, find
 from gemwatch.cli import completion
+from gemwatch.cli.access import denied
 from gemwatch.cli.output import streams
 from gemwatch.core.job_id import NOT_A_JOB_ID, job_id_of
 
@@ -109,8 +111,6 @@ def config_option(context: typer.Context, config: Path | None) -> Path | None:
 
 
 def config_path(context: typer.Context, config: Path | None) -> Path:
-    from gemwatch.adapters.config.places import NoConfigError, find
-
     try:
         return find(config_option(context, config), os.environ)
     except NoConfigError as error:
@@ -190,16 +190,12 @@ def refuse_unknown(job_ids: Iterable[int]) -> None:
 
 def refuse_without_access(store: "Place") -> None:
     """End the command where this user may not read the store's file, with whose it is."""
-    from gemwatch.cli.access import denied
-
     if isinstance(store, Path) and (sentence := denied(store)) is not None:
         fail(sentence)
 
 
 def report_access(file: Path) -> None:
     """After a file could not be read: whose it is, and as whom to run, if that is why."""
-    from gemwatch.cli.access import denied
-
     if (sentence := denied(file)) is not None:
         streams.complain(sentence)
 

@@ -8,6 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from gemwatch.adapters.config.places import find
+from gemwatch.cli.output.jobs import NOT_FOUND
+from gemwatch.core.job import UNSEEN, Status, is_end
+from gemwatch.core.kinds import EventKind
+from gemwatch.core.work import DeliveryState
+
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
@@ -17,16 +23,11 @@ Read = Callable[[Path], Iterable[tuple[str, str]]]
 
 
 def statuses(incomplete: str) -> list[str]:
-    from gemwatch.cli.output.jobs import NOT_FOUND
-    from gemwatch.core.job import UNSEEN, Status
-
     words = [*Status, NOT_FOUND, UNSEEN]
     return [word for word in words if word.casefold().startswith(incomplete.casefold())]
 
 
 def kinds(incomplete: str) -> list[str]:
-    from gemwatch.core.kinds import EventKind
-
     return [kind for kind in EventKind if kind.startswith(incomplete.lower())]
 
 
@@ -44,8 +45,6 @@ def _completer(read: Read) -> Callable[[typer.Context, str], Completed]:
 
 
 def _config(context: typer.Context) -> Path:
-    from gemwatch.adapters.config.places import find
-
     one: typer.Context | None = context
     while one is not None:
         if named := one.params.get("config"):
@@ -56,8 +55,6 @@ def _config(context: typer.Context) -> Path:
 
 def _jobs(path: Path, *, unfinished: bool = False) -> Iterator[tuple[str, str]]:
     """Ids, each with the job's name and status."""
-    from gemwatch.core.job import is_end
-
     for number, name, status in _rows(path):
         if not (unfinished and is_end(status)):
             yield number, " ".join(word for word in (name, status) if word)
@@ -90,7 +87,6 @@ def _deliveries(path: Path, *, failed: bool = False) -> Iterator[tuple[str, str]
     import sqlalchemy as sa
 
     from gemwatch.adapters.store.tables import deliveries, events
-    from gemwatch.core.work import DeliveryState
 
     query = sa.select(deliveries.c.id, deliveries.c.event_id, deliveries.c.target, deliveries.c.state, events.c.kind)
     query = query.join(events, events.c.id == deliveries.c.event_id).order_by(deliveries.c.id.desc()).limit(_MOST)

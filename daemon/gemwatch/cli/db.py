@@ -11,6 +11,9 @@ import typer
 from gemwatch.cli.access import become_owner
 from gemwatch.cli.common import MISUSED, Config, Json, config_path, fail, print_json, refuse_without_access, store_of
 from gemwatch.cli.help import Command
+from gemwatch.cli.output.tables import local, zone
+from gemwatch.core.text.formatting import counted, size
+from gemwatch.core.text.sanitize import single_line
 
 if TYPE_CHECKING:
     from gemwatch.adapters.store.info import StoreInfo
@@ -39,7 +42,6 @@ def backup(context: typer.Context, to: To, config: Config = None, *, force: Forc
     """
     from gemwatch.adapters.store import backup as copies
     from gemwatch.adapters.store.files import StoreError
-    from gemwatch.core.text.formatting import size
 
     store = store_of(config_path(context, config))
     refuse_without_access(store)
@@ -71,8 +73,6 @@ def info(context: typer.Context, config: Config = None, *, as_json: Json = False
     if as_json:
         print_json(store_json(found))
         return
-    from gemwatch.cli.output.tables import zone
-
     for name, words in _lines(found):
         typer.echo(f"{name + ':':<13} {words}")
     typer.echo(f"\n{zone()}")
@@ -126,7 +126,6 @@ def copy(context: typer.Context, to_config: ToConfig, config: Config = None) -> 
     """
     from gemwatch.adapters.store.databases import copying
     from gemwatch.adapters.store.files import StoreError
-    from gemwatch.core.text.formatting import counted
 
     source, target = store_of(config_path(context, config)), store_of(to_config)
     refuse_without_access(source)
@@ -156,8 +155,6 @@ def _import_everything() -> None:
 
 
 def _lines(found: "StoreInfo") -> list[tuple[str, str]]:
-    from gemwatch.cli.output.tables import local
-    from gemwatch.core.text.formatting import size
     from gemwatch.core.text.replicas import named
 
     sqlite, writer, held = found.database == "sqlite", found.writer, found.contents
@@ -186,7 +183,5 @@ def _lines(found: "StoreInfo") -> list[tuple[str, str]]:
 
 
 def _split(counts: Mapping[str, int]) -> str:
-    from gemwatch.core.text.sanitize import single_line
-
     parts = ", ".join(f"{single_line(word)} {number}" for word, number in counts.items())
     return f" ({parts})" if parts else ""

@@ -23,7 +23,8 @@ from gemwatch.cli.common import (
     writing,
 )
 from gemwatch.cli.help import Command
-from gemwatch.cli.output.tables import Cell, Column, ColumnKind
+from gemwatch.cli.output.tables import Cell, Column, ColumnKind, on_terminal, print_table, zone
+from gemwatch.core.text.formatting import counted
 from gemwatch.core.work import DeliveryState
 
 if TYPE_CHECKING:
@@ -124,8 +125,6 @@ def deliveries(
 
     `--since` counts from the time of the event.
     """
-    from gemwatch.cli.output.tables import print_table, zone
-
     if config is not None:
         context.obj = ChosenConfig(config)
     if context.invoked_subcommand is not None:
@@ -176,8 +175,6 @@ def _shown(row: "DeliveryRow", text: "SentText | None") -> str:
         why = "texts are kept for 30 days" if row.state == DeliveryState.SENT else "it has not been sent"
         return f"{head}\nNo text is kept: {why}."
     from gemwatch.cli.output.html_text import text_of
-    from gemwatch.cli.output.tables import on_terminal
-    from gemwatch.core.text.formatting import counted
 
     others = len(text.carried) - 1
     also = f", with {counted(others, 'other', 'others')} in one summary" if others else ""
@@ -193,7 +190,6 @@ def retry(context: typer.Context, ids: Ids = None, config: Config = None) -> Non
     A running daemon sends them at once.
     """
     from gemwatch.adapters.store.housekeeping import Housekeeping
-    from gemwatch.core.text.formatting import counted
 
     with writing(config_path(context, config)) as engine:
         back = Housekeeping(engine).retry_failed(ids or [], datetime.now(UTC))

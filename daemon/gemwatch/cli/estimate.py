@@ -17,7 +17,9 @@ from gemwatch.cli.common import (
     records_of,
     refuse_unknown,
 )
-from gemwatch.cli.output.tables import Cell, Column, ColumnKind
+from gemwatch.cli.output.jobs import word_of
+from gemwatch.cli.output.tables import Cell, Column, ColumnKind, print_table, zone
+from gemwatch.core.text.formatting import counted, share, span
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -74,8 +76,6 @@ def estimate(
         shapes = [job_json(job) for job in jobs]
         print_json([{name: job[name] for name in ("job_id", "name", "status", "estimate")} for job in shapes])
         return
-    from gemwatch.cli.output.tables import print_table, zone
-
     print_table(_COLUMNS, map(_row, jobs), footer=zone(), nothing="No job is waiting or running.")
 
 
@@ -88,8 +88,6 @@ def _chosen(jobs: "Sequence[JobRow]", job_ids: list[int]) -> "list[JobRow]":
 
 
 def _row(job: "JobRow") -> list[Cell]:
-    from gemwatch.cli.output.jobs import word_of
-
     expected, status = job.estimate, word_of(job)
     if expected is None:
         return [job.job_id, job.name, status, None, None, None, None, None, _why_none(job)]
@@ -116,8 +114,6 @@ def _why_none(job: "JobRow") -> str:
 
 
 def _spans(spans: "Range | None") -> str | None:
-    from gemwatch.core.text.formatting import span
-
     return None if spans is None else f"{span(spans.median)} ({span(spans.low)} to {span(spans.high)})"
 
 
@@ -131,9 +127,6 @@ def _backtest(engine: "sa.Engine", *, as_json: bool) -> None:
     if as_json:
         print_json({"runs": len(runs), "predictions": [_json(score) for score in scores]})
         return
-    from gemwatch.cli.output.tables import print_table
-    from gemwatch.core.text.formatting import counted
-
     known = counted(len(runs), "run is", "runs are")
     print_table(
         _SCORE_COLUMNS,
@@ -155,8 +148,6 @@ def _json(score: "Score") -> dict[str, Any]:
 
 
 def _score_row(score: "Score") -> list[Cell]:
-    from gemwatch.core.text.formatting import share, span
-
     return [
         "running time, at the start" if score.of == "running" else "wait and running time, at the request",
         _BASES[score.basis.value],

@@ -18,7 +18,8 @@ from gemwatch.cli.common import (
     records_of,
     refuse_unknown,
 )
-from gemwatch.cli.output.tables import Cell, Column, ColumnKind
+from gemwatch.cli.output.jobs import failure_reasons
+from gemwatch.cli.output.tables import Cell, Column, ColumnKind, print_table, zone
 
 if TYPE_CHECKING:
     from gemwatch.adapters.store.reads.rows import TransitionRow
@@ -59,8 +60,6 @@ def history(
 
     Each change happened between the two times of its row: the last poll before it, and the poll that saw it.
     """
-    from gemwatch.cli.output.tables import print_table, zone
-
     records = records_of(config_path(context, config))
     ids = list(dict.fromkeys([*(job_ids or []), *(jobs or [])]))
     refuse_unknown(number for number in ids if not records.knows(number))
@@ -78,8 +77,6 @@ def history(
 
 
 def _row(row: "TransitionRow") -> list[Cell]:
-    from gemwatch.cli.output.jobs import failure_reasons
-
     return [
         row.job_id,
         row.before or "first seen",

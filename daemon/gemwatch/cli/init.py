@@ -1,5 +1,6 @@
 """`gemwatch init`: a first configuration, which refers to secrets and holds none."""
 
+import grp
 import os
 import re
 import shlex
@@ -12,6 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from gemwatch.adapters.config.places import PLACES, VARIABLE
+from gemwatch.cli.access import program
 from gemwatch.cli.common import MISUSED, Config, config_option, fail, job_id
 
 _SYSTEM = PLACES[-1].parent
@@ -149,8 +151,6 @@ web:
 
 def next_steps(answers: Answers, path: Path, *, system: bool) -> list[str]:
     """Commands that work as printed, in the order in which they are needed."""
-    from gemwatch.cli.access import program
-
     gemwatch = program()
     option = "" if path in PLACES or system else f" --config {shlex.quote(str(path))}"
     lines = ["Next:"]
@@ -286,8 +286,6 @@ def _write(path: Path, text: str, *, system: bool) -> str:
 
 
 def _service_group() -> int | None:
-    import grp
-
     try:
         return grp.getgrnam("gemwatch").gr_gid
     except KeyError:

@@ -1,6 +1,7 @@
 """`gemwatch test-notify`: a sample message to each target, and whether it arrived."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,7 @@ from gemwatch.cli.common import (
     settings_of,
 )
 from gemwatch.core.kinds import EventKind
+from gemwatch.core.work import Sent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,8 +53,6 @@ def send_test(
 
     It shows for each target whether its server accepted the message.
     """
-    from gemwatch.core.work import Sent
-
     path = config_path(context, config)
     settings = settings_of(path)
     known = [target.name for target in settings.targets]
@@ -90,8 +90,6 @@ async def _send(settings: "Settings", path: "Path", names: list[str], kind: Even
 
 
 def _sample(context: "Context", kind: EventKind) -> "Message":
-    from dataclasses import replace
-
     from gemwatch.core.samples import sample_event
     from gemwatch.core.text.compose import compose
     from gemwatch.core.text.message import Paragraph

@@ -19,6 +19,7 @@ from gemwatch.cli.common import (
     refuse_unknown,
 )
 from gemwatch.cli.output.jobs import COLUMNS, NOT_FOUND, Sort, chosen, ordered, row_of
+from gemwatch.cli.output.tables import on_terminal, print_details, print_table, terminal_size, zone
 from gemwatch.core.text.context import Context
 
 if TYPE_CHECKING:
@@ -100,7 +101,6 @@ def status(
         print_json(status_json(select(found.jobs), found.service))
     elif follow:
         from gemwatch.cli.output.follow import follow_changes, follow_on_screen
-        from gemwatch.cli.output.tables import on_terminal
 
         by_urgency = sort is Sort.JOB_ID
         (follow_on_screen if on_terminal() else follow_changes)(records.status, select, here, by_urgency=by_urgency)
@@ -112,7 +112,6 @@ def _show(
     found: "Overview", select: "Callable[[Sequence[JobRow]], list[JobRow]]", context: Context, ids: set[int]
 ) -> None:
     from gemwatch.cli.output.service import complain_of_failures, failure_lines, replica_lines, service_line
-    from gemwatch.cli.output.tables import on_terminal, print_details, print_table, terminal_size, zone
 
     jobs, service = select(found.jobs), found.service
     if not on_terminal():

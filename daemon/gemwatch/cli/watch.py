@@ -4,12 +4,16 @@ import os
 import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from socket import gethostname
 from typing import Annotated
 
 import typer
 
 from gemwatch.cli import completion
 from gemwatch.cli.common import MISUSED, Config, config_path, fail, job_id, open_store
+from gemwatch.cli.discovery.rules import has_store, keeping_away, let_back, ruled, rules_in
+from gemwatch.cli.output.streams import complain
+from gemwatch.core.settings import Watch
 
 STANDARD_INPUT = "-"
 
@@ -58,8 +62,6 @@ def watch(
     """
     from gemwatch.adapters.config.edit import EditRefusedError, add_watches
     from gemwatch.adapters.notify.urls import url_problem
-    from gemwatch.cli.discovery.rules import has_store, let_back, rules_in
-    from gemwatch.core.settings import Watch
 
     ids = _ids(jobs or [])
     if name is not None and len(ids) > 1:
@@ -92,7 +94,6 @@ def unwatch(
     """
     from gemwatch.adapters.config.edit import EditRefusedError, remove_watches, watched
     from gemwatch.adapters.notify.urls import url_problem
-    from gemwatch.cli.discovery.rules import has_store, keeping_away, ruled, rules_in
 
     if finished and jobs:
         raise typer.BadParameter("name jobs or use --finished, not both", param_hint="--finished")
@@ -124,11 +125,8 @@ def unwatch(
 
 def _hint_at_leader(path: Path) -> None:
     """On a host whose daemon follows another one: the edit has no effect before the leader's file has it too."""
-    from socket import gethostname
-
     from gemwatch.adapters.config.file import load_sections
     from gemwatch.adapters.store.info import replicas_in
-    from gemwatch.cli.output.streams import complain
     from gemwatch.core.text.replicas import leader_of
 
     settings = load_sections(path, os.environ, ("store.url",)).settings

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from gemwatch.cli.common import FAILED, MISUSED, Config, Json, config_path, fail, print_json, settings_of
+from gemwatch.cli.discovery.rules import logged_in, matching, ruled
 from gemwatch.cli.output.tables import Column, ColumnKind, print_table
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ def discover(context: typer.Context, config: Config = None, *, as_json: Json = F
     It reads the lists of jobs and changes nothing. Jobs that had ended before a rule was first applied match too, but
     are not watched. Exit codes: 0 done, 1 login failed or a list could not be read, 2 mistakes in the configuration.
     """
-    from gemwatch.cli.discovery.rules import ruled
     from gemwatch.core.lists.rules import key_of
 
     path = config_path(context, config)
@@ -70,6 +70,4 @@ def discover(context: typer.Context, config: Config = None, *, as_json: Json = F
 
 
 async def _found(settings: "Settings") -> "tuple[list[tuple[Rule, JobDetails]], list[str]]":
-    from gemwatch.cli.discovery.rules import logged_in, matching
-
     return await matching(settings, *await logged_in(settings))

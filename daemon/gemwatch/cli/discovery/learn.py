@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from gemwatch.cli.common import FAILED, MISUSED, Config, Json, config_path, print_json, report_problems
+from gemwatch.cli.discovery.rules import learning_in, listed, logged_in
+from gemwatch.core.text.formatting import counted
 
 if TYPE_CHECKING:
     from gemwatch.core.job import JobDetails
@@ -22,9 +24,7 @@ def learn(context: typer.Context, config: Config = None, *, as_json: Json = Fals
     """
     from gemwatch.adapters.config.file import load
     from gemwatch.adapters.notify.urls import url_problem
-    from gemwatch.cli.discovery.rules import learning_in
     from gemwatch.core.lists.learning import learned_runs
-    from gemwatch.core.text.formatting import counted
 
     path = config_path(context, config)
     loaded = load(path, os.environ, url_problem=url_problem)
@@ -45,7 +45,6 @@ def learn(context: typer.Context, config: Config = None, *, as_json: Json = Fals
 
 
 async def _listed(settings: "Settings") -> "tuple[list[JobDetails], list[str]]":
-    from gemwatch.cli.discovery.rules import listed, logged_in
     from gemwatch.core.listing import DOCUMENTED_TYPES
 
     return await listed(settings, *await logged_in(settings), DOCUMENTED_TYPES)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gemwatch.adapters.config.places import VARIABLE, NoConfigError, find
 from gemwatch.cli import completion
 from gemwatch.cli.common import (
     MISUSED,
@@ -25,10 +26,11 @@ from gemwatch.cli.common import (
     report_problems,
 )
 from gemwatch.core.outcome import EXIT_CODES, Outcome, WaitTerms
+from gemwatch.core.settings import Settings, StoreSettings
 
 if TYPE_CHECKING:
     from gemwatch.cli.wait.output import Shown
-    from gemwatch.core.settings import Place, Settings
+    from gemwatch.core.settings import Place
     from gemwatch.core.waiting import JobStanding
 
 _REQUEST = timedelta(seconds=30)  # for an answer of a daemon elsewhere
@@ -177,8 +179,6 @@ def _settings(context: typer.Context, config: Path | None) -> "tuple[Settings, P
     """The settings and the place of the store; from the environment, and without a store, where there is no file."""
     from gemwatch.adapters.config.bad_value import BadValueError
     from gemwatch.adapters.config.file import api_from_environment, load_sections
-    from gemwatch.adapters.config.places import VARIABLE, NoConfigError, find
-    from gemwatch.core.settings import Settings, StoreSettings
 
     named = config_option(context, config) or os.environ.get(VARIABLE)
     path, missing = None, "there is no configuration file that this user may read"

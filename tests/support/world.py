@@ -17,7 +17,7 @@ from gemwatch.core.login import LoginError, Token
 from gemwatch.core.message_ids import MessageIds
 from gemwatch.core.refusals import Answer, Culprit, api_words, judge
 from gemwatch.core.text.message import Message
-from gemwatch.core.text.rendering import Format, Rendered, render
+from gemwatch.core.text.rendering import Format, Rendered, Room, render
 from gemwatch.core.work import NotSent, Outcome, Sent
 from support.events import seen
 from support.gem import document
@@ -207,13 +207,7 @@ class Credentials:
         pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plain:
-    """How these targets take messages."""
-
-    form: Format = Format.TEXT
-    headed: bool = False
-    most: int = 4000
+PLAIN = Room(form=Format.TEXT, headed=False, most=4000)
 
 
 class Targets:
@@ -226,11 +220,11 @@ class Targets:
     def names(self) -> tuple[str, ...]:
         return tuple(self._world.targets)
 
-    def room(self, name: str) -> Plain:
-        return Plain()
+    def room(self, name: str) -> Room:
+        return PLAIN
 
     def render(self, name: str, message: Message) -> Rendered:
-        return render(message, Format.TEXT, Plain().most)
+        return render(message, PLAIN.form, PLAIN.most)
 
     async def send(self, name: str, message: Rendered, ids: MessageIds | None = None) -> Outcome:
         world, life = self._world, self._world.life

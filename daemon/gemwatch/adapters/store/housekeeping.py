@@ -10,9 +10,9 @@ from gemwatch.adapters.store import dialects
 from gemwatch.adapters.store.claims import release_orphans
 from gemwatch.adapters.store.database import leading
 from gemwatch.adapters.store.discovery.rules import follow_clock_back, prune_found
-from gemwatch.adapters.store.notes import write_notes
+from gemwatch.adapters.store.notes import read_notes, write_notes
 from gemwatch.adapters.store.rerouting import move_rerouted, prune_texts, read_health, write_health
-from gemwatch.adapters.store.tables import deliveries, events, groups, learned_runs, service, shifted, watches
+from gemwatch.adapters.store.tables import deliveries, events, groups, learned_runs, shifted, watches
 from gemwatch.core.job import ENDS
 from gemwatch.core.work import KEEP_TRYING, DeliveryState
 
@@ -130,7 +130,7 @@ class Housekeeping:
     def notes(self) -> dict[str, Any]:
         """The service's notes."""
         with self._engine.begin() as connection:
-            return {row.name: row.value for row in connection.execute(sa.select(service))}
+            return read_notes(connection)
 
     def has_open_groups(self) -> bool:
         """Whether any group may have to be closed some time."""

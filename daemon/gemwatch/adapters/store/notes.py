@@ -17,6 +17,11 @@ def write_notes(connection: sa.Connection, notes: Mapping[str, Any]) -> None:
         dialects.put(connection, service, {"name": name}, {"value": value})
 
 
+def read_notes(connection: sa.Connection) -> dict[str, Any]:
+    """All notes, by name."""
+    return {row.name: row.value for row in connection.execute(sa.select(service))}
+
+
 def read_note(connection: sa.Connection, name: str) -> Any:
     """A note; None if there is none."""
     return connection.execute(sa.select(service.c.value).where(service.c.name == name)).scalar()

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from gemwatch.adapters.store.databases.postgresql import Upkeep, upkeep_of
 from gemwatch.adapters.store.databases.replicas import live_replicas
 from gemwatch.adapters.store.details import WITH_DETAILS
-from gemwatch.adapters.store.notes import not_before, paused_until
+from gemwatch.adapters.store.notes import not_before, paused_until, read_notes
 from gemwatch.adapters.store.reads.groups import open_counts
 from gemwatch.adapters.store.reads.past import ExperienceReader
 from gemwatch.adapters.store.reads.rows import (
@@ -23,7 +23,7 @@ from gemwatch.adapters.store.reads.rows import (
     transition_row,
 )
 from gemwatch.adapters.store.rerouting import read_health, text_of
-from gemwatch.adapters.store.tables import Time, deliveries, events, service, transitions, watches
+from gemwatch.adapters.store.tables import Time, deliveries, events, transitions, watches
 from gemwatch.core.target_health import SentText
 from gemwatch.core.work import DeliveryState
 
@@ -64,7 +64,7 @@ class Records:
         with self._engine.begin() as connection:
             past = self._learner.past(connection, now or datetime.now(UTC))
             jobs = tuple(job_row(row, past) for row in connection.execute(query))
-            notes = {row.name: row.value for row in connection.execute(sa.select(service))}
+            notes = read_notes(connection)
             state = service_state(notes, targets=read_health(connection), replicas=live_replicas(connection))
         return Overview(jobs=jobs, service=state)
 
@@ -137,7 +137,7 @@ class Records:
         with self._engine.begin() as connection:
             jobs = {row[0]: row[1] for row in connection.execute(by_status)}
             pending, oldest = connection.execute(waiting).one()
-            state = service_state({row.name: row.value for row in connection.execute(sa.select(service))})
+            state = service_state(read_notes(connection))
             down = {name: health.down_since for name, health in read_health(connection).items()}
             return Snapshot(
                 jobs=jobs,

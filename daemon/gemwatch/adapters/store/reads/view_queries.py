@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from gemwatch.adapters.store import tables
 from gemwatch.adapters.store.databases.replicas import live_replicas
 from gemwatch.adapters.store.details import WITH_DETAILS, details_of
+from gemwatch.adapters.store.notes import read_notes
 from gemwatch.adapters.store.reads.past import ExperienceReader
 from gemwatch.adapters.store.reads.rows import (
     TRANSITION,
@@ -26,7 +27,7 @@ from gemwatch.adapters.store.reads.rows import (
 from gemwatch.adapters.store.reads.shapes import NEEDS_REVIEW, NOT_FOUND
 from gemwatch.adapters.store.rerouting import read_health
 from gemwatch.adapters.store.runs import PAST, SUCCESSES, place_of, run_of
-from gemwatch.adapters.store.tables import deliveries, details, events, messages, runs, service, transitions, watches
+from gemwatch.adapters.store.tables import deliveries, details, events, messages, runs, transitions, watches
 from gemwatch.core.job import ENDS, UNSEEN, Status, is_end
 from gemwatch.core.runs import Run
 
@@ -232,7 +233,6 @@ def deliveries_page(
 
 
 def service_now(connection: sa.Connection) -> ServiceState:
-    notes = {row.name: row.value for row in connection.execute(sa.select(service))}
     by_state = sa.select(deliveries.c.state, sa.func.count()).group_by(deliveries.c.state)
     by_status = (
         sa.select(watches.c.status, sa.func.count())
@@ -242,7 +242,7 @@ def service_now(connection: sa.Connection) -> ServiceState:
     )
     doubtful = sa.select(sa.func.count()).where(watches.c.watched, watches.c.needs_review.is_not(None))
     return service_state(
-        notes,
+        read_notes(connection),
         jobs={row[0]: row[1] for row in connection.execute(by_status)},
         needs_review=connection.execute(doubtful).scalar_one(),
         deliveries={row[0]: row[1] for row in connection.execute(by_state)},

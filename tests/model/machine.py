@@ -231,7 +231,6 @@ class Gemwatch(RuleBasedStateMachine):
         self.life = Life(self.world, self._settings())
         self.world.pending = self._is_pending
         self.world.may_ask = self._may_ask
-        self.world.locked_out = lambda: self.life.health_monitor.locked_out
         self._do(self.life.start())
 
     def _new_store(self) -> Place:

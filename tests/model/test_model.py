@@ -1,35 +1,20 @@
 """Any order of answers, edits, restarts, outages, clock jumps and odd lists keeps every promise at every step."""
 
-import contextlib
 import os
 
 import pytest
 from hypothesis import Phase
 from hypothesis import settings as run_settings
 
-from gemwatch.core.settings import Place
 from model.discovering import Discovering
-from support.postgresql import new_database
+from model.sharing import Sharing
 
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "0"))
 pytestmark = pytest.mark.timeout(3600 if EXAMPLES else 300)  # one test is the whole run
 
 
-class OnPostgresql(Discovering):
-    def _new_store(self) -> Place:
-        self.database = contextlib.ExitStack()
-        return self.database.enter_context(new_database())
-
-    def teardown(self) -> None:
-        try:
-            super().teardown()
-        finally:
-            if hasattr(self, "database"):
-                self.database.close()
-
-
 TestGemwatch = Discovering.TestCase
-TestOnPostgresql = OnPostgresql.TestCase
+TestOnPostgresql = Sharing.TestCase
 TestGemwatch.settings = run_settings(
     max_examples=EXAMPLES or 8,
     stateful_step_count=25,
@@ -38,4 +23,4 @@ TestGemwatch.settings = run_settings(
     database=None,
     phases=[Phase.generate],  # the steps of a run are readable, and shrinking them would take an hour
 )
-TestOnPostgresql.settings = run_settings(TestGemwatch.settings, max_examples=EXAMPLES // 4 or 2)
+TestOnPostgresql.settings = run_settings(TestGemwatch.settings, max_examples=EXAMPLES // 4 or 1)

@@ -7,7 +7,11 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from gemwatch.adapters.store.database import open_to_write
+from gemwatch.adapters.store.databases.rate_hold import RateHold
+from gemwatch.adapters.store.databases.replicas import ReplicaRow
 from gemwatch.adapters.store.discovery.found import Discoveries
 from gemwatch.adapters.store.discovery.learning import Learning
 from gemwatch.adapters.store.housekeeping import Housekeeping
@@ -20,13 +24,24 @@ from gemwatch.app.metrics import Metrics
 from gemwatch.core.events import Target
 from gemwatch.core.limits import Limits
 from gemwatch.core.polls.decide import LOST_EVERY
-from gemwatch.core.settings import ApiSettings, Loaded, Place, PollSettings, Settings, StoreSettings, Watch
+from gemwatch.core.settings import (
+    ApiSettings,
+    Loaded,
+    Place,
+    PollSettings,
+    Postgresql,
+    Settings,
+    StoreSettings,
+    Watch,
+)
 from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.health_monitor import HealthMonitor
 from gemwatch.engine.loops import build_loops
-from gemwatch.engine.pace import Pace
+from gemwatch.engine.membership import Membership
+from gemwatch.engine.pace import Pace, SharedPace
 from support.engines import close_for_good
 from support.json_records import JsonRecords
+from support.virtual import VirtualClock
 from support.world import AT_ONCE, RATE, Api, Credentials, Database, Targets, World
 
 EVERY = timedelta(minutes=1)
@@ -53,31 +68,70 @@ def new_store(folder: Path) -> None:
     shutil.copy(template, folder / "gemwatch.db")
 
 
+def keep_time(engine: sa.Engine, clock: VirtualClock) -> None:
+    """What the database of `virtual_time` returns as its time is this clock's."""
+
+    @sa.event.listens_for(engine, "begin")
+    def _set(connection: sa.Connection) -> None:
+        now = str(clock.now().timestamp())
+        connection.exec_driver_sql("SELECT set_config('gemwatch.now', %s, false)", (now,))
+
+
+def virtual_time(place: Postgresql) -> None:
+    """Give the database a clock that shows what an engine says at the begin of each transaction."""
+    engine = open_to_write(place)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE SCHEMA virtual; "
+            "CREATE FUNCTION virtual.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS "
+            "'SELECT to_timestamp(current_setting(''gemwatch.now'')::float8)'; "
+            f"ALTER DATABASE {place.database} SET search_path = virtual, pg_catalog, public"
+        )
+    engine.dispose()
+
+
 class Life:
     """One run of the program, from its start to its stop or death."""
 
-    def __init__(self, world: World, settings: Settings) -> None:
-        self._edited = Loaded(settings=settings)
+    def __init__(self, world: World, settings: Settings, *, shared: bool = False) -> None:
+        """`shared`: one of several replicas on a PostgreSQL store, whose time is the world's."""
+        self._settings, self._edited = settings, Loaded(settings=settings)
         self.engine = open_to_write(settings.store.place)
+        if shared:
+            keep_time(self.engine, world.clock)
         self.records, housekeeping = JsonRecords(self.engine), Housekeeping(self.engine)
         housekeeping.release_claims()
         housekeeping.pull_back(world.clock.now(), world.clock.now() + HORIZON)
         self.discoveries = Discoveries(self.engine)
-        store, database, metrics, clock = (
-            Store(self.engine, settings.targets),
-            Database(world),
-            Metrics("test"),
-            world.clock,
-        )
+        database, metrics, clock, api = Database(world), Metrics("test"), world.clock, Api(world)
+        self._member = ReplicaRow(self.engine, clock.monotonic) if shared else None
+        store = Store(self.engine, settings.targets, self._member)
         active = ActiveConfig(
             settings=settings,
-            api=Api(world),
+            api=api,
             credentials=Credentials(world),
             targets=Targets(world),
             pace=Pace(clock, at_once=settings.api.max_in_flight, rate=settings.api.max_rate),
         )
         notes = housekeeping.notes()
         self.health_monitor = HealthMonitor(active=active, clock=clock, notes=notes)
+        api.locked_out = lambda: self.health_monitor.locked_out
+        self.membership = Membership(
+            member=self._member,
+            database=database,
+            clock=clock,
+            login=lambda: self.health_monitor.health.login,
+            targets=lambda: active.targets.names,
+        )
+        if self._member is not None:
+            self.membership.on_refreshed = SharedPace(
+                me=self._member.id,
+                holds=RateHold(self.engine, self._member.id),
+                turns=active.pace.turns,
+                database=database,
+                clock=clock,
+                on_hold=self.membership.wake_up.set,
+            ).update
         self._loops = build_loops(
             active=active,
             health_monitor=self.health_monitor,
@@ -100,15 +154,19 @@ class Life:
             store_failure=lambda: None,
             ping=self._ping,
             progress=lambda _: None,
+            membership=self.membership,
             roll=world.chance.random,
         )
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         loops = self._loops
-        work = (loops.poller.run(), loops.lister.run(), loops.dispatcher.run(), loops.maintenance.run())
+        work = [loops.poller.run(), loops.lister.run(), loops.dispatcher.run(), loops.maintenance.run()]
+        if self._member is not None:
+            work += [self.membership.run(), loops.reloader.run()]
+        await self.membership.refresh()
         self._tasks = [asyncio.create_task(one) for one in work]
-        await self._loops.reloader.reload()
+        await loops.reloader.start(self._edited, self._settings)
 
     async def _no_edit(self) -> bool:
         return False
@@ -127,6 +185,8 @@ class Life:
 
     async def stop(self) -> None:
         await asyncio.gather(self._loops.poller.stop(4), self._loops.dispatcher.stop(7))
+        if self._member is not None:
+            self._member.leave()
         await self.die()
 
     async def die(self) -> None:

@@ -69,51 +69,53 @@ class World:
         self.arrived: dict[tuple[str, int], list[tuple[int, bool]]] = defaultdict(list)  # life, and was it reported
         self.may_ask: Callable[[int], bool] = lambda _: True
         self.pending: Callable[[str, int], bool] = lambda *_: True
-        self.locked_out: Callable[[], bool] = lambda: False
-        self.begin_life()
+        self.replicas = 1
+        self.asked_at: list[float] = []
 
     def begin_life(self) -> None:
         self.life += 1
-        self.in_flight, self.held_until = 0, 0.0
-        self.asked_at: list[float] = []
-        self.last_probe: float | None = None
+        self.asked_at = []
+
+    @property
+    def most(self) -> int:
+        """The requests that all replicas together may send in two seconds."""
+        return 2 * RATE + (1 if self.replicas == 1 else 2 * self.replicas)
 
     def breach(self, sentence: str) -> None:
         self.breaches.append(f"{self.clock.now():%d %H:%M:%S} {sentence}")
 
 
 class Api:
-    """The engine's `Api`."""
+    """The engine's `Api`. Each life of the program has its own."""
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.locked_out: Callable[[], bool] = lambda: False
+        self._in_flight, self._held_until = 0, 0.0
+        self._last_probe: float | None = None
 
     async def ask(self, job_id: int, token: str) -> Observation:
         world = self._world
         self._check(job_id)
-        life = world.life
-        world.in_flight += 1
+        self._in_flight += 1
         try:
             await asyncio.sleep(world.chance.choice((0.01, 0.1, 1.5)))
             return self._answer(world.jobs[job_id])
         finally:
-            if world.life == life:
-                world.in_flight -= 1
+            self._in_flight -= 1
 
     async def list_jobs(self, job_type: str, token: str, page: str | None = None) -> Listed:
         """Its text is read as the API's client reads it."""
         world = self._world
         self._check(None)
-        life = world.life
-        world.in_flight += 1
+        self._in_flight += 1
         try:
             await asyncio.sleep(world.chance.choice((0.1, 2.5)))
             if (failure := self._failure()) is not None:
                 return failure
             return self._list(job_type)
         finally:
-            if world.life == life:
-                world.in_flight -= 1
+            self._in_flight -= 1
 
     def _list(self, job_type: str) -> Listed:
         world, at = self._world, self._world.clock.now()
@@ -132,17 +134,17 @@ class Api:
 
     def _check(self, job_id: int | None) -> None:
         world, now = self._world, self._world.clock.monotonic()
-        if world.in_flight >= AT_ONCE:
-            world.breach(f"{world.in_flight + 1} requests at a time")
+        if self._in_flight >= AT_ONCE:
+            world.breach(f"{self._in_flight + 1} requests at a time")
         world.asked_at = [at for at in world.asked_at if at > now - 2] + [now]
-        if len(world.asked_at) > 2 * RATE + 1:
+        if len(world.asked_at) > world.most:
             world.breach(f"{len(world.asked_at)} requests within 2 s")
-        if now < world.held_until:
+        if now < self._held_until:
             world.breach("asked although a 429 said to wait")
-        if world.locked_out():
-            if world.last_probe is not None and now - world.last_probe < 59.9:
-                world.breach(f"a probe {now - world.last_probe:.1f} s after the last one")
-            world.last_probe = now
+        if self.locked_out():
+            if self._last_probe is not None and now - self._last_probe < 59.9:
+                world.breach(f"a probe {now - self._last_probe:.1f} s after the last one")
+            self._last_probe = now
         if job_id is not None and not world.may_ask(job_id):
             world.breach(f"job {job_id} was asked for although it has ended")
 
@@ -155,8 +157,8 @@ class Api:
                 return Refused(at=at, reason="HTTP 401")
             case "throttling":
                 now = world.clock.monotonic()
-                if world.pause is not None or now >= world.held_until:  # else the same limit, met by another request
-                    world.held_until = now + (world.pause or SHORTEST_HOLD).total_seconds()
+                if world.pause is not None or now >= self._held_until:  # else the same limit, met by another request
+                    self._held_until = now + (world.pause or SHORTEST_HOLD).total_seconds()
                 return Throttled(at=at, retry_after=world.pause)
             case "forbidding" if sum(asked > world.clock.monotonic() - 1 for asked in world.asked_at) > world.quota:
                 culprit, status, words = judge(world.forbidden), world.forbidden.status, api_words(world.forbidden)

@@ -1,5 +1,7 @@
 """The installed program with its store in PostgreSQL."""
 
+import json
+import re
 import signal
 from collections.abc import Iterator
 
@@ -11,7 +13,7 @@ from gemwatch.adapters.store.database import open_to_read
 from gemwatch.adapters.store.databases.replicas import live_replicas
 from gemwatch.adapters.store.tables import deliveries, watches
 from gemwatch.core.settings import Postgresql
-from support.daemon import Installation
+from support.daemon import Daemon, Installation
 from support.gem import ScriptedGem
 from support.inbox import Inbox
 from support.json_records import JsonRecords
@@ -125,6 +127,9 @@ def test_replicas_share_the_polls_and_one_leads(
         assert found == {leader.process.pid: True, follower.process.pid: False}
         claimed = claimers(records, most=2)
         assert len(claimed) == 2
+        processes = (leader.process.pid, follower.process.pid)
+        for one in (leader, follower):
+            wait_until(lambda: shows_both(one, *processes), "both replicas on page, API and metrics")  # noqa: B023
         for job_id in jobs:
             gem.answers(job_id, "SUCCESS")
         wait_until(lambda: delivered(records) == len(jobs), "all ends", patience=TAKEOVER)
@@ -132,6 +137,14 @@ def test_replicas_share_the_polls_and_one_leads(
         wait_until(lambda: follower.logged("leadership_taken"), "the next leader")
         assert follower.stop() == 0
     records.dispose()
+
+
+def shows_both(daemon: Daemon, leader: int, follower: int) -> bool:
+    foot = rf"Replicas: \S+ \(process {leader}\), leader; \S+ \(process {follower}\)"
+    page, metrics, service = (daemon.get(path)[1] for path in ("/", "/metrics", "/api/service"))
+    if not (re.search(foot, page) and "\ngemwatch_replicas 2.0\n" in metrics and service):
+        return False
+    return [row["leader"] for row in json.loads(service)["replicas"]] == [True, False]
 
 
 def claimers(engine: sa.Engine, *, most: int) -> set[str]:

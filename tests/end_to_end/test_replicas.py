@@ -44,6 +44,7 @@ def test_replicas_share_300_jobs_and_take_over_after_a_kill(
         wait_until(lambda: sum(three.polls(since)) >= 600, "two polls of every job", patience=TAKEN_OVER)
         polls = three.polls(since)
         assert min(polls) >= sum(polls) / 4, polls
+        assert 0 < three.connections() <= 3 * len(three)
         victim, held = three.leader(), threading.Event()
         assert victim is not None
         for job_id in jobs:

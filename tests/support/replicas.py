@@ -1,6 +1,5 @@
 """Several replicas of the installed program on one PostgreSQL database, against one API and the same targets."""
 
-import json
 import os
 import signal
 from collections.abc import Iterator, Sequence
@@ -83,12 +82,6 @@ class Replica(Installation):
         requests = self._gem.requests[since:]
         return [r.job_id for r in requests if r.job_id is not None and r.headers.get("authorization") == mine]
 
-    def service(self) -> dict[str, Any]:
-        """What its web server says of the service."""
-        assert self.running is not None
-        status, text = self.running.get("/api/service")
-        return json.loads(text) if status == 200 else {}
-
 
 class Replicas(list[Replica]):
     """All of them."""
@@ -123,6 +116,12 @@ class Replicas(list[Replica]):
     def polls(self, since: int = 0) -> list[int]:
         """How many polls each of them made, from this request on."""
         return [len(one.polled(since)) for one in self]
+
+    def connections(self) -> int:
+        """Those that all of them have to the database."""
+        query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        with self[0]._reader.begin() as connection:
+            return int(connection.exec_driver_sql(query).scalar_one())
 
     def settled(self) -> bool:
         """Whether every watched job has ended and every message is sent."""

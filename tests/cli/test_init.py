@@ -78,6 +78,8 @@ def test_init_asks_on_a_terminal(tmp_path: Path) -> None:
         terminal.until(r"TomTom API key.*: ")
         terminal.keys("\n")
         terminal.until(r"GEM token.*: ")
+        terminal.keys("token.txt\n")
+        terminal.until(r"Write az, or a path.*\nGEM token.*: ")
         terminal.keys("\n")
         terminal.until(r"Target for messages.*: ")
         terminal.keys("team-slack\n")

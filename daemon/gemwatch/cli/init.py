@@ -5,7 +5,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -23,6 +23,7 @@ _SCOPE = "https://gem.core.orbis.tomtom.com/user_impersonation"
 _STORE = "/var/lib/gemwatch/gemwatch.db"
 _CREDENTIALS = "/run/credentials/gemwatch.service/secret_"  # as in the unit, which hands out the files of secrets/
 
+_PLACE = "the name of a variable, or a path with a / in it"
 _INTRODUCTION = """\
 This writes a first configuration. It refers to your secrets and contains none.
 For each secret, name the environment variable or the file that holds it. A file
@@ -185,7 +186,8 @@ def _given(
         fail("--key-env and --key-file exclude each other", MISUSED)
     if key_env is not None and not _NAME.fullmatch(key_env):
         _not_a_place("--key-env")
-    key = key_env or (key_file and _as_path(key_file)) or _default("tomtom-api-key", "TOMTOM_API_KEY", system=system)
+    path = f"./{key_file}" if key_file and "/" not in key_file else key_file
+    key = key_env or path or _default("tomtom-api-key", "TOMTOM_API_KEY", system=system)
     found = []
     for target in targets:
         name, _, where = target.partition("=")
@@ -200,10 +202,10 @@ def _given(
 
 def _asked(*, system: bool) -> Answers:
     print(_INTRODUCTION)
-    key = _ask(
-        "Variable or file with the TomTom API key", _default("tomtom-api-key", "TOMTOM_API_KEY", system=system)
-    )
-    token = typer.prompt("GEM token: az, or the path of a file", default="az", err=True)
+    default = _default("tomtom-api-key", "TOMTOM_API_KEY", system=system)
+    key = _ask_place("Variable or file with the TomTom API key", default)
+    hint = "Write az, or a path with a / in it, not the token itself."
+    login = _ask("GEM token: az, or the path of a file", "az", lambda text: text == "az" or "/" in text, hint)
     found: list[tuple[str, SecretPlace]] = []
     while True:
         which = "Another target" if found else "Target for messages, such as team-slack"
@@ -214,16 +216,18 @@ def _asked(*, system: bool) -> Answers:
             print("A name has letters, digits, - and _, and each target has its own.")
             continue
         default = _default(name, _variable(name), system=system)
-        found.append((name, _ask(f"Variable or file with the Apprise URL of {name}", default)))
-    return Answers(key=key, token_file=token if "/" in token else None, targets=found, jobs=_ask_jobs())
+        found.append((name, _ask_place(f"Variable or file with the Apprise URL of {name}", default)))
+    return Answers(key=key, token_file=None if login == "az" else login, targets=found, jobs=_ask_jobs())
 
 
-def _ask(question: str, default: str) -> SecretPlace:
-    while True:
-        text = typer.prompt(question, default=default, err=True).strip()
-        if "/" in text or _NAME.fullmatch(text):
-            return SecretPlace(text=text)
-        print("Write the name of a variable, or a path with a / in it, and not the secret itself.")
+def _ask(question: str, default: str, accepted: Callable[[str], bool], hint: str) -> str:
+    while not accepted(text := str(typer.prompt(question, default=default, err=True)).strip()):
+        print(hint)
+    return text
+
+
+def _ask_place(question: str, default: str) -> SecretPlace:
+    return SecretPlace(text=_ask(question, default, _is_place, f"Write {_PLACE}, not the secret itself."))
 
 
 def _ask_jobs() -> list[int]:
@@ -236,18 +240,16 @@ def _ask_jobs() -> list[int]:
 
 
 def _place(text: str, option: str) -> SecretPlace:
-    if "/" not in text and not _NAME.fullmatch(text):
-        _not_a_place(option)
-    return SecretPlace(text=text)
+    return SecretPlace(text=text) if _is_place(text) else _not_a_place(option)
+
+
+def _is_place(text: str) -> bool:
+    return "/" in text or _NAME.fullmatch(text) is not None
 
 
 def _not_a_place(option: str) -> NoReturn:
     # The text is not repeated: it may be the secret itself, given by mistake.
-    fail(f"{option}: write the name of a variable, or the path of a file, not the secret itself", MISUSED)
-
-
-def _as_path(text: str) -> str:
-    return text if "/" in text else f"./{text}"
+    fail(f"{option}: write {_PLACE}, not the secret itself", MISUSED)
 
 
 def _default(file: str, variable: str, *, system: bool) -> str:
@@ -280,9 +282,8 @@ def _write(path: Path, text: str, *, system: bool) -> str:
         file.write(text)
     if group is not None:
         return "which root may edit and the service may read (mode 0640)"
-    if system:
-        return "which only you may read (mode 0600). There is no group gemwatch yet, so the service cannot read it"
-    return "which only you may read (mode 0600)"
+    more = ". There is no group gemwatch yet, so the service cannot read it" if system else ""
+    return f"which only you may read (mode 0600){more}"
 
 
 def _service_group() -> int | None:

@@ -202,6 +202,8 @@ async def test_quiet_group_of_hundreds_is_one_message(
     for job_id in (jobs := range(1, 301)):
         gem.answers(job_id, "SUCCESS")
     async with grouped(gem, inbox, place, clock, *map(member, jobs)) as rig:
+        while not all(job["finished"] for job in rig.records.status()["jobs"]):
+            await rig.poll()
         await rounds(rig)
     assert inbox.titles("team") == [DONE]
     assert "300: 300 SUCCESS" in next(one.body for one in inbox.messages if one.title == DONE)

@@ -473,6 +473,24 @@ def test_frequent_queries_never_scan_a_table(bench: Bench) -> None:
         assert index in steps
 
 
+def test_edit_reads_no_job_that_is_not_watched(bench: Bench) -> None:
+    """A store remembers jobs for a year. Each edit took memory for all of them."""
+    bench.watch(*range(1, 101))
+    bench.watch(1, 2)
+    read: list[tuple[str, Any]] = []
+
+    @sa.event.listens_for(bench.engine, "before_cursor_execute")
+    def _note(_: object, __: object, statement: str, parameters: Any, *___: object) -> None:
+        if statement.startswith("SELECT") and "FROM watches" in statement:
+            read.append((statement, parameters))
+
+    bench.watch(1, 2, 3)
+    with bench.engine.connect() as connection:
+        counts = [len(connection.exec_driver_sql(*one).all()) for one in list(read)]
+    assert 3 <= sum(counts) <= 10
+    assert {row["job_id"] for row in bench.records.status()["jobs"] if row["watched"]} == {1, 2, 3}
+
+
 def test_claim_has_the_whole_memory(bench: Bench) -> None:
     watch = Watch(job_id=9, name="Nine", notify=(MAIL, TEAM), every=timedelta(minutes=5))
     bench.watch(watch)

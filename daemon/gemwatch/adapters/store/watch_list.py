@@ -109,7 +109,7 @@ class WatchList:
             if mark is not None and not only_add:
                 write_notes(connection, {_MARK: mark.as_json()})
             apply_rules(connection, rules, now)
-            known = {row.job_id: row for row in connection.execute(_KNOWN)}
+            known = _known(connection, wanted)
             edit = _Edit(every=every, now=now)
             for watch in wanted:
                 row = known.pop(watch.job_id, None)
@@ -164,14 +164,23 @@ class _Edit:
                 self.joined.add(values["group_name"])
 
 
+def _known(connection: sa.Connection, wanted: Sequence[Watch]) -> dict[int, Any]:
+    """The present watches, and the earlier ones among the wanted. A store may remember many more jobs, whose rows
+    would take memory at each edit."""
+    known = {row.job_id: row for row in connection.execute(_KNOWN.where(watches.c.watched))}
+    new = [watch.job_id for watch in wanted if watch.job_id not in known]
+    for start in range(0, len(new), _SLICE):
+        some = watches.c.job_id.in_(new[start : start + _SLICE])
+        known |= {row.job_id: row for row in connection.execute(_KNOWN.where(some))}
+    return known
+
+
 def _follow_rules(connection: sa.Connection, edit: _Edit, known: Mapping[int, Any], rules: Sequence[Rule]) -> None:
     """What happens to known watches that are not in the list: they follow the rule that made them, or are removed."""
     found, by_key = found_jobs(connection), rules_by_key(rules)
     for job_id, row in known.items():
         key, job = found.get(job_id, (None, None))
         rule = by_key.get(key) if key is not None else None
-        if not row.watched:
-            continue
         if rule is not None and job is not None:
             edit.change(row, {**configured(watch_of(rule, job), edit.every), "rule": key})
         elif row.rule is None:

@@ -165,3 +165,11 @@ DOWN = TargetHealth(failing_since=START, down_since=START)
 def test_network_is_at_fault_when_all_others_fail(healths: Mapping[str, TargetHealth], *, network: bool) -> None:
     targets = ["team", *healths]
     assert others_fail("team", {"team": FAILING, **healths}, targets) is network
+
+
+def test_time_that_is_too_far_away_holds_nothing_back() -> None:
+    """It was written before the clock was set back."""
+    tomorrow = START + timedelta(days=1)
+    health = TargetHealth(down_since=START, probe_at=tomorrow, hold_until=tomorrow)
+    assert health.probes_now(START)
+    assert not health.held(START)

@@ -3,7 +3,8 @@
 from datetime import timedelta
 from pathlib import Path
 
-from support.account import Account, discovering, rounds, watched
+from gemwatch.core.settings import Rule
+from support.account import RULE, Account, apply, discovering, rounds, watched
 from support.clock import FakeClock
 from support.gem import ScriptedGem
 from support.inbox import Inbox
@@ -33,6 +34,20 @@ async def test_clock_set_forward_hides_no_end_of_a_new_job(
         await rig.maintenance.round()
         await rounds(rig)
     assert inbox.titles() == ["SUCCESS: nl_7.parquet (job 7)"]
+
+
+async def test_rule_added_before_a_jump_back_is_noticed_reports_no_past_job(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    account = Account(gem)
+    account.has(7, "SUCCESS", clock.now() - timedelta(hours=30))
+    async with discovering(gem, inbox, tmp_path, clock) as rig:
+        clock.jump(-86_400)
+        apply(rig, rules=(RULE, Rule(input="*_7.parquet")))
+        apply(rig, rules=(Rule(input="*_7.parquet"),))
+        await rig.maintenance.round()
+        await rounds(rig)
+    assert inbox.messages == []
 
 
 async def test_rule_in_force_outlives_old_history(

@@ -275,7 +275,7 @@ async def test_silence_uses_the_monotonic_clock(
         gem.for_all = Answer(status=502)
         await rig.poll()
         clock.jump(jump.total_seconds())
-        rig.housekeeping.shift_schedule(jump)
+        await rig.maintenance.round()
         await rig.poll(times=3)
         assert rig.records.deliveries() == []
         await rig.poll(times=4, after=timedelta(minutes=5))

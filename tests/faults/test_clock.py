@@ -1,6 +1,8 @@
 """The wall clock jumps in the worst order: the loops use the new time before the jump is detected."""
 
+import json
 import os
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -8,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from gemwatch.core.events import Target
+from gemwatch.core.events import Event, Target
+from gemwatch.core.kinds import ApiFacts
+from gemwatch.core.settings import Place
 from support.clock import FakeClock
-from support.gem import Answer, ScriptedGem
+from support.gem import Answer, ScriptedGem, document
 from support.inbox import Inbox
 from support.rig import running, settings_for
+from support.waiting import until
 
 JOBS = range(1, 11)
 HOUR, DAY = 3600, 86400
@@ -82,6 +87,73 @@ async def test_clock_jump_does_not_make_a_target_down(
         assert health.failing_since is not None
         assert clock.now() - health.failing_since < timedelta(minutes=5)
         assert not health.down
+
+
+@pytest.mark.parametrize("jumps", [(-DAY, DAY), (DAY, -DAY), (-DAY, -DAY)], ids=["-1d+1d", "+1d-1d", "-1d-1d"])
+async def test_clock_jumps_within_seconds_expire_no_message(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, place: Place, jumps: tuple[int, int]
+) -> None:
+    sent = threading.Event()
+    end = Answer(hold=sent, body=json.dumps(document(1, "SUCCESS")).encode())
+    gem.answers(1, "IN_PROGRESS", end)
+    inbox.fails_with = 503
+    settings = settings_for(gem, place, [Target(name="team", url=inbox.target_url())], [1])
+    async with running(settings, clock) as rig:
+        await rig.poll()
+        clock.advance(70)
+        rig.poller.wake_up.set()
+        await until(lambda: gem.asked(1) == 2, "the poll")
+        clock.jump(jumps[0])  # and before this is noticed, a result comes
+        sent.set()
+        await until(rig.records.deliveries, "the message")
+        await rig.maintenance.round()
+        clock.jump(jumps[1])
+        await rig.deliver(after=2)
+        await rig.maintenance.round()
+        await rig.deliver(after=47 * HOUR)
+        assert [row["state"] for row in rig.records.deliveries()] == ["pending"]
+        inbox.fails_with = None
+        await rig.deliver(after=900)
+    assert inbox.titles() == ["SUCCESS: job 1"]
+
+
+@pytest.mark.parametrize("noticed", [False, True], ids=["before-it-is-noticed", "after-it-is-noticed"])
+async def test_send_that_fails_after_a_long_sleep_is_repeated(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, place: Place, *, noticed: bool
+) -> None:
+    """A machine that sleeps has no network when it wakes, and a send that it had begun fails."""
+    gem.answers(1, "SUCCESS")
+    inbox.hold, inbox.fails_with = threading.Event(), 503
+    settings = settings_for(gem, place, [Target(name="team", url=inbox.target_url())], [1])
+    async with running(settings, clock) as rig:
+        await rig.poll()
+        rig.dispatcher.wake_up.set()
+        await until(lambda: not rig.dispatcher.idle, "the send")
+        clock.jump(3 * DAY)
+        if noticed:
+            await rig.maintenance.round()
+        inbox.hold.set()
+        await until(lambda: rig.dispatcher.idle, "its end")
+        assert [row["state"] for row in rig.records.deliveries()] == ["pending"]
+        await rig.maintenance.round()
+        inbox.fails_with = None
+        await rig.deliver(times=2, after=5)
+    assert inbox.titles() == ["SUCCESS: job 1"]
+
+
+async def test_message_written_with_the_old_time_after_a_jump_is_sent(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, place: Place
+) -> None:
+    settings = settings_for(gem, place, [Target(name="team", url=inbox.target_url())], [])
+    async with running(settings, clock) as rig:
+        before = clock.now()
+        clock.jump(-DAY)
+        await rig.maintenance.round()
+        rig.store.record([], [Event(at=before, facts=ApiFacts(over=False, reason="HTTP 500"))])
+        clock.advance(2)
+        await rig.maintenance.round()
+        await rig.deliver()
+    assert inbox.titles() == ["gemwatch: the GEM API does not answer"]
 
 
 @JUMPS

@@ -56,7 +56,7 @@ async def discovering(
 def apply(rig: Rig, *watches: Watch, rules: tuple[Rule, ...] | None = None) -> None:
     in_force = rig.active.settings.discover if rules is None else rules
     rig.active.settings = replace(rig.active.settings, discover=in_force)
-    rig.watch_list.apply(watches, rig.settings.poll.every, rig.clock.now(), in_force)
+    rig.watch_list.apply(watches, rig.settings.poll.every, rig.steady.now(), in_force)
 
 
 async def rounds(rig: Rig, number: int = 1) -> None:

@@ -44,6 +44,7 @@ from gemwatch.engine.membership import Membership
 from gemwatch.engine.pace import Pace
 from gemwatch.engine.ports import Mark
 from gemwatch.engine.reloader import Reloader
+from gemwatch.engine.steady_clock import SteadyClock
 from support.clock import FakeClock
 from support.engines import close_for_good
 from support.gem import KEY, TOKEN, ScriptedGem
@@ -92,7 +93,7 @@ class Rig:
         """`shared`: one of several replicas on a PostgreSQL store."""
         self._mark = mark
         upgrade(settings.store.place)
-        self.settings, self.clock = settings, clock
+        self.settings, self.clock, self.steady = settings, clock, SteadyClock(clock)
         self.engine = open_to_write(settings.store.place)
         self.database = DatabaseThread()
         self.records, self.housekeeping = JsonRecords(self.engine), Housekeeping(self.engine)
@@ -102,14 +103,14 @@ class Rig:
         self.beats: Counter[str] = Counter()
         self.active = ActiveConfig(
             settings=settings,
-            api=GemApi(settings.api, clock),
+            api=GemApi(settings.api, self.steady),
             credentials=Credentials(settings.api.token, clock, secrets),
             targets=Targets(settings.targets, secrets),
             pace=Pace(clock, at_once=settings.api.max_in_flight, rate=settings.api.max_rate),
         )
         if not learns:
             self.housekeeping.note({"learned": True})
-        self.health_monitor = HealthMonitor(active=self.active, clock=clock, notes=self.housekeeping.notes())
+        self.health_monitor = HealthMonitor(active=self.active, clock=self.steady, notes=self.housekeeping.notes())
         self.membership = Membership(
             member=member,
             database=self.database,
@@ -130,7 +131,7 @@ class Rig:
         store_failure: Callable[[], str | None] = lambda: None,
     ) -> Loops:
         """The engine's loops, as the program builds them; further ones share everything with the first."""
-        factory = ComponentFactory(self.clock, Secrets(), self.metrics)
+        factory = ComponentFactory(self.steady, Secrets(), self.metrics)
         return build_loops(
             active=self.active,
             health_monitor=self.health_monitor,
@@ -141,7 +142,7 @@ class Rig:
             watch_list=self.watch_list,
             housekeeping=self.housekeeping,
             database=self.database,
-            clock=self.clock,
+            clock=self.steady,
             metrics=self.metrics,
             notes=self.housekeeping.notes(),
             experience=self.experience,
@@ -160,7 +161,7 @@ class Rig:
 
     def watch(self, *watches: int | Watch) -> None:
         wanted = [Watch(job_id=one) if isinstance(one, int) else one for one in watches]
-        self.watch_list.apply(wanted, self.settings.poll.every, self.clock.now())
+        self.watch_list.apply(wanted, self.settings.poll.every, self.steady.now())
 
     async def poll(self, times: int = 1, *, after: timedelta = EVERY * 1.2) -> None:
         """Let time pass `times` times, and poll everything that is due after each."""

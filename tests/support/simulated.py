@@ -21,6 +21,7 @@ from gemwatch.adapters.store.recording import Store
 from gemwatch.adapters.store.schema import upgrade
 from gemwatch.adapters.store.watch_list import WatchList
 from gemwatch.app.metrics import Metrics
+from gemwatch.core.clock import SteadyClock
 from gemwatch.core.events import Target
 from gemwatch.core.limits import Limits
 from gemwatch.core.polls.decide import LOST_EVERY
@@ -101,9 +102,10 @@ class Life:
             keep_time(self.engine, world.clock)
         self.records, housekeeping = JsonRecords(self.engine), Housekeeping(self.engine)
         housekeeping.release_claims()
-        housekeeping.pull_back(world.clock.now(), world.clock.now() + HORIZON)
+        housekeeping.pull_back(world.clock.now())
         self.discoveries = Discoveries(self.engine)
-        database, metrics, clock, api = Database(world), Metrics("test"), world.clock, Api(world)
+        clock = SteadyClock(world.clock)
+        database, metrics, api = Database(world), Metrics("test"), Api(world, clock)
         self._member = ReplicaRow(self.engine, clock.monotonic) if shared else None
         store = Store(self.engine, settings.targets, self._member)
         active = ActiveConfig(

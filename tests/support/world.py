@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any, ParamSpec, TypeVar
 
 from gemwatch.adapters.gem.lists import listing_of
+from gemwatch.core.clock import Clock
 from gemwatch.core.job import Failed, NotFound, Observation, Refused, Throttled, is_end
 from gemwatch.core.listing import Listed
 from gemwatch.core.login import LoginError, Token
@@ -88,8 +89,8 @@ class World:
 class Api:
     """The engine's `Api`. Each life of the program has its own."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, world: World, clock: Clock) -> None:
+        self._world, self._clock = world, clock
         self.locked_out: Callable[[], bool] = lambda: False
         self._in_flight, self._held_until = 0, 0.0
         self._last_probe: float | None = None
@@ -118,7 +119,7 @@ class Api:
             self._in_flight -= 1
 
     def _list(self, job_type: str) -> Listed:
-        world, at = self._world, self._world.clock.now()
+        world, at = self._world, self._clock.now()
         if world.lists is Lists.FAILING:
             return Failed(at=at, sent_at=at, reason="HTTP 500")
         jobs = [(job.document(), job.answered) for job in world.jobs.values()]
@@ -149,7 +150,7 @@ class Api:
             world.breach(f"job {job_id} was asked for although it has ended")
 
     def _failure(self) -> Observation | None:
-        world, at = self._world, self._world.clock.now()
+        world, at = self._world, self._clock.now()
         match world.api:
             case "down":
                 return Failed(at=at, sent_at=at, reason="connection refused")
@@ -168,7 +169,7 @@ class Api:
         return None
 
     def _answer(self, job: Job) -> Observation:
-        at = self._world.clock.now()
+        at = self._clock.now()
         if (failure := self._failure()) is not None:
             return failure
         match job.answer:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import timedelta
 from socket import gethostname, socket
 from typing import Any
 
@@ -34,7 +33,6 @@ from gemwatch.app.reporter import Reporter
 from gemwatch.app.system_clock import DatabaseClock, SystemClock
 from gemwatch.app.systemd import NotifySocket
 from gemwatch.core.clock import Clock
-from gemwatch.core.polls.decide import LOST_EVERY
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import Postgresql, Settings, WebSettings
 from gemwatch.core.sharing.replicas import Refreshed
@@ -43,6 +41,7 @@ from gemwatch.engine.health_monitor import HealthMonitor
 from gemwatch.engine.loops import Loops, build_loops
 from gemwatch.engine.membership import Membership
 from gemwatch.engine.pace import SharedPace
+from gemwatch.engine.steady_clock import SteadyClock
 from gemwatch.web.http.access import Access
 from gemwatch.web.http.health import ProgramState
 from gemwatch.web.http.place import Mount
@@ -78,7 +77,8 @@ async def build(
     """Each object together with its clean-up; what is opened last is closed first. `lock` holds a file."""
     place = settings.store.place
     shared = isinstance(place, Postgresql)
-    clock: SystemClock | DatabaseClock = DatabaseClock() if shared else SystemClock()
+    wall: SystemClock | DatabaseClock = DatabaseClock() if shared else SystemClock()
+    clock = SteadyClock(wall)
     metrics, progress = Metrics(__version__), Progress()
     for name in ("polls", "records", "deliveries"):
         progress.expect(name, within=STALLED_AFTER)
@@ -98,7 +98,7 @@ async def build(
         clock=clock,
         login=lambda: health_monitor.health.login,
         targets=lambda: active.targets.names,
-        on_time=clock.learn if isinstance(clock, DatabaseClock) else _ignore,
+        on_time=wall.learn if isinstance(wall, DatabaseClock) else _ignore,
     )
     if member is not None:
         membership.on_refreshed = SharedPace(
@@ -110,9 +110,10 @@ async def build(
             on_hold=membership.wake_up.set,
         ).update
     await membership.refresh()
+    clock.follow()  # the time of the database, from now on
     if member is not None:
         stack.push_async_callback(_unless_failing, database, member.leave)
-    notes = await _open_store(database, housekeeping, settings, clock)
+    notes = await _open_store(database, housekeeping, clock)
     stack.push_async_callback(_unless_failing, database, housekeeping.checkpoint)
     readable, reads = open_to_read(place, live=True), DatabaseThread()
     stack.callback(readable.dispose)
@@ -200,13 +201,10 @@ def _web(
     )
 
 
-async def _open_store(
-    database: DatabaseThread, housekeeping: Housekeeping, settings: Settings, clock: Clock
-) -> dict[str, Any]:
+async def _open_store(database: DatabaseThread, housekeeping: Housekeeping, clock: Clock) -> dict[str, Any]:
     """Release what a process that died had claimed. Returns the notes that the service keeps about itself."""
-    longest = max([LOST_EVERY, settings.poll.every, *(watch.every for watch in settings.watches if watch.every)])
     await database(housekeeping.release_claims)
-    await database(housekeeping.pull_back, clock.now(), clock.now() + longest * 1.2 + timedelta(minutes=1))
+    await database(housekeeping.pull_back, clock.now())
     await database(housekeeping.note, {"version": __version__})  # for `doctor`
     return await database(housekeeping.notes)
 

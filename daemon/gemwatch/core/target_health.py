@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from gemwatch.core.backoff import THROTTLED_MOST
 from gemwatch.core.events import Event, Missed
 from gemwatch.core.kinds import TargetFacts
 from gemwatch.core.work import AttemptFailure, NotSent, Outcome, Sent, retry_pause
@@ -40,17 +41,17 @@ class TargetHealth:
         return self.down_since is not None
 
     def held(self, now: datetime) -> bool:
-        """Whether the service asked to wait until later than now."""
-        return self.hold_until is not None and now < self.hold_until
+        """Whether the service asked to wait until later than now. Never longer than it may ask for."""
+        return self.hold_until is not None and now < self.hold_until <= now + THROTTLED_MOST
 
     def probes_now(self, now: datetime) -> bool:
         """Whether the target is down and the next message is tried on it first."""
-        return self.probe_at is None or now >= self.probe_at
+        return self.probe_at is None or not now < self.probe_at <= now + PROBE_MOST
 
-    def moved(self, by: timedelta, written_by: datetime) -> "TargetHealth":
-        """The health after a jump of the clock: every time until `written_by` keeps its distance from now."""
+    def moved(self, by: timedelta) -> "TargetHealth":
+        """The health after a jump of the clock: every time keeps its distance from now."""
         times = {name: getattr(self, name) for name in _TIMES}
-        return replace(self, **{name: at + by for name, at in times.items() if at is not None and at <= written_by})
+        return replace(self, **{name: at + by for name, at in times.items() if at is not None})
 
     def retried(self) -> "TargetHealth":
         """The health after a change of the URL: the next message shows whether that helped."""

@@ -179,21 +179,23 @@ class Settled:
     last_error: str | None = None
 
 
-def settle(delivery: Delivery, outcome: Outcome, now: datetime) -> Settled:
+def settle(delivery: Delivery, outcome: Outcome, now: datetime, *, jumped: timedelta = timedelta()) -> Settled:
     """Settle an attempt: sent, another one after a growing pause, or failed after 48 hours.
 
     The last attempt is at the end of this time, so that a target that was down until then still gets its message.
+    `jumped`: by how much the clock has jumped since the delivery was read.
     """
     attempts = delivery.attempts + 1
     if isinstance(outcome, Sent):
         return Settled(id=delivery.id, claim=delivery.claim, state=DeliveryState.SENT, attempts=attempts, sent_at=now)
-    over = now >= delivery.expires_at
+    expires_at = delivery.expires_at + jumped
+    over = now >= expires_at
     return Settled(
         id=delivery.id,
         claim=delivery.claim,
         state=DeliveryState.FAILED if over else DeliveryState.PENDING,
         attempts=attempts,
-        due_at=None if over else min(now + retry_pause(attempts, outcome), delivery.expires_at),
+        due_at=None if over else min(now + retry_pause(attempts, outcome), expires_at),
         last_error=outcome.reason,
     )
 

@@ -69,6 +69,8 @@ class Dispatcher:
         self._proven: set[str] = set()  # targets that accepted the last message
         self._mine: frozenset[str] = frozenset()  # targets that no other replica sends to
         self._nothing: _Nothing | None = None
+        self._jumped = timedelta()  # all jumps of the clock, and
+        self._claimed_at: dict[str, timedelta] = {}  # those until the bundle that is being sent was read
         self._stopping = False
 
     async def run(self) -> None:
@@ -93,9 +95,10 @@ class Dispatcher:
             task.cancel()
         self.wake_up.set()
 
-    def clock_jumped(self, by: timedelta, written_by: datetime) -> None:
-        """Move what is remembered about targets as the store's schedule is moved."""
-        self._states.clock_jumped(by, written_by)
+    def clock_jumped(self, by: timedelta) -> None:
+        """Move what is remembered about targets and running sends as the store's schedule is moved."""
+        self._states.clock_jumped(by)
+        self._jumped += by
 
     @property
     def idle(self) -> bool:
@@ -117,6 +120,7 @@ class Dispatcher:
         mark = self._mark()  # before the store is read
         if not fallbacks and self._knows_nothing_is_due(free, mark, now):
             return
+        jumped = self._jumped
         bundles, due_at = await self._database(self._claim_due, now, free, fallbacks, ahead=mark is not None)
         if mark is None or bundles:
             self._nothing = None
@@ -124,6 +128,7 @@ class Dispatcher:
             ask_at = self._clock.monotonic() + ASK_EVERY
             self._nothing = _Nothing(targets=free, mark=mark, due_at=due_at, ask_at=ask_at)
         for bundle in bundles:
+            self._claimed_at[bundle.target] = jumped
             self._busy[bundle.target] = group.create_task(self._deliver(bundle, targets))
 
     def _knows_nothing_is_due(self, free: Sequence[str], mark: Hashable | None, now: datetime) -> bool:
@@ -189,7 +194,8 @@ class Dispatcher:
             message = summarise(_letters(part), now=now, context=context, missed=missed)
         rendered = targets.render(target, message)
         outcome = await targets.send(target, rendered, message_ids(target, part, self._active.settings.sender))
-        settled = [settle(one, outcome, clock.now()) for one in part]
+        jumped = self._jumped - self._claimed_at[target]
+        settled = [settle(one, outcome, clock.now(), jumped=jumped) for one in part]
         for delivery, one in zip(part, settled, strict=True):
             self._log(target, delivery, one, outcome)
         carried = tuple(one.id for one in part)

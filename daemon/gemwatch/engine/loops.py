@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from gemwatch.core.clock import Clock
 from gemwatch.core.estimates.estimate import Experience
 from gemwatch.core.settings import Loaded, Settings
 from gemwatch.engine.active_config import ActiveConfig
@@ -31,6 +30,7 @@ from gemwatch.engine.ports import (
     WatchList,
 )
 from gemwatch.engine.reloader import Reloader
+from gemwatch.engine.steady_clock import SteadyClock
 from gemwatch.engine.store_monitor import StoreMonitor
 from gemwatch.engine.sweep import Sweep
 
@@ -59,7 +59,7 @@ def build_loops(
     watch_list: WatchList,
     housekeeping: Housekeeping,
     database: Database,
-    clock: Clock,
+    clock: SteadyClock,
     metrics: Metrics,
     notes: Mapping[str, Any],
     experience: Experience,

@@ -2,12 +2,11 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 
-from gemwatch.core.clock import Clock
 from gemwatch.core.events import Event
 from gemwatch.core.health import Login
 from gemwatch.core.kinds import ConfigFacts, LoginFacts
@@ -16,15 +15,14 @@ from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.event_log import log_events
 from gemwatch.engine.membership import Membership
 from gemwatch.engine.ports import Database, Housekeeping, Mark, Metrics, Store
+from gemwatch.engine.steady_clock import SteadyClock
 from gemwatch.engine.wake_up import WakeUp
 
 log = structlog.get_logger()
 
-_ALWAYS = datetime(9000, 1, 1, tzinfo=UTC)
-JUMP = timedelta(seconds=10)  # a larger difference between the two clocks is a jump, not drift
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DIFFER_FOR = 60.0  # seconds: an edit reaches all hosts within that time
 ORPHANS_EVERY, RETENTION_EVERY, RUNS_EVERY = 60.0, 86400.0, 600.0
+STRAGGLERS_FOR = 30.0  # seconds after a jump: what began before it is recorded, and other replicas notice it
 
 
 class Maintenance:
@@ -37,17 +35,17 @@ class Maintenance:
         store: Store,
         housekeeping: Housekeeping,
         database: Database,
-        clock: Clock,
+        clock: SteadyClock,
         metrics: Metrics,
         membership: Membership,
         mark: Mark,
         follow_runs: Callable[[], Awaitable[None]],
-        on_jump: Callable[[timedelta, datetime], None] = lambda _by, _until: None,
+        on_jump: Callable[[timedelta], None] = lambda _: None,
         on_recorded: Callable[[], None] = lambda: None,
     ) -> None:
         """`follow_runs` reads the runs that other replicas recorded.
 
-        `on_jump` is called after a jump of the wall clock: by how much, and the latest time that is moved.
+        `on_jump` is called with each jump of the wall clock.
 
         `on_recorded` is called after events were recorded.
         """
@@ -68,7 +66,7 @@ class Maintenance:
         self._recorded: tuple[datetime | None] | None = None  # the same for the record
         self._logged: LoginError | None = None
         self.succeed({})
-        self._offset = self._wall_less_monotonic()
+        self._stragglers_until = 0.0
         self._next_runs = clock.monotonic() + RUNS_EVERY
         self._next_orphans = self._next_retention = clock.monotonic() + ORPHANS_EVERY
 
@@ -135,16 +133,22 @@ class Maintenance:
             await self._prune()
 
     async def _follow_clock(self) -> None:
-        """After a jump of the wall clock, move the schedule with it to avoid a burst of polls or a silence."""
-        jump = self._wall_less_monotonic() - self._offset
-        if abs(jump) < JUMP:
-            return
-        self._offset += jump
-        log.warning("clock_jumped", seconds=round(jump.total_seconds()), detail="The schedule was moved with it.")
-        # After a jump forward the latest polls and sends already use the new clock: their schedule must not move.
-        written_by = _ALWAYS if jump < timedelta() else self._clock.now() - jump / 2
-        await self._membership.as_leader(lambda: self._database(self._housekeeping.shift_schedule, jump, written_by))
-        self._on_jump(jump, written_by)
+        """After a jump of the wall clock, move the schedule with it to avoid a burst of polls or a silence.
+
+        The store works in the order of the calls: what was written before this step is moved, and the rest uses the
+        new time. What was decided before it and is written afterwards may be due far in the future.
+        """
+        now = self._clock.monotonic()
+        if jump := self._clock.jump:
+            log.warning("clock_jumped", seconds=round(jump.total_seconds()), detail="The schedule is moved with it.")
+            self._clock.follow()
+            self._on_jump(jump)
+            await self._membership.as_leader(
+                lambda: self._database(self._housekeeping.shift_schedule, jump, self._clock.now())
+            )
+            self._stragglers_until = now + STRAGGLERS_FOR
+        elif now < self._stragglers_until:
+            await self._membership.if_leading(lambda: self._database(self._housekeeping.pull_back, self._clock.now()))
 
     async def _close_groups(self) -> None:
         mark = self._mark()  # before the store is read
@@ -216,7 +220,3 @@ class Maintenance:
         await self._database(self._housekeeping.prune_texts, self._clock.now())
         await self._database(self._housekeeping.checkpoint)
         log.info("retention_applied", jobs_deleted=deleted, older_than=before)
-
-    def _wall_less_monotonic(self) -> timedelta:
-        clock = self._clock
-        return clock.now() - _EPOCH - timedelta(seconds=clock.monotonic())

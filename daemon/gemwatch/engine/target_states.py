@@ -39,9 +39,9 @@ class TargetStates:
                 self._health[name] = self._health[name].retried()
         self._targets = targets
 
-    def clock_jumped(self, by: timedelta, written_by: datetime) -> None:
+    def clock_jumped(self, by: timedelta) -> None:
         """After a jump of the wall clock, which the store's schedule follows in the same way."""
-        self._health = {name: health.moved(by, written_by) for name, health in self._health.items()}
+        self._health = {name: health.moved(by) for name, health in self._health.items()}
 
     def held(self, target: str, now: datetime) -> bool:
         """Whether the service asked to wait until a time that has not passed yet."""

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from gemwatch.adapters.store.housekeeping import Housekeeping
 from gemwatch.adapters.store.recording import Store
 from gemwatch.adapters.store.rerouting import give_back, read_health, reroute, write_health
-from gemwatch.adapters.store.tables import metadata, watches
+from gemwatch.adapters.store.tables import deliveries, groups, metadata, watches
 from gemwatch.adapters.store.watch_list import WatchList
 from gemwatch.core.events import Missed, Target
 from gemwatch.core.kinds import EventKind
@@ -330,7 +330,7 @@ def test_schedule_moves_with_a_clock_jump(bench: Bench, jump: timedelta) -> None
     bench.watch(1)
     bench.see(bench.claim()[0], "REQUESTED")
     bench.tell(1)
-    bench.keeping.shift_schedule(jump)
+    bench.keeping.shift_schedule(jump, NOW + jump)
     assert bench.claim(NOW + jump + timedelta(seconds=59)) == []
     assert len(bench.claim(NOW + jump + MINUTE)) == 1
     bundle = bench.bundle(NOW + jump)
@@ -342,7 +342,7 @@ def test_target_that_is_down_waits_as_long_after_a_clock_jump(bench: Bench) -> N
     down = TargetHealth(down_since=NOW, probe_at=NOW + MINUTE, hold_until=NOW + 2 * MINUTE)
     with bench.engine.begin() as connection:
         write_health(connection, TEAM, down)
-    bench.keeping.shift_schedule(timedelta(days=-1))
+    bench.keeping.shift_schedule(timedelta(days=-1), NOW - timedelta(days=1))
     with bench.engine.begin() as connection:
         moved = read_health(connection)[TEAM]
     assert moved.probe_at == NOW + MINUTE - timedelta(days=1)
@@ -355,7 +355,7 @@ def test_messages_rerouted_before_a_clock_jump_are_given_back(bench: Bench, jump
     with bench.engine.begin() as connection:
         write_health(connection, TEAM, TargetHealth(failing_since=NOW, down_since=NOW))
         reroute(connection, TEAM, "another", NOW)
-    bench.keeping.shift_schedule(jump)
+    bench.keeping.shift_schedule(jump, NOW + jump)
     with bench.engine.begin() as connection:
         since = read_health(connection)[TEAM].down_since
         assert since == NOW + jump
@@ -378,15 +378,42 @@ def test_poll_after_a_clock_jump_keeps_its_lease(bench: Bench) -> None:
     bench.see(bench.claim()[0], "REQUESTED")
     jump = timedelta(hours=1)
     assert len(bench.claim(NOW + jump)) == 1
-    bench.keeping.shift_schedule(jump, NOW + jump / 2)
+    bench.keeping.shift_schedule(jump, NOW + jump)
     assert len(bench.claim(NOW + jump + LEASE)) == 1
+
+
+def test_times_that_others_wrote_after_a_jump_stay(bench: Bench) -> None:
+    """Another replica may notice it earlier."""
+    for jump in (timedelta(days=-1), timedelta(days=1)):
+        now = NOW + jump
+        bench.watch(Watch(job_id=1, group="release"), now=now)
+        bench.tell(1, at=now)
+        bench.keeping.shift_schedule(jump, now + timedelta(seconds=2))
+        with bench.engine.begin() as connection:
+            assert set(connection.execute(sa.select(groups.c.member_added_at)).scalars()) == {now}
+            assert set(connection.execute(sa.select(deliveries.c.expires_at)).scalars()) == {now + KEEP_TRYING}
+            connection.execute(sa.delete(deliveries))
+            connection.execute(sa.delete(groups))
+        bench.watch()
+
+
+def test_released_claim_is_due_after_a_clock_set_back(bench: Bench) -> None:
+    bench.watch(1)
+    assert len(bench.claim()) == 1
+    early = NOW - timedelta(hours=1)
+    bench.keeping.shift_schedule(early - NOW, early)
+    bench.keeping.release_claims()
+    assert len(bench.claim(early + LEASE)) == 1
 
 
 def test_start_after_a_clock_set_back_makes_work_due(bench: Bench) -> None:
     bench.watch(1)
-    early = NOW - timedelta(days=1)
-    assert bench.keeping.pull_back(early, early + timedelta(hours=1)) == 1
+    bench.tell(1)
+    early = NOW - timedelta(hours=1)
+    assert bench.keeping.pull_back(early) == 2
+    assert bench.keeping.pull_back(early) == 0
     assert len(bench.claim(early)) == 1
+    assert bench.bundle(early) is not None
 
 
 def test_retention_deletes_old_finished_jobs_but_no_deliveries(

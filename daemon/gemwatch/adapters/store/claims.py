@@ -186,7 +186,9 @@ class Tickets:
 def _release(connection: sa.Connection, table: sa.Table, whose: sa.ColumnElement[bool]) -> None:
     held, (key,) = sa.and_(table.c.claim.is_not(None), whose), table.primary_key
     ids = sa.select(key).where(held).order_by(key).with_for_update()
-    connection.execute(sa.update(table).where(key.in_(ids)).values(due_at=table.c.claim, claim=None))
+    # A jump of the clock moves the end of the lease, but not the claim, which the holder has to find unchanged.
+    due_at = sa.case((table.c.claim < table.c.due_at, table.c.claim), else_=table.c.due_at)
+    connection.execute(sa.update(table).where(key.in_(ids)).values(due_at=due_at, claim=None))
 
 
 def _tracked(row: Any) -> Tracked:

@@ -1,7 +1,7 @@
 """Maintains the store: at the start, after a clock jump, once a day, and from commands."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,11 +12,12 @@ from gemwatch.adapters.store.database import leading
 from gemwatch.adapters.store.discovery.rules import follow_clock_back, prune_found
 from gemwatch.adapters.store.notes import read_notes, write_notes
 from gemwatch.adapters.store.rerouting import move_rerouted, prune_texts, read_health, write_health
-from gemwatch.adapters.store.tables import deliveries, events, groups, learned_runs, shifted, watches
+from gemwatch.adapters.store.tables import deliveries, events, groups, learned_runs, microseconds, shifted, watches
 from gemwatch.core.job import ENDS
+from gemwatch.core.polls.decide import LOST_EVERY
 from gemwatch.core.work import KEEP_TRYING, DeliveryState
 
-_ALWAYS = datetime(9000, 1, 1, tzinfo=UTC)
+_OTHERS_SOONER = timedelta(seconds=30)  # another replica may notice that the clock was set back this much earlier
 
 _OPEN_GROUP = (
     sa.select(groups.c.name)
@@ -51,39 +52,53 @@ class Housekeeping:
         with self._engine.begin() as connection:
             release_orphans(connection)
 
-    def shift_schedule(self, by: timedelta, written_by: datetime = _ALWAYS) -> None:
+    def shift_schedule(self, by: timedelta, now: datetime) -> None:
         """After a clock jump: move all due times, so that everything keeps its remaining waiting time.
 
-        `written_by` is for a jump forward: times that were written later already use the new clock.
+        `now` is by the new clock, which other replicas and commands may have used already: what they wrote stays as
+        far as it can be told apart. After a jump back, due times are moved in any case: it only makes them earlier.
         """
+        back = by < timedelta()
+
+        def old(written_at: sa.ColumnElement[datetime], keep: timedelta = timedelta()) -> sa.ColumnElement[bool]:
+            if back:
+                return sa.not_(written_at.between(now - _OTHERS_SOONER + keep, now + keep))
+            return written_at <= now - by / 2 + keep
+
         put_down_at = sa.func.coalesce(watches.c.claim, watches.c.polled_at, watches.c.due_at)
         moved = (
-            (watches.c.due_at, put_down_at <= written_by),
-            (deliveries.c.due_at, deliveries.c.due_at <= written_by),
-            (deliveries.c.expires_at, deliveries.c.expires_at <= written_by + KEEP_TRYING),
+            (watches.c.due_at, sa.true() if back else old(put_down_at)),
+            (deliveries.c.due_at, sa.true() if back else old(deliveries.c.due_at)),
+            (deliveries.c.expires_at, old(deliveries.c.expires_at, KEEP_TRYING)),
         )
         since = (groups.c.member_added_at, groups.c.idle_since)
         with self._leading.begin() as connection:
-            for column, old in moved:
-                waiting = sa.and_(column.table.c.due_at.is_not(None), old)
+            for column, which in moved:
+                waiting = sa.and_(column.table.c.due_at.is_not(None), which)
                 connection.execute(sa.update(column.table).where(waiting).values({column: shifted(column, by)}))
             for column in since:
-                old = sa.and_(groups.c.done_at.is_(None), column <= written_by)
-                connection.execute(sa.update(groups).where(old).values({column: shifted(column, by)}))
+                open_ones = sa.and_(groups.c.done_at.is_(None), old(column))
+                connection.execute(sa.update(groups).where(open_ones).values({column: shifted(column, by)}))
             follow_clock_back(connection, by)
             for target, health in read_health(connection).items():
-                later = health.moved(by, written_by)
+                later = health.moved(by)
                 write_health(connection, target, later)
                 if health.down_since is not None and later.down_since != health.down_since:
                     move_rerouted(connection, target, health.down_since, by)
 
-    def pull_back(self, now: datetime, horizon: datetime) -> int:
-        """At the start, in case the clock was set back in the meantime: work beyond the horizon becomes due."""
+    def pull_back(self, now: datetime) -> int:
+        """In case the clock was set back: what is due later than any pause could last becomes due."""
+        latest = microseconds(now + LOST_EVERY * 1.2 + timedelta(minutes=1))
+        every = sa.type_coerce(watches.c.every, sa.BigInteger) * 6 // 5
+        lost = (
+            (watches, sa.type_coerce(watches.c.due_at, sa.BigInteger) > every + latest),
+            (deliveries, sa.type_coerce(deliveries.c.due_at, sa.BigInteger) > latest),
+        )
         pulled = 0
         with self._engine.begin() as connection:
-            for table in (watches, deliveries):
-                lost = sa.and_(table.c.due_at > horizon, table.c.claim.is_(None))
-                pulled += connection.execute(sa.update(table).where(lost).values(due_at=now)).rowcount
+            for table, later in lost:
+                free = sa.and_(table.c.due_at.is_not(None), table.c.claim.is_(None), later)
+                pulled += connection.execute(sa.update(table).where(free).values(due_at=now)).rowcount
         return pulled
 
     def prune(self, before: datetime) -> int:

@@ -11,11 +11,13 @@ from hypothesis.stateful import invariant, rule
 from gemwatch.adapters.store.tables import events, groups, watches
 from gemwatch.core.job import ENDS, is_end
 from gemwatch.core.settings import Rule, Settings, Watch
-from model.machine import JOBS, TARGETS, Gemwatch
+from model.machine import TARGETS, Gemwatch
 from support.odd_lists import Lists
+from support.simulated import EVERY
 from support.world import Job
 
 FOUND = st.integers(201, 206)  # jobs that the rule finds, if they are submitted
+SUBMITTED = (201, 202)  # of these, before the first start
 PAST = range(301, 305)  # jobs that ended before gemwatch was installed
 RULE = Rule(input="found_*", requested_within=timedelta(days=365), watch=Watch(job_id=0, group="found"))
 NAMED, GROUPED = "named", (1, 2, 3)  # the group of these jobs of the watch list
@@ -25,7 +27,7 @@ AGES = (timedelta(seconds=1), timedelta(hours=5), timedelta(days=30))
 class Discovering(Gemwatch):
     def _populate(self) -> None:
         world = self.world
-        self.ruled = world.chance.random() < 0.5
+        self.ruled = world.chance.random() < 0.7
         self.applied_at: datetime | None = None
         self.past: set[int] = set()  # had ended when the rule was first applied
         self.either: set[int] = set()  # past ones that a jump of the clock makes look like later ones
@@ -38,13 +40,18 @@ class Discovering(Gemwatch):
             asked = world.clock.undisturbed() - world.chance.choice(AGES)
             status = world.chance.choice(["SUCCESS", "FAILED"])
             world.jobs[job_id] = Job(job_id=job_id, status=status, ends=1, requested_at=asked)
+        for job_id in SUBMITTED:
+            world.jobs[job_id] = Job(job_id=job_id, requested_at=world.clock.undisturbed())
 
     # Actions of users and the environment
 
-    @rule(job_id=FOUND)
-    def a_job_is_submitted(self, job_id: int) -> None:
+    @rule(job_id=FOUND, ended=st.booleans())
+    def a_job_is_submitted(self, job_id: int, *, ended: bool) -> None:
         asked = self.world.clock.undisturbed()
-        self.world.jobs.setdefault(job_id, Job(job_id=job_id, requested_at=asked))
+        new = Job(job_id=job_id, requested_at=asked)
+        if ended:  # before any list shows it
+            new.status, new.ends = "SUCCESS", 1
+        self.world.jobs.setdefault(job_id, new)
 
     @rule(job_id=FOUND, success=st.booleans())
     def a_submitted_job_moves_on(self, job_id: int, *, success: bool) -> None:
@@ -73,15 +80,18 @@ class Discovering(Gemwatch):
         if not row.get("watched"):
             self.allowed[job_id] = row.get("last_polled_at")
         self.watched.add(job_id)
+        self.again["found"] += 1  # it leaves the group
         self._edit()
         self.life.discoveries.readmit([job_id])
         self.excluded.discard(job_id)
 
-    @rule(job_id=JOBS | FOUND | st.sampled_from(PAST))
-    def the_command_unwatches(self, job_id: int) -> None:
-        """Like `gemwatch unwatch`: it keeps the job away, and then edits the watch list."""
-        if job_id not in self.watched | self._found():
+    @rule(number=st.integers(0, 9))
+    def the_command_unwatches(self, number: int) -> None:
+        """Like `gemwatch unwatch`: it keeps a job away, if a rule finds it perhaps, and then edits the watch list."""
+        mine = sorted(self._found() or self.watched)
+        if not mine:
             return
+        job_id = mine[number % len(mine)]
         with self.life.discoveries.excluding([job_id], self.world.clock.now()):
             self.excluded.add(job_id)
         self.watched.discard(job_id)
@@ -106,11 +116,13 @@ class Discovering(Gemwatch):
 
     @invariant()
     def a_group_is_reported_once_per_opening(self) -> None:
-        """Two reports have an addition between them, and an open group that is done is reported soon."""
+        """Two reports have an addition between them, so that they are about different numbers of jobs."""
         with self.life.engine.begin() as connection:
             facts = connection.execute(sa.select(events.c.facts).where(events.c.kind == "group-done")).scalars().all()
             for row in connection.execute(sa.select(watches.c.group_name, watches.c.job_id)):
                 self.members.setdefault(row.group_name, set()).add(row.job_id)
+        for (group, _), times in Counter((one["group"], one["members"]) for one in facts).items():
+            assert times <= 1 + self.again[group], group
         for group, times in Counter(one["group"] for one in facts).items():
             before, until_then = self.reports.get(group, (0, 0))
             additions = len(self.members[group]) + self.again[group]
@@ -127,7 +139,15 @@ class Discovering(Gemwatch):
         assert sent == Counter((f"gw-{event}", target) for event in reports for target in TARGETS)
 
     def _all_is_well_in_the_end(self) -> None:
+        self._recover()
+        self._do(self.life.go_on(EVERY.total_seconds() * 2))
+        self.the_command_unwatches(0)  # one that the rule found, if there is any: it stays away over what follows
+        self.it_is_restarted(killed=True)
         super()._all_is_well_in_the_end()
+        self.only_what_the_list_or_the_rule_names_is_watched()
+        self.past_jobs_are_never_reported()
+        self.a_group_is_reported_once_per_opening()
+        self.each_end_in_history_is_one_event_for_each_target()
         with self.life.engine.begin() as connection:
             open_ones = set(connection.execute(sa.select(groups.c.name).where(groups.c.done_at.is_(None))).scalars())
             rows = connection.execute(sa.select(watches.c.group_name, watches.c.status)).all()
@@ -147,6 +167,9 @@ class Discovering(Gemwatch):
         with self.life.engine.begin() as connection:
             query = sa.select(watches.c.job_id).where(watches.c.watched, watches.c.rule.is_not(None))
             return set(connection.execute(query).scalars())
+
+    def _kept_away(self) -> set[int]:
+        return self.excluded
 
     def _to_be_found(self) -> set[int]:
         """What was requested after the rule was first applied, and what no list can show as ended before."""
@@ -175,7 +198,9 @@ class Discovering(Gemwatch):
             jobs = (self.world.jobs[one] for one in self._matching())
             self.past = {one.job_id for one in jobs if is_end(one.status) and _asked(one) <= now}
         named = (Watch(job_id=one, group=_group_of(one)) for one in sorted(self.watched))
-        return replace(super()._settings(), watches=tuple(named), discover=(RULE,) if self.ruled else ())
+        settings = super()._settings()
+        often = replace(settings.poll, list_every=EVERY)
+        return replace(settings, poll=often, watches=tuple(named), discover=(RULE,) if self.ruled else ())
 
 
 def _group_of(job_id: int) -> str | None:

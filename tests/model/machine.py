@@ -192,11 +192,11 @@ class Gemwatch(RuleBasedStateMachine):
 
     def _all_is_well_in_the_end(self) -> None:
         """After everything has recovered, every end is reported and every service event is over."""
-        self.world.api, self.world.login, self.world.locked = "normal", True, False
-        self.world.targets.update(team="up", mail="up")
-        self.world.lists = Lists.COMPLETE
-        for job in self.world.jobs.values():
-            job.answer = "normal"
+        self._recover()
+        for job_id in sorted({*self.world.jobs} - self._kept_away()):
+            if self.world.chance.random() < 0.9:
+                self._move_on(job_id, success=self.world.chance.random() < 0.7)
+                self._move_on(job_id, success=True)
         self.watch(99)  # without a job to poll, gemwatch could not see the recovery of the login
         self._do(self.life.go_on((HORIZON + EVERY * 2).total_seconds()))
         self.nothing_that_was_promised_is_broken()
@@ -210,6 +210,13 @@ class Gemwatch(RuleBasedStateMachine):
             sent = Counter(row["target"] for row in self.life.records.deliveries() if row["kind"] == kind)
             assert all(times % 2 == 0 for times in sent.values()), f"{kind} began or ended without the other"
 
+    def _recover(self) -> None:
+        self.world.api, self.world.login, self.world.locked = "normal", True, False
+        self.world.targets.update(team="up", mail="up")
+        self.world.lists = Lists.COMPLETE
+        for job in self.world.jobs.values():
+            job.answer = "normal"
+
     # What a machine with more in it adds
 
     def _populate(self) -> None:
@@ -220,6 +227,10 @@ class Gemwatch(RuleBasedStateMachine):
 
     def _found(self) -> set[int]:
         """The jobs that rules watch."""
+        return set()
+
+    def _kept_away(self) -> set[int]:
+        """The jobs that go on, so that a rule which forgets that they are kept away would watch them."""
         return set()
 
     def _to_be_found(self) -> set[int]:

@@ -87,6 +87,10 @@ def test_unwatched_job_stays_away_from_a_later_rule(finding: Installation, gem: 
         lists = gem.listed()
         wait_until(lambda: gem.listed() > lists + 2, "lists to be read")
         assert finding.job(7)["watched"] is False
+        finding.configure(watch=[], discover=[])
+        assert finding.run("watch", "7").returncode == 0
+        finding.configure(watch=[], discover=[{"job_type": "ROAD_MATCHING"}])
+        wait_until(lambda: finding.job(7)["watched"], "the job that was let back without a rule")
 
 
 def test_unwatch_that_cannot_edit_excludes_nothing(finding: Installation) -> None:

@@ -72,8 +72,6 @@ def watch(
         there = add_watches(path, [Watch(job_id=one, name=name, notify=to) for one in ids], os.environ, url_problem)
     except EditRefusedError as error:
         fail(str(error), MISUSED)
-    if rules_in(path) and has_store(path):  # without rules, an edit does not need the store
-        let_back(path, ids)
     for entry in there:
         typer.echo(f"{entry.place}: job {entry.job_id} is already watched")
     new = [one for one in ids if one not in {entry.job_id for entry in there}]
@@ -82,6 +80,8 @@ def watch(
     if new:
         typer.echo("A running daemon applies the change within 5 s.")
         _hint_at_leader(path)
+    if has_store(path):  # also without rules: one that is added later finds these jobs
+        let_back(path, ids)
 
 
 def unwatch(

@@ -14,6 +14,7 @@ from gemwatch.adapters.gem.body import body_of
 from gemwatch.adapters.gem.client import GemApi
 from gemwatch.adapters.http.session import NoAnswerError
 from gemwatch.core.job import NotFound, Refused, Seen, Throttled
+from gemwatch.core.listing import Listing
 from gemwatch.core.refusals import Culprit
 from support.asking import api_at, endless, failed, raw
 from support.clock import START, FakeClock
@@ -315,6 +316,16 @@ async def test_body_at_the_limit_is_read_and_one_byte_more_is_not(gem: ScriptedG
     seen = failed(await api.ask(7, TOKEN))
     assert seen.bad
     assert "1 MiB" in seen.reason
+
+
+async def test_list_at_the_limit_is_read_and_one_byte_more_is_not(gem: ScriptedGem, api: GemApi) -> None:
+    text = json.dumps({"jobs": [document(7, "SUCCESS")]}).encode()
+    gem.lists = Answer(body=text.ljust(64 << 20))
+    assert isinstance(await api.list_jobs("ROAD_MATCHING", TOKEN), Listing)
+    gem.lists = Answer(body=text.ljust((64 << 20) + 1))
+    seen = failed(await api.list_jobs("ROAD_MATCHING", TOKEN))
+    assert seen.bad
+    assert "64 MiB" in seen.reason
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from gemwatch.core.lists.rules import key_of
-from gemwatch.core.settings import Watch
+from gemwatch.core.settings import Place, Watch
+from gemwatch.engine.discovery import MOST_DOUBTS
 from support.account import RULE, Account, apply, discovering, listing, rounds, watched
 from support.clock import FakeClock
 from support.gem import Answer, ScriptedGem, document
@@ -83,6 +84,42 @@ async def test_odd_list_changes_and_removes_nothing(
         await rounds(rig, 2)
         (after,) = rig.records.status()["jobs"]
         assert (after["status"], after["watched"], after["name"]) == ("IN_PROGRESS", True, before["name"])
+    assert inbox.messages == []
+
+
+async def test_past_job_that_a_list_shows_as_unfinished_stays_past(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, place: Place
+) -> None:
+    account, asked = Account(gem), clock.now() - timedelta(hours=2)
+    for job_id in (1, 2, 3):
+        account.has(job_id, "SUCCESS", asked)
+    async with discovering(gem, inbox, place, clock) as rig:
+        await rounds(rig)
+        fields = {"requested_at": asked.isoformat()}
+        gem.lists = listing(
+            document(one, "IN_PROGRESS", input_filename=f"nl_{one}.parquet", **fields) for one in (1, 2, 3)
+        )
+        gem.answers(2, document(2, "IN_PROGRESS", input_filename="nl_2.parquet", **fields))
+        gem.answers(3, Answer(status=500))  # without an answer it is watched rather than lost
+        await rounds(rig, 2)
+        assert sorted(watched(rig)) == [2, 3]
+        account.has(2, "SUCCESS", asked)
+        await rounds(rig)
+    assert inbox.titles() == ["SUCCESS: nl_2.parquet (job 2)"]
+
+
+async def test_list_that_contradicts_earlier_ones_leads_to_few_polls(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
+) -> None:
+    account, jobs = Account(gem), range(1, MOST_DOUBTS + 11)
+    for job_id in jobs:
+        account.has(job_id, "SUCCESS", clock.now() - timedelta(hours=2))
+    async with discovering(gem, inbox, tmp_path, clock) as rig:
+        await rounds(rig)
+        gem.lists = listing({**document, "status": "IN_PROGRESS"} for document in account.jobs.values())
+        await rounds(rig)
+        assert sum(map(gem.asked, jobs)) == MOST_DOUBTS
+        assert watched(rig) == {}
     assert inbox.messages == []
 
 

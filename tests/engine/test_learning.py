@@ -111,8 +111,9 @@ async def test_running_daemon_uses_what_the_command_learned(
         job = details(document(7, "IN_PROGRESS"))
         assert rig.experience.estimate(job, clock.now(), clock.now()) is None
         past = [replace(details(document(day, "SUCCESS")), requested_at=clock.now()) for day in range(1, 6)]
-        assert Learning(rig.engine).add(learned_runs(past)) == 5
-        assert Learning(rig.engine).add(learned_runs(past)) == 0
+        now = clock.now() + timedelta(days=1)
+        assert Learning(rig.engine).add(learned_runs(past, now)) == 5
+        assert Learning(rig.engine).add(learned_runs(past, now)) == 0
         clock.advance(LIST_EVERY)
         await rig.sweep()
         assert rig.experience.estimate(job, clock.now(), clock.now()) is not None
@@ -121,12 +122,18 @@ async def test_running_daemon_uses_what_the_command_learned(
 async def test_false_success_in_a_list_teaches_nothing(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
-    listed = [document(7, "SUCCESS"), document(8, "SUCCESS", statistics=None)]
+    begun = (clock.now() - timedelta(hours=2)).isoformat()  # it would take longer
+    listed = [
+        document(7, "SUCCESS"),
+        document(8, "SUCCESS", statistics=None),
+        document(9, "SUCCESS", result_filename=None),
+        document(10, "SUCCESS", requested_at=begun),
+    ]
     gem.lists = Answer(body=json.dumps({"jobs": listed}).encode())
     gem.answers(7, "IN_PROGRESS")
     async with running(settings_of(gem, inbox, tmp_path), clock, learns=True) as rig:
         await rig.sweep()
-        assert Learning(rig.engine).marker() == (1, 7)  # without statistics, nothing shows that job 8 has ended
+        assert Learning(rig.engine).marker() == (1, 7)  # nothing shows that the others have ended
         rig.watch(7)
         await rig.poll()
         assert Learning(rig.engine).marker() == (0, None)
@@ -147,4 +154,4 @@ async def test_watched_job_is_not_learned_twice(
 def test_runs_are_ordered_by_request(clock: FakeClock) -> None:
     jobs = [replace(details(document(n, "SUCCESS")), requested_at=clock.now() - timedelta(days=n)) for n in (1, 3, 2)]
     jobs += [replace(jobs[0], job_id=9, requested_at=None), replace(jobs[0], job_id=8, status="FAILED")]
-    assert [run.job_id for run in learned_runs(jobs)] == [3, 2, 1]
+    assert [run.job_id for run in learned_runs(jobs, clock.now())] == [3, 2, 1]

@@ -5,12 +5,11 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from gemwatch.core.events import Target
-from gemwatch.core.settings import Rule, Watch
+from gemwatch.core.settings import Place, Rule, Watch
 from support.clock import FakeClock
 from support.gem import Answer, ScriptedGem, document
 from support.inbox import Inbox
@@ -44,7 +43,7 @@ def listing(jobs: Iterable[Mapping[str, Any]]) -> Answer:
 
 @asynccontextmanager
 async def discovering(
-    gem: ScriptedGem, inbox: Inbox, folder: Path, clock: FakeClock, *rules: Rule
+    gem: ScriptedGem, inbox: Inbox, folder: Place, clock: FakeClock, *rules: Rule
 ) -> AsyncIterator[Rig]:
     settings = settings_for(gem, folder, [Target(name="team", url=inbox.target_url())], [])
     settings = replace(settings, discover=rules or (RULE,))

@@ -11,18 +11,20 @@ import structlog
 from gemwatch.core.clock import Clock
 from gemwatch.core.events import Event
 from gemwatch.core.health import ApiState, Login
-from gemwatch.core.job import JobDetails, Throttled
+from gemwatch.core.job import JobDetails, Seen, Throttled, is_end
 from gemwatch.core.kinds import ApiFacts, ConfigFacts
 from gemwatch.core.listing import Listing
 from gemwatch.core.lists.rules import first_match, types_of
 from gemwatch.core.settings import Rule
 from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.health_monitor import Change, HealthMonitor
+from gemwatch.engine.poll_once import PollOnce
 from gemwatch.engine.ports import Database, Discoveries
 from gemwatch.engine.reading import Reading, reason_of
 
 log = structlog.get_logger()
 
+MOST_DOUBTS = 20  # jobs to poll after a list that contradicts an earlier one
 ROUNDS = 3  # without a good list of a type, before discovery counts as failing
 _AT_ONCE = 1000  # jobs to match between two polls
 
@@ -50,9 +52,11 @@ class Discovery:
         health_monitor: HealthMonitor,
         take: Callable[[Change], None],
         on_due: Callable[[], None],
+        poll_once: PollOnce,
         notes: Mapping[str, Any],
     ) -> None:
         """`take` records events. `on_due` is called when watches were added."""
+        self._poll_once = poll_once
         self._active = active
         self._discoveries = discoveries
         self._database = database
@@ -63,6 +67,7 @@ class Discovery:
         self._next_at = 0.0
         self._rules: tuple[Rule, ...] = ()
         self._failing: dict[str, _Failing] = {}
+        self._good: set[str] = set()  # the types whose last list was complete
         self.succeed(notes)
 
     def succeed(self, notes: Mapping[str, Any]) -> None:
@@ -70,6 +75,11 @@ class Discovery:
         since = notes.get("discovery_failing_since")
         self._reported: datetime | None = datetime.fromisoformat(since) if since else None
         self._full: dict[str, list[str]] = notes.get("rules_full") or {}  # their keys, by job type
+
+    @property
+    def lists_known(self) -> bool:
+        """Whether all lists that the rules need have been read, and the last time completely."""
+        return self._good.issuperset(types_of(self._active.settings.discover))
 
     async def needs(self) -> Collection[str]:
         """The types whose lists the rules need now. An edit of the rules needs them at once."""
@@ -95,6 +105,7 @@ class Discovery:
                 await self._watch(listing)
                 if reading.incomplete is None:
                     self._failing.pop(listing.job_type, None)
+                    self._good.add(listing.job_type)
                 else:
                     self._fail(reading, reading.incomplete)
             case Throttled():
@@ -111,6 +122,9 @@ class Discovery:
                 await asyncio.sleep(0)
             if (rule := first_match(rules, job, now)) is not None:
                 found.append((rule, job))
+        if doubtful := await self._database(self._discoveries.doubtful, found):
+            past = {*doubtful[MOST_DOUBTS:]} | {one for one in doubtful[:MOST_DOUBTS] if not await self._may_run(one)}
+            found = [(rule, job) for rule, job in found if job.job_id not in past]
         every = self._active.settings.poll.every
         done = await self._database(self._discoveries.add, found, listing.jobs.keys(), every, now)
         for job_id, rule_key in done.added:
@@ -119,11 +133,19 @@ class Discovery:
             self._on_due()
         self._report_full(done.full, listing.job_type)
 
+    async def _may_run(self, job_id: int) -> bool:
+        """Whether the job itself shows that it runs. Without an answer it is watched rather than lost."""
+        seen = (await self._poll_once(job_id)).seen
+        ended = isinstance(seen, Seen) and is_end(seen.job.status)
+        log.warning("lists_contradict", job_id=job_id, ended=ended)
+        return not ended and not isinstance(seen, Throttled)  # then the next list asks again
+
     def _fail(self, reading: Reading, reason: str) -> None:
         failing = self._failing.setdefault(
             reading.job_type, _Failing(reason, reading.sent_at, self._clock.monotonic())
         )
         failing.reason = reason
+        self._good.discard(reading.job_type)
         failing.rounds += 1
         log.warning("discovery_failed", job_type=reading.job_type, reason=reason, rounds=failing.rounds)
 

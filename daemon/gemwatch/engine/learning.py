@@ -63,7 +63,9 @@ class Learner:
             return
         if isinstance(reading.seen, Listing):
             del self._left[reading.job_type]
-            runs = await self._database(self._learning.add, learned_runs(reading.seen.jobs.values()))
+            runs = await self._database(
+                self._learning.add, learned_runs(reading.seen.jobs.values(), self._clock.now())
+            )
             log.info("runs_learned", job_type=reading.job_type, runs=runs)
             await self._follow()
         else:

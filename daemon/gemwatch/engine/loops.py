@@ -17,6 +17,7 @@ from gemwatch.engine.learning import Learner
 from gemwatch.engine.lister import Lister
 from gemwatch.engine.maintenance import Maintenance
 from gemwatch.engine.membership import Membership, alone
+from gemwatch.engine.poll_once import PollOnce
 from gemwatch.engine.poller import Poller
 from gemwatch.engine.ports import (
     Database,
@@ -98,6 +99,13 @@ def build_loops(
         mark=mark,
         progress=lambda: progress("deliveries"),
     )
+    poll_once = PollOnce(
+        active=active,
+        clock=clock,
+        barred=lambda: health_monitor.locked_out,
+        doubted=lambda: health_monitor.doubts_rate,
+        asking=health_monitor.asking,
+    )
     poller = Poller(
         active=active,
         store=store,
@@ -109,6 +117,7 @@ def build_loops(
         on_recorded=dispatcher.wake_up.set,
         progress=progress,
         experience=experience,
+        poll_once=poll_once,
         roll=roll,
     )
 
@@ -143,9 +152,9 @@ def build_loops(
         health_monitor=health_monitor,
         take=poller.take,
         on_due=poller.wake_up.set,
+        poll_once=poll_once,
         notes=notes,
     )
-
     maintenance = Maintenance(
         active=active,
         store=store,
@@ -156,6 +165,7 @@ def build_loops(
         membership=membership,
         mark=mark,
         follow_runs=learner.follow_others,
+        lists_known=lambda: discovery.lists_known,
         on_jump=dispatcher.clock_jumped,
         on_recorded=dispatcher.wake_up.set,
     )

@@ -40,16 +40,19 @@ class Maintenance:
         membership: Membership,
         mark: Mark,
         follow_runs: Callable[[], Awaitable[None]],
+        lists_known: Callable[[], bool],
         on_jump: Callable[[timedelta], None] = lambda _: None,
         on_recorded: Callable[[], None] = lambda: None,
     ) -> None:
-        """`follow_runs` reads the runs that other replicas recorded.
+        """`follow_runs` reads the runs that other replicas recorded. `lists_known`: whether all lists that rules need
+        have been read, so that a job that is not in them is gone.
 
         `on_jump` is called with each jump of the wall clock.
 
         `on_recorded` is called after events were recorded.
         """
         self._follow_runs = follow_runs
+        self._lists_known = lists_known
         self._on_jump = on_jump
         self._on_recorded = on_recorded
         self._active = active
@@ -216,7 +219,7 @@ class Maintenance:
 
     async def _prune(self) -> None:
         before = self._clock.now() - self._active.settings.store.keep
-        deleted = await self._database(self._housekeeping.prune, before)
+        deleted = await self._database(self._housekeeping.prune, before, lists_known=self._lists_known())
         await self._database(self._housekeeping.prune_texts, self._clock.now())
         await self._database(self._housekeeping.checkpoint)
         log.info("retention_applied", jobs_deleted=deleted, older_than=before)

@@ -51,6 +51,7 @@ class Poller:
         on_recorded: Callable[[], None],
         progress: Callable[[str], None],
         experience: Experience,
+        poll_once: PollOnce,
         roll: Callable[[], float] = random.random,
     ) -> None:
         """`on_recorded` is called after a commit with new deliveries. `experience` grows with each run."""
@@ -65,13 +66,7 @@ class Poller:
         self._progress = progress
         self._experience = experience
         self._roll = roll
-        self._poll_once = PollOnce(
-            active=active,
-            clock=clock,
-            barred=lambda: health_monitor.locked_out,
-            doubted=lambda: health_monitor.doubts_rate,
-            asking=health_monitor.asking,
-        )
+        self._poll_once = poll_once
         self.wake_up = WakeUp()
         self._results = WakeUp()
         self._reports: list[Report] = []

@@ -101,10 +101,11 @@ class Housekeeping:
                 pulled += connection.execute(sa.update(table).where(free).values(due_at=now)).rowcount
         return pulled
 
-    def prune(self, before: datetime) -> int:
+    def prune(self, before: datetime, *, lists_known: bool = True) -> int:
         """Delete unwatched jobs that are finished or were never seen before then, with their history.
 
         Also deletes old events of the service itself. Pending deliveries stay. Returns the number of deleted jobs.
+        `lists_known`: the lists of jobs have been read since then. Otherwise no job counts as not listed any more.
         """
         pending = sa.select(events.c.job_id).join(deliveries).where(deliveries.c.due_at.is_not(None))
         old_jobs = sa.and_(
@@ -118,7 +119,8 @@ class Housekeeping:
         with self._leading.begin() as connection:
             deleted = connection.execute(sa.delete(watches).where(old_jobs)).rowcount
             connection.execute(sa.delete(events).where(old_events))
-            prune_found(connection, before)
+            if lists_known:
+                prune_found(connection, before)
             connection.execute(sa.delete(learned_runs).where(learned_runs.c.ended_at < before))
             connection.execute(sa.delete(groups).where(groups.c.name.not_in(members)))
         return deleted

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import typer
@@ -33,7 +34,7 @@ def learn(context: typer.Context, config: Config = None, *, as_json: Json = Fals
         raise typer.Exit(MISUSED)
     with learning_in(path) as learning:
         jobs, failures = asyncio.run(_listed(loaded.settings))
-        new = learning.add(learned_runs(jobs))
+        new = learning.add(learned_runs(jobs, datetime.now(UTC)))
     if as_json:
         print_json({"listed": len(jobs), "learned": new})
     else:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,6 +28,12 @@ _KNOWN = sa.select(watches.c.job_id, watches.c.watched, watches.c.rule).where(
 )
 _REMEMBERED = sa.select(discovered.c.job_id, discovered.c.excluded, discovered.c.listed_at).where(
     discovered.c.job_id.in_(_bind("ids", expanding=True))
+)
+_IS_PAST = sa.and_(discovered.c.rule.is_(None), sa.not_(discovered.c.excluded))
+_PAST = (
+    sa.select(discovered.c.job_id)
+    .outerjoin(watches, sa.and_(watches.c.job_id == discovered.c.job_id, watches.c.watched))
+    .where(discovered.c.job_id.in_(_bind("ids", expanding=True)), _IS_PAST, watches.c.job_id.is_(None))
 )
 _OPEN = (
     sa.select(watches.c.rule, sa.func.count().label("jobs"))
@@ -60,26 +67,26 @@ class Discoveries:
     ) -> Discovered:
         """Watch the jobs that rules matched in a list, each once. `listed`: all jobs in it.
 
-        Jobs in the configured watch list, excluded ones and those that a rule added before stay as they are.
+        Jobs in the configured watch list, excluded ones and those that a rule added before stay as they are. Past
+        jobs are remembered: see `doubtful`.
         """
         ids = [job.job_id for _, job in found]
         with self._engine.begin() as connection:
             applied = {row.key: row.applied_at for row in connection.execute(sa.select(rules))}
             known = {row.job_id: row for part in _sliced(ids) for row in connection.execute(_KNOWN, {"ids": part})}
             remembered = self._refresh(connection, {*ids}, listed, now)
-            room = _room(connection, {key_of(rule): rule for rule, _ in found})
-            new, again, notes, full = list[dict[str, Any]](), list[dict[str, Any]](), list[dict[str, Any]](), set()
+            past = _past(connection, found)
+            room = _Room.of(connection, {key_of(rule): rule for rule, _ in found})
+            new, again, notes = list[dict[str, Any]](), list[dict[str, Any]](), list[dict[str, Any]]()
             for rule, job in sorted(found, key=lambda one: (one[1].requested_at or now, one[1].job_id)):
                 key, row = key_of(rule), known.get(job.job_id)
-                if job.job_id in remembered or (row is not None and row.watched) or key not in applied:
+                if job.job_id in remembered - past or (row is not None and row.watched) or key not in applied:
                     continue
                 if fate(job, applied[key]) is Fate.PAST:
+                    notes.append(_note(job, None, now))
                     continue
-                if not is_end(job.status):
-                    if room[key] <= 0:
-                        full.add(key)
-                        continue
-                    room[key] -= 1
+                if not is_end(job.status) and not room.take(key):
+                    continue
                 values = {**configured(watch_of(rule, job), every), "rule": key}
                 if row is None:
                     new.append({"job_id": job.job_id, "watched": True, "due_at": now, **values})
@@ -91,10 +98,18 @@ class Discoveries:
                 forget_learned(connection, [values["job_id"] for values in new])
             if again:
                 connection.execute(CONFIGURE, again)
+            for part in _sliced(sorted(past & {note["job_id"] for note in notes})):
+                connection.execute(sa.delete(discovered).where(discovered.c.job_id.in_(part)))
             if notes:
                 connection.execute(sa.insert(discovered), notes)
             join_groups(connection, [values["group_name"] for values in (*new, *again)], now)
-        return Discovered(added=tuple((note["job_id"], note["rule"]) for note in notes), full=tuple(sorted(full)))
+        added = tuple((note["job_id"], note["rule"]) for note in notes if note["rule"] is not None)
+        return Discovered(added=added, full=tuple(sorted(room.full)))
+
+    def doubtful(self, found: Sequence[tuple[Rule, JobDetails]]) -> list[int]:
+        """The jobs that this list shows as unfinished although an earlier one showed them as past: one is wrong."""
+        with self._engine.begin() as connection:
+            return sorted(_past(connection, found))
 
     def end(self, in_force: Sequence[Rule], now: datetime) -> int:
         """Note that these rules are in force, and end the watches of rules whose jobs have ended and left the window,
@@ -141,19 +156,40 @@ class Discoveries:
         return {row.job_id for row in rows if row.job_id in found}
 
 
+def _past(connection: sa.Connection, found: Sequence[tuple[Rule, JobDetails]]) -> set[int]:
+    """Those of the jobs that are unfinished, not watched, and remembered as past."""
+    ids = [job.job_id for _, job in found if not is_end(job.status)]
+    return {one for part in _sliced(ids) for one in connection.execute(_PAST, {"ids": part}).scalars()}
+
+
 def _stays(row: Any, rule: Rule | None, now: datetime) -> bool:
     if rule is None:
         return False
     return in_window(rule, JobDetails(job_id=row.job_id, status=row.status, requested_at=row.requested_at), now)
 
 
-def _room(connection: sa.Connection, by_key: Mapping[str, Rule]) -> dict[str, int]:
-    """How many more unfinished jobs each rule may watch."""
-    used = {row.rule: row.jobs for row in connection.execute(_OPEN)}
-    return {key: rule.max - used.get(key, 0) for key, rule in by_key.items()}
+@dataclass(slots=True, kw_only=True)
+class _Room:
+    """How many more unfinished jobs each rule may watch, and the rules that could not watch all."""
+
+    left: dict[str, int]
+    full: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, connection: sa.Connection, by_key: Mapping[str, Rule]) -> "_Room":
+        used = {row.rule: row.jobs for row in connection.execute(_OPEN)}
+        return cls(left={key: rule.max - used.get(key, 0) for key, rule in by_key.items()})
+
+    def take(self, key: str) -> bool:
+        """Whether there is room for one more, which takes it."""
+        if self.left[key] <= 0:
+            self.full.add(key)
+            return False
+        self.left[key] -= 1
+        return True
 
 
-def _note(job: JobDetails, key: str, now: datetime) -> dict[str, Any]:
+def _note(job: JobDetails, key: str | None, now: datetime) -> dict[str, Any]:
     return {
         "job_id": job.job_id,
         "rule": key,

@@ -176,7 +176,11 @@ async def test_demo_list_needs_a_type_and_has_its_jobs(client: Client, gem: Gem)
     assert (await client.get("jobs")).status_code == 400
     roads = (await client.get("jobs", job_type="ROAD_MATCHING")).json()["jobs"]
     lanes = (await client.get("jobs", job_type="LANE_LEVEL_MATCHING")).json()["jobs"]
-    assert [job["job_id"] for job in roads] == [ROADS.job_id, ENDED.job_id]
+    assert [(job["job_id"], job["job_type"]) for job in roads] == [
+        (ROADS.job_id, "ROAD_MATCHING"),
+        (LANES.job_id, "LANE_LEVEL_MATCHING"),  # as in TomTom's own example
+        (ENDED.job_id, "ROAD_MATCHING"),
+    ]
     assert [job["job_id"] for job in lanes] == [LANES.job_id]
     assert lanes == [await client.job(LANES.job_id)]
     assert gem.answered == {200: 3, 400: 1}

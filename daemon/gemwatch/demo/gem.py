@@ -139,7 +139,9 @@ class Gem:
             return _error(HTTPStatus.BAD_REQUEST, "job_type is required")
         self._begun = self._begun or self._now()
         documents = (*self._past, *filter(None, map(self._document, self._lives.values())))
-        return JSONResponse({"jobs": [document for document in documents if document["job_type"] == job_type]})
+        # TomTom's own example of a list of ROAD_MATCHING jobs has a lane-level job too.
+        types = ("ROAD_MATCHING", "LANE_LEVEL_MATCHING") if job_type == "ROAD_MATCHING" else (job_type,)
+        return JSONResponse({"jobs": [document for document in documents if document["job_type"] in types]})
 
     def _document(self, life: Life) -> dict[str, Any] | None:
         now = self._now()

@@ -187,6 +187,12 @@ def test_missing_details_leave_other_facts_readable(details: JobDetails | None) 
     assert (shown.title, shown.match, shown.outcome) == ("Weekly", None, "Finished; the API gives no statistics")
 
 
+def test_page_shows_which_rule_added_a_job() -> None:
+    facts = {fact.label: fact.text for fact in page(job(rule='input "nl_*"')).facts}
+    assert facts["Watched by rule"] == 'input "nl_*"'
+    assert "Watched by rule" not in {fact.label for fact in page(job()).facts}
+
+
 def test_invisible_characters_do_not_reach_the_page() -> None:
     assert row(job(name="a\u202eb\u200b\nc"), NOW).title == "ab c"
     assert row(job(name="\u200b"), NOW).title == "Job 7"

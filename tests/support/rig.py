@@ -25,6 +25,7 @@ from gemwatch.adapters.store.watch_list import WatchList
 from gemwatch.app.configuration import Configuration
 from gemwatch.app.factory import ComponentFactory
 from gemwatch.app.metrics import Metrics
+from gemwatch.core.clock import SteadyClock
 from gemwatch.core.events import Target
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import (
@@ -44,7 +45,6 @@ from gemwatch.engine.membership import Membership
 from gemwatch.engine.pace import Pace
 from gemwatch.engine.ports import Mark
 from gemwatch.engine.reloader import Reloader
-from gemwatch.engine.steady_clock import SteadyClock
 from support.clock import FakeClock
 from support.engines import close_for_good
 from support.gem import KEY, TOKEN, ScriptedGem

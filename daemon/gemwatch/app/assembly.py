@@ -32,7 +32,7 @@ from gemwatch.app.progress import Progress
 from gemwatch.app.reporter import Reporter
 from gemwatch.app.system_clock import DatabaseClock, SystemClock
 from gemwatch.app.systemd import NotifySocket
-from gemwatch.core.clock import Clock
+from gemwatch.core.clock import Clock, SteadyClock
 from gemwatch.core.secrets import Secrets
 from gemwatch.core.settings import Postgresql, Settings, WebSettings
 from gemwatch.core.sharing.replicas import Refreshed
@@ -41,7 +41,6 @@ from gemwatch.engine.health_monitor import HealthMonitor
 from gemwatch.engine.loops import Loops, build_loops
 from gemwatch.engine.membership import Membership
 from gemwatch.engine.pace import SharedPace
-from gemwatch.engine.steady_clock import SteadyClock
 from gemwatch.web.http.access import Access
 from gemwatch.web.http.health import ProgramState
 from gemwatch.web.http.place import Mount

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+from gemwatch.core.clock import SteadyClock
 from gemwatch.core.estimates.estimate import Experience
 from gemwatch.core.settings import Loaded, Settings
 from gemwatch.engine.active_config import ActiveConfig
@@ -31,7 +32,6 @@ from gemwatch.engine.ports import (
     WatchList,
 )
 from gemwatch.engine.reloader import Reloader
-from gemwatch.engine.steady_clock import SteadyClock
 from gemwatch.engine.store_monitor import StoreMonitor
 from gemwatch.engine.sweep import Sweep
 

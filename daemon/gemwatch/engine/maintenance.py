@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 
+from gemwatch.core.clock import SteadyClock
 from gemwatch.core.events import Event
 from gemwatch.core.health import Login
 from gemwatch.core.kinds import ConfigFacts, LoginFacts
@@ -15,7 +16,6 @@ from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.event_log import log_events
 from gemwatch.engine.membership import Membership
 from gemwatch.engine.ports import Database, Housekeeping, Mark, Metrics, Store
-from gemwatch.engine.steady_clock import SteadyClock
 from gemwatch.engine.wake_up import WakeUp
 
 log = structlog.get_logger()

@@ -1,7 +1,7 @@
 """What past jobs in a list teach: their runs, for estimates, limits and comparisons."""
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from gemwatch.core.job import JobDetails, Status
 from gemwatch.core.runs import Run, finished

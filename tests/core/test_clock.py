@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from gemwatch.engine.steady_clock import SteadyClock
+from gemwatch.core.clock import SteadyClock
 from support.clock import START, FakeClock
 
 SECOND = timedelta(seconds=1)

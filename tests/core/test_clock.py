@@ -1,4 +1,4 @@
-"""The time that the engine uses follows a jump of the wall clock only when told to."""
+"""The time that the engine uses follows a jump of the wall clock on request."""
 
 from datetime import timedelta
 

@@ -36,7 +36,7 @@ async def test_clock_set_forward_hides_no_end_of_a_new_job(
     assert inbox.titles() == ["SUCCESS: nl_7.parquet (job 7)"]
 
 
-async def test_rule_added_before_a_jump_back_is_noticed_reports_no_past_job(
+async def test_rule_added_right_after_a_jump_back_reports_no_past_job(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, tmp_path: Path
 ) -> None:
     account = Account(gem)

@@ -1,4 +1,4 @@
-"""The interface of a clock, so that time is an argument; and one that follows jumps only when told to."""
+"""The interface of a clock, so that time is an argument; and one that follows jumps on request."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -18,10 +18,10 @@ class Clock(Protocol):
 
 
 class SteadyClock:
-    """Between a jump and `follow`, time goes on as if there had been none.
+    """Between a jump and `follow`, time continues as if there had been none.
 
     So nothing is decided or written with the new time while the stored times are still the old ones: no message
-    expires because the machine slept, and whoever moves the stored times need not guess which of them to move.
+    expires because the machine slept, and the code that moves the stored times need not guess which to move.
     """
 
     def __init__(self, clock: Clock) -> None:

@@ -56,7 +56,7 @@ def lists(engine: sa.Engine) -> Lists:
     return lists
 
 
-def test_remembered_and_excluded_jobs_stay_while_they_are_listed(lists: Lists) -> None:
+def test_found_and_excluded_jobs_stay_while_they_are_listed(lists: Lists) -> None:
     assert lists.take(NOW, {1: "IN_PROGRESS", 2: "IN_PROGRESS", 3: "SUCCESS"}) == [1, 2, 3]
     assert lists.take(NOW, {9: "SUCCESS"}, NOW - HOUR) == []  # it had ended before the rule was applied
     with lists.discoveries.excluding([2, 4], NOW):

@@ -56,7 +56,7 @@ class Housekeeping:
         """After a clock jump: move all due times, so that everything keeps its remaining waiting time.
 
         `now` is by the new clock, which other replicas and commands may have used already: what they wrote stays as
-        far as it can be told apart. After a jump back, due times are moved in any case: it only makes them earlier.
+        far as its times differ. After a jump back, due times are moved in any case: it only makes them earlier.
         """
         back = by < timedelta()
 

@@ -226,6 +226,15 @@ async def test_ten_thousand_jobs_are_searched_like_ten(place: Place) -> None:
     views.close()
 
 
+@pytest.mark.parametrize("text", ["\0", "job\0", "\0 1"])
+async def test_search_for_nul_finds_nothing(place: Place, text: str) -> None:
+    add(place, (watches, [{**seen(1, "SUCCESS"), "name": "job 1"}]))
+    views = Views(place, FakeClock())
+    assert ids(await views.jobs(search="job")) == [1]
+    assert ids(await views.jobs(search=text)) == []
+    views.close()
+
+
 @given(st.text(min_size=1, max_size=30).filter(lambda text: "\x00" not in text), st.sampled_from(sorted(JOB_ORDERS)))
 def test_search_finds_names_that_contain_the_text(
     tmp_path_factory: pytest.TempPathFactory, text: str, sort: str

@@ -36,6 +36,7 @@ def assemble(folder: Path) -> None:
         _write(folder / name, _linked(_indented(path.read_text()), path, names, folder))
     for page, text in reference.pages().items():
         _write(folder / "reference" / page, text)
+    shutil.copyfile(ROOT / "release/site.css", folder / "site.css")
 
 
 def _name(path: Path) -> Path:

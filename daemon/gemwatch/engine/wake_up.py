@@ -9,6 +9,12 @@ class WakeUp:
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
+        self._entered = False
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the loop waits and has not been woken up: it is not in the middle of a round."""
+        return self._entered and not self._event.is_set()
 
     def set(self) -> None:
         self._event.set()
@@ -18,7 +24,9 @@ class WakeUp:
 
         The limit uses the monotonic clock: the scheduler uses the wall clock and does nothing after that is set back.
         """
+        self._entered = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):
                 await self._event.wait()
+        self._entered = False
         self._event.clear()

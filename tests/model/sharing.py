@@ -7,11 +7,13 @@ from datetime import timedelta
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
 
+from gemwatch.adapters.store.database import open_to_write
+from gemwatch.adapters.store.discovery.found import Discoveries
 from gemwatch.core.settings import Loaded, Place, Settings
 from gemwatch.core.sharing.replicas import DEAD_AFTER, REFRESH_EVERY
 from model.discovering import Discovering
 from support.postgresql import new_database
-from support.simulated import Life, virtual_time
+from support.simulated import Life, keep_time, virtual_time
 from support.world import World
 
 TAKEN_OVER = (DEAD_AFTER + timedelta(seconds=3 * REFRESH_EVERY)).total_seconds()
@@ -22,6 +24,9 @@ class Pair:
 
     def __init__(self, world: World, settings: Settings) -> None:
         self._world = world
+        self._of_commands = open_to_write(settings.store.place)
+        keep_time(self._of_commands, world.clock)
+        self.discoveries = Discoveries(self._of_commands)
         self.lives = [Life(world, settings, shared=True) for _ in range(2)]
         self._take_names()
 
@@ -40,10 +45,12 @@ class Pair:
 
     async def stop(self) -> None:
         await asyncio.gather(*(one.stop() for one in self.lives))
+        self._of_commands.dispose()
 
     async def die(self) -> None:
         for one in self.lives:
             await one.die()
+        self._of_commands.dispose()
 
     async def replace(self, number: int, settings: Settings, *, killed: bool) -> None:
         """One of them ends, and another one starts."""
@@ -57,7 +64,7 @@ class Pair:
     def _take_names(self) -> None:
         """The store through the eyes of the first."""
         first = self.lives[0]
-        self.engine, self.records, self.discoveries = first.engine, first.records, first.discoveries
+        self.engine, self.records = first.engine, first.records
 
 
 class Sharing(Discovering):
@@ -66,6 +73,12 @@ class Sharing(Discovering):
     @rule(number=st.integers(0, 1), killed=st.booleans())
     def one_is_restarted(self, number: int, *, killed: bool) -> None:
         self._do(self.life.replace(number, self._settings(), killed=killed))
+
+    @rule(seconds=st.sampled_from([2, 30]))
+    def the_store_is_locked_for_a_while(self, seconds: float) -> None:
+        """Nobody leads right after a long lock."""
+        super().the_store_is_locked_for_a_while(seconds)
+        self._do(self.life.go_on(TAKEN_OVER))
 
     def the_clock_jumps(self) -> None:  # type: ignore[override]
         """No rule here: the replicas follow the database's time."""

@@ -11,7 +11,7 @@ import typer
 
 from gemwatch.cli import completion
 from gemwatch.cli.common import MISUSED, Config, config_path, fail, job_id, open_store
-from gemwatch.cli.discovery.rules import has_store, keeping_away, let_back, ruled, rules_in
+from gemwatch.cli.discovery.rules import has_store, keeping_away, let_back, let_back_to_later_rules, ruled, rules_in
 from gemwatch.cli.output.streams import complain
 from gemwatch.core.settings import Watch
 
@@ -80,7 +80,9 @@ def watch(
     if new:
         typer.echo("A running daemon applies the change within 5 s.")
         _hint_at_leader(path)
-    if has_store(path):  # also without rules: one that is added later finds these jobs
+    if not rules_in(path):
+        let_back_to_later_rules(path, ids)
+    elif has_store(path):
         let_back(path, ids)
 
 

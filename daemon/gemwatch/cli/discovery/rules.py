@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -111,6 +111,26 @@ def let_back(path: Path, job_ids: Sequence[int]) -> None:
     """Let rules find these jobs again."""
     with _discoveries(path) as discoveries:
         discoveries.readmit(job_ids)
+
+
+def let_back_to_later_rules(path: Path, job_ids: Sequence[int]) -> None:
+    """While there are no rules: for those that are added later. It is not worth an error, nor creating a store."""
+    import sqlalchemy as sa
+
+    from gemwatch.adapters.config.file import load_sections
+    from gemwatch.adapters.store.database import open_to_write
+    from gemwatch.adapters.store.discovery.found import Discoveries
+    from gemwatch.adapters.store.files import StoreError, exists
+
+    settings = load_sections(path, os.environ, ("store.url",)).settings
+    if settings is None or (isinstance(settings.store.place, Path) and not exists(settings.store.place)):
+        return
+    with suppress(StoreError, sa.exc.DatabaseError):
+        engine = open_to_write(settings.store.place, checkpoints=False)
+        try:
+            Discoveries(engine).readmit(job_ids)
+        finally:
+            engine.dispose()
 
 
 @contextmanager

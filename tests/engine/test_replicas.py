@@ -129,7 +129,7 @@ async def test_new_leader_continues_what_was_reported(pair: tuple[Rig, Rig], gem
     with leader.health_monitor.asking():
         await after(700, leader, follower)
         await until(lambda: len(recorded(leader, EventKind.API)) == 1, "the leader's report")
-    follower.health_monitor.succeed(leader.housekeeping.notes())
+    follower.health_monitor.succeed(leader.housekeeping.notes(), alone=False)
     assert follower.health_monitor.health.api is ApiState.DOWN
 
 
@@ -176,6 +176,46 @@ async def test_end_of_a_refused_replica_is_reported(pair: tuple[Rig, Rig], gem: 
     refused, ended = recorded(leader, EventKind.LOGIN)
     assert (bool(refused["over"]), ended["over"], ended["ended"]) == (False, True, True)
     assert ended["replica"] == refused["replica"] == os.uname().nodename
+
+
+@pytest.mark.parametrize("restored", ["before the start", "after it"])
+async def test_refusal_of_killed_replicas_ends_once(
+    gem: ScriptedGem, inbox: Inbox, clock: FakeClock, restored: str
+) -> None:
+    long_ago = clock.now() - timedelta(days=3650)
+    for job_id in JOBS:
+        gem.answers(job_id, "IN_PROGRESS")
+    with new_database() as place:
+        team = Target(name="team", url=inbox.target_url("team"), on=frozenset(EventKind))
+        settings = settings_for(gem, place, [team], list(JOBS))
+        gem.accepted_tokens = set()
+        async with running(settings, clock, shared=True) as one, running(settings, clock, shared=True) as another:
+            killed = [one.membership.id, another.membership.id]
+            for rig in (one, another):
+                await after(72, rig)
+                await rig.poll(after=FOR_ANY_AFTER)
+            assert reported(one) == ["began"] * 2
+            with one.engine.begin() as connection:  # while their rows are not old yet
+                connection.execute(sa.update(leases).values(expires_at=long_ago))
+        async with running(settings, clock, shared=True) as leader, running(settings, clock, shared=True) as follower:
+            for accepted in [{TOKEN}] if restored == "before the start" else [set[str](), {TOKEN}]:
+                gem.accepted_tokens = accepted
+                for rig in (leader, follower):
+                    await after(600, rig)
+                    await rig.poll(after=FOR_ANY_AFTER)
+                    assert rig.health_monitor.locked_out is not bool(accepted)
+            with leader.engine.begin() as connection:
+                connection.execute(sa.update(replicas).where(replicas.c.id.in_(killed)).values(seen_at=long_ago))
+            await after(1, follower, leader)
+            for _ in range(2):
+                await leader.maintenance.round()
+            assert reported(leader) == ["began"] * 2 + ["over"] * 2
+
+
+def reported(rig: Rig) -> list[str]:
+    """What the messages about the login say."""
+    happened = recorded(rig, EventKind.LOGIN)
+    return ["ended" if facts.get("ended") else "over" if facts["over"] else "began" for facts in happened]
 
 
 async def test_replica_knows_the_runs_of_others(pair: tuple[Rig, Rig]) -> None:

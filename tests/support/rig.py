@@ -110,7 +110,8 @@ class Rig:
         )
         if not learns:
             self.housekeeping.note({"learned": True})
-        self.health_monitor = HealthMonitor(active=self.active, clock=self.steady, notes=self.housekeeping.notes())
+        notes = {} if shared else self.housekeeping.notes()
+        self.health_monitor = HealthMonitor(active=self.active, clock=self.steady, notes=notes)
         self.membership = Membership(
             member=member,
             database=self.database,

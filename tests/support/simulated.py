@@ -116,7 +116,7 @@ class Life:
             pace=Pace(clock, at_once=settings.api.max_in_flight, rate=settings.api.max_rate),
         )
         notes = housekeeping.notes()
-        self.health_monitor = HealthMonitor(active=active, clock=clock, notes=notes)
+        self.health_monitor = HealthMonitor(active=active, clock=clock, notes={} if shared else notes)
         api.locked_out = lambda: self.health_monitor.locked_out
         self.membership = Membership(
             member=self._member,

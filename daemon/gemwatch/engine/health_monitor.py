@@ -100,16 +100,17 @@ class HealthMonitor:
     def _end(self) -> None:
         self._under_way -= 1
 
-    def succeed(self, notes: Mapping[str, Any]) -> Change:
-        """This replica leads from now on: continue with what the previous leader reported. A login that is refused
-        here stays so."""
+    def succeed(self, notes: Mapping[str, Any], *, alone: bool) -> Change:
+        """This replica leads from now on: continue with what the previous leader reported, about the login only if
+        there can be no others: each replica has its own."""
         theirs, self._paused_until = _from_notes(notes), _time(notes, PAUSED_UNTIL)
         self.refused_jobs.since = self.refused_jobs.since or _time(notes, "many_refused_since")
-        own = self.health if self.locked_out else theirs
+        own = theirs if alone and not self.locked_out else self.health
         self.health = replace(
             self.health, api=theirs.api, api_since=theirs.api_since, login=own.login, login_since=own.login_since
         )
-        return Change(notes=_to_notes(self.health) if own is not theirs else {})
+        known = own is not theirs and own.login is not Login.UNKNOWN
+        return Change(notes=_to_notes(self.health) if known else {})
 
     def resume(self, notes: Mapping[str, Any]) -> None:
         """Continue a pause that the API asked the previous process for. Time without an answer counts from now on."""

@@ -171,7 +171,7 @@ def build_loops(
     )
 
     def continue_with(notes: Mapping[str, Any]) -> None:
-        poller.take(health_monitor.succeed(notes))
+        poller.take(health_monitor.succeed(notes, alone=membership.id is None))
         discovery.succeed(notes)
         maintenance.succeed(notes)
 

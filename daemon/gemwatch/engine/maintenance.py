@@ -10,7 +10,7 @@ import structlog
 from gemwatch.core.clock import SteadyClock
 from gemwatch.core.events import Event
 from gemwatch.core.health import Login
-from gemwatch.core.kinds import ConfigFacts, LoginFacts
+from gemwatch.core.kinds import ConfigFacts
 from gemwatch.core.login import LoginError
 from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.event_log import log_events
@@ -169,7 +169,7 @@ class Maintenance:
         """This replica leads from now on: continue with what was reported before."""
         self._differ_reported = bool(notes.get("watch_lists_differ"))
         self._differ_since: float | None = None
-        self._refused: dict[str, str] = notes.get("refused_replicas") or {}
+        self._seen = set[tuple[str, Login]]()
 
     async def _compare_lists(self) -> None:
         """Report once that watch lists of replicas differ for longer than an edit takes to reach all of them."""
@@ -189,19 +189,14 @@ class Maintenance:
         self._on_recorded()
 
     async def _report_ended(self) -> None:
-        """Report followers that ended while their login was refused: nobody else says that this failure is over."""
-        others = [one for one in self._membership.replicas if one.id != self._membership.id]
-        refused = {one.id: one.host for one in others if one.login is Login.REFUSED}
-        if refused == self._refused:
+        """Report replicas that are gone and whose login was refused: nobody else says that this failure is over."""
+        seen = {(one.id, one.login) for one in self._membership.replicas}
+        if seen == self._seen:
             return
-        lives = {one.id for one in self._membership.replicas}
-        now, hosts = self._clock.now(), [host for one, host in self._refused.items() if one not in lives]
-        happened = [Event(at=now, facts=LoginFacts(over=True, replica=host, ended=True)) for host in hosts]
-        notes = {"refused_replicas": refused}
-        recorded = await self._database(self._store.record, [], happened, notes, as_leader=True)
-        self._refused = refused
-        log_events(recorded.events, self._metrics)
-        if happened:
+        recorded = await self._database(self._store.end_refused_logins, self._clock.now())
+        self._seen = seen
+        log_events(recorded, self._metrics)
+        if recorded:
             self._on_recorded()
 
     async def _expire(self) -> None:

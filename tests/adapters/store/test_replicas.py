@@ -377,7 +377,7 @@ def test_audience_is_the_one_of_the_leader(first: Daemon, second: Daemon) -> Non
     (recorded,) = second.store.record([], [event_of(EventKind.LOGIN, at=NOW)]).events
     assert recorded.targets == ("team",)
     first.store.address([Target(name="other", url="json://127.0.0.1", on=frozenset(EventKind))], {}, only_add=True)
-    (recorded,) = second.store.record([], [event_of(EventKind.LOGIN, at=NOW)]).events
+    (recorded,) = second.store.record([], [event_of(EventKind.API, at=NOW)]).events
     assert recorded.targets == ("team", "other")
     with second.engine.begin() as connection:
         assert "127.0.0.1" not in str(connection.execute(sa.select(service.c.value)).scalars().all())

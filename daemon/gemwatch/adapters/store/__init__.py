@@ -2,7 +2,7 @@
 
 Called by `engine` through its ports, and by `app`, `web` and `cli` for reading. These modules write the tables:
 
-    watches       watch_list, discovery/found, recording (state and schedule), listings (schedule), runs (marks)
+    watches       watch_list, discovery/found, recording, claims (state, schedule), listings (schedule), runs (marks)
     details       details, called by recording after a changed answer
     transitions   recording
     runs          runs, called by recording after an end
@@ -11,7 +11,7 @@ Called by `engine` through its ports, and by `app`, `web` and `cli` for reading.
     rules         discovery/rules, called by watch_list
     discovered    discovery/found
     groups        groups, called by recording, outbox, watch_list and discovery/found
-    service       recording (notes), schema (the oldest version that can use the store)
+    service       recording (notes), databases/refused_logins, schema (the oldest version that can use the store)
     leases        databases/leases
     replicas      databases/replicas
     all           housekeeping: deletes old rows, and moves the schedule after a clock jump

@@ -4,6 +4,7 @@ A claim has a time and a replica. What is recorded without the same claim in the
 deliveries.
 """
 
+import json
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gemwatch.adapters.store.tables import deliveries, replicas, watches
+from gemwatch.adapters.store import dialects
+from gemwatch.adapters.store.tables import deliveries, microseconds, replicas, watches
 from gemwatch.core.gate import Gate
 from gemwatch.core.limits import Limits
 from gemwatch.core.polls.tracked import Memory, Tracked
@@ -24,7 +26,7 @@ from gemwatch.core.work import Report, WatchClaim
 NOT_ON_DISK = 10.0  # seconds: PostgreSQL writes a relaxed commit within three times its wal_writer_delay of 0.2 s
 
 MEMORY = tuple(field.name for field in fields(Memory))
-_bind = sa.bindparam
+_bind, _INT = sa.bindparam, sa.BigInteger()
 _PARTS = 1 << 16
 # 40503 is 2^16 divided by the golden ratio: ids that follow each other, in steps of any size, get different places.
 _SCATTERED = watches.c.job_id % _PARTS * 40503 % _PARTS
@@ -56,6 +58,16 @@ _MY_FIRST = (
     sa.select(watches.c.due_at).where(watches.c.due_at.is_not(None), _IS_MINE).order_by(watches.c.due_at).limit(1)
 )
 _FIRSTS = sa.select(_FIRST.scalar_subquery(), _MY_FIRST.scalar_subquery())
+_POLLS = dialects.rows("polls", job_id=_INT, claim=_INT, polled_at=_INT, seen_at=_INT, due_at=_INT)
+_REPORT_QUIET = (
+    sa.update(watches)
+    .where(
+        watches.c.job_id == _POLLS.c.job_id,
+        sa.type_coerce(watches.c.claim, _INT) == _POLLS.c.claim,
+        watches.c.claimed_by == _bind("me"),
+    )
+    .values(polled_at=_POLLS.c.polled_at, seen_at=_POLLS.c.seen_at, due_at=_POLLS.c.due_at, claim=None)
+)
 _CLAIMS = sa.select(watches.c.job_id, watches.c.claim).where(
     watches.c.job_id.in_(_bind("ids", expanding=True)), watches.c.claimed_by == _bind("me")
 )
@@ -116,6 +128,18 @@ def standing(connection: sa.Connection, me: str, reports: Sequence[Report]) -> l
             del claims[report.verdict.job_id]
             valid.append(report)
     return valid
+
+
+def report_quiet(connection: sa.Connection, me: str, reports: Sequence[Report]) -> None:
+    """Record polls that found nothing new; ignores those without a valid claim."""
+    polls = json.dumps([_quiet_row(report) for report in reports])
+    connection.execute(_REPORT_QUIET, {"polls": polls, "me": me})
+
+
+def _quiet_row(report: Report) -> list[int | None]:
+    verdict = report.verdict
+    times = (report.claim, report.at, verdict.memory.seen_at, verdict.due_at)
+    return [verdict.job_id, *(None if time is None else microseconds(time) for time in times)]
 
 
 def release(connection: sa.Connection, holders: Collection[str]) -> None:

@@ -1,6 +1,5 @@
 """The two frequent operations: claim and report due watches, claim and settle due deliveries."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,14 +8,23 @@ import sqlalchemy as sa
 
 from gemwatch.adapters.store import dialects, outbox, rerouting
 from gemwatch.adapters.store.audience import Audience, read_audience, write_audience
-from gemwatch.adapters.store.claims import MEMORY, Tickets, call_witness, claim_watches, next_due, standing
+from gemwatch.adapters.store.claims import (
+    MEMORY,
+    Tickets,
+    call_witness,
+    claim_watches,
+    next_due,
+    report_quiet,
+    standing,
+)
 from gemwatch.adapters.store.database import leading, reading, relaxed
+from gemwatch.adapters.store.databases import refused_logins
 from gemwatch.adapters.store.databases.replicas import ReplicaRow
 from gemwatch.adapters.store.details import replace_details
 from gemwatch.adapters.store.groups import changing, close_groups
 from gemwatch.adapters.store.notes import write_notes
 from gemwatch.adapters.store.runs import add_news
-from gemwatch.adapters.store.tables import microseconds, transitions, watches
+from gemwatch.adapters.store.tables import transitions, watches
 from gemwatch.core.events import Event, Target
 from gemwatch.core.lists.groups import GroupTerms
 from gemwatch.core.runs import Run
@@ -25,7 +33,7 @@ from gemwatch.core.sharing.watch_lists import merged
 from gemwatch.core.target_health import Aftermath, TargetHealth
 from gemwatch.core.work import Bundle, Recorded, RecordedEvent, Report, Settled, WatchClaim
 
-_bind, _INT = sa.bindparam, sa.BigInteger()
+_bind = sa.bindparam
 
 _REPORT = (
     sa.update(watches)
@@ -43,16 +51,6 @@ _REPORT = (
             "claim": None,
         }
     )
-)
-_POLLS = dialects.rows("polls", job_id=_INT, claim=_INT, polled_at=_INT, seen_at=_INT, due_at=_INT)
-_REPORT_QUIET = (
-    sa.update(watches)
-    .where(
-        watches.c.job_id == _POLLS.c.job_id,
-        sa.type_coerce(watches.c.claim, _INT) == _POLLS.c.claim,
-        watches.c.claimed_by == _bind("me"),
-    )
-    .values(polled_at=_POLLS.c.polled_at, seen_at=_POLLS.c.seen_at, due_at=_POLLS.c.due_at, claim=None)
 )
 
 
@@ -126,8 +124,8 @@ class Store:
         """Record polls with their transitions, events and deliveries, and changes of the service itself.
 
         Ignores a report without a valid claim (the job was unwatched in the meantime). The current watch list and
-        targets determine the job's name and which targets receive an event. `as_leader`: raise NotLeaderError, and
-        record nothing, if another replica leads.
+        targets determine the job's name and which targets receive an event. A replica's refused login is recorded
+        once, and so is its end. `as_leader`: raise NotLeaderError, and record nothing, if another replica leads.
         """
         quiet = [report for report in reports if report.quiet]
         more = [report for report in reports if _says_more(report)]
@@ -138,11 +136,13 @@ class Store:
             dialects.lock(connection, watches.c.job_id, [report.verdict.job_id for report in reports])
             stand = self._unanswered.standing(connection, happened) if happened else []
             again = [one.event for one in stand]
-            events = [*stand, *self._add(connection, [event for event in happened if event not in again])]
+            fresh = [event for event in happened if event not in again]
+            if self._member is not None and fresh:
+                fresh = refused_logins.to_report(connection, self._me, fresh)
+            events = [*stand, *self._add(connection, fresh)]
             write_notes(connection, notes or {})
             if quiet:
-                polls = json.dumps([_quiet_row(report) for report in quiet])
-                connection.execute(_REPORT_QUIET, {"polls": polls, "me": self._me})
+                report_quiet(connection, self._me, quiet)
             if plain:
                 connection.execute(_REPORT, [self._row(report) for report in plain])
             valid = standing(connection, self._me, more) if more else []
@@ -151,6 +151,11 @@ class Store:
             self._tickets.recorded(report.claim for report in reports)
         self._unanswered.answered()
         return Recorded(reports=tuple(filter(_is_news, valid)), events=(*events, *of_jobs), runs=tuple(runs))
+
+    def end_refused_logins(self, now: datetime) -> list[RecordedEvent]:
+        """Report refused logins that are over because their replicas are gone."""
+        with leading(self._engine).begin() as connection:
+            return self._add(connection, list(refused_logins.ended(connection, now)))
 
     def close_groups(self, now: datetime) -> list[RecordedEvent]:
         """Close and report the groups that are done."""
@@ -275,12 +280,6 @@ def _is_news(report: Report) -> bool:
 def _says_more(report: Report) -> bool:
     """Whether there is more to record than the job's memory and the times of the poll."""
     return report.fingerprint is not None or _is_news(report)
-
-
-def _quiet_row(report: Report) -> list[int | None]:
-    verdict = report.verdict
-    times = (report.claim, report.at, verdict.memory.seen_at, verdict.due_at)
-    return [verdict.job_id, *(None if time is None else microseconds(time) for time in times)]
 
 
 def _transition(report: Report) -> dict[str, Any] | None:

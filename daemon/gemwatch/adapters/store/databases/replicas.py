@@ -123,6 +123,11 @@ class ReplicaRow:
             release(connection, dead)
 
 
+def all_replicas(connection: sa.Connection) -> Sequence[Replica]:
+    """Those of PostgreSQL, also dead ones that nobody has noticed yet."""
+    return [_replica(row) for row in connection.execute(_ALL)]
+
+
 def live_replicas(connection: sa.Connection) -> Sequence[Replica]:
     """The daemons that refreshed their rows within 30 s, the oldest first; none on SQLite."""
     if connection.dialect.name != "postgresql":

@@ -12,6 +12,7 @@ from support.daemon import Daemon, Installation
 from support.disk import fill, held, immutable, mounted
 from support.gem import Answer, ScriptedGem, document
 from support.inbox import Inbox
+from support.tools import needs
 from support.waiting import wait_until
 
 
@@ -87,6 +88,7 @@ def test_full_disk_stops_nothing_for_good(
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
+@needs("e2fsprogs")
 def test_read_only_store_pauses_everything_until_writable(
     installation: Installation, gem: ScriptedGem, inbox: Inbox
 ) -> None:

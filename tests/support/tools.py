@@ -9,6 +9,7 @@ import pytest
 
 PROGRAMS = {  # by the name of Debian's package, any one of them
     "chromium": ("chromium", "chromium-browser", "google-chrome"),
+    "e2fsprogs": ("chattr",),
     "faketime": ("faketime",),
     "libatomic1": ("libatomic.so.1",),  # of Playwright's driver
     "mandoc": ("mandoc",),

@@ -27,10 +27,11 @@ from support.rig import Rig, running, settings_for
 async def marked(
     gem: ScriptedGem, inbox: Inbox, clock: FakeClock, folder: Path, mark: Mark | None = None
 ) -> AsyncIterator[Rig]:
-    """With marks, as if each write were a minute old."""
-    changes = Changes(folder / "gemwatch.db", lambda: time.time() + 60)
+    """On SQLite, with marks, as if each write were a minute old."""
+    file = folder / "gemwatch.db"
+    changes = Changes(file, lambda: time.time() + 60)
     target = Target(name="team", url=inbox.target_url("team"))
-    async with running(settings_for(gem, folder, [target]), clock, mark=mark or changes.mark) as rig:
+    async with running(settings_for(gem, file, [target]), clock, mark=mark or changes.mark) as rig:
         yield rig
 
 

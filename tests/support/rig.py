@@ -1,6 +1,10 @@
 """The real engine on a real store, API and inbox, with a clock that the test moves."""
 
 import asyncio
+import atexit
+import contextlib
+import functools
+import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -33,6 +37,7 @@ from gemwatch.core.settings import (
     Loaded,
     Place,
     PollSettings,
+    Postgresql,
     Settings,
     StoreSettings,
     TokenSource,
@@ -49,6 +54,7 @@ from support.clock import FakeClock
 from support.engines import close_for_good
 from support.gem import KEY, TOKEN, ScriptedGem
 from support.json_records import JsonRecords
+from support.postgresql import new_database
 from support.waiting import until
 
 EVERY = timedelta(minutes=1)
@@ -70,11 +76,24 @@ def settings_for(
             timeout=timedelta(seconds=5),
             max_rate=0,
         ),
-        store=StoreSettings(place=store / "gemwatch.db" if isinstance(store, Path) and store.is_dir() else store),
+        store=StoreSettings(place=_place_in(store) if isinstance(store, Path) and store.is_dir() else store),
         poll=PollSettings(every=EVERY),
         targets=tuple(targets),
         watches=tuple(Watch(job_id=one) if isinstance(one, int) else one for one in watches),
     )
+
+
+def _place_in(folder: Path) -> Place:
+    """A file, or with GEMWATCH_TEST_STORE=postgresql a database that belongs to this folder."""
+    return folder / "gemwatch.db" if os.environ.get("GEMWATCH_TEST_STORE") != "postgresql" else _database_of(folder)
+
+
+@functools.cache
+def _database_of(_: Path) -> Postgresql:
+    stack = contextlib.ExitStack()
+    database = stack.enter_context(new_database())
+    atexit.register(stack.close)  # before the server's own, which was registered earlier
+    return database
 
 
 class Rig:

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -21,6 +21,8 @@ from gemwatch.web.http.server import bind
 
 log = structlog.get_logger()
 
+T = TypeVar("T")
+
 POLLS_GET, SENDS_GET, ALL_GET = 4.0, 6.0, 7.0  # seconds at a stop, so that everything is over within 10
 
 
@@ -30,14 +32,18 @@ async def run(configuration: Configuration, settings: Settings, secrets: Secrets
     Raises WebError if the server cannot listen, and an ExceptionGroup when a loop dies: then the program ends with
     an error and its supervisor starts it again.
     """
+    stopping = asyncio.Event()
+    _stop_on_signals(stopping)  # before a thread starts: an exception in the middle of that would leave it behind
     async with AsyncExitStack() as stack:
         stack.callback(configuration.close)
         socket = bind(settings.web.host, settings.web.port) if settings.web.host else None
         if socket is not None:
             stack.callback(socket.close)
-        program = await build(stack, configuration, settings, secrets, lock=lock, listening=socket)
-        stopping = asyncio.Event()
-        _on_signals(stopping, program.loops.reloader.force)
+        building = build(stack, configuration, settings, secrets, lock=lock, listening=socket)
+        if (built := await _unless_stopped(building, stopping)) is None:
+            return
+        program = built.result()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, program.loops.reloader.force)
         scheduler = wake_schedule(_wake_ups(program))
         stack.callback(scheduler.shutdown, wait=False)
         gc.collect()
@@ -82,17 +88,18 @@ def _then(program: Program) -> dict[str, Coroutine[Any, Any, None]]:
     }
 
 
-async def _unless_stopped(work: Coroutine[Any, Any, None], stopping: asyncio.Event) -> bool:
-    """Run this to its end unless the program is stopped first (a failing store may delay it); whether it ended."""
+async def _unless_stopped(work: Coroutine[Any, Any, T], stopping: asyncio.Event) -> asyncio.Task[T] | None:
+    """Run this to its end, or until the program is stopped (a failing store may delay it): then None."""
     task, stop = asyncio.create_task(work), asyncio.create_task(stopping.wait())
     await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
     done = task.done()
     for one in (task, stop):
-        if not one.done():
-            one.cancel()
-    if done:
-        await task
-    return done
+        one.cancel()
+    await asyncio.wait({task, stop})
+    if not done:
+        return None
+    await task
+    return task
 
 
 def _wake_ups(program: Program) -> dict[str, tuple[float, Callable[[], None]]]:
@@ -110,7 +117,7 @@ def _wake_ups(program: Program) -> dict[str, tuple[float, Callable[[], None]]]:
     return {"loops": (1, wake_all), "tokens": (10, loops.maintenance.token_wake_up.set)}
 
 
-def _on_signals(stopping: asyncio.Event, reload: Callable[[], None]) -> None:
+def _stop_on_signals(stopping: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
 
     def stop(name: str) -> None:
@@ -121,7 +128,6 @@ def _on_signals(stopping: asyncio.Event, reload: Callable[[], None]) -> None:
 
     for one in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(one, stop, one.name)
-    loop.add_signal_handler(signal.SIGHUP, reload)
 
 
 async def _stop(program: Program) -> None:

@@ -17,6 +17,7 @@ from gemwatch.adapters.http.heartbeat import call
 from gemwatch.adapters.login.credentials import Credentials
 from gemwatch.adapters.notify.targets import Targets
 from gemwatch.adapters.store.database import DatabaseThread, open_to_write
+from gemwatch.adapters.store.databases.rate_hold import RateHold
 from gemwatch.adapters.store.databases.replicas import ReplicaRow
 from gemwatch.adapters.store.discovery.found import Discoveries
 from gemwatch.adapters.store.discovery.learning import Learning
@@ -45,8 +46,7 @@ from gemwatch.core.settings import (
 )
 from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.health_monitor import HealthMonitor
-from gemwatch.engine.loops import Loops, build_loops
-from gemwatch.engine.membership import Membership
+from gemwatch.engine.loops import Loops, build_loops, build_membership
 from gemwatch.engine.pace import Pace
 from gemwatch.engine.ports import Mark
 from gemwatch.engine.reloader import Reloader
@@ -131,12 +131,13 @@ class Rig:
             self.housekeeping.note({"learned": True})
         notes = {} if shared else self.housekeeping.notes()
         self.health_monitor = HealthMonitor(active=self.active, clock=self.steady, notes=notes)
-        self.membership = Membership(
+        self.membership = build_membership(
+            active=self.active,
+            health_monitor=self.health_monitor,
             member=member,
+            holds=None if member is None else RateHold(self.engine, member.id),
             database=self.database,
-            clock=clock,
-            login=lambda: self.health_monitor.health.login,
-            targets=lambda: self.active.targets.names,
+            clock=self.steady,
         )
         self.experience, self._roll = load_experience(self.engine), roll
         loops = self.loops()

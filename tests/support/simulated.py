@@ -37,9 +37,8 @@ from gemwatch.core.settings import (
 )
 from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.health_monitor import HealthMonitor
-from gemwatch.engine.loops import build_loops
-from gemwatch.engine.membership import Membership
-from gemwatch.engine.pace import Pace, SharedPace
+from gemwatch.engine.loops import build_loops, build_membership
+from gemwatch.engine.pace import Pace
 from support.engines import close_for_good
 from support.json_records import JsonRecords
 from support.virtual import VirtualClock
@@ -118,22 +117,14 @@ class Life:
         notes = housekeeping.notes()
         self.health_monitor = HealthMonitor(active=active, clock=clock, notes={} if shared else notes)
         api.locked_out = lambda: self.health_monitor.locked_out
-        self.membership = Membership(
+        self.membership = build_membership(
+            active=active,
+            health_monitor=self.health_monitor,
             member=self._member,
+            holds=None if self._member is None else RateHold(self.engine, self._member.id),
             database=database,
             clock=clock,
-            login=lambda: self.health_monitor.health.login,
-            targets=lambda: active.targets.names,
         )
-        if self._member is not None:
-            self.membership.on_refreshed = SharedPace(
-                me=self._member.id,
-                holds=RateHold(self.engine, self._member.id),
-                turns=active.pace.turns,
-                database=database,
-                clock=clock,
-                on_hold=self.membership.wake_up.set,
-            ).update
         self._loops = build_loops(
             active=active,
             health_monitor=self.health_monitor,

@@ -38,9 +38,8 @@ from gemwatch.core.settings import Postgresql, Settings, WebSettings
 from gemwatch.core.sharing.replicas import Refreshed
 from gemwatch.core.text.context import Context
 from gemwatch.engine.health_monitor import HealthMonitor
-from gemwatch.engine.loops import Loops, build_loops
+from gemwatch.engine.loops import Loops, build_loops, build_membership
 from gemwatch.engine.membership import Membership
-from gemwatch.engine.pace import SharedPace
 from gemwatch.web.http.access import Access
 from gemwatch.web.http.health import ProgramState
 from gemwatch.web.http.place import Mount
@@ -91,23 +90,15 @@ async def build(
     active = factory.build(settings)
     stack.push_async_callback(factory.close, active)
     health_monitor = HealthMonitor(active=active, clock=clock, notes={})
-    membership = Membership(
+    membership = build_membership(
+        active=active,
+        health_monitor=health_monitor,
         member=member,
+        holds=None if member is None else RateHold(engine, member.id),
         database=database,
         clock=clock,
-        login=lambda: health_monitor.health.login,
-        targets=lambda: active.targets.names,
         on_time=wall.learn if isinstance(wall, DatabaseClock) else _ignore,
     )
-    if member is not None:
-        membership.on_refreshed = SharedPace(
-            me=member.id,
-            holds=RateHold(engine, member.id),
-            turns=active.pace.turns,
-            database=database,
-            clock=clock,
-            on_hold=membership.wake_up.set,
-        ).update
     await membership.refresh()
     clock.follow()  # the time of the database, from now on
     if member is not None:

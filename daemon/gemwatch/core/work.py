@@ -60,7 +60,7 @@ def report_on(claim: WatchClaim, at: datetime, verdict: Verdict) -> Report:
 
 
 def record_first(waiting: Sequence[Report]) -> tuple[list[Report], list[Report]]:
-    """The reports to record now, while jobs are due that nobody polls yet, and those to record later.
+    """The reports to record now, while due jobs still wait for a poll, and those to record later.
 
     Events cost more than polls. Of thousands that come at once, each transaction records as many as fit into a
     message, so that polls of other jobs do not wait for all of them. More than MOST_WAITING never wait.

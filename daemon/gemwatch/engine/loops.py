@@ -6,9 +6,10 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from gemwatch.core.clock import SteadyClock
+from gemwatch.core.clock import Clock, SteadyClock
 from gemwatch.core.estimates.estimate import Experience
 from gemwatch.core.settings import Loaded, Settings
+from gemwatch.core.sharing.replicas import Refreshed
 from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.discovery import Discovery
 from gemwatch.engine.dispatcher import Dispatcher
@@ -18,6 +19,7 @@ from gemwatch.engine.learning import Learner
 from gemwatch.engine.lister import Lister
 from gemwatch.engine.maintenance import Maintenance
 from gemwatch.engine.membership import Membership, alone
+from gemwatch.engine.pace import Holds, SharedPace
 from gemwatch.engine.poll_once import PollOnce
 from gemwatch.engine.poller import Poller
 from gemwatch.engine.ports import (
@@ -27,6 +29,7 @@ from gemwatch.engine.ports import (
     Learning,
     Listings,
     Mark,
+    Member,
     Metrics,
     Store,
     WatchList,
@@ -47,6 +50,40 @@ class Loops:
     maintenance: Maintenance
     store_monitor: StoreMonitor
     heartbeat: Heartbeat
+
+
+def build_membership(
+    *,
+    active: ActiveConfig,
+    health_monitor: HealthMonitor,
+    member: Member | None,
+    holds: Holds | None,
+    database: Database,
+    clock: Clock,
+    on_time: Callable[[Refreshed], None] = lambda _: None,
+) -> Membership:
+    """The membership of this daemon. Each refresh also shares the rate of requests, by `holds`, with the others.
+
+    `member` and `holds` None: there can be no others.
+    """
+    membership = Membership(
+        member=member,
+        database=database,
+        clock=clock,
+        login=lambda: health_monitor.health.login,
+        targets=lambda: active.targets.names,
+        on_time=on_time,
+    )
+    if member is not None and holds is not None:
+        membership.on_refreshed = SharedPace(
+            me=member.id,
+            holds=holds,
+            turns=active.pace.turns,
+            database=database,
+            clock=clock,
+            on_hold=membership.wake_up.set,
+        ).update
+    return membership
 
 
 def build_loops(

@@ -10,7 +10,7 @@ from typing import Final
 
 from gemwatch.core.sharing.replicas import FRESH_FOR, Replica
 
-# The replica that was asked to wait sends the first request afterwards. If it is gone, the others go on after this.
+# The replica that was asked to wait sends the first request afterwards. If it is gone, the others continue after this.
 FIRST_REQUEST: Final = timedelta(seconds=15)
 
 

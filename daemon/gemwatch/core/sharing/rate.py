@@ -10,7 +10,8 @@ from typing import Final
 
 from gemwatch.core.sharing.replicas import FRESH_FOR, Replica
 
-# The replica that was asked to wait sends the first request afterwards. If it is gone, the others continue after this.
+# The replica that was asked to wait sends the first request afterwards. If it is gone, the others continue after this
+# time.
 FIRST_REQUEST: Final = timedelta(seconds=15)
 
 

@@ -1,9 +1,11 @@
 """The lock file is deleted while a daemon runs: there is still never more than one daemon."""
 
 import contextlib
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
-from support.daemon import Installation
+from support.daemon import Daemon, Installation
 from support.disk import held
 from support.gem import ScriptedGem
 from support.inbox import Inbox
@@ -12,6 +14,16 @@ from support.waiting import wait_until
 
 def lock_of(installation: Installation) -> Path:
     return installation.folder / "gemwatch.db.lock"
+
+
+@contextlib.contextmanager
+def stopped(daemon: Daemon) -> Iterator[None]:
+    """The process gets no time until the block ends."""
+    daemon.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        daemon.process.send_signal(signal.SIGCONT)
 
 
 def test_deleted_lock_still_keeps_a_second_daemon_out(
@@ -43,7 +55,7 @@ def test_first_daemon_ends_if_a_second_one_took_the_lock(
         wait_until(installation.records.history, "the first look")
         second = rival.daemon()
         stack.push(second.__exit__)
-        with held(store):  # so the first cannot restore its lock
+        with held(store), stopped(first):  # so the first cannot restore its lock, which reading would do too
             lock_of(installation).unlink()
             second.start()
             wait_until(lambda: second.logged("store_locked"), "the second to have the lock")

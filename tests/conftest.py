@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,7 @@ from support.tools import skip_where_missing
 settings.register_profile("gemwatch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("gemwatch")
 
+pytest_plugins = ["support.together"]
 LONG = (
     "torture",
     "end_to_end",
@@ -42,17 +43,9 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.parent.name not in LONG)
     for item in items:
-        if _shares_what_its_module_sets_up(item):
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(TIMEOUT))
         skip_where_missing(item)
-
-
-def _shares_what_its_module_sets_up(item: pytest.Item) -> bool:
-    """Whether its module has a fixture of its own for all its tests, so that one worker should run them all."""
-    fixtures: dict[str, Sequence[pytest.FixtureDef[object]]] = item._fixtureinfo.name2fixturedefs  # type: ignore[attr-defined]
-    return any(one.scope == "module" and one.baseid for found in fixtures.values() for one in found)
 
 
 @pytest.fixture

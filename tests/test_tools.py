@@ -30,3 +30,29 @@ def test_only_named_programs_can_be_needed() -> None:
     sources = [path for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__)]
     named = {package for path in sources for package in re.findall(r'\bneeds\("([^"]+)"\)', path.read_text())}
     assert named == set(PROGRAMS)
+
+
+SHARING = """
+import pathlib, pytest
+
+@pytest.fixture(scope="module")
+def server():
+    pathlib.Path("started").open("a").write("once ")
+
+@pytest.mark.parametrize("number", range(6))
+def test_it(server, number): pass
+"""
+
+
+def test_tests_that_share_a_server_run_in_one_worker(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(SHARING)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "xdist", "-p", "support.together", "-n", "2", "--dist", "loadscope"],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "tests"), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "6 passed" in done.stdout, done.stdout
+    assert (tmp_path / "started").read_text() == "once "

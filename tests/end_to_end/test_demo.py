@@ -201,6 +201,12 @@ def test_demo_table_has_each_job_with_its_end(ended: Ended, life: Life) -> None:
     assert re.search(rf" {end} +[1-4]$", row)
 
 
+def test_demo_edits_the_watch_list_of_a_started_daemon(ended: Ended) -> None:
+    started, edit, _ = ended.output.partition("-m gemwatch watch 123456708")
+    assert edit
+    assert "daemon: configuration applied, 10 jobs on the watch list" in started
+
+
 def test_demo_reports_a_group_as_one(ended: Ended) -> None:
     _, _, done = ended.output.partition("GROUP DONE: nordic")
     assert "4 of 4 expected: 3 SUCCESS, 1 FAILED" in done[:400]

@@ -17,14 +17,14 @@ from gemwatch.app.system_clock import SystemClock
 from gemwatch.core.job import Status
 from gemwatch.core.kinds import EventKind
 from gemwatch.demo.config import DATA_MAIL, PLACES, TEAM_CHAT, configuration
-from gemwatch.demo.daemon import Daemon, command, running
+from gemwatch.demo.daemon import Daemon, Entry, command, running
 from gemwatch.demo.gem import Gem
 from gemwatch.demo.inbox import Inbox, Letter
 from gemwatch.demo.lives import ADDED, FOUND, GROUP, LATE, SPARE, WATCHED, Life, earlier_runs
 from gemwatch.demo.server import LOOPBACK, free_port, serving
 from gemwatch.demo.show import JobLine, Screen, Show
 
-EDIT_AFTER, CUT_OFF_AFTER = 8.0, 9.0  # seconds until the watch list is edited, and from then until logins are cut off
+EDIT_AFTER, CUT_OFF_AFTER = 8.0, 9.0  # seconds: from the daemon's start to the edit, and from then until logins end
 LIMIT = 150.0  # seconds: it takes less than 50, but a busy machine is not a failure
 LATER_LIFE = 3600.0  # seconds of a token once the demo only keeps running: each renewal is a line
 
@@ -81,7 +81,7 @@ class Play:
         self._store = folder / "gemwatch.db"
         self._show = show
         self._stopped = stopped
-        self._all_arrived = asyncio.Event()
+        self._started, self._all_arrived = asyncio.Event(), asyncio.Event()
         lives, clock = [*WATCHED, ADDED, *SPARE, *FOUND], SystemClock()
         self._gem = Gem(lives, clock, report=show.line, past=earlier_runs(lives, clock.now()))
         self._inbox = Inbox(PLACES, self._arrived, down_once=DATA_MAIL)
@@ -98,7 +98,7 @@ class Play:
             page = f"http://{LOOPBACK}:{web_port}/"
             self._show.opening(self._config, page, jobs=len(WATCHED), keep_running=keep_running)
             self._show.command("run", "--config", self._config)
-            async with running(self._config, self._show.entry) as daemon:
+            async with running(self._config, self._logged) as daemon:
                 self.log_tail = daemon.tail
                 await self._until(self._script(), daemon, limit=LIMIT)
                 self._judge()
@@ -128,12 +128,18 @@ class Play:
 
     async def _script(self) -> None:
         """What happens apart from the jobs; ends when every message has arrived."""
+        await self._started.wait()  # before that there may be no store, which the command needs
         await asyncio.sleep(EDIT_AFTER)
         await self._add_a_job()
         await asyncio.sleep(CUT_OFF_AFTER)
         self._show.line("login: all sessions end, so the current token is no longer valid")
         self._gem.logins.revoke_all()
         await self._all_arrived.wait()
+
+    def _logged(self, entry: Entry) -> None:
+        self._show.entry(entry)
+        if entry.get("event") == "config_applied":
+            self._started.set()
 
     async def _add_a_job(self) -> None:
         words = ["watch", str(ADDED.job_id), "--name", str(ADDED.name)]

@@ -206,7 +206,7 @@ def test_wait_reports_an_api_outage_once_and_continues(installation: Installatio
         wait_until(lambda: wait.says("IN_PROGRESS"), "the first look")
         gem.for_all = Answer(status=503)
         asked = len(gem.requests)
-        wait_until(lambda: len(gem.requests) >= asked + 3, "tries during the outage")
+        wait_until(lambda: len(gem.requests) >= asked + 2, "tries during the outage")
         gem.answers(1, "SUCCESS")
         gem.for_all = None
         assert wait.end() == 0

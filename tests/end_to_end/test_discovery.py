@@ -108,6 +108,7 @@ def test_rule_finds_its_jobs_among_ten_thousand(
         wait_until(lambda: not installation.records.deliveries("pending"), "the deliveries")
         assert reported(installation) == {"success": 11, "failed": 1, "group-done": 1}
         assert {row["job_id"] for row in installation.records.deliveries()} == {*SUBMITTED, None}
+        installation.configure(poll={"every": "1s", "list_every": "1s"})
         _no_odd_list_changes_anything(installation, gem, account)
         _unwatched_job_stays_away(installation, gem, account, daemon)
     assert sum(title.count("GROUP DONE") for title in inbox.titles()) <= 1

@@ -73,7 +73,7 @@ def test_replicas_share_300_jobs_and_take_over_after_a_kill(
 def test_max_rate_holds_for_all_replicas(
     tmp_path: Path, gem: ScriptedGem, inbox: Inbox, database: Postgresql
 ) -> None:
-    rate, jobs = 8, range(1, 81)
+    rate, jobs = 20, range(1, 81)
     for job_id in jobs:
         gem.answers(job_id, "IN_PROGRESS")
     with replicas(tmp_path, gem, inbox, database, watch=[*jobs], poll={"every": "1s"}) as three:
@@ -91,11 +91,12 @@ def test_max_rate_holds_for_all_replicas(
         three.stop()
 
 
-def test_frozen_leader_applies_nothing_old(
+def test_frozen_leader_comes_back_as_a_follower(
     tmp_path: Path, gem: ScriptedGem, inbox: Inbox, database: Postgresql
 ) -> None:
     for job_id in range(7, 11):
         gem.answers(job_id, "IN_PROGRESS")
+    gem.answers(11, "SUCCESS")
     with replicas(tmp_path, gem, inbox, database, 2, watch=[7, 8]) as both:
 
         def watched() -> list[int]:
@@ -110,16 +111,19 @@ def test_frozen_leader_applies_nothing_old(
         other.configure(watch=[8, 9])
         wait_until(lambda: other.logged("config_only_added"), "a new leader", patience=TAKEN_OVER)
         wait_until(lambda: watched() == [7, 8, 9], "what the new leader adds")
-        other.configure(watch=[9, 10])  # each of the replicas polls one of them
-        wait_until(lambda: watched() == [9, 10], "its edit")
+        other.configure(watch=[9, 10, 11])  # each of the replicas polls one of the first two
+        wait_until(lambda: watched() == [9, 10, 11], "its edit")
+        wait_until(lambda: inbox.reported("team") == Counter([11]), "the end of an added job")
+        frozen.configure(watch=[12])
         since = len(gem.requests)
         frozen.go_on()
+        wait_until(lambda: frozen.logged("config_read"), "the follower's own configuration")
         wait_until(lambda: frozen.polled(since), "polls of the one that was frozen", patience=TAKEN_OVER)
-        assert watched() == [9, 10]
+        assert watched() == [9, 10, 11]
         for job_id in (9, 10):
             gem.answers(job_id, "SUCCESS")
         wait_until(both.settled, "both ends", patience=TAKEN_OVER)
-        assert inbox.reported("team") == Counter([9, 10])
+        assert inbox.reported("team") == Counter([9, 10, 11])
         both.stop()
 
 
@@ -180,6 +184,7 @@ def test_replicas_work_through_pgbouncer(
         both.start()
         wait_until(lambda: min(both.polls()) > 40, "polls of both")
         both[0].kill()
+        both[0].age()
         for job_id in jobs:
             gem.answers(job_id, "SUCCESS")
         both[0].start()

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
@@ -23,6 +24,7 @@ from gemwatch.adapters.config.section_values import store_place
 from gemwatch.adapters.store.database import open_to_write
 from gemwatch.adapters.store.databases.replicas import ReplicaRow
 from gemwatch.adapters.store.schema import upgrade
+from gemwatch.adapters.store.tables import leases, replicas
 from gemwatch.core.health import Login
 from gemwatch.core.settings import Postgresql
 
@@ -60,6 +62,17 @@ def daemon_on(place: Postgresql) -> Iterator[ReplicaRow]:
         working.join()
         member.leave()
         engine.dispose()
+
+
+def age(place: Postgresql, process_id: int) -> None:
+    """As if this daemon, which was killed, had died long ago: others take over at once."""
+    long_ago = datetime(2000, 1, 1, tzinfo=UTC)
+    engine = open_to_write(place)
+    with engine.begin() as connection:
+        for column in (leases.c.expires_at, replicas.c.seen_at):
+            of_the_dead = sa.update(column.table).where(column.table.c.pid == process_id)
+            connection.execute(of_the_dead.values({column: long_ago}))
+    engine.dispose()
 
 
 def restart(mode: Literal["fast", "immediate"]) -> None:

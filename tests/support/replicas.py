@@ -13,7 +13,7 @@ from support.daemon import Daemon, Installation
 from support.gem import ScriptedGem
 from support.inbox import Inbox
 from support.json_records import JsonRecords
-from support.postgresql import url_of
+from support.postgresql import age, url_of
 
 TAKEN_OVER = 90.0  # seconds of patience: a dead replica's leases and claims end after 30
 
@@ -25,7 +25,7 @@ class Replica(Installation):
         folder.mkdir()
         super().__init__(folder, gem, inbox)
         self.number, self.token, self._gem = number, f"test-token-{number}", gem
-        self._reader = open_to_read(place)
+        self._place, self._reader = place, open_to_read(place)
         self.document["api"]["token"] = {"value": self.token}
         self.configure(store={"url": url_of(place)}, name=f"replica-{number}")
         self.running: Daemon | None = None
@@ -65,6 +65,10 @@ class Replica(Installation):
     def kill(self) -> None:
         assert self.running is not None
         self.running.kill()
+
+    def age(self) -> None:
+        """After its kill: as if that had been long ago."""
+        age(self._place, self.process_id)
 
     def freeze(self) -> None:
         os.kill(self.process_id, signal.SIGSTOP)

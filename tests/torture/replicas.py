@@ -52,11 +52,13 @@ class Attack:
         sink: Sink,
         all_three: Replicas,
         proxies: Sequence[Proxy],
+        hurried: bool,
     ) -> None:
-        """`proxies`: between each replica and the database."""
+        """`proxies`: between each replica and the database. `hurried`: the others need not wait until a dead one's
+        leases end."""
         self._chance, refusing = random.Random(seed), random.Random(seed + 1)
         self._folder, self._gem, self._sink, self._replicas = folder, gem, sink, all_three
-        self._proxies = proxies
+        self._proxies, self._hurried = proxies, hurried
         self._harms: dict[str, Callable[[], None]] = {
             FREEZE: self._freeze,
             STALL: self._stall,
@@ -181,6 +183,8 @@ class Attack:
             code = one.running.process.wait()
             assert code == -9, f"{code}: {one.running.log_file.read_text()[-5000:]}"
             self._ended.add((one.number, self._lives[one.number]))
+            if self._hurried:
+                one.age()
         rows = self._replicas.records.deliveries("sent") if self._has_tables() else []
         settled = {(int(row["event"].removeprefix("gw-")), row["target"]) for row in rows}
         self._settled.append((len(self._sink.receipts), settled))
@@ -273,9 +277,13 @@ def attack_and_audit(
     points: Sequence[str],
     *,
     pooled: bool = False,
+    hurried: bool = False,
     report: Callable[[str], None] = lambda _: None,
 ) -> tuple[list[str], Findings]:
-    """Run through the points; those that were reached, and what was found in the end. `pooled`: through PgBouncer."""
+    """Run through the points; those that were reached, and what was found in the end.
+
+    `pooled`: through PgBouncer. `hurried`: as for Attack.
+    """
     with contextlib.ExitStack() as stack:
         place = stack.enter_context(new_database())
         gem, sink = stack.enter_context(ScriptedGem()), stack.enter_context(Sink())
@@ -285,7 +293,7 @@ def attack_and_audit(
         proxies = [stack.enter_context(Proxy(upstream)) for _ in three]
         for one, proxy in zip(three, proxies, strict=True):
             one.configure(store={"url": url_of(at_port(place, proxy.port))})
-        attack = Attack(folder, seed, gem=gem, sink=sink, all_three=three, proxies=proxies)
+        attack = Attack(folder, seed, gem=gem, sink=sink, all_three=three, proxies=proxies, hurried=hurried)
         for number, point in enumerate(points, start=1):
             attack.step(point)
             report(f"{number} of {len(points)}: {attack.reached[-1]}")

@@ -4,7 +4,7 @@ from getpass import getuser
 
 import pytest
 
-from gemwatch.adapters.login.az import PASSING, UNKNOWN, TokenCommand, read_failure, retry_for
+from gemwatch.adapters.login.az import CHECK_NETWORK, PASSING, UNKNOWN, TokenCommand, read_failure, retry_for
 from gemwatch.core.settings import DEFAULT_TOKEN_COMMAND
 
 SCOPE = "https://gem.core.orbis.tomtom.com/user_impersonation"
@@ -61,6 +61,27 @@ def test_remedy_is_the_whole_command() -> None:
     older = TokenCommand(command=("/usr/bin/az", "account", "get-access-token", "--resource=https://gem"), environ={})
     assert "--scope https://gem/.default" in older.remedy()
     assert "az login" not in TokenCommand(command=("vault", "read"), environ={}).remedy()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        NETWORK,
+        "ERROR: HTTPSConnection: Failed to establish a new connection: [Errno -2] Name or service not known",
+        "ERROR: Cannot connect to proxy.",
+        "Error: Get https://vault.example.com:8200/v1/secret: dial tcp: connect: network is unreachable",
+    ],
+    ids=lambda text: str(text)[-30:],
+)
+def test_unreachable_login_service_needs_no_new_login(text: str) -> None:
+    failure = read_failure(text, LOGIN)
+    assert failure.meaning == "The login service could not be reached"
+    assert failure.remedy == CHECK_NETWORK
+    assert "az login" not in failure.remedy
+
+
+def test_locked_cache_is_no_matter_of_the_network() -> None:
+    assert read_failure("portalocker.exceptions.LockException: already locked", LOGIN).meaning is None
 
 
 def test_application_login_needs_its_own_folder() -> None:

@@ -12,6 +12,7 @@ from gemwatch.core.refusals import cut_at_word
 from gemwatch.core.text.steps import run
 
 PASSING, UNKNOWN = 30.0, 5.0  # seconds to retry a failure before it is reported
+CHECK_NETWORK = "No new login is needed. Check network, proxy and DNS of this machine"
 _LONGEST_WORDS = 300
 _NO_BROWSER = "Without a browser, add --use-device-code."
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
@@ -26,11 +27,14 @@ _INTRODUCTION = re.compile(
     re.IGNORECASE,
 )
 _CODE = re.compile(r"\bAADSTS(\d+)")
+_UNREACHABLE = re.compile(
+    r"timed? ?out|timeout|connection|max retries|getaddrinfo|name resolution|name or service not known"
+    r"|failed to resolve|no such host|network|unreachable|proxy|ssl|handshake|reset by peer|remote end closed",
+    re.IGNORECASE,
+)
 _PASSING = re.compile(
-    r"lock(?:ed|ing|file)?\b|temporar|try again|timed? ?out|timeout|connection|max retries|getaddrinfo"
-    r"|name resolution|name or service not known|no such host|network|unreachable|proxy|ssl|handshake|reset by peer"
-    r"|remote end closed|service unavailable|bad gateway|internal server error|too many requests|\b50[0234]\b"
-    r"|resource busy",
+    r"lock(?:ed|ing|file)?\b|temporar|try again|service unavailable|bad gateway|internal server error"
+    r"|too many requests|\b50[0234]\b|resource busy",
     re.IGNORECASE,
 )
 _TRANSIENT_CODES = frozenset({"90033", "90006", "90012", "50033", "50196", "90055"})
@@ -42,6 +46,7 @@ class _Remedy(Enum):
     PIPELINE = "log in again within the pipeline"
     SECRET = "renew the application's secret"  # noqa: S105 (words)
     ADMINISTRATOR = "ask the tenant's administrator"
+    NETWORK = "restore the network"
 
 
 # The meaning of Microsoft Entra's codes. docs/login.md has the same table with more detailed remedies.
@@ -150,6 +155,8 @@ def read_failure(text: str, login: TokenCommand) -> CommandFailure:
     meaning, kind = _MEANINGS.get(code, (None, _Remedy.LOGIN))
     if meaning is None and "no subscriptions found" in words.lower():
         meaning = "The login works, but has no Azure subscription, which GEM does not need"
+    if is_unreachable(text):
+        meaning, kind = "The login service could not be reached", _Remedy.NETWORK
     return CommandFailure(
         words=cut_at_word(words.rstrip("."), _LONGEST_WORDS),
         meaning=meaning,
@@ -169,7 +176,12 @@ def retry_for(text: str) -> float:
     lasting = "az login" in text or "no subscriptions found" in text.lower()
     if lasting or any(code not in _TRANSIENT_CODES for code in codes):
         return 0.0
-    return PASSING if codes or _PASSING.search(text) else UNKNOWN
+    return PASSING if codes or _UNREACHABLE.search(text) or _PASSING.search(text) else UNKNOWN
+
+
+def is_unreachable(text: str) -> bool:
+    """Whether a failure with these words says that the login service could not be reached."""
+    return retry_for(text) == PASSING and not _CODE.search(text) and _UNREACHABLE.search(text) is not None
 
 
 def _most_telling(lines: Sequence[str]) -> str:
@@ -199,6 +211,8 @@ def _remedy(kind: _Remedy, login: TokenCommand, own_command: str | None) -> str:
             return (
                 f"Ask the administrator of the Microsoft Entra tenant to permit it. Then: {login.remedy(own_command)}"
             )
+        case _Remedy.NETWORK:
+            return CHECK_NETWORK
 
 
 def _option(command: Sequence[str], *names: str) -> str | None:

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from datetime import timedelta
 from typing import Any
 
-from gemwatch.adapters.login.az import PASSING, retry_for, without_ballast
+from gemwatch.adapters.login.az import CHECK_NETWORK, PASSING, is_unreachable, retry_for, without_ballast
 from gemwatch.core.login import LoginError
 from gemwatch.core.refusals import cut_at_word
 from gemwatch.core.secrets import Secrets
@@ -67,7 +67,10 @@ def _fetch(source: AzureSource, secrets: Secrets, answer: "Future[str]") -> None
         said = secrets.mask(str(error) or type(error).__name__)
         why = cut_at_word(single_line(without_ballast(said), 2000), 400).rstrip(".")
         reason = f'Azure ({source.credential}) gave no token: "{why}"'
-        answer.set_exception(LoginError(reason, remedy=REMEDIES[source.credential], retry_for=retry_for(said)))
+        # A managed identity is on this machine: where nothing answers, there is none.
+        network = source.credential is AzureCredential.SERVICE_PRINCIPAL and is_unreachable(said)
+        remedy = CHECK_NETWORK if network else REMEDIES[source.credential]
+        answer.set_exception(LoginError(reason, remedy=remedy, retry_for=retry_for(said)))
 
 
 def _credential(source: AzureSource, secrets: Secrets, environ: Mapping[str, str]) -> Any:

@@ -1,13 +1,15 @@
 """`gemwatch healthcheck`: 0 if a daemon is healthy, 1 if it is not."""
 
 import json
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from gemwatch.demo.server import free_port
-from support.daemon import Installation
+from support.daemon import GEMWATCH, Installation, environment
 from support.gem import ScriptedGem
 from support.http import Handler, Server
 from support.inbox import Inbox
@@ -82,6 +84,17 @@ def test_healthcheck_without_a_daemon_fails_with_the_reason(
     done = installation.run("healthcheck")
     assert done.returncode == 1
     assert why in done.stderr
+
+
+def test_healthcheck_passes_where_its_output_is_lost() -> None:
+    """The exit code is the answer; for a container engine another one means that the daemon is ill."""
+    healthy = Page(200, json.dumps({"status": "ok"}).encode())
+    with Stuck(healthy) as well, Path("/dev/full").open("w") as full:
+        command = [*GEMWATCH, "healthcheck", "--url", well.url]
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60, env=environment()
+        )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_healthcheck_of_an_invalid_address_exits_with_2(installation: Installation) -> None:

@@ -9,6 +9,7 @@ import re
 import socket
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,8 @@ def examine(options: Options) -> int:
     failure = failure_of(*address)
     if failure is not None:
         return _complain(failure, 1)
-    print("ok")
+    with suppress(OSError):  # the exit code is the answer, whether or not this can be written
+        os.write(1, b"ok\n")
     return 0
 
 

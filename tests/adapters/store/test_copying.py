@@ -1,5 +1,6 @@
 """Moving a store between SQLite and PostgreSQL."""
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,11 +10,14 @@ import sqlalchemy as sa
 
 from gemwatch.adapters.store.database import AlreadyRunningError, WriterLock, open_to_read, open_to_write
 from gemwatch.adapters.store.databases.copying import copy
+from gemwatch.adapters.store.databases.replicas import ReplicaRow
 from gemwatch.adapters.store.files import StoreError
+from gemwatch.adapters.store.housekeeping import Housekeeping
 from gemwatch.adapters.store.recording import Store
 from gemwatch.adapters.store.tables import events, leases, metadata, replicas, watches
-from gemwatch.core.events import Target
-from gemwatch.core.kinds import EventKind
+from gemwatch.core.events import Event, Target
+from gemwatch.core.health import Login
+from gemwatch.core.kinds import EventKind, LoginFacts
 from gemwatch.core.settings import Place
 from support.events import event_of
 from support.filled import fill
@@ -94,6 +98,42 @@ def test_copy_is_refused_while_a_daemon_uses_either(place: Place, target: Place,
 def test_copy_onto_itself_is_refused(place: Place) -> None:
     with pytest.raises(StoreError, match="the same store"):
         copy(place, place)
+
+
+def report_logins(place: Place, *over: bool) -> list[int]:
+    """A daemon finds that its login is refused, or has recovered. How many events each of these causes."""
+    engine = open_to_write(place)
+    member = None if isinstance(place, Path) else ReplicaRow(engine, time.monotonic)
+    store, caused = Store(engine, member=member), []
+    for well in over:
+        if member is not None:
+            member.refresh(Login.OK if well else Login.REFUSED, None, ())
+        notes = {"login": "ok" if well else "refused", "login_since": None if well else NOW.isoformat()}
+        event = Event(at=NOW, facts=LoginFacts(over=well, since=NOW))
+        caused.append(len(store.record([], [event], notes).events))
+    if member is not None:
+        member.leave()
+    engine.dispose()
+    return caused
+
+
+def test_copy_continues_a_refused_login(place: Place, target: Place) -> None:
+    assert report_logins(place, False) == [1]
+    copy(place, target)
+    engine = open_to_write(target)
+    notes = Housekeeping(engine).notes()
+    engine.dispose()
+    assert (notes["login"], notes["login_since"]) == ("refused", NOW.isoformat())
+    if isinstance(target, Path):  # the only daemon there continues with the notes
+        assert [name for name in notes if name.startswith("login_refused")] == []
+    else:
+        assert report_logins(target, False, True, False) == [0, 1, 1]
+
+
+def test_copy_of_a_working_login_reports_a_refusal(place: Place, target: Place) -> None:
+    assert report_logins(place, False, True) == [1, 1]
+    copy(place, target)
+    assert report_logins(target, False) == [1]
 
 
 def _delete_newest_event(place: Place) -> int:

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from gemwatch.adapters.store import dialects
 from gemwatch.adapters.store.database import Lock, WriterLock, open_to_read, open_to_write
+from gemwatch.adapters.store.databases import refused_logins
 from gemwatch.adapters.store.databases.leases import Exclusive
 from gemwatch.adapters.store.files import StoreError
 from gemwatch.adapters.store.schema import check, revision_of, upgrade
@@ -36,7 +37,10 @@ def copy(source: Place, target: Place) -> dict[str, int]:
             with reading.begin() as before, writing.begin() as after:
                 _refuse_full(after, target)
                 after.execute(sa.delete(service))
-                return {table.name: _copy(table, before, after) for table in _COPIED}
+                copied = {table.name: _copy(table, before, after) for table in _COPIED}
+                if (shared := isinstance(target, Postgresql)) is not isinstance(source, Postgresql):
+                    refused_logins.carry_over(after, shared=shared)
+                return copied
         except sa.exc.DatabaseError as error:
             raise StoreError(f"nothing was copied: {dialects.reason_of(error.orig)}") from None
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from gemwatch.adapters.store.databases.leases import NOW_AS_TIME
 from gemwatch.adapters.store.databases.replicas import all_replicas, live_replicas
-from gemwatch.adapters.store.notes import write_notes
+from gemwatch.adapters.store.notes import read_notes, write_notes
 from gemwatch.adapters.store.tables import service
 from gemwatch.core.events import Event
 from gemwatch.core.health import Login
@@ -50,6 +50,19 @@ def ended(connection: sa.Connection, now: datetime) -> Iterator[Event]:
             yield Event(at=now, facts=facts)
 
 
+def carry_over(connection: sa.Connection, *, shared: bool) -> None:
+    """After a copy into the other kind of database: what was reported is not reported again, but its end is.
+
+    `shared`: replicas can share this store, and the other one had a single daemon.
+    """
+    if not shared:
+        for name, report in _reports(connection, without=set()):
+            _take(connection, name)
+            write_notes(connection, {"login": Login.REFUSED.value, "login_since": report["since"]})
+    elif (notes := read_notes(connection)).get("login") == Login.REFUSED:
+        _keep(connection, "copied", replica=None, since=notes.get("login_since"))
+
+
 def _to_report(connection: sa.Connection, me: str, event: Event) -> Event | None:
     facts, mine = event.facts, f"{_PREFIX}{me}"
     if not isinstance(facts, LoginFacts) or facts.some_jobs or event.job_id is not None:
@@ -58,16 +71,18 @@ def _to_report(connection: sa.Connection, me: str, event: Event) -> Event | None
     if facts.over:
         return None if before is None else replace(event, facts=replace(facts, since=_since(before)))
     before = before or _inherit(connection, me, anywhere=not facts.others_poll)
-    report = {
-        "host": socket.gethostname(),
-        "replica": facts.replica,
-        "since": facts.since and facts.since.isoformat(),
-        "at": connection.execute(sa.select(NOW_AS_TIME)).scalar_one().isoformat(),
-    }
     if before is not None:
-        report |= {"replica": before["replica"], "since": before["since"]}
-    write_notes(connection, {mine: report})
-    return event if before is None else None
+        _keep(connection, me, replica=before["replica"], since=before["since"])
+        return None
+    _keep(connection, me, replica=facts.replica, since=facts.since.isoformat() if facts.since else None)
+    return event
+
+
+def _keep(connection: sa.Connection, replica_id: str, *, replica: str | None, since: str | None) -> None:
+    """Note that the refused login of a replica is reported."""
+    at = connection.execute(sa.select(NOW_AS_TIME)).scalar_one().isoformat()
+    report = {"host": socket.gethostname(), "replica": replica, "since": since, "at": at}
+    write_notes(connection, {f"{_PREFIX}{replica_id}": report})
 
 
 def _inherit(connection: sa.Connection, me: str, *, anywhere: bool) -> Any:

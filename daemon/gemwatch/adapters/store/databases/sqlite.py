@@ -30,7 +30,7 @@ def open_to_write(
     lose updates. `synchronous = FULL` makes a commit survive a power cut, unless it is one of `relaxed(engine)`.
     Without `checkpoints` the log is only added to: for a command that writes while the daemon runs, since older
     SQLites can corrupt a file that two processes write and checkpoint at the same instant. `on_begin` is
-    called first in each transaction.
+    called first in each transaction; in one that writes, no other process can write from then until its end.
     """
     engine = sa.create_engine(sqlalchemy_url(path), pool_size=1, max_overflow=0)
 
@@ -58,7 +58,7 @@ def open_to_write(
         else:
             _synchronise(connection)
             connection.exec_driver_sql("BEGIN IMMEDIATE")
-        on_begin(connection)  # while no other process can write: a later owner starts after this transaction
+        on_begin(connection)
 
     return engine
 

@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 from gemwatch.core.refusals import Culprit, http_status
 
-UNSEEN = "not seen yet"  # stands for the status of a job that has not been seen
+UNSEEN = "not seen yet"  # in place of the status of a job that has not been seen
 
 
 class Status(StrEnum):

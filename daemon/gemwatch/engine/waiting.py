@@ -1,4 +1,4 @@
-"""Waits for jobs to end: uses the status from a running daemon, or polls by itself without one."""
+"""Waits for jobs to end: uses the status from a running daemon, or polls on its own without one."""
 
 import asyncio
 import random

@@ -150,7 +150,7 @@ def release(connection: sa.Connection, holders: Collection[str]) -> None:
 
 
 def release_orphans(connection: sa.Connection) -> None:
-    """Make due what was claimed by nobody who has a row. On SQLite that is every claim."""
+    """Make due what is claimed by no replica that has a row. On SQLite that is every claim."""
     live = sa.select(replicas.c.id)
     for table in (watches, deliveries):
         _release(connection, table, sa.or_(table.c.claimed_by.is_(None), table.c.claimed_by.not_in(live)))

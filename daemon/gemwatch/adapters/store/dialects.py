@@ -155,7 +155,7 @@ def broken_references(connection: sa.Connection) -> int:
 
 
 def checkpoint(engine: sa.Engine) -> None:
-    """Write SQLite's log into its file and truncate it. PostgreSQL does so by itself."""
+    """Write SQLite's log into its file and truncate it. PostgreSQL does so on its own."""
     if engine.dialect.name == "sqlite":
         with engine.connect() as connection:
             connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").close()

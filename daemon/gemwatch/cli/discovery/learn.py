@@ -20,8 +20,8 @@ def learn(context: typer.Context, config: Config = None, *, as_json: Json = Fals
     """Learn from past jobs in the account.
 
     It reads the lists of jobs and keeps those that succeeded and were never watched as earlier runs. A new store does
-    this by itself. Nothing about these jobs is ever sent. Exit codes: 0 done, 1 login failed or a list could not be
-    read, 2 mistakes in the configuration.
+    this automatically. Nothing about these jobs is ever sent. Exit codes: 0 done, 1 login failed or a list could not
+    be read, 2 mistakes in the configuration.
     """
     from gemwatch.adapters.config.file import load
     from gemwatch.adapters.notify.urls import url_problem

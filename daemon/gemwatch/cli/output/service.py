@@ -24,8 +24,8 @@ def in_words(found: Failing) -> str:
     when = f" Since {local(found.since)}." if found.since else ""
     said = f"{found.sentences}{when} {found.meaning}"
     first, *steps = found.steps
-    told = [said, text_of([first])] if first.command else [f"{said} {first.text}"]
-    return "\n".join([*told, *(text_of([step]) for step in steps)])
+    start = [said, text_of([first])] if first.command else [f"{said} {first.text}"]
+    return "\n".join([*start, *(text_of([step]) for step in steps)])
 
 
 def failure_lines(service: "ServiceState", width: int, context: Context) -> list[str]:

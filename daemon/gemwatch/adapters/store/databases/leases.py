@@ -111,7 +111,7 @@ class Exclusive:
             with engine.begin() as connection:
                 connection.execute(_GIVE_UP, {"me": self._me, "names": []})
         except sa.exc.DatabaseError:
-            pass  # it ends by itself
+            pass  # it ends on its own
         finally:
             engine.dispose()
 

@@ -88,7 +88,7 @@ class ReplicaRow:
         )
 
     def leave(self) -> None:
-        """At a clean stop: others go on at once with what this replica had claimed or held."""
+        """At a clean stop: others continue at once with what this replica had claimed or held."""
         with self._engine.begin() as connection:
             connection.execute(sa.delete(replicas).where(replicas.c.id == self.id))
             connection.execute(sa.delete(leases).where(leases.c.holder == self.id))

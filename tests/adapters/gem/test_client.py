@@ -3,7 +3,7 @@
 import gzip
 import json
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -19,19 +19,6 @@ from gemwatch.core.refusals import Culprit
 from support.asking import api_at, endless, failed, raw
 from support.clock import START, FakeClock
 from support.gem import KEY, TOKEN, Answer, ScriptedGem, document
-
-
-@pytest.fixture
-def gem() -> Iterator[ScriptedGem]:
-    with ScriptedGem() as gem:
-        yield gem
-
-
-@pytest.fixture
-async def api(gem: ScriptedGem) -> AsyncIterator[GemApi]:
-    async with api_at(gem.url) as api:
-        yield api
-
 
 # What a request looks like
 

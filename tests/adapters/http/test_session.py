@@ -5,7 +5,7 @@ import json
 import socket
 import ssl
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -24,18 +24,6 @@ from support.clock import FakeClock
 from support.gem import KEY, TOKEN, Answer, ScriptedGem, document
 from support.http import Handler
 from support.waiting import until
-
-
-@pytest.fixture
-def gem() -> Iterator[ScriptedGem]:
-    with ScriptedGem() as gem:
-        yield gem
-
-
-@pytest.fixture
-async def api(gem: ScriptedGem) -> AsyncIterator[GemApi]:
-    async with api_at(gem.url) as api:
-        yield api
 
 
 @pytest.fixture

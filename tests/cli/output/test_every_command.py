@@ -7,10 +7,8 @@ from typing import Any
 import pytest
 import typer
 
-from gemwatch.adapters.store.schema import upgrade
 from gemwatch.cli.commands import app
 from support.daemon import Installation, run_gemwatch
-from support.filled import fill
 
 # What each command needs besides the configuration. `run` and `demo` do not end by themselves.
 ARGUMENTS: dict[str, list[str]] = {
@@ -62,15 +60,6 @@ def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
 
 
 COMMANDS = sorted(leaves(typer.main.get_command(app)))
-
-
-@pytest.fixture
-def filled(installation: Installation) -> Installation:
-    installation.configure(watch=[{"job": 2, "name": "Österreich wöchentlich"}])
-    place = installation.folder / "gemwatch.db"
-    upgrade(place)
-    fill(place)
-    return installation
 
 
 def ended(

@@ -11,10 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from gemwatch.adapters.store.schema import upgrade
 from gemwatch.demo.server import free_port
 from support.daemon import GEMWATCH, Installation, environment, run_gemwatch
-from support.filled import fill
 from support.waiting import wait_until
 
 BAD_IDS = (
@@ -24,16 +22,6 @@ BAD_IDS = (
 SENTENCE = "is not a job id; write an integer from 1 to 9223372036854775807"
 TAKE_IDS = (["status"], ["history"], ["estimate"], ["wait"], ["watch"], ["unwatch"])
 READERS = (["status"], ["history"], ["deliveries"], ["estimate"], ["db", "info"])
-
-
-@pytest.fixture
-def filled(installation: Installation) -> Installation:
-    """A store with a bit of everything, and names with umlauts."""
-    installation.configure(watch=[{"job": 2, "name": "Österreich wöchentlich"}])
-    place = installation.folder / "gemwatch.db"
-    upgrade(place)
-    fill(place)
-    return installation
 
 
 def shell(installation: Installation, line: str, **more: str) -> subprocess.CompletedProcess[str]:

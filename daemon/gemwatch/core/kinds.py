@@ -78,7 +78,7 @@ class StartedFacts(RunFacts):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuccessFacts(RunFacts):
     kind: ClassVar = EventKind.SUCCESS
-    traits: ClassVar = Traits(scope=Scope.JOB, outcome="SUCCESS", label="Succeeded", tone=Tone.GOOD, ends_job=True)
+    traits: ClassVar = Traits(scope=Scope.JOB, outcome="SUCCESS", label="Succeeded", tone=Tone.GOOD)
 
     previous: PreviousRun | None = None
     unjudged: tuple[str, ...] = ()  # why parts of the gate could not be applied
@@ -90,7 +90,7 @@ class NeedsReviewFacts(RunFacts):
 
     kind: ClassVar = EventKind.NEEDS_REVIEW
     traits: ClassVar = Traits(
-        scope=Scope.JOB, outcome="SUCCESS, needs review", label="Needs review", tone=Tone.WARNING, ends_job=True
+        scope=Scope.JOB, outcome="SUCCESS, needs review", label="Needs review", tone=Tone.WARNING
     )
 
     reasons: Annotated[tuple[str, ...], Example(("matched 84.7 %, below the floor of 90.0 %",))]
@@ -103,7 +103,7 @@ class FailedFacts(RunFacts):
     """GEM's own reason is `job.failure`. `ran`: how long the run took. `last_success`: of the same input."""
 
     kind: ClassVar = EventKind.FAILED
-    traits: ClassVar = Traits(scope=Scope.JOB, outcome="FAILED", label="Failed", tone=Tone.BAD, ends_job=True)
+    traits: ClassVar = Traits(scope=Scope.JOB, outcome="FAILED", label="Failed", tone=Tone.BAD)
 
     job: Annotated[JobDetails, Example(sample_job(Status.FAILED))]
     ran: timedelta | None = None

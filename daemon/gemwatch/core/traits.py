@@ -29,7 +29,7 @@ class Traits:
 
     `outcome` starts the title of a message, `label` is the kind's name on pages. If the kind also reports recoveries,
     `tone` is the one of failures; recoveries are GOOD. `listed` is false for kinds that a target receives only if its
-    `on` names them. `ends_job`: the job's run is over. `limit`: a sentence about the limit that the job passed.
+    `on` names them. `limit`: a sentence about the limit that the job passed.
     """
 
     scope: Scope
@@ -37,7 +37,6 @@ class Traits:
     label: str
     tone: Tone
     listed: bool = True
-    ends_job: bool = False
     limit: str | None = None
 
 

@@ -10,7 +10,7 @@ from gemwatch.core.estimates.estimate import Experience
 from gemwatch.core.listing import DOCUMENTED_TYPES, Listing
 from gemwatch.core.lists.learning import learned_runs
 from gemwatch.engine.active_config import ActiveConfig
-from gemwatch.engine.ports import Database, Learning, ListNotes
+from gemwatch.engine.ports import Database, Housekeeping, Learning
 from gemwatch.engine.reading import Reading, reason_of
 
 log = structlog.get_logger()
@@ -26,7 +26,7 @@ class Learner:
         *,
         active: ActiveConfig,
         learning: Learning,
-        list_notes: ListNotes,
+        housekeeping: Housekeeping,
         database: Database,
         clock: Clock,
         experience: Experience,
@@ -34,7 +34,7 @@ class Learner:
     ) -> None:
         self._active = active
         self._learning = learning
-        self._list_notes = list_notes
+        self._housekeeping = housekeeping
         self._database = database
         self._clock = clock
         self._experience = experience
@@ -76,7 +76,7 @@ class Learner:
                 reason = reason_of(reading.seen)
                 log.warning("learning_failed", job_type=reading.job_type, reason=reason, detail=detail)
         if not self._left:
-            await self._database(self._list_notes.note, {"learned": True})
+            await self._database(self._housekeeping.note, {"learned": True})
 
     async def follow_others(self) -> None:
         """Know what all replicas know: each adds only the runs that it records itself."""

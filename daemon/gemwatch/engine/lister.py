@@ -14,7 +14,7 @@ from gemwatch.engine.active_config import ActiveConfig
 from gemwatch.engine.health_monitor import Change, HealthMonitor
 from gemwatch.engine.membership import Membership
 from gemwatch.engine.poll_once import without_token
-from gemwatch.engine.ports import Credentials, Database, ListNotes, Polls
+from gemwatch.engine.ports import Credentials, Database, Housekeeping, Store
 from gemwatch.engine.reading import ListUser, Reading, with_pages
 from gemwatch.engine.wake_up import WakeUp
 
@@ -31,20 +31,20 @@ class Lister:
         *,
         active: ActiveConfig,
         users: Sequence[ListUser],
-        list_notes: ListNotes,
+        housekeeping: Housekeeping,
         database: Database,
         clock: Clock,
         health_monitor: HealthMonitor,
         membership: Membership,
-        polls: Polls,
+        store: Store,
         take: Callable[[Change], None],
     ) -> None:
         """`take` records a change of health."""
-        self._polls = polls
+        self._store = store
         self._take = take
         self._active = active
         self._users = users
-        self._list_notes = list_notes
+        self._housekeeping = housekeeping
         self._database = database
         self._clock = clock
         self._health_monitor = health_monitor
@@ -95,7 +95,7 @@ class Lister:
 
     async def _alone(self) -> bool:
         """Whether there are rules and no job is polled, so that only lists can show how login and API are."""
-        return bool(self._active.settings.discover) and await self._database(self._polls.next_due) is None
+        return bool(self._active.settings.discover) and await self._database(self._store.next_due) is None
 
     async def _serve(self, job_type: str, users: Sequence[ListUser], *, alone: bool) -> None:
         sent_at, sent = self._clock.now(), self._clock.monotonic()
@@ -153,4 +153,4 @@ class Lister:
             return
         self._noted[listing.job_type] = hints
         log.info("list_has_page_hints", job_type=listing.job_type, hints=hints)
-        await self._database(self._list_notes.note, {"list_hints": {**self._noted}})
+        await self._database(self._housekeeping.note, {"list_hints": {**self._noted}})

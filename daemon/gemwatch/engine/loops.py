@@ -18,7 +18,7 @@ from gemwatch.engine.heartbeat import Heartbeat
 from gemwatch.engine.learning import Learner
 from gemwatch.engine.lister import Lister
 from gemwatch.engine.maintenance import Maintenance
-from gemwatch.engine.membership import Membership, alone
+from gemwatch.engine.membership import Membership
 from gemwatch.engine.pace import Holds, SharedPace
 from gemwatch.engine.poll_once import PollOnce
 from gemwatch.engine.poller import Poller
@@ -100,6 +100,7 @@ def build_loops(
     clock: SteadyClock,
     metrics: Metrics,
     notes: Mapping[str, Any],
+    membership: Membership,
     experience: Experience,
     edited: Callable[[], Awaitable[bool]],
     read: Callable[[], Awaitable[Loaded]],
@@ -109,7 +110,6 @@ def build_loops(
     store_failure: Callable[[], str | None],
     ping: Callable[[str], Awaitable[str | None]],
     progress: Callable[[str], None],
-    membership: Membership | None = None,
     place: str = "",
     mark: Mark = lambda: None,
     around_reload: Callable[[], AbstractContextManager[None]] = nullcontext,
@@ -117,13 +117,12 @@ def build_loops(
 ) -> Loops:
     """Connect the loops: a commit wakes the dispatcher, an edit wakes the poller and the dispatcher.
 
-    `membership` None: this daemon is the only one. `place`: host and path of the configuration.
+    `place`: host and path of the configuration.
     `mark`: without it, dispatcher and maintenance ask the store each second.
 
     `progress` is called with `polls`, `records` or `deliveries` after each round of that loop. For the other
     callables see the reloader, the heartbeat and the store monitor.
     """
-    membership = membership or alone(database, clock)
     if membership.id is None:  # replicas share the pause
         health_monitor.resume(notes)
     dispatcher = Dispatcher(
@@ -175,7 +174,7 @@ def build_loops(
     learner = Learner(
         active=active,
         learning=learning,
-        list_notes=housekeeping,
+        housekeeping=housekeeping,
         database=database,
         clock=clock,
         experience=experience,
@@ -218,9 +217,9 @@ def build_loops(
         lister=Lister(
             active=active,
             users=(sweep, learner, discovery),
-            polls=store,
+            store=store,
             take=poller.take,
-            list_notes=housekeeping,
+            housekeeping=housekeeping,
             database=database,
             clock=clock,
             health_monitor=health_monitor,

@@ -166,8 +166,3 @@ class Membership:
 
     def _log_loss(self) -> None:
         log.warning("leadership_lost", replica=self.id, detail="Another replica leads, or none does at the moment.")
-
-
-def alone(database: Database, clock: Clock) -> Membership:
-    """The membership of a daemon that has a store for itself."""
-    return Membership(member=None, database=database, clock=clock, login=lambda: Login.UNKNOWN, targets=tuple)

@@ -178,16 +178,6 @@ class Learning(Protocol):
     def experience(self) -> Experience: ...
 
 
-class Polls(Protocol):
-    def next_due(self) -> datetime | None: ...
-
-
-class ListNotes(Protocol):
-    """Keeps what lists showed about themselves, for `gemwatch doctor`."""
-
-    def note(self, notes: Mapping[str, Any]) -> None: ...
-
-
 class Metrics(Protocol):
     def poll(self, outcome: str, seconds: float) -> None: ...
 

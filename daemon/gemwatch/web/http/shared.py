@@ -30,9 +30,8 @@ class _Answer:
 class SharedAnswers:
     """For responses that depend only on the URL of a request."""
 
-    def __init__(self, clock: Clock, *, lasts: float = LASTS) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._lasts = lasts
         self._answers: OrderedDict[Hashable, _Answer] = OrderedDict()
         self._turns = SteadyRate(RATE, BURST)
 
@@ -52,7 +51,7 @@ class SharedAnswers:
     def _find(self, key: Hashable, handler: Handler, request: Request) -> _Answer:
         now = self._clock.monotonic()
         found = self._answers.get(key)
-        if found is not None and (not found.task.done() or 0 <= now - found.begun < self._lasts):
+        if found is not None and (not found.task.done() or 0 <= now - found.begun < LASTS):
             return found
         fresh = _Answer(task=asyncio.ensure_future(self._make(handler, request)), begun=now)
         self._answers[key] = fresh

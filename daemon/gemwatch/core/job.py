@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from gemwatch.core.refusals import Culprit, http_status
 
+NOT_FOUND, NEEDS_REVIEW = "not-found", "needs-review"  # what pages count a job as, in place of its status
 UNSEEN = "not seen yet"  # in place of the status of a job that has not been seen
 
 

@@ -5,9 +5,9 @@ from typing import Any, Literal
 from pydantic import TypeAdapter
 
 from gemwatch import __version__
-from gemwatch.adapters.store.reads import shapes
 from gemwatch.adapters.store.reads.view_queries import JOB_ORDERS
 from gemwatch.adapters.store.reads.views import DEFAULT_LIMIT, MOST
+from gemwatch.client import answers
 from gemwatch.core.job import UNSEEN
 from gemwatch.core.job_id import MAX_JOB_ID
 from gemwatch.core.work import DeliveryState
@@ -131,12 +131,18 @@ def _short() -> Node:
 
 def _schemas() -> Node:
     """The schemas of all responses and of their parts."""
-    answers = (shapes.JobPage, shapes.JobWithHistory, shapes.DeliveryPage, shapes.Groups, shapes.Service)
+    roots = (answers.JobPage, answers.JobWithHistory, answers.DeliveryPage, answers.Groups, answers.Service)
     adapters: list[tuple[str, Literal["serialization"], TypeAdapter[Any]]] = [
-        (shape.__name__, "serialization", TypeAdapter(shape)) for shape in answers
+        (shape.__name__, "serialization", TypeAdapter(shape)) for shape in roots
     ]
     _, found = TypeAdapter.json_schemas(adapters, ref_template="#/components/schemas/{model}")
-    return {**found["$defs"], "Error": _error()}
+    return {**{name: _closed(shape) for name, shape in found["$defs"].items()}, "Error": _error()}
+
+
+def _closed(shape: Node) -> Node:
+    """This daemon sends all these fields and no others; the descriptions of the types are for users of the client."""
+    fields = {name: shape[name] for name in ("properties", "required", "title", "type")}
+    return {"additionalProperties": False, **fields}
 
 
 def _error() -> Node:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gemwatch.adapters.store.reads.groups import GroupRow
-from gemwatch.adapters.store.reads.shapes import NEEDS_REVIEW, NOT_FOUND
-from gemwatch.core.job import UNSEEN, Status
+from gemwatch.core.job import NEEDS_REVIEW, NOT_FOUND, UNSEEN, Status
 from gemwatch.core.text import formatting
 from gemwatch.core.text.sanitize import single_line
 from gemwatch.web.pages.query import badge_of, group_url

@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
-from gemwatch.adapters.store.reads.shapes import NEEDS_REVIEW, NOT_FOUND
-from gemwatch.core.job import UNSEEN, Status
+from gemwatch.core.job import NEEDS_REVIEW, NOT_FOUND, UNSEEN, Status
 from gemwatch.core.lists.rules import LONGEST_NAME
 from gemwatch.web.pages import words
 from gemwatch.web.pages.words import Badge

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from gemwatch.adapters.store.info import StoreInfo
-from gemwatch.adapters.store.reads import shapes
 from gemwatch.adapters.store.reads.groups import GroupRow
 from gemwatch.adapters.store.reads.rows import DeliveryRow, JobHistory, JobRow, Page, ServiceState, TransitionRow
 from gemwatch.core.estimates.estimate import Estimate, Range
@@ -15,6 +14,8 @@ from gemwatch.core.job import UNSEEN
 from gemwatch.core.runs import Run
 from gemwatch.core.sharing.replicas import Replica
 from gemwatch.core.work import DeliveryState
+
+Json = dict[str, Any]  # of the API: as gemwatch.client.answers declares it, which the tests compare
 
 
 def as_text(time: datetime | None, *, timespec: str = "milliseconds") -> str | None:
@@ -26,7 +27,7 @@ def _text(time: datetime, timespec: str = "milliseconds") -> str:
     return time.isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
-def job_json(job: JobRow) -> shapes.Job:
+def job_json(job: JobRow) -> Json:
     return {
         "job_id": job.job_id,
         "name": job.name,
@@ -51,7 +52,7 @@ def job_json(job: JobRow) -> shapes.Job:
     }
 
 
-def history_json(found: JobHistory) -> shapes.JobWithHistory:
+def history_json(found: JobHistory) -> Json:
     return {
         **job_json(found.job),
         "transitions": [transition_json(move) for move in found.transitions],
@@ -60,7 +61,7 @@ def history_json(found: JobHistory) -> shapes.JobWithHistory:
     }
 
 
-def jobs_page_json(page: Page[JobRow]) -> shapes.JobPage:
+def jobs_page_json(page: Page[JobRow]) -> Json:
     return {
         "jobs": [job_json(job) for job in page.rows],
         "total": page.total,
@@ -69,7 +70,7 @@ def jobs_page_json(page: Page[JobRow]) -> shapes.JobPage:
     }
 
 
-def groups_json(groups: Iterable[GroupRow]) -> shapes.Groups:
+def groups_json(groups: Iterable[GroupRow]) -> Json:
     return {
         "groups": [
             {
@@ -88,7 +89,7 @@ def groups_json(groups: Iterable[GroupRow]) -> shapes.Groups:
     }
 
 
-def deliveries_page_json(page: Page[DeliveryRow]) -> shapes.DeliveryPage:
+def deliveries_page_json(page: Page[DeliveryRow]) -> Json:
     return {
         "deliveries": [delivery_json(one) for one in page.rows],
         "total": page.total,
@@ -97,7 +98,7 @@ def deliveries_page_json(page: Page[DeliveryRow]) -> shapes.DeliveryPage:
     }
 
 
-def status_json(jobs: Iterable[JobRow], service: ServiceState) -> dict[str, Any]:
+def status_json(jobs: Iterable[JobRow], service: ServiceState) -> Json:
     """What `gemwatch status --json` prints."""
     return {
         "jobs": [job_json(job) for job in jobs],
@@ -116,7 +117,7 @@ def status_json(jobs: Iterable[JobRow], service: ServiceState) -> dict[str, Any]
     }
 
 
-def service_json(service: ServiceState, *, version: str) -> shapes.Service:
+def service_json(service: ServiceState, *, version: str) -> Json:
     """What `/api/service` answers."""
     return {
         "version": version,
@@ -138,7 +139,7 @@ def service_json(service: ServiceState, *, version: str) -> shapes.Service:
     }
 
 
-def replicas_json(replicas: Iterable[Replica]) -> list[shapes.Replica]:
+def replicas_json(replicas: Iterable[Replica]) -> list[Json]:
     """The daemons that share the store."""
     return [
         {
@@ -153,7 +154,7 @@ def replicas_json(replicas: Iterable[Replica]) -> list[shapes.Replica]:
     ]
 
 
-def targets_down_json(service: ServiceState) -> list[shapes.TargetDown]:
+def targets_down_json(service: ServiceState) -> list[Json]:
     """The targets that do not accept messages."""
     return [
         {"target": name, "since": _text(health.down_since), "reason": health.reason}
@@ -162,7 +163,7 @@ def targets_down_json(service: ServiceState) -> list[shapes.TargetDown]:
     ]
 
 
-def estimate_json(estimate: Estimate) -> shapes.Estimate:
+def estimate_json(estimate: Estimate) -> Json:
     return {
         "ends_at": _text(estimate.ends_at),
         "earliest": _text(estimate.earliest),
@@ -175,7 +176,7 @@ def estimate_json(estimate: Estimate) -> shapes.Estimate:
     }
 
 
-def run_json(run: Run) -> shapes.Run:
+def run_json(run: Run) -> Json:
     return {
         "job_id": run.job_id,
         "ended_at": _text(run.ended_at),
@@ -186,7 +187,7 @@ def run_json(run: Run) -> shapes.Run:
     }
 
 
-def transition_json(move: TransitionRow) -> shapes.Transition:
+def transition_json(move: TransitionRow) -> Json:
     return {
         "job_id": move.job_id,
         "from": move.before,
@@ -197,7 +198,7 @@ def transition_json(move: TransitionRow) -> shapes.Transition:
     }
 
 
-def delivery_json(one: DeliveryRow) -> shapes.Delivery:
+def delivery_json(one: DeliveryRow) -> Json:
     return {
         "id": one.id,
         "event": one.event,
@@ -213,7 +214,7 @@ def delivery_json(one: DeliveryRow) -> shapes.Delivery:
     }
 
 
-def _seconds(spans: Range) -> shapes.Range:
+def _seconds(spans: Range) -> Json:
     low, median, high = (round(span.total_seconds(), 3) for span in (spans.low, spans.median, spans.high))
     return {"low": low, "median": median, "high": high}
 
@@ -227,7 +228,7 @@ def _finite(text: str) -> float | None:
 answer_json = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite).decode
 
 
-def store_json(found: StoreInfo) -> dict[str, Any]:
+def store_json(found: StoreInfo) -> Json:
     """What `db info --json` prints."""
     held = found.contents
     return {

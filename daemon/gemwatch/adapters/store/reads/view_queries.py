@@ -24,11 +24,10 @@ from gemwatch.adapters.store.reads.rows import (
     service_state,
     transition_row,
 )
-from gemwatch.adapters.store.reads.shapes import NEEDS_REVIEW, NOT_FOUND
 from gemwatch.adapters.store.rerouting import read_health
 from gemwatch.adapters.store.runs import PAST, SUCCESSES, place_of, run_of
 from gemwatch.adapters.store.tables import deliveries, details, events, messages, runs, transitions, watches
-from gemwatch.core.job import ENDS, UNSEEN, Status, is_end
+from gemwatch.core.job import ENDS, NEEDS_REVIEW, NOT_FOUND, UNSEEN, Status, is_end
 from gemwatch.core.runs import Run
 
 _LONG = 200  # rows of a job's history and deliveries on its own page: the newest

@@ -4,7 +4,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -15,7 +15,7 @@ from gemwatch.core.health import ApiState, Login
 from gemwatch.core.kinds import EventKind
 from gemwatch.core.settings import TokenSource
 from gemwatch.core.sharing.polls import FOR_ANY_AFTER
-from gemwatch.core.sharing.replicas import DEAD_AFTER, FRESH_FOR, REFRESH_EVERY
+from gemwatch.core.sharing.replicas import DEAD_AFTER, FRESH_FOR, LEASE, REFRESH_EVERY
 from gemwatch.engine.maintenance import RUNS_EVERY
 from support.clock import FakeClock
 from support.events import event_of
@@ -39,8 +39,9 @@ async def pair(gem: ScriptedGem, inbox: Inbox, clock: FakeClock) -> AsyncIterato
         refused = replace(settings, api=replace(settings.api, token=TokenSource(value="wrong")))
         async with AsyncExitStack() as stack:
             leader = await stack.enter_async_context(running(settings, clock, shared=True))
+            await after(0, leader)
             follower = await stack.enter_async_context(running(refused, clock, shared=True))
-            await leader.membership.refresh()
+            await after(0, follower, leader)
             for rig in (leader, follower):
                 await rig.poll(after=timedelta())  # all jobs have been polled for the first time
             yield leader, follower
@@ -58,10 +59,19 @@ def fail(gem: ScriptedGem) -> None:
 
 
 async def after(seconds: float, *rigs: Rig) -> None:
-    """Time passes for all, and these refresh their rows."""
+    """Time passes for all, and these refresh their rows, which then last however slow this machine is."""
     rigs[0].clock.advance(seconds)
     for rig in rigs:
         await rig.membership.refresh()
+        seen(rig, ago=-timedelta(hours=1))
+
+
+def seen(rig: Rig, *, ago: timedelta) -> None:
+    """By the database's clock, which no test moves, this replica refreshed its row and its leases so long ago."""
+    at, me = datetime.now(UTC) - ago, rig.membership.id
+    with rig.engine.begin() as connection:
+        connection.execute(sa.update(replicas).where(replicas.c.id == me).values(seen_at=at))
+        connection.execute(sa.update(leases).where(leases.c.holder == me).values(expires_at=at + LEASE))
 
 
 async def test_replica_with_an_old_refresh_does_nothing(pair: tuple[Rig, Rig], gem: ScriptedGem) -> None:
@@ -153,15 +163,6 @@ async def test_differing_watch_lists_are_reported_once(pair: tuple[Rig, Rig]) ->
     assert len(recorded(leader, EventKind.CONFIG)) == 2
 
 
-def older(rig: Rig, seconds: float) -> None:
-    """Time passes for this replica's row."""
-    with rig.engine.begin() as connection:
-        seen_at = connection.execute(sa.select(replicas.c.seen_at).where(replicas.c.id == rig.membership.id)).scalar()
-        assert seen_at is not None
-        values = {"seen_at": seen_at - timedelta(seconds=seconds)}
-        connection.execute(sa.update(replicas).where(replicas.c.id == rig.membership.id).values(values))
-
-
 async def test_end_of_a_refused_replica_is_reported(pair: tuple[Rig, Rig], gem: ScriptedGem) -> None:
     leader, follower = pair
     gem.accepted_tokens = {TOKEN}
@@ -169,7 +170,7 @@ async def test_end_of_a_refused_replica_is_reported(pair: tuple[Rig, Rig], gem: 
     await follower.poll(after=timedelta())
     await after(1, follower, leader)
     await leader.maintenance.round()
-    older(follower, DEAD_AFTER.total_seconds() + 1)
+    seen(follower, ago=DEAD_AFTER + timedelta(seconds=1))
     await after(1, leader)
     for _ in range(2):
         await leader.maintenance.round()
@@ -195,7 +196,9 @@ async def test_refusal_of_killed_replicas_ends_once(
                 await after(72, rig)
                 await rig.poll(after=FOR_ANY_AFTER)
             assert reported(one) == ["began"] * 2
-            with one.engine.begin() as connection:  # while their rows are not old yet
+            for rig in (one, another):
+                seen(rig, ago=timedelta())  # their rows are not old yet
+            with one.engine.begin() as connection:
                 connection.execute(sa.update(leases).values(expires_at=long_ago))
         async with running(settings, clock, shared=True) as leader, running(settings, clock, shared=True) as follower:
             for accepted in [{TOKEN}] if restored == "before the start" else [set[str](), {TOKEN}]:
@@ -239,11 +242,11 @@ async def test_jobs_of_a_dead_replica_are_polled_in_time(pair: tuple[Rig, Rig], 
     before, seconds = sum(map(gem.asked, JOBS)), 0.0
     while sum(map(gem.asked, JOBS)) == before:
         seconds += REFRESH_EVERY
-        older(leader, REFRESH_EVERY)
+        seen(leader, ago=timedelta(seconds=seconds))
         await after(REFRESH_EVERY, follower)
         await follower.poll(after=timedelta())
     assert sum(map(gem.asked, JOBS)) == before + len(JOBS)
-    assert seconds <= DEAD_AFTER.total_seconds() + REFRESH_EVERY  # and the server's clock runs on
+    assert seconds <= DEAD_AFTER.total_seconds() + REFRESH_EVERY
 
 
 async def test_pause_of_a_target_holds_for_the_next_sender(pair: tuple[Rig, Rig], inbox: Inbox) -> None:

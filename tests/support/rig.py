@@ -55,7 +55,7 @@ from support.engines import close_for_good
 from support.gem import KEY, TOKEN, ScriptedGem
 from support.json_records import JsonRecords
 from support.postgresql import new_database
-from support.waiting import until
+from support.waiting import PATIENCE, until
 
 EVERY = timedelta(minutes=1)
 
@@ -73,7 +73,7 @@ def settings_for(
             key=KEY,
             base_url=gem.url,
             token=token or TokenSource(value=TOKEN),
-            timeout=timedelta(seconds=5),
+            timeout=timedelta(seconds=PATIENCE),  # a busy machine must not look like an API that does not answer
             max_rate=0,
         ),
         store=StoreSettings(place=_place_in(store) if isinstance(store, Path) and store.is_dir() else store),

@@ -32,6 +32,7 @@ from gemwatch.engine.refused_jobs import RefusedJobs
 
 log = structlog.get_logger()
 
+_GOOD = Seen | NotFound | Listing  # answers that show that the login works
 _SAME_PAUSE = timedelta(seconds=1)  # closer times are the same, so that the note is not written again and again
 _UNTIL_ASKED_AGAIN = timedelta(minutes=2)  # more than the longest pause without a Retry-After
 
@@ -125,10 +126,11 @@ class HealthMonitor:
 
     def observe(self, seen: Listed, *, sent_at: datetime | None, sent: float, others: bool) -> Change:
         """Process a poll or a list. Its request was sent at `sent_at` (wall clock) and `sent` (monotonic seconds)."""
-        if isinstance(seen, Seen | NotFound | Listing):
+        good = isinstance(seen, _GOOD)
+        if good:
             self.last_good_at, self.last_good_sent_at = seen.at, sent_at
             self._no_good_from = None
-        if isinstance(seen, Seen | NotFound | Listing) or (isinstance(seen, Refused) and not seen.certain):
+        if good or (isinstance(seen, Refused) and not seen.certain):
             self.answered()
         if sent_at is not None:
             self._forbidden_for_rate = isinstance(seen, Throttled) and seen.status == HTTPStatus.FORBIDDEN
@@ -191,6 +193,8 @@ class HealthMonitor:
         return Change(events=[event], notes={"many_refused_since": since and since.isoformat()})
 
     def _take(self, checkup: HealthChange) -> Change:
+        if checkup.health is self.health and not checkup.events:  # the usual case
+            return Change()
         before, self.health = self.health, checkup.health
         for event in checkup.events:
             _log_edge(event)

@@ -154,6 +154,8 @@ class Pace:
             self.turns.shared.on_hold()
 
     async def _turn(self) -> bool:
+        if not self._rate and self.turns.next_at <= self._clock.monotonic():
+            return not self.held
         while not self.held and self.waits > 0:  # noqa: ASYNC110 (no event, but a time that others move)
             await asyncio.sleep(self.waits)
         if self.held:

@@ -33,6 +33,7 @@ GROUP_GAP, STORM_GAP = 0.01, 0.1  # seconds between two commits; longer in a sto
 TOKEN_LIMIT = timedelta(seconds=60)  # a poll may wait this long for a token, up to twice
 # Seconds of sleep: to claim in groups under load, and to notice jobs that another process made due.
 SHORTEST, LONGEST = 0.1, 5.0
+MANY_CLAIMS = 20  # at once: 200 polls per second
 
 
 class Poller:
@@ -126,7 +127,9 @@ class Poller:
             return 1.0
         share = None if probing else self._membership.polls_first
         claims, next_due = await self._database(self._claim_due, room, share)
-        if claims:  # in a call of its own: a call that fails is repeated as a whole, and would lose these claims
+        # In a call of its own: one that fails is repeated as a whole, and would lose these claims. After many claims
+        # other jobs are due soon, and the next call asks for them first.
+        if 0 < len(claims) < MANY_CLAIMS:
             next_due = await self._database(self._store.next_due, share)
         self._more = len(claims) == room
         if probing and claims:

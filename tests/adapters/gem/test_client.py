@@ -41,10 +41,12 @@ async def test_request_carries_key_and_token_only(gem: ScriptedGem, api: GemApi)
     }
 
 
-async def test_base_url_may_have_a_path_and_end_in_a_slash(gem: ScriptedGem) -> None:
-    async with api_at(f"{gem.url}/orbis/gem/") as api:
+@pytest.mark.parametrize("path", ["", "/orbis/gem", "/or%20bis/a%2Fb"])
+async def test_base_url_may_have_a_path_and_end_in_a_slash(gem: ScriptedGem, path: str) -> None:
+    async with api_at(f"{gem.url}{path}/") as api:
         await api.ask(7, TOKEN)
-    assert [r.path for r in gem.requests] == ["/orbis/gem/jobs/7"]
+        await api.ask(8, TOKEN)
+    assert [r.path for r in gem.requests] == [f"{path}/jobs/7", f"{path}/jobs/8"]
 
 
 async def test_each_request_carries_its_token(gem: ScriptedGem, api: GemApi) -> None:

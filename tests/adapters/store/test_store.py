@@ -213,6 +213,13 @@ def test_edit_touches_only_what_changed(bench: Bench) -> None:
     assert bench.watch(1, Watch(job_id=2, name="Two", notify=(MAIL,)), 4) == Applied()
 
 
+def test_long_watch_list_is_applied_whole(bench: Bench) -> None:
+    jobs = range(1, 2_502)
+    assert bench.watch(*jobs) == Applied(added=len(jobs))
+    assert [claim.tracked.job_id for claim in bench.claim(most=5_000)] == [*jobs]
+    assert bench.watch(*jobs[1:], 5_000) == Applied(added=1, removed=1)
+
+
 def test_shorter_interval_applies_at_once_a_longer_one_later(bench: Bench) -> None:
     bench.watch(1)
     bench.see(bench.claim()[0], "REQUESTED")

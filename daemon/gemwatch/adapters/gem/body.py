@@ -4,6 +4,7 @@ import zlib
 from collections.abc import Mapping
 
 from gemwatch.adapters.http.session import NoAnswerError
+from gemwatch.adapters.http.transport import Stream
 
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS  # zlib finds out which of the two it is
 _PACKED = frozenset({"gzip", "x-gzip", "deflate"})
@@ -69,6 +70,15 @@ def body_of(headers: Mapping[str, str], most: int) -> Body:
         return PackedBody(most=most, coding=coding)
     shown = coding if coding.isalnum() and len(coding) < 20 else "in an unknown way"  # noqa: PLR2004
     raise NoAnswerError(f"the answer is compressed ({shown}), which gemwatch did not ask for", bad=True)
+
+
+async def whole_body(stream: Stream, most: int) -> bytearray:
+    """The body of an answer with a job or a list in it, of at most that many bytes."""
+    check_length(stream.headers, most)
+    body = body_of(stream.headers, most)
+    async for chunk in stream:
+        body.add(chunk)
+    return body.whole()
 
 
 def check_length(headers: Mapping[str, str], most: int) -> None:

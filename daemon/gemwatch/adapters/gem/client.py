@@ -6,6 +6,7 @@ redirects, which could send the key to another host, keeps cookies and logs each
 
 import asyncio
 import re
+from codecs import BOM_UTF8
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -17,13 +18,14 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 import httpx
 from aiohttp.http_exceptions import HttpProcessingError
+from yarl import URL
 
 from gemwatch import __version__
-from gemwatch.adapters.gem.body import Body, body_of, check_length
+from gemwatch.adapters.gem.body import Body, body_of, whole_body
 from gemwatch.adapters.gem.lists import apart, listing_of
 from gemwatch.adapters.gem.wire import read_details
 from gemwatch.adapters.http.session import NoAnswerError, fault, open_session, os_reason
-from gemwatch.adapters.http.transport import Stream, Transport
+from gemwatch.adapters.http.transport import TARGET, Stream, Transport
 from gemwatch.core.clock import Clock
 from gemwatch.core.job import Failed, NotFound, Observation, Refused, Seen, Throttled
 from gemwatch.core.listing import Listed, Listing
@@ -66,6 +68,7 @@ class GemApi:
         self._clock = clock
         self._time_limit = settings.timeout.total_seconds()
         self._jobs = f"{settings.base_url.rstrip('/')}/jobs"
+        self._root: URL | None = None  # the same, parsed
         self._connections: _Connections | None = None
         self._token: str | None = None
         self._spare: list[
@@ -77,21 +80,23 @@ class GemApi:
 
         Refused means that the API refuses this token or key: the caller renews the token and tries again.
         """
-        return await self._ask(f"{self._jobs}/{job_id}", token, lambda stream: self._seen(stream, job_id))
+        return await self._ask(lambda: self._url(job_id), token, lambda stream: self._seen(stream, job_id))
 
     async def list_jobs(self, job_type: str, token: str, page: str | None = None) -> Listed:
         """Request all jobs of a type, or the `page` that a list named. Failures never raise, and the result is never
         Seen."""
         url = page or f"{self._jobs}?job_type={quote(job_type, safe='')}"
-        return await self._ask(url, token, lambda stream: self._listing(stream, job_type, url))
+        return await self._ask(lambda: url, token, lambda stream: self._listing(stream, job_type, url))
 
-    async def _ask(self, url: str, token: str, read: Callable[[Stream], Awaitable[T]]) -> T | Observation:
+    async def _ask(
+        self, url: Callable[[], URL | str], token: str, read: Callable[[Stream], Awaitable[T]]
+    ) -> T | Observation:
         if token != self._token and (unfit := self._unfit(token)) is not None:
             return Refused(at=self._clock.now(), reason=unfit)
         sent_at = self._clock.now()
         try:
             async with asyncio.timeout(self._time_limit) as limit:
-                return await self._exchange(url, token, read, drain_until=(limit.when() or 0.0) - _DRAIN_MARGIN)
+                return await self._exchange(url(), token, read, drain_until=(limit.when() or 0.0) - _DRAIN_MARGIN)
         except TimeoutError:
             reason, bad = f"no answer within {self._time_limit:g} s", False
         except _FAULTS as error:
@@ -105,7 +110,7 @@ class GemApi:
             await connections.release()
 
     async def _exchange(
-        self, url: str, token: str, read: Callable[[Stream], Awaitable[T]], *, drain_until: float
+        self, url: URL | str, token: str, read: Callable[[Stream], Awaitable[T]], *, drain_until: float
     ) -> T | Observation:
         request = self._request(url, token)
         connections, *outworn = self._hold()
@@ -135,13 +140,19 @@ class GemApi:
                 return f"the {name} is empty or has characters that no HTTP header can carry"
         return None
 
-    def _request(self, url: str, token: str) -> httpx.Request:
+    def _url(self, job_id: int) -> URL:
+        """The URL of a job. Only its path is new: to parse the whole of it each time takes a tenth of a request."""
+        if self._root is None:
+            self._root = URL(self._jobs)
+        return self._root.with_path(f"{self._root.raw_path}/{job_id}", encoded=True)
+
+    def _request(self, url: URL | str, token: str) -> httpx.Request:
         """A request for exclusive use. Return it to `_spare` afterwards."""
         if token != self._token:
             self._token, self._spare = token, []
         if self._spare:
             request = self._spare.pop()
-            request.url = cast("httpx.URL", url)  # the transport only calls str() on it, and parsing a URL is slow
+            request.extensions[TARGET] = url
             return request
         headers = {
             "tomtom-api-key": self._settings.key,
@@ -150,7 +161,7 @@ class GemApi:
             "Accept-Encoding": "identity",
             "User-Agent": f"gemwatch/{__version__}",
         }
-        return httpx.Request("GET", url, headers=headers)
+        return httpx.Request("GET", str(url), headers=headers, extensions={TARGET: url})
 
     def _hold(self) -> "list[_Connections]":
         """The connections to use, followed by those that they replace. The caller releases all of them."""
@@ -161,13 +172,13 @@ class GemApi:
         return [self._connections.held(), *([old] if old else [])]
 
     async def _seen(self, stream: Stream, job_id: int) -> Observation:
-        raw, job = _read(await _body(stream, MOST_BYTES), lambda text: (text, read_details(text)))
+        raw, job = _read(await whole_body(stream, MOST_BYTES), lambda text: (text, read_details(text)))
         if job.job_id != job_id:
             raise NoAnswerError("the answer is about another job", bad=True)
         return Seen(job=job, raw=raw, at=self._clock.now())
 
     async def _listing(self, stream: Stream, job_type: str, url: str) -> Listing:
-        body = await _body(stream, MOST_LISTED)
+        body = await whole_body(stream, MOST_LISTED)
         at = self._clock.now()
         return await apart(lambda: _read(body, lambda text: listing_of(text, job_type, url, at)), size=len(body))
 
@@ -229,19 +240,11 @@ class _Connections:
 
 def _read(body: bytearray, read: Callable[[str], T]) -> T:
     try:
-        return read(body.decode("utf-8-sig"))
+        return read(body.removeprefix(BOM_UTF8).decode())
     except UnicodeDecodeError:
         raise NoAnswerError("the answer is not UTF-8 text", bad=True) from None
     except ValueError as error:
         raise NoAnswerError(str(error), bad=True) from None
-
-
-async def _body(stream: Stream, most: int) -> bytearray:
-    check_length(stream.headers, most)
-    body = body_of(stream.headers, most)
-    async for chunk in stream:
-        body.add(chunk)
-    return body.whole()
 
 
 async def _drain(response: httpx.Response, until: float) -> str:

@@ -6,15 +6,16 @@ from collections.abc import AsyncIterator
 import httpx
 from aiohttp import ClientResponse, ClientSession, ClientTimeout
 from httpx_aiohttp import AiohttpTransport
+from yarl import URL
 
-_HEADERS = "headers for aiohttp"  # where a request keeps them
+TARGET, _HEADERS = "URL for aiohttp", "headers for aiohttp"  # where a request keeps them
 _UNLIMITED = ClientTimeout()  # the caller limits the whole request
 
 
 class Transport(AiohttpTransport):
     """Sends requests without a body, which may be used again one after the other.
 
-    A request's headers are converted once in its life, its URL is passed on as text, and aiohttp's errors are not
+    A request's headers are converted once in its life, its URL is the one in `TARGET`, and aiohttp's errors are not
     wrapped: together this is a third of the cost of a request.
     """
 
@@ -24,12 +25,13 @@ class Transport(AiohttpTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         headers: dict[str, str] | None = request.extensions.get(_HEADERS)
+        url: URL | str = request.extensions[TARGET]
         if headers is None:
             headers = request.extensions[_HEADERS] = dict(request.headers.items())
             headers.pop("host", None)  # of the first URL; aiohttp sends that of each
         answer = await self._session.request(
             request.method,
-            str(request.url),
+            url,
             headers=headers,
             allow_redirects=False,
             auto_decompress=False,

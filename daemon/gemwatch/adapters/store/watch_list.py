@@ -115,17 +115,17 @@ class WatchList:
                 row = known.pop(watch.job_id, None)
                 if row is None or not (only_add and row.watched):
                     edit.want(watch, row)
+                if len(edit.added) == _SLICE:
+                    edit.add(connection)
             if not only_add:
                 _follow_rules(connection, edit, known, rules)
-            for start in range(0, len(edit.added), _SLICE):
-                connection.execute(sa.insert(watches), edit.added[start : start + _SLICE])
-            forget_learned(connection, [values["job_id"] for values in edit.added])
+            edit.add(connection)
             if edit.again or edit.changed:
                 connection.execute(CONFIGURE, edit.again + edit.changed)
             if edit.removed:
                 connection.execute(_UNWATCH, edit.removed)
             join_groups(connection, edit.joined, now)
-        return Applied(added=len(edit.added) + len(edit.again), changed=len(edit.changed), removed=len(edit.removed))
+        return Applied(added=edit.inserted + len(edit.again), changed=len(edit.changed), removed=len(edit.removed))
 
     def poll_soon(self, now: datetime) -> None:
         """After an edit of the general limits: poll each job to find when its next limit passes."""
@@ -139,7 +139,8 @@ class _Edit:
 
     every: timedelta
     now: datetime
-    added: list[dict[str, Any]] = field(default_factory=list)
+    added: list[dict[str, Any]] = field(default_factory=list)  # and not inserted yet
+    inserted: int = 0
     again: list[dict[str, Any]] = field(default_factory=list)
     changed: list[dict[str, Any]] = field(default_factory=list)
     removed: list[dict[str, Any]] = field(default_factory=list)
@@ -156,6 +157,13 @@ class _Edit:
                 self.joined.add(watch.group)
         else:
             self.change(row, values)
+
+    def add(self, connection: sa.Connection) -> None:
+        if self.added:
+            connection.execute(sa.insert(watches), self.added)
+            forget_learned(connection, [values["job_id"] for values in self.added])
+            self.inserted += len(self.added)
+            self.added.clear()
 
     def change(self, row: Any, values: Mapping[str, Any]) -> None:
         if any(getattr(row, name) != value for name, value in values.items()):

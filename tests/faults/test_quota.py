@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-import structlog
 
 from gemwatch.adapters.store.tables import events
 from gemwatch.core.refusals import Answer
@@ -44,15 +43,6 @@ WORDINGS = {
     "call volume": ({}, '{"message": "Out of call volume quota. Quota will be replenished in 00:00:03."}'),
     "per second": ({}, "<html><body>More than 5 requests per second are not allowed.</body></html>"),
 }
-
-
-@pytest.fixture
-def quiet_log() -> Iterator[None]:
-    """Thousands of simulated seconds log too much to keep."""
-    before = structlog.get_config()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("critical"))
-    yield
-    structlog.configure(**before)
 
 
 @pytest.fixture

@@ -5,14 +5,13 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
-import structlog
 
 from gemwatch.core.kinds import EventKind
 from support.daemon import Installation
@@ -157,12 +156,3 @@ def test_hour_of_429s_is_few_requests_and_two_messages(tmp_path: Path, quiet_log
         loop.close()
     assert world.breaches == []
     assert kinds == {EventKind.API.value: 2 * 2, EventKind.SUCCESS.value: 2 * len(JOBS)}
-
-
-@pytest.fixture
-def quiet_log() -> Iterator[None]:
-    """Thousands of simulated seconds log too much to keep."""
-    before = structlog.get_config()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("critical"))
-    yield
-    structlog.configure(**before)

@@ -62,7 +62,7 @@ def _unusable(place: str) -> str | None:
 def _zone(named: str) -> Finding:
     if named and not _is_known(named):
         remedy = "Write UTC, or a name such as Europe/Amsterdam (the package tzdata has them)"
-        return warning("time zone", f"TZ={named} names no zone that this system knows: UTC is taken", remedy)
+        return warning("time zone", f"TZ={named} names no zone that this system knows: UTC is used", remedy)
     advice = "" if time.tzname[0] == "UTC" else "; for the daemon TZ=UTC is best"
     offset = time.strftime("%z")
     return ok("time zone", f"{time.tzname[time.localtime().tm_isdst > 0]} (UTC{offset[:3]}:{offset[3:]}){advice}")

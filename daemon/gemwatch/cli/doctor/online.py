@@ -30,7 +30,7 @@ _CERTIFICATES = (
     "notifications and az); a clock that is far off has the same effect"
 )
 _FORM = "Check that api.base_url is the address of the GEM API, and that no proxy or login page answers in its place"
-_TIME = run("Have NTP keep it; a container has its host's clock. With systemd, run:", "timedatectl set-ntp true")
+_TIME = run("Let NTP set it; a container uses the clock of its host. With systemd, run:", "timedatectl set-ntp true")
 _NO_TOKEN = warning("key and token", "not tried, since there is no token", "Fix the login first")
 
 

@@ -120,7 +120,7 @@ def _listen(path: Path) -> Any:
     except (OSError, ValueError):
         return None
     if text.lstrip().startswith("{"):
-        return _in_json(text) or _in_flow(text, ["web", "listen"]) or _parsed(text, path.parent)
+        return _in_flow(text, ["web", "listen"]) or _parsed(text, path.parent)  # JSON too
     section = _section(text)
     flow = _in_flow("\n".join(section).removeprefix("web:"), ["listen"])
     if flow is not None:
@@ -133,17 +133,6 @@ def _listen(path: Path) -> Any:
     if "listen" not in text:
         return None
     return _parsed("\n".join(section), path.parent) or _parsed(text, path.parent)
-
-
-def _in_json(text: str) -> Any:
-    """The value in a configuration that is written as JSON; None if it is not, or has a reference."""
-    import json
-
-    try:
-        listen = json.loads(text)["web"]["listen"]
-    except (ValueError, LookupError, TypeError, RecursionError):
-        return None
-    return listen if isinstance(listen, str) and "$" not in listen else None
 
 
 def _in_flow(text: str, path: list[str]) -> str | None:

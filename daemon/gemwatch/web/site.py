@@ -103,7 +103,7 @@ def _routes(
         *api.routes(views, shared, base=access.place.base),
         *access.routes(),
         *pages.routes(shared),
-        *live.routes(Live(views, on_change=shared.clear), streams),
+        *live.routes(Live(views.changed, on_change=shared.clear), streams),
     ]
 
 

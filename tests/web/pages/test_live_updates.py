@@ -49,7 +49,7 @@ async def change(events: AsyncIterator[ServerSentEvent]) -> None:
 
 async def test_live_reports_each_change_and_lost_stores() -> None:
     marks = Marks()
-    async with contextlib.aclosing(Live(marks, every=0.001).events()) as events:
+    async with contextlib.aclosing(Live(marks.changed, every=0.001).events()) as events:
         assert (await anext(events)).event == "hello"
         await change(events)
         for mark in ("2", None, "2", "3"):
@@ -61,7 +61,7 @@ async def test_live_reports_each_change_and_lost_stores() -> None:
 
 async def test_live_checks_once_for_all_and_only_with_listeners() -> None:
     marks = Marks()
-    live = Live(marks, every=0.001)
+    live = Live(marks.changed, every=0.001)
     async with contextlib.AsyncExitStack() as stack:
         listeners = [await stack.enter_async_context(contextlib.aclosing(live.events())) for _ in range(20)]
         for events in listeners:
@@ -76,7 +76,7 @@ async def test_live_checks_once_for_all_and_only_with_listeners() -> None:
 
 async def test_live_reports_changes_to_later_listeners() -> None:
     marks = Marks()
-    live = Live(marks, every=0.001)
+    live = Live(marks.changed, every=0.001)
     for mark in ("2", "3"):
         async with contextlib.aclosing(live.events()) as events:
             await change(events)
@@ -88,7 +88,7 @@ async def test_live_reports_changes_to_later_listeners() -> None:
 
 async def test_live_drops_shared_pages_before_it_reports() -> None:
     marks, seen = Marks(), list[str]()
-    live = Live(marks, every=0.001, on_change=lambda: seen.append("dropped"))
+    live = Live(marks.changed, every=0.001, on_change=lambda: seen.append("dropped"))
     async with contextlib.aclosing(live.events()) as events:
         await change(events)
         assert seen == ["dropped"]  # nobody had checked before

@@ -1,9 +1,8 @@
 """Notifies open pages that something has changed, as server-sent events: one task checks for all of them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
-from typing import Protocol
 
 from sse_starlette.event import ServerSentEvent
 from starlette.requests import Request
@@ -17,21 +16,21 @@ CHECK_EVERY = 1.0  # seconds
 RECONNECT_AFTER = 2000  # milliseconds until a browser connects again after a stream has ended
 
 
-class Marks(Protocol):
-    """What shows a change."""
-
-    async def changed(self) -> str:
-        """A text that differs from an earlier one if anything that a page shows may have changed since."""
-
-
 class Live:
     """Checks only while at least one page is open."""
 
     def __init__(
-        self, marks: Marks, *, every: float = CHECK_EVERY, on_change: Callable[[], None] = lambda: None
+        self,
+        marker: Callable[[], Awaitable[str]],
+        *,
+        every: float = CHECK_EVERY,
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
-        """`on_change` is called before the pages are notified: they reload at once."""
-        self._marks = marks
+        """`marker` gives another text than before if anything that a page shows may have changed since.
+
+        `on_change` is called before the pages are notified: they reload at once.
+        """
+        self._marker = marker
         self._every = every
         self._on_change = on_change
         self._listeners: set[asyncio.Event] = set()
@@ -73,7 +72,7 @@ class Live:
 
     async def _mark(self) -> str | None:
         with suppress(StoreError):
-            return await self._marks.changed()
+            return await self._marker()
         return None  # that the store does not answer is a change, too: the page shows it
 
 

@@ -1,11 +1,9 @@
 """What a shell completes, as it asks for it."""
 
-import subprocess
-
 import pytest
 
 from gemwatch.adapters.store.schema import upgrade
-from support.daemon import GEMWATCH, Installation, environment
+from support.daemon import Installation, run_gemwatch
 from support.filled import fill
 
 
@@ -21,10 +19,7 @@ def filled(installation: Installation) -> Installation:
 
 def completed(installation: Installation, line: str) -> str:
     words = f"gemwatch --config {installation.config} {line}"
-    done = subprocess.run(
-        [*GEMWATCH], capture_output=True, text=True, check=False,
-        env=environment(_GEMWATCH_COMPLETE="complete_zsh", _TYPER_COMPLETE_ARGS=words),
-    )  # fmt: skip
+    done = run_gemwatch(_GEMWATCH_COMPLETE="complete_zsh", _TYPER_COMPLETE_ARGS=words)
     assert done.stderr == ""
     return done.stdout
 

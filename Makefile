@@ -2,7 +2,7 @@
 # make test      every check: format, lint, types, imports, tests
 # make torture   the long attacks: 200 kills, 1 000 reloads, odd inputs, the model; SEED=7 repeats a run
 # make soak      the daemon for MINUTES=30 with thousands of jobs; fails if it grows
-# make bench     figures next to bare loops of the same client, with their bars, in twenty minutes (needs nginx); PART=size for one
+# make bench     figures next to bare loops of the same client, with their bars, in half an hour (needs nginx); PART=size for one
 # make screenshots   pictures of pages and messages, and docs/screens.md (needs Chromium, faketime and fonts-noto-color-emoji)
 # make golden    the golden files of all messages, to be read before they are committed
 # make matrix    the tests on each installed Python, with the newest and the lowest dependencies (needs uv); TESTS=tests/core

@@ -18,7 +18,7 @@ from bench.lists import lists
 from bench.machine import machine
 from bench.messages import single, storm
 from bench.paced import paced
-from bench.race import Course, race
+from bench.race import FULL_FROM, Course, race
 from bench.replicas import replicas
 from bench.size import size
 from bench.sweep import sweep
@@ -31,7 +31,8 @@ Part = Callable[[Path, bool], Iterator[list[Figure]]]
 def _throughput(folder: Path, quick: bool) -> Iterator[list[Figure]]:  # noqa: FBT001 (the shape of a part)
     for number, (jobs, share) in enumerate([_AGAINST_PLAIN] if quick else _COURSES):
         plain = (jobs, share) == _AGAINST_PLAIN
-        course = Course(jobs=jobs, transitions=share, rounds=3 if quick else 5, seconds=2.5, plain=plain)
+        rounds, seconds = (9, 1.2) if jobs >= FULL_FROM else (5, 2.5)
+        course = Course(jobs=jobs, transitions=share, rounds=3 if quick else rounds, seconds=seconds, plain=plain)
         yield race(folder / str(number), course)
 
 

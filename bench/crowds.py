@@ -43,7 +43,7 @@ class Stretch:
 def crowds(folder: Path, quick: bool) -> Iterator[list[Figure]]:  # noqa: FBT001 (the shape of a part)
     """Clients of the web server."""
     with _polling(folder) as (world, daemon):
-        seconds = 10.0 if quick else 20.0
+        seconds = _seconds(quick=quick)
         for kind, count in CROWDS:
             quiet = _stretch(world, daemon, seconds)
             with _clients(daemon, folder / f"{kind}.log", (kind, count)):
@@ -61,7 +61,7 @@ def rows(folder: Path, quick: bool) -> Iterator[list[Figure]]:  # noqa: FBT001 (
         fill(folder / "daemon" / "gemwatch.db", _ROWS)
         with daemon.daemon():
             time.sleep(2 * _EVERY)
-            seconds = 10.0 if quick else 20.0
+            seconds = _seconds(quick=quick)
             quiet = _stretch(world, daemon, seconds)
             with _clients(daemon, folder / "clients.log", ("scrapers", 24), ("viewers", 100)):
                 busy = _stretch(world, daemon, seconds)
@@ -70,7 +70,7 @@ def rows(folder: Path, quick: bool) -> Iterator[list[Figure]]:  # noqa: FBT001 (
 
 def files(folder: Path, quick: bool) -> Iterator[list[Figure]]:  # noqa: FBT001 (the shape of a part)
     """What a writer of watch files can do: too many files, and too many mistakes."""
-    seconds = 10.0 if quick else 20.0
+    seconds = _seconds(quick=quick)
     with _polling(folder, watch_files="[watch.d/*.yaml]") as (world, daemon):
         quiet = _stretch(world, daemon, seconds)
         for part, write in ((f"{_FILES} watch files", _many_files), (f"{_BAD} bad entries", _bad_entries)):
@@ -92,6 +92,11 @@ def files(folder: Path, quick: bool) -> Iterator[list[Figure]]:  # noqa: FBT001 
                 ),
                 Figure(part=part, what="log", value=logged / 1024, unit="KiB", most=256),
             ]
+
+
+def _seconds(*, quick: bool) -> float:
+    """Whole rounds of polls."""
+    return (2.0 if quick else 3.0) * _EVERY
 
 
 def _installation(folder: Path, world: World) -> Installation:

@@ -43,6 +43,11 @@ class Server:
         finally:
             self._alter(f"RESET {name}")
 
+    def reload(self) -> None:
+        """Have it read its settings again."""
+        with self._connect("postgres") as connection:
+            connection.exec_driver_sql("SELECT pg_reload_conf()")
+
     def used(self) -> float:
         """The CPU seconds of the server so far, ended processes included."""
         children = subprocess.run(["pgrep", "-P", str(self.pid)], capture_output=True, text=True, check=False)
@@ -52,7 +57,7 @@ class Server:
     def _alter(self, statement: str) -> None:
         with self._connect("postgres") as connection:
             connection.exec_driver_sql(f"ALTER SYSTEM {statement}")
-            connection.exec_driver_sql("SELECT pg_reload_conf()")
+        self.reload()
 
     @contextmanager
     def _connect(self, database: str) -> Iterator[sa.Connection]:

@@ -9,7 +9,7 @@ from bench.daemon import Installation, jobs
 from bench.figures import Figure
 from bench.processes import run_seconds, switches, wait_for
 
-_SETTLE, _MEASURED = 5.0, 60.0  # seconds
+_SETTLE, _MEASURED = 5.0, 40.0  # seconds
 
 
 def idle(folder: Path, quick: bool) -> Iterator[list[Figure]]:  # noqa: FBT001 (the shape of a part)

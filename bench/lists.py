@@ -18,7 +18,7 @@ _LATENESS = "gemwatch_poll_lateness_seconds"
 
 def lists(folder: Path, quick: bool) -> Iterator[list[Figure]]:  # noqa: FBT001 (the shape of a part)
     """The same jobs, found by a rule and named in the watch list; the difference is what the lists cost."""
-    cycles = 3 if quick else 6
+    cycles = 2 if quick else 4
     with nginx(folder / "nginx") as server:
         (server.folder / "jobs.json").write_text(f'{{"jobs": [{", ".join(_entries())}]}}')
         named, _, _ = _cycle(folder / "named", server, cycles, rule=False)

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +18,10 @@ from bench.figures import Figure, of_rounds, total
 from bench.nginx import Nginx, nginx
 from bench.processes import cpu_seconds, pinned, running, wait_for
 
-_SETTLE = 0.7  # seconds after a racer was resumed, until its backlog is done and the caches are warm
+_SETTLE = 0.4  # seconds after a racer was resumed, until the caches are warm; the backlog takes less
+FULL_FROM = 10_000  # jobs: then more is always due than can be polled
 OURS, SAME, PLAIN = "gemwatch", "same client", "plain httpx"
+PACED = "same client, same pace"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,7 @@ class Course:
     @property
     def full(self) -> bool:
         """Whether more jobs are due per second than can be polled: otherwise the speed means nothing."""
-        return self.jobs >= 10_000
+        return self.jobs >= FULL_FROM
 
     @property
     def part(self) -> str:
@@ -74,7 +76,11 @@ def race(folder: Path, course: Course) -> list[Figure]:
         installation.configure(jobs(course.jobs), "1s")
         daemon = stack.enter_context(installation.daemon(pin=True))
         wait_for(lambda: not daemon.unseen(), "every job to be seen once", every=1)
-        racers = {OURS: daemon.pid, **stack.enter_context(_bare_loops(folder, server.url, plain=course.plain))}
+        loops = {SAME: ["aiohttp"], PLAIN: ["httpx"]} if course.plain else {SAME: ["aiohttp"]}
+        if not course.full:
+            loops[PACED] = ["aiohttp", str(_stretch(daemon.pid, server, course.seconds).rate)]
+            os.kill(daemon.pid, signal.SIGCONT)
+        racers = {OURS: daemon.pid, **stack.enter_context(_bare_loops(folder, server.url, loops))}
         for pid in racers.values():
             os.kill(pid, signal.SIGSTOP)
         before = _transitions_and_polls(daemon, racers)
@@ -85,13 +91,12 @@ def race(folder: Path, course: Course) -> list[Figure]:
 
 
 @contextmanager
-def _bare_loops(folder: Path, url: str, *, plain: bool) -> Iterator[Mapping[str, int]]:
+def _bare_loops(folder: Path, url: str, loops: Mapping[str, Sequence[str]]) -> Iterator[Mapping[str, int]]:
     with ExitStack() as stack:
         found = {}
-        kinds = {SAME: "aiohttp", PLAIN: "httpx"} if plain else {SAME: "aiohttp"}
-        for name, kind in kinds.items():
-            command = pinned([sys.executable, "-m", "bench.bare", kind, url])
-            found[name] = stack.enter_context(running(command, folder / f"{kind}.log", environment())).pid
+        for name, (kind, *rate) in loops.items():
+            command = pinned([sys.executable, "-m", "bench.bare", kind, url, *rate])
+            found[name] = stack.enter_context(running(command, folder / f"{name}.log", environment())).pid
         time.sleep(2)  # for their imports and connections
         yield found
 
@@ -128,7 +133,13 @@ def _figures(course: Course, rounds: list[dict[str, Stretch]]) -> list[Figure]:
     rates = {name: [one[name].rate for one in rounds] for name in rounds[0]}
     costs = {name: [one[name].cost for one in rounds] for name in rounds[0]}
     speed = [of_rounds(part, "polls a second, against the same client", _ratios(rates, SAME), "x", **bar)]
-    cost = [of_rounds(part, "CPU, against the same client", _ratios(costs, SAME), "x", most=0.9)]
+    if course.full:
+        cost = [of_rounds(part, "CPU, against the same client", _ratios(costs, SAME), "x", most=0.9)]
+    else:
+        cost = [
+            of_rounds(part, "CPU, against the same client at full speed", _ratios(costs, SAME), "x"),
+            of_rounds(part, "CPU, against the same client at the same pace", _ratios(costs, PACED), "x", most=0.9),
+        ]
     if course.plain:
         speed += [of_rounds(part, "polls a second, against plain httpx", _ratios(rates, PLAIN), "x", least=3)]
         cost += [of_rounds(part, "CPU, against plain httpx", _ratios(costs, PLAIN), "x")]

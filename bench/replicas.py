@@ -15,7 +15,8 @@ from bench.processes import run_seconds, wait_for
 from bench.stores import dead_rows, store_costs
 
 _EACH, _EVERY = 3_000, 10  # the jobs of each replica, and the seconds between two polls of one
-_SETTLE = 15.0
+_SETTLE, _MEASURED = 10.0, 20.0  # seconds
+_MOST = 3  # replicas
 _TAKEN_OVER, _TAKEN_EVERY = 300, 5  # jobs of two replicas, of which one is killed
 
 
@@ -38,30 +39,29 @@ class Used:
 
 
 def _daemons(folder: Path, api: Nginx, server: Server, *, quick: bool) -> Iterator[list[Figure]]:
-    """The load grows with the number of replicas, as it would with a core for each of them."""
-    rounds, seconds = (1, 15.0) if quick else (3, 30.0)
-    file = [_measure(folder / f"file-{n}", api, None, 1, seconds) for n in range(rounds)]
+    """The load grows with the number of replicas, as it would with a core for each of them.
+
+    One and two are measured in turn, and compared round by round: a busy minute affects both.
+    """
     part = f"{_EACH} jobs each {_EVERY} s for each daemon"
-    yield [of_rounds(part, "SQLite: CPU for 1 000 polls", [one.daemons for one in file], "s")]
-    alone = 0.0
-    for number in (1, 2, 3):
-        found = [_measure(folder / f"{number}-{n}", api, server, number, seconds) for n in range(rounds)]
-        daemons = of_rounds(part, f"{number} on PostgreSQL: CPU for 1 000 polls", [one.daemons for one in found], "s")
-        alone = alone or daemons.value
+    file = _measure(folder / "file", api, None, 1)
+    yield [Figure(part=part, what="SQLite: CPU for 1 000 polls", value=file.daemons, unit="s")]
+    found: dict[int, list[Used]] = {number: [] for number in range(1, _MOST + 1)}
+    for turn in range(1 if quick else 3):
+        for number in (1, 2):
+            found[number].append(_measure(folder / f"{number}-{turn}", api, server, number))
+    found[_MOST].append(_measure(folder / f"{_MOST}", api, server, _MOST))
+    for number, used in found.items():
+        times = [number * one.daemons / of.daemons for one, of in zip(found[1], used, strict=False)]
+        cpu, bar = f"{number} on PostgreSQL: CPU for 1 000 polls", {"least": 1.8} if number == 2 else {}
         yield [
-            daemons,
-            of_rounds(part, f"{number} on PostgreSQL: the server's CPU for them", [one.server for one in found], "s"),
-            Figure(
-                part=part,
-                what=f"{number} on PostgreSQL: polls with a core each, against one",
-                value=number * alone / daemons.value,
-                unit="x",
-                least=1.8 if number == 2 else None,
-            ),
+            of_rounds(part, cpu, [one.daemons for one in used], "s"),
+            of_rounds(part, f"{number} on PostgreSQL: the server's CPU for them", [one.server for one in used], "s"),
+            of_rounds(part, f"{number} on PostgreSQL: polls with a core each, against one", times, "x", **bar),
         ]
 
 
-def _measure(folder: Path, api: Nginx, server: Server | None, number: int, seconds: float) -> Used:
+def _measure(folder: Path, api: Nginx, server: Server | None, number: int) -> Used:
     with ExitStack() as stack:
         url = None
         if server is not None:
@@ -76,7 +76,7 @@ def _measure(folder: Path, api: Nginx, server: Server | None, number: int, secon
         time.sleep(_SETTLE)
         served, used = api.served(), _used(daemons)
         server_used = server.used() if server else 0.0
-        time.sleep(seconds)
+        time.sleep(_MEASURED)
         thousands = (api.served() - served - 1) / 1000
         server_used = (server.used() if server else 0.0) - server_used
         return Used((_used(daemons) - used) / thousands, server_used / thousands)

@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.daemon import jobs
 from bench.database import Server
 from bench.figures import Figure
+from bench.processes import wait_for
 from gemwatch.adapters.store.database import open_to_write
 from gemwatch.adapters.store.recording import Store
 from gemwatch.adapters.store.schema import upgrade
@@ -83,7 +84,7 @@ class Load:
 def store_costs(folder: Path, server: Server, *, quick: bool) -> Iterator[list[Figure]]:
     """A claim and a record, next to SQLite's, and by the number of watches."""
     folder.mkdir(parents=True, exist_ok=True)
-    polls = 4_000 if quick else 20_000
+    polls = 4_000 if quick else 10_000
     for count in _COUNTS:
         yield _costs(Load(folder / f"{count}.db", count, None), f"store, {count} watches, SQLite", polls)
         place = server.create(f"watches_{count}")
@@ -110,6 +111,14 @@ def dead_rows(server: Server, *, quick: bool) -> Iterator[list[Figure]]:
     _, table, index, _, _ = server.row(place, _TABLE)
     minutes = 10 if quick else 60
     with server.set("autovacuum_naptime", "1s"):
+
+        def cleans() -> bool:
+            load.run(_LOADED // 10)
+            server.reload()
+            return bool(server.row(place, _TABLE)[4])
+
+        # Once it did not look at all for the whole time, which says nothing about the load.
+        wait_for(cleans, "the server to look for dead rows once a second", every=1)
         load.run(minutes * _LOADED)
         load.close()
         time.sleep(1)  # until the server's statistics are up to date

@@ -268,14 +268,12 @@ def _failure_of(event: Event, facts: FailureFacts) -> Failure:  # noqa: PLR0911 
             return Failure.LOGIN_FOR_SOME
         case LoginFacts():
             return Failure.LOGIN if event.job_id is None else Failure.LOGIN_FOR_JOB
-        case ApiFacts(discovery=True):
-            return Failure.DISCOVERY
+        case ApiFacts(discovery=discovery, bad_answer=bad):
+            return Failure.DISCOVERY if discovery else Failure.API_FORM if bad else Failure.API
         case ConfigFacts(rules=True):
             return Failure.RULES_FULL
         case ConfigFacts(lists=True):
             return Failure.LISTS_DIFFER
-        case ApiFacts(bad_answer=bad):
-            return Failure.API_FORM if bad else Failure.API
         case StoreFacts():
             return Failure.STORE
         case TargetFacts(fallback=fallback):

@@ -126,7 +126,8 @@ class Poller:
         if room <= 0:
             return 1.0
         share = None if probing else self._membership.polls_first
-        claims, next_due = await self._database(self._claim_due, room, share)
+        # Read before the call: the clock may follow a jump before the store makes it; the schedule moves after it.
+        claims, next_due = await self._database(self._claim_due, self._clock.now(), room, share)
         # In a call of its own: one that fails is repeated as a whole, and would lose these claims. After many claims
         # other jobs are due soon, and the next call asks for them first.
         if 0 < len(claims) < MANY_CLAIMS:
@@ -141,9 +142,9 @@ class Poller:
         self._wakes_at = next_due or datetime.max.replace(tzinfo=UTC)
         return LONGEST if next_due is None else _asleep((next_due - self._clock.now()).total_seconds())
 
-    def _claim_due(self, room: int, share: Share | None) -> tuple[list[WatchClaim], datetime | None]:
+    def _claim_due(self, now: datetime, room: int, share: Share | None) -> tuple[list[WatchClaim], datetime | None]:
         """Claims only what is due, because a claim is a write."""
-        next_due, now = self._store.next_due(share), self._clock.now()
+        next_due = self._store.next_due(share)
         if next_due is None or next_due > now:
             return [], next_due
         # Longer than any poll can take: a lease only expires if its process has died.

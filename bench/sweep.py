@@ -17,7 +17,7 @@ _IN_TURN = in_turn(_JOBS, timedelta(seconds=_EVERY))  # polls after each list, r
 
 def sweep(folder: Path, quick: bool) -> Iterator[list[Figure]]:  # noqa: FBT001 (the shape of a part)
     """All jobs are of one type and unfinished; the list and the details say the same."""
-    cycles = 1 if quick else 2
+    cycles = 2 if quick else 3
     with nginx(folder / "nginx") as server:
         listed = ", ".join(JOB.format(id=job, status="REQUESTED") for job in jobs(_JOBS))
         (server.folder / "jobs.json").write_text(f'{{"jobs": [{listed}]}}')

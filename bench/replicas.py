@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +25,7 @@ def replicas(folder: Path, quick: bool) -> Iterator[list[Figure]]:  # noqa: FBT0
     with postgresql() as server:
         yield from store_costs(folder / "store", server, quick=quick)
         yield from dead_rows(server, quick=quick)
-        with nginx(folder / "nginx") as api:
-            yield from _daemons(folder, api, server, quick=quick)
+        yield from _daemons(folder, server, quick=quick)
         yield _after_kill(folder, server)
 
 
@@ -38,52 +37,73 @@ class Used:
     server: float
 
 
-def _daemons(folder: Path, api: Nginx, server: Server, *, quick: bool) -> Iterator[list[Figure]]:
-    """The load grows with the number of replicas, as it would with a core for each of them.
-
-    One and two are measured in turn, and compared round by round: a busy minute affects both.
-    """
+def _daemons(folder: Path, server: Server, *, quick: bool) -> Iterator[list[Figure]]:
+    """The load grows with the number of replicas, as it would with a core for each of them."""
     part = f"{_EACH} jobs each {_EVERY} s for each daemon"
-    file = _measure(folder / "file", api, None, 1)
-    yield [Figure(part=part, what="SQLite: CPU for 1 000 polls", value=file.daemons, unit="s")]
-    found: dict[int, list[Used]] = {number: [] for number in range(1, _MOST + 1)}
-    for turn in range(1 if quick else 3):
-        for number in (1, 2):
-            found[number].append(_measure(folder / f"{number}-{turn}", api, server, number))
-    found[_MOST].append(_measure(folder / f"{_MOST}", api, server, _MOST))
-    for number, used in found.items():
-        times = [number * one.daemons / of.daemons for one, of in zip(found[1], used, strict=False)]
-        cpu, bar = f"{number} on PostgreSQL: CPU for 1 000 polls", {"least": 1.8} if number == 2 else {}
+    with _polling(folder / "file", None, 1) as file:
+        yield [Figure(part=part, what="SQLite: CPU for 1 000 polls", value=_measure(file).daemons, unit="s")]
+    for number in range(1, _MOST + 1):
+        name = f"{number} on PostgreSQL"
+        with _polling(folder / f"{number}", server, number) as load:
+            used = _measure(load, server)
         yield [
-            of_rounds(part, cpu, [one.daemons for one in used], "s"),
-            of_rounds(part, f"{number} on PostgreSQL: the server's CPU for them", [one.server for one in used], "s"),
-            of_rounds(part, f"{number} on PostgreSQL: polls with a core each, against one", times, "x", **bar),
+            Figure(part=part, what=f"{name}: CPU for 1 000 polls", value=used.daemons, unit="s"),
+            Figure(part=part, what=f"{name}: the server's CPU for them", value=used.server, unit="s"),
         ]
+    times = _one_beside_two(folder, server, rounds=1 if quick else 5)
+    yield [of_rounds(part, "2 on PostgreSQL: polls with a core each, against one", times, "x", least=1.8)]
 
 
-def _measure(folder: Path, api: Nginx, server: Server | None, number: int) -> Used:
-    with ExitStack() as stack:
-        url = None
-        if server is not None:
-            url = server.url(server.create(f"daemons_{folder.name.replace('-', '_')}"))
-        daemons = [
-            stack.enter_context(
-                _installation(folder / str(n), api.url, url, count=number * _EACH, every=_EVERY).daemon()
-            )
-            for n in range(number)
-        ]
+def _one_beside_two(folder: Path, server: Server, *, rounds: int) -> list[float]:
+    """How many times the polls of one daemon two make in the same CPU time of each.
+
+    All of them run in the same seconds, so that a busy minute affects one and two alike.
+    """
+    with _polling(folder / "alone", server, 1) as alone, _polling(folder / "both", server, 2) as both:
+        times = []
+        for _ in range(rounds):
+            before = [one.so_far() for one in (alone, both)]
+            time.sleep(_MEASURED)
+            one, two = (of.since(start) for of, start in zip((alone, both), before, strict=True))
+            times.append(2 * one / two)
+        return times
+
+
+@dataclass(frozen=True, slots=True)
+class Polling:
+    """Daemons with a store of their own, and their API."""
+
+    daemons: list[Installation]
+    api: Nginx
+
+    def so_far(self) -> tuple[int, float]:
+        """The polls and the CPU seconds of the daemons until now."""
+        return self.api.served(), sum(run_seconds(daemon.pid) for daemon in self.daemons)
+
+    def since(self, before: tuple[int, float]) -> float:
+        """CPU seconds for 1 000 polls since then."""
+        served, used = self.so_far()
+        return (used - before[1]) / (served - before[0] - 1) * 1000
+
+
+@contextmanager
+def _polling(folder: Path, server: Server | None, number: int) -> Iterator[Polling]:
+    """Replicas that have polled each of their jobs."""
+    url = server.url(server.create(f"daemons_{folder.name}")) if server is not None else None
+    with nginx(folder / "nginx") as api, ExitStack() as stack:
+        count = number * _EACH
+        found = [_installation(folder / str(n), api.url, url, count=count, every=_EVERY) for n in range(number)]
+        daemons = [stack.enter_context(one.daemon()) for one in found]
         wait_for(lambda: not daemons[0].unseen(), "every job to be observed once", every=1)
         time.sleep(_SETTLE)
-        served, used = api.served(), _used(daemons)
-        server_used = server.used() if server else 0.0
-        time.sleep(_MEASURED)
-        thousands = (api.served() - served - 1) / 1000
-        server_used = (server.used() if server else 0.0) - server_used
-        return Used((_used(daemons) - used) / thousands, server_used / thousands)
+        yield Polling(daemons, api)
 
 
-def _used(daemons: list[Installation]) -> float:
-    return sum(run_seconds(daemon.pid) for daemon in daemons)
+def _measure(load: Polling, server: Server | None = None) -> Used:
+    before, server_before = load.so_far(), server.used() if server else 0.0
+    time.sleep(_MEASURED)
+    polls = load.api.served() - before[0] - 1
+    return Used(load.since(before), (server.used() - server_before) / polls * 1000 if server else 0.0)
 
 
 def _installation(

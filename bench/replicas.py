@@ -41,11 +41,11 @@ def _daemons(folder: Path, server: Server, *, quick: bool) -> Iterator[list[Figu
     """The load grows with the number of replicas, as it would with a core for each of them."""
     part = f"{_EACH} jobs each {_EVERY} s for each daemon"
     with _polling(folder / "file", None, 1) as file:
-        yield [Figure(part=part, what="SQLite: CPU for 1 000 polls", value=_measure(file).daemons, unit="s")]
+        yield [Figure(part=part, what="SQLite: CPU for 1 000 polls", value=_measure(file)[0].daemons, unit="s")]
     for number in range(1, _MOST + 1):
         name = f"{number} on PostgreSQL"
         with _polling(folder / f"{number}", server, number) as load:
-            used = _measure(load, server)
+            (used,) = _measure(load)
         yield [
             Figure(part=part, what=f"{name}: CPU for 1 000 polls", value=used.daemons, unit="s"),
             Figure(part=part, what=f"{name}: the server's CPU for them", value=used.server, unit="s"),
@@ -60,13 +60,8 @@ def _one_beside_two(folder: Path, server: Server, *, rounds: int) -> list[float]
     All of them run in the same seconds, so that a busy minute affects one and two alike.
     """
     with _polling(folder / "alone", server, 1) as alone, _polling(folder / "both", server, 2) as both:
-        times = []
-        for _ in range(rounds):
-            before = [one.so_far() for one in (alone, both)]
-            time.sleep(_MEASURED)
-            one, two = (of.since(start) for of, start in zip((alone, both), before, strict=True))
-            times.append(2 * one / two)
-        return times
+        found = [_measure(alone, both) for _ in range(rounds)]
+    return [2 * one.daemons / two.daemons for one, two in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +70,17 @@ class Polling:
 
     daemons: list[Installation]
     api: Nginx
+    server: Server | None
 
-    def so_far(self) -> tuple[int, float]:
-        """The polls and the CPU seconds of the daemons until now."""
-        return self.api.served(), sum(run_seconds(daemon.pid) for daemon in self.daemons)
+    def so_far(self) -> tuple[int, float, float]:
+        """The polls, and the CPU seconds of the daemons and of the database server, until now."""
+        used = sum(run_seconds(daemon.pid) for daemon in self.daemons)
+        return self.api.served(), used, self.server.used() if self.server else 0.0
 
-    def since(self, before: tuple[int, float]) -> float:
-        """CPU seconds for 1 000 polls since then."""
-        served, used = self.so_far()
-        return (used - before[1]) / (served - before[0] - 1) * 1000
+    def since(self, before: tuple[int, float, float]) -> Used:
+        polls, daemons, server = (now - then for now, then in zip(self.so_far(), before, strict=True))
+        thousands = (polls - 1) / 1000  # one request counted the others
+        return Used(daemons / thousands, server / thousands)
 
 
 @contextmanager
@@ -96,14 +93,13 @@ def _polling(folder: Path, server: Server | None, number: int) -> Iterator[Polli
         daemons = [stack.enter_context(one.daemon()) for one in found]
         wait_for(lambda: not daemons[0].unseen(), "every job to be observed once", every=1)
         time.sleep(_SETTLE)
-        yield Polling(daemons, api)
+        yield Polling(daemons, api, server)
 
 
-def _measure(load: Polling, server: Server | None = None) -> Used:
-    before, server_before = load.so_far(), server.used() if server else 0.0
+def _measure(*loads: Polling) -> list[Used]:
+    before = [one.so_far() for one in loads]
     time.sleep(_MEASURED)
-    polls = load.api.served() - before[0] - 1
-    return Used(load.since(before), (server.used() - server_before) / polls * 1000 if server else 0.0)
+    return [one.since(then) for one, then in zip(loads, before, strict=True)]
 
 
 def _installation(

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from http import HTTPStatus
 from typing import TypeVar, cast
 from urllib.parse import quote, urlsplit
@@ -68,12 +69,10 @@ class GemApi:
         self._clock = clock
         self._time_limit = settings.timeout.total_seconds()
         self._jobs = f"{settings.base_url.rstrip('/')}/jobs"
-        self._root: URL | None = None  # the same, parsed
         self._connections: _Connections | None = None
         self._token: str | None = None
-        self._spare: list[
-            httpx.Request
-        ] = []  # with this token, reused because building one is as slow as reading an answer
+        # With this token; reused because building one is as slow as reading an answer.
+        self._spare: list[httpx.Request] = []
 
     async def ask(self, job_id: int, token: str) -> Observation:
         """Send one request. Failures of the API or the network never raise.
@@ -140,10 +139,12 @@ class GemApi:
                 return f"the {name} is empty or has characters that no HTTP header can carry"
         return None
 
+    @cached_property
+    def _root(self) -> URL:
+        return URL(self._jobs)  # in the first request, which fails if it cannot be parsed
+
     def _url(self, job_id: int) -> URL:
         """The URL of a job. Only its path is new: to parse the whole of it each time takes a tenth of a request."""
-        if self._root is None:
-            self._root = URL(self._jobs)
         return self._root.with_path(f"{self._root.raw_path}/{job_id}", encoded=True)
 
     def _request(self, url: URL | str, token: str) -> httpx.Request:
